@@ -1,8 +1,9 @@
-//! Where a server is, as a URL says it, and what TLS to it needs. Nothing here speaks to one.
+//! The addresses of servers (URLs), and the configuration of TLS to them. Nothing here connects to
+//! one.
 //!
 //! # Layout
-//! - `transport`: the URLs of mail servers and Maildirs. `policy`: whether a line is encrypted, and who
-//!   logs in. `tls`: which certificates are trusted.
+//! - `transport`: the URLs of mail servers and Maildirs. `policy`: when a connection is encrypted,
+//!   and credentials. `tls`: which certificates are trusted.
 
 mod policy;
 mod tls;

@@ -1,4 +1,4 @@
-//! Whether a line is encrypted, and who logs in.
+//! When a connection is encrypted, and credentials.
 
 use crate::TransportError;
 use std::fmt;
@@ -7,9 +7,9 @@ use std::str::FromStr;
 /// When STARTTLS is used. `smtps:` is TLS from the first byte, whatever the policy.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum TlsPolicy {
-    /// Never to this machine itself, elsewhere if it is offered. Without a password to protect the
-    /// server's certificate is not checked: it guards against listeners, not against impostors,
-    /// and the choice without it is clear text (RFC 7435).
+    /// Never to this machine itself; elsewhere if the server offers it. If there is no password to
+    /// protect, the server's certificate is not checked: TLS then protects against eavesdroppers
+    /// but not against impostors, and the alternative would be clear text (RFC 7435).
     #[default]
     Auto,
     /// Always, with a certificate that is valid for the host; no session without it.
@@ -43,7 +43,7 @@ impl fmt::Display for TlsPolicy {
     }
 }
 
-/// A user and a password. They are shown to servers over TLS or on this machine, and to nobody else.
+/// A user and a password. They are sent only over TLS, or to a server on this machine.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// The user's name.

@@ -1,5 +1,5 @@
-//! TLS, loaded when it is used: reading the system's certificates takes longer than a whole run
-//! to a server on this machine.
+//! TLS, set up only when it is used: reading the system's certificates takes longer than a whole
+//! run with a server on this machine.
 
 use crate::TransportError;
 use base64::Engine as _;
@@ -21,19 +21,19 @@ use std::sync::{Arc, OnceLock};
 #[error("{0}")]
 pub struct TlsError(pub String);
 
-/// How a server's certificate is looked at.
+/// How a server's certificate is checked.
 pub enum Trust<'o> {
-    /// It must be issued by somebody in this file.
+    /// It must be issued by an authority in this file.
     File(&'o Path),
-    /// It must be issued by somebody the system trusts.
+    /// It must be issued by an authority that the system trusts.
     System,
     /// Its key must be one of these, whoever issued it.
     Pinned(&'o [Pin]),
-    /// It is not looked at.
+    /// It is not checked.
     Anyone,
 }
 
-/// The SHA-256 of a server's public key (its SubjectPublicKeyInfo, as RFC 7469 §2.4 has it), written
+/// The SHA-256 of a server's public key (its SubjectPublicKeyInfo, RFC 7469 §2.4), written
 /// `sha256:BASE64`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Pin([u8; 32]);
@@ -106,7 +106,7 @@ fn from_file(path: &Path) -> Result<Arc<RootCertStore>, TlsError> {
     Ok(Arc::new(roots))
 }
 
-/// The system's certificates, read once a process.
+/// The system's certificates, read once per process.
 fn system() -> Result<Arc<RootCertStore>, TlsError> {
     static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     if let Some(roots) = ROOTS.get() {
@@ -114,7 +114,7 @@ fn system() -> Result<Arc<RootCertStore>, TlsError> {
     }
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    // A store of the system may hold a certificate that cannot be used; the others still can.
+    // The system's store may contain a certificate that cannot be used; the others still can.
     let (usable, unusable) = roots.add_parsable_certificates(found.certs);
     if usable == 0 {
         let errors: Vec<String> = found.errors.iter().map(ToString::to_string).collect();

@@ -1,4 +1,4 @@
-//! Where mail goes, as a URL says it.
+//! Where mail goes, written as a URL.
 
 use crate::{Credentials, TlsPolicy};
 use fluent_uri::Uri;
@@ -7,13 +7,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// A text that names no transport.
+/// A text that is not a transport.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not a transport: {problem}; write smtp://host, smtps://host, lmtp://host:port, lmtp:/path/to/socket or maildir:/path"
 )]
 pub struct TransportError {
-    /// What is wrong. Never contains the text itself, which may hold a password.
+    /// The problem. Never contains the text itself, which may contain a password.
     pub problem: String,
 }
 
@@ -22,11 +22,11 @@ pub struct TransportError {
 pub enum Transport {
     /// A server.
     Smtp(Endpoint),
-    /// A directory with one Maildir a recipient.
+    /// A directory with one Maildir per recipient.
     Maildir(PathBuf),
 }
 
-/// A server and how to talk to it.
+/// A server, and the protocol to use with it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// SMTP or LMTP.
@@ -43,12 +43,12 @@ pub struct Endpoint {
     pub tls: Option<TlsPolicy>,
 }
 
-/// What is spoken.
+/// The protocol of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// RFC 5321.
     Smtp,
-    /// RFC 2033: each recipient has an answer of its own to the message.
+    /// RFC 2033: the server replies to the message once for each recipient.
     Lmtp,
 }
 
@@ -72,8 +72,8 @@ impl FromStr for Transport {
     type Err = TransportError;
 
     /// Reads `smtp://[user[:password]@]host[:port]`, the same with `smtps:` and `lmtp:`,
-    /// `lmtp:/path/to/socket` and `maildir:path`. Servers may have `?tls=auto|required|never`.
-    /// Ports are 25, 465 and 24 unless given. Paths are taken as they stand.
+    /// `lmtp:/path/to/socket` and `maildir:path`. Servers may have `?tls=auto|required|never`. The
+    /// default ports are 25, 465 and 24. Paths are not decoded.
     fn from_str(text: &str) -> Result<Transport, TransportError> {
         let wrong = |problem: &str| TransportError { problem: problem.to_owned() };
         if let Some(path) = text.strip_prefix("maildir:") {

@@ -28,9 +28,9 @@ pub enum AddressError {
 }
 
 impl Address {
-    /// Parses an address. Unlike in Mailman, it may have letters and digits of any script before the
-    /// `@` (RFC 6531); an internationalised domain is converted to ASCII (RFC 5891), which every
-    /// server knows.
+    /// Parses an address. Unlike in Mailman, it may have letters and digits of any script before
+    /// the `@` (RFC 6531); an internationalised domain is converted to ASCII (RFC 5891), which
+    /// every server accepts.
     pub fn parse(text: &str) -> Result<Address, AddressError> {
         let hostile = |letter: char| {
             letter.is_control()
@@ -75,7 +75,7 @@ impl Address {
         &self.domain
     }
 
-    /// The whole address, by which it is found.
+    /// The key by which the address is looked up.
     pub fn key(&self) -> AddressKey {
         AddressKey::of(&self.to_string())
     }
@@ -112,7 +112,7 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// The address, by which it is found.
+    /// The key by which the address is looked up.
     pub fn key(&self) -> AddressKey {
         AddressKey::of(&self.address)
     }

@@ -1,7 +1,7 @@
 //! Whether a program wrote a message: an automatic responder, a mail system, a list (RFC 3834).
 //!
-//! Such mail confirms nothing, contains no commands, and never gets a reply. All code that needs to
-//! know asks here, so that it agrees.
+//! Such mail confirms nothing, is not searched for commands, and never gets a reply. All code that
+//! must know calls this module, so that it agrees.
 
 mod subject;
 

@@ -135,8 +135,8 @@ impl Shift {
         }
     }
 
-    /// Whether these bytes continue the previous ones: they contain the second half of a character, or
-    /// end with two-byte characters whose start they do not contain.
+    /// Whether these bytes continue the previous ones: they contain the second half of a character,
+    /// or two-byte characters whose escape sequence they do not contain.
     pub(crate) fn goes_on(self, next: &[u8]) -> bool {
         let first = memchr::memchr(0x1b, next).map(|at| (at, escape_at(&next[at..])));
         let returns = matches!(first, Some((at, Some((_, 1)))) if at > 0 && at % 2 == 0);

@@ -1,5 +1,5 @@
 //! Content that this program writes: a text, or a multipart of given parts, with the fields that
-//! describe it. Everything of ours that leaves as MIME is made here, by one rule.
+//! describe it. All MIME content of ours is written here, by one set of rules.
 
 use crate::{Message, transfer};
 use sha1::{Digest, Sha1};
@@ -15,7 +15,7 @@ pub struct Composed {
 }
 
 impl Composed {
-    /// A text, whose lines are ended by LF: as it is where it is short lines of ASCII, else as
+    /// A text with LF line ends: unchanged if it consists of short lines of ASCII, else as
     /// quoted-printable UTF-8.
     pub fn text(text: &str, eol: &[u8]) -> Composed {
         let is_plain = text.is_ascii() && text.lines().all(|line| line.len() < LONGEST_LINE);
@@ -33,8 +33,7 @@ impl Composed {
         Composed { fields, body }
     }
 
-    /// A message as a part of another: RFC 2046 §5.2.1 allows no other encoding of it than its own
-    /// bytes.
+    /// A message as a part of another. It is not encoded (RFC 2046 §5.2.1).
     pub fn message(bytes: Vec<u8>) -> Composed {
         let mut fields = vec![("Content-Type", "message/rfc822".to_owned())];
         if !bytes.is_ascii() {
@@ -49,7 +48,7 @@ impl Composed {
         let content_type = format!("multipart/{kind}; boundary=\"{boundary}\"");
         let mut fields = vec![("Content-Type", content_type)];
         if !parts.iter().all(|part| part.is_ascii()) {
-            // RFC 2045 §6.4: what holds 8-bit parts says so.
+            // RFC 2045 §6.4: a multipart with 8-bit parts must say so.
             fields.push(("Content-Transfer-Encoding", "8bit".to_owned()));
         }
         let mut body = Vec::new();
@@ -88,7 +87,7 @@ impl Composed {
         self
     }
 
-    /// Gives a message this content. Its own fields that describe a content must be gone.
+    /// Sets a message's content. Its own fields that describe a content must have been removed.
     pub fn write_to(self, message: &mut Message) {
         for (name, value) in self.fields {
             message.append_raw(name, value.as_bytes());
@@ -101,7 +100,7 @@ impl Composed {
         (self.fields, self.body)
     }
 
-    /// The same as a part of something larger.
+    /// The same as a part of a multipart.
     pub fn to_part(&self, eol: &[u8]) -> Vec<u8> {
         let mut head: String =
             self.fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
@@ -110,12 +109,12 @@ impl Composed {
     }
 }
 
-/// A text whose lines are ended by LF, with other line ends.
+/// Converts LF line ends to others.
 pub(crate) fn with_eol(text: &str, eol: &[u8]) -> Vec<u8> {
     if eol == b"\n" { text.as_bytes().to_vec() } else { text.replace('\n', "\r\n").into_bytes() }
 }
 
-/// A boundary that does not stand in the content, and is the same for the same content.
+/// A boundary that does not occur in the content, and is the same for the same content.
 fn boundary_for(content: &[u8]) -> String {
     let mut seed = 0u32;
     loop {

@@ -17,8 +17,8 @@ pub fn rfc5322(time: SystemTime) -> String {
 /// epoch. Without a known zone it is taken as UTC. `None` if there is no valid
 /// date.
 ///
-/// Dates that Mailman understands are read in the same way, so that a message stays in its month: see
-/// [`Written::read`].
+/// Dates that Mailman understands are read as it does, so that a message stays in its month in the
+/// archive: see [`Written::read`].
 pub fn parse(value: &[u8]) -> Option<i64> {
     Written::of(value).and_then(|written| written.seconds()).or_else(|| parse_asctime(value))
 }
@@ -219,8 +219,7 @@ pub fn day(time: SystemTime) -> String {
     timestamp.strftime("%Y-%m-%d").to_string()
 }
 
-/// The ISO 8601 day by the clock on the wall of this place: a person's day, and the day by which jobs are
-/// due.
+/// The ISO 8601 day in the local time zone: a person's day, and the day by which jobs are due.
 pub fn local_day(time: SystemTime) -> String {
     day_in(time, &TimeZone::system())
 }

@@ -12,7 +12,7 @@ use crate::tree::{Content, Node};
 const DESCRIBES_BODY: [&str; 3] = ["MIME-Version", "Content-Type", "Content-Transfer-Encoding"];
 
 /// The message with only the fields in `keep` and those that describe its body, ready to be sent
-/// inside another. `text` replaces a body that cannot be made ready.
+/// inside another. `text` replaces a body that cannot be sent.
 pub fn enclosed(message: &Message, keep: &[String], text: &str) -> Message {
     let mut message = message.clone();
     message.forget_unix_from();

@@ -53,7 +53,7 @@ pub(crate) fn is_fit(bytes: &[u8]) -> bool {
     memchr::memchr(0, bytes).is_none() && bytes.split(|&byte| byte == b'\n').all(fits)
 }
 
-/// Encodes what no server accepts.
+/// Encodes everything that no server accepts.
 pub(crate) fn mend(message: &mut Message) {
     let takes = Takes { eight_bit: true, utf8: true };
     if !is_fit(message.body()) {

@@ -1,5 +1,5 @@
-//! Words are masked in a message's texts, letter by letter, so that no byte moves: what knows the
-//! message by its place and length goes on doing so.
+//! Masks words in a message's texts, letter by letter, so that no byte moves: positions and lengths
+//! that were recorded for the message remain valid.
 
 use crate::mime::{self, Encoding, Part};
 use crate::{Message, charset, html};
@@ -8,22 +8,22 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use encoding_rs::Encoding as Charset;
 use std::ops::Range;
 
-/// What stands in the place of a letter, and the same in quoted-printable.
+/// The replacement for a letter, also in quoted-printable.
 const MASK: u8 = b'x';
 const QUOTED_MASK: &[u8] = b"=78";
 
-/// What became of words that were to be masked.
+/// The result of masking words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Redacted {
-    /// They are masked, and stand nowhere any more. The same number of bytes.
+    /// All occurrences are masked. The message has the same number of bytes.
     Whole(Vec<u8>),
-    /// They stand nowhere.
+    /// They do not occur.
     Nowhere,
-    /// Some stand where they cannot be masked: in the header, between marks of HTML, in a name.
+    /// Some occur where they cannot be masked: in the header, split by HTML tags, in a name.
     Partly,
 }
 
-/// Masks words in the texts of a message. Each of `phrases` is found whatever its case, and with any
+/// Masks words in the texts of a message. Each of `phrases` is found in any case, and with any
 /// blanks between its words.
 pub fn redact(raw: &[u8], phrases: &[String]) -> Redacted {
     let phrases: Vec<String> = phrases
@@ -44,7 +44,7 @@ pub fn redact(raw: &[u8], phrases: &[String]) -> Redacted {
     if shows(&new, &phrases) { Redacted::Partly } else { Redacted::Whole(new) }
 }
 
-/// Whether some of the words stand in a message, as a reader or a program would see it.
+/// Whether some of the words occur in a message, as a reader or a program would see it.
 fn shows(raw: &[u8], phrases: &[String]) -> bool {
     let message = Message::parse(raw.to_vec());
     let root = mime::structure(&message);
@@ -65,7 +65,7 @@ fn shows(raw: &[u8], phrases: &[String]) -> bool {
     }
     let wanted: Vec<String> = phrases.iter().map(|phrase| phrase.to_lowercase()).collect();
     texts.iter().any(|text| {
-        // Quote marks stand between words where a line was broken.
+        // If a line was broken, there are quote marks between words.
         let words = text.split(|letter: char| letter.is_whitespace() || letter == '>');
         let plain = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
         let plain = plain.to_lowercase();
@@ -108,7 +108,7 @@ fn mask(body: &mut [u8], part: &Part, phrases: &[String]) {
             let bytes = &mut body[content];
             let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
             let coded = STANDARD_NO_PAD.encode(&decoded);
-            // What was coded in another way stays, and is found by the one who asked.
+            // Text in another encoding stays, and the final check finds it.
             if bytes.iter().filter(|byte| is_digit(byte)).count() == coded.len() {
                 let digits = bytes.iter_mut().filter(|byte| is_digit(byte));
                 digits.zip(coded.bytes()).for_each(|(digit, new)| *digit = new);
@@ -117,12 +117,12 @@ fn mask(body: &mut [u8], part: &Part, phrases: &[String]) {
     }
 }
 
-/// Blanks and line ends stay, so that lines do.
+/// Blanks and line ends stay, so that the lines stay the same.
 fn is_masked(byte: u8) -> bool {
     !byte.is_ascii_whitespace() && byte != b'>'
 }
 
-/// Where words stand in bytes.
+/// The positions of words in bytes.
 fn places(bytes: &[u8], charset: &str, phrases: &[String]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let charset = Charset::for_label(charset.as_bytes());
@@ -152,8 +152,8 @@ fn places(bytes: &[u8], charset: &str, phrases: &[String]) -> Vec<Range<usize>> 
     found
 }
 
-/// The length of what matches at the beginning: letter by letter in any case, a blank for any blanks and
-/// quote marks.
+/// The length of a match at the beginning: letter by letter in any case; a blank matches any blanks
+/// and quote marks.
 fn match_at(bytes: &[u8], form: &[u8]) -> Option<usize> {
     let mut at = 0;
     for &wanted in form {
@@ -172,7 +172,7 @@ fn match_at(bytes: &[u8], form: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-/// Decoded bytes, each with where it comes from.
+/// Decoded bytes, each with its position in the source.
 fn quoted_printable(content: &[u8]) -> (Vec<u8>, Vec<Range<usize>>) {
     let (mut decoded, mut sources, mut at) = (Vec::new(), Vec::new(), 0);
     while at < content.len() {
@@ -185,7 +185,7 @@ fn quoted_printable(content: &[u8]) -> (Vec<u8>, Vec<Range<usize>>) {
                 at += 3;
                 continue;
             }
-            // A line that goes on.
+            // A soft line break.
             let blanks =
                 rest[1..].iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
             if rest.get(1 + blanks) == Some(&b'\n') {

@@ -56,8 +56,8 @@ pub fn without_answers(subject: &str) -> &str {
     strip_answers(subject).1
 }
 
-/// The command that a subject of ours begins with, for whoever replies: `confirm CODE`. The rest of the
-/// subject is for people.
+/// The command at the start of a subject of ours, which a reply repeats: `confirm CODE`. The rest
+/// of the subject is for people.
 pub fn confirmation(subject: &str) -> Option<&str> {
     const COMMAND: &str = "confirm";
     let begins = subject.get(..COMMAND.len())?.eq_ignore_ascii_case(COMMAND);

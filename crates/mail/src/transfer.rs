@@ -186,7 +186,7 @@ impl Piece {
     }
 
     /// All of it, or only its first lines: without padding they end with the first line that is not
-    /// full, and words after them look like base64.
+    /// full. Words after that would look like base64.
     fn leading(&self) -> &[u8] {
         if self.is_padded {
             return &self.letters;

@@ -1,8 +1,8 @@
 //! Python 2's regular expressions (its `re` module), with bounded cost.
 //!
-//! List owners wrote their patterns for Mailman, and those must keep their meaning. A pattern is
-//! translated into the syntax of `fancy_regex`; one that cannot be translated faithfully is an
-//! error. No pattern and no text can take more than a fraction of a second.
+//! List owners wrote their patterns for Mailman, and the patterns must keep their meaning. A
+//! pattern is translated into the syntax of `fancy_regex`; one that cannot be translated faithfully
+//! is an error. No pattern and no text can take more than a fraction of a second.
 //!
 //! # Layout
 //! - `translate`: from one syntax to the other. `class`: the content of square brackets.
@@ -65,7 +65,7 @@ pub enum PatternError {
 const LONGEST: usize = 64 * 1024;
 /// Maximum steps on a short text.
 const STEPS: usize = 1_000_000;
-/// Maximum steps on a long one, each of which may examine all of it.
+/// Maximum steps on a long text, each of which may examine all of it.
 const STEPS_LONG: usize = 20_000;
 /// The length in bytes from which a text is long.
 const LONG: usize = 4096;

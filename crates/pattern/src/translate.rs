@@ -1,6 +1,5 @@
-//! Translates Python's syntax to `fancy_regex`'s. They look alike and differ in details, so
-//! everything is
-//! parsed and written again.
+//! Translates Python's syntax to `fancy_regex`'s. They look alike and differ in details, so every
+//! pattern is parsed completely and written again.
 
 mod group;
 
@@ -203,7 +202,7 @@ impl Reader {
         }
     }
 
-    /// An item that is not a repetition; `before` stays unchanged if it is nothing at all.
+    /// An item that is not a repetition; returns `before` if the item is empty.
     fn atom(&mut self, depth: usize, inside: &mut u64, before: Item) -> Result<Item, PatternError> {
         let Some(character) = self.next() else { return Ok(before) };
         if self.flags.verbose {
@@ -295,7 +294,7 @@ impl Reader {
         }
         let number: usize = digits.parse().unwrap_or(usize::MAX);
         if number > self.groups || self.open.contains(&number) {
-            return Err(self.error("it refers to a group that there is not"));
+            return Err(self.error("it refers to a group that does not exist"));
         }
         // In a separate group, so that following digits are not read as part of its number.
         self.out.push_str(&format!(r"(?:\{number})"));
@@ -411,7 +410,7 @@ impl Reader {
     }
 }
 
-/// What a class may hold.
+/// An item of a class.
 enum Member {
     Character(char),
     Class(String),

@@ -273,7 +273,7 @@ fn what_python_refuses_is_an_error_that_says_where() {
     }
 }
 
-/// How long this thread has been computing: other load on the machine does not count.
+/// The CPU time of this thread: other load on the machine does not count.
 fn worked() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
@@ -305,7 +305,7 @@ fn no_pattern_and_no_text_takes_long() {
         for text in texts {
             let began = worked();
             if let Ok(compiled) = Pattern::new(pattern, Flags::default()) {
-                // Found, not found or given up: it only has to end.
+                // Found, not found or given up: it must only end.
                 let _ended = compiled.search(text);
             }
             let took = worked() - began;

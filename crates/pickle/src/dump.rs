@@ -16,12 +16,11 @@ pub enum Protocol {
     Two,
 }
 
-/// Appends a graph as one pickle, in the form that Python 2's `cPickle` gives it, except that
-/// only what is referred to more than once goes through the memo.
+/// Appends a graph as one pickle, in the form that Python 2's `cPickle` writes, except that the
+/// memo holds only nodes that are referred to more than once.
 ///
-/// # Errors
-/// [`DumpError`] for a graph that no Python program could have made; `out` is then as before.
-/// Whatever [`load`](crate::load) returned can be written, in every protocol.
+/// # Errors [`DumpError`] for a graph that no Python program could have created; `out` is then
+/// unchanged. Every graph that [`load`](crate::load) returned can be written, in every protocol.
 pub fn dump(graph: &Graph<'_>, protocol: Protocol, out: &mut Vec<u8>) -> Result<(), DumpError> {
     let start = out.len();
     let marks = Marks::survey(graph);
@@ -43,23 +42,23 @@ pub fn dump(graph: &Graph<'_>, protocol: Protocol, out: &mut Vec<u8>) -> Result<
     result
 }
 
-/// What remains to be written, the next last.
+/// What remains to be written; the last step is the next.
 enum Step<'g> {
     Node(NodeId),
     /// Nodes one after the other
     Each(&'g [NodeId]),
     /// Keys and values one after the other
     EachPair(&'g [(NodeId, NodeId)]),
-    /// Items to be appended to what lies on the stack
+    /// Items to append to the container on the stack
     Items(&'g [NodeId]),
-    /// Entries to be set in what lies on the stack
+    /// Entries to set in the container on the stack
     Entries(&'g [(NodeId, NodeId)]),
     Opcodes(&'static [u8]),
-    /// `INST`, whose class comes behind the arguments
+    /// `INST`, whose class follows its arguments
     Inst(&'g Class<'g>),
-    /// The node lies on the stack: it goes into the memo and is filled
+    /// The node is on the stack: put it into the memo and fill it
     Made(NodeId),
-    /// The node lies on the stack once more, to be filled
+    /// The node is on the stack again: fill it
     Fill(NodeId),
 }
 
@@ -68,7 +67,7 @@ struct Writer<'g, 'o> {
     protocol: Protocol,
     out: &'o mut Vec<u8>,
     marks: Marks,
-    /// Where a node is in the memo, from 1 on as cPickle counts; 0 for nowhere.
+    /// A node's place in the memo, counted from 1 as cPickle does; 0 if it has none.
     memo: Vec<u32>,
     memoized: u32,
     steps: Vec<Step<'g>>,
@@ -201,7 +200,7 @@ impl<'g> Writer<'g, '_> {
         Ok(())
     }
 
-    /// Starts on the parts of a node that must be whole before it can be made.
+    /// Begins a node: the parts that must be complete before it can be created.
     fn begin(&mut self, id: NodeId) -> Result<(), DumpError> {
         if self.marks.has(id, Marks::IN_PARTS) {
             return Err(DumpError::PartOfItself { node: id.0, kind: self.graph.node(id).kind() });
@@ -425,7 +424,7 @@ impl<'g> Writer<'g, '_> {
         Ok(())
     }
 
-    /// Before protocol 5 a call with the bytes as a text in Latin-1.
+    /// Before protocol 5 this is a call with the bytes as a text in Latin-1.
     fn bytearray(&mut self, id: NodeId, bytes: &[u8]) -> Result<(), DumpError> {
         self.class(op::GLOBAL, &Class::new("__builtin__", "bytearray"))?;
         self.out.push(op::MARK);
@@ -436,7 +435,7 @@ impl<'g> Writer<'g, '_> {
         Ok(())
     }
 
-    /// Bytes behind their length: of one byte where `short` can hold it, else of four.
+    /// Bytes after their length, which takes one byte if it fits (`short`), else four.
     fn counted(&mut self, id: NodeId, short: u8, long: u8, bytes: &[u8]) -> Result<(), DumpError> {
         match (u8::try_from(bytes.len()), i32::try_from(bytes.len())) {
             (Ok(length), _) if short != long => self.out.extend_from_slice(&[short, length]),

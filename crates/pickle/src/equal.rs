@@ -1,12 +1,12 @@
-//! When two graphs say the same.
+//! Equality of graphs.
 
 use crate::Graph;
 use crate::node::{Made, Node};
 use crate::number::trim;
 
 impl<'b> PartialEq<Graph<'b>> for Graph<'_> {
-    /// Walks both graphs side by side. Nodes that can be told from equal ones must meet the same
-    /// partner each time, which also ends the walk where a graph runs in circles.
+    /// Walks both graphs in parallel. A node with an identity must be paired with the same partner
+    /// each time; this also ends the walk on a cycle.
     fn eq(&self, other: &Graph<'b>) -> bool {
         let mut partners = vec![None; self.size()];
         let mut taken = vec![None; other.size()];
@@ -31,7 +31,7 @@ impl<'b> PartialEq<Graph<'b>> for Graph<'_> {
     }
 }
 
-/// Whether two nodes are equal but for what they link to.
+/// Whether two nodes are equal, apart from the nodes they link to.
 fn alike(one: &Node<'_>, two: &Node<'_>) -> bool {
     match (one, two) {
         (Node::None, Node::None) => true,

@@ -1,4 +1,4 @@
-//! What can go wrong.
+//! Errors of reading and writing.
 
 use thiserror::Error;
 
@@ -21,12 +21,12 @@ pub enum Problem {
     /// The input ends before the pickle does.
     #[error("the pickle is truncated: {needed} bytes are needed and {left} are left")]
     Truncated {
-        /// How many bytes the opcode asks for.
+        /// The number of bytes that the opcode needs.
         needed: u64,
-        /// How many the input still has.
+        /// The number that the input still has.
         left: usize,
     },
-    /// A line that an opcode takes does not end.
+    /// The line that an opcode reads does not end.
     #[error("the pickle is truncated: the line does not end")]
     UnendedLine,
     /// No protocol has this opcode.
@@ -44,39 +44,39 @@ pub enum Problem {
     /// An opcode takes more values than the stack has.
     #[error("the stack has too few values")]
     StackUnderflow,
-    /// An opcode looks for a mark and there is none.
+    /// An opcode needs a mark and the stack has none.
     #[error("there is no mark on the stack")]
     NoMark,
     /// Keys and values do not pair up.
     #[error("a key has no value")]
     OddItems,
-    /// An opcode met a value of a kind that it cannot work on.
+    /// An opcode found a value of the wrong type.
     #[error("{found} was found where {wanted} is needed")]
     WrongKind {
-        /// What the opcode works on.
+        /// The type that the opcode needs.
         wanted: &'static str,
-        /// What was there.
+        /// The type that was found.
         found: &'static str,
     },
     /// An object is given a second state.
     #[error("the object already has a state")]
     SecondState,
-    /// The memo is asked for what was never put in.
+    /// The memo has no value at this index.
     #[error("the memo has nothing at {0}")]
     NotInMemo(u32),
     /// The text of a number cannot be read.
-    #[error("{0:?} is no {1}")]
+    #[error("{0:?} is not {1}")]
     BadNumber(String, &'static str),
     /// The text of a byte string cannot be read.
     #[error("the quoted string is malformed: {0}")]
     BadString(&'static str),
-    /// A text is no UTF-8, not even with lone surrogates, or holds a broken escape.
+    /// A text is not UTF-8 with lone surrogates allowed, or it contains a broken escape.
     #[error("the text is malformed {0} bytes into it")]
     BadText(usize),
     /// The name of a module or class is not UTF-8 or has a line end in it.
     #[error("the name of a module or class is malformed")]
     BadName,
-    /// A set is, through tuples alone, an item of itself.
+    /// A set is, directly or through tuples, an item of itself.
     #[error("a set contains itself")]
     SetInItself,
     /// The pickle asks for more values than [`Limits::nodes`](crate::Limits::nodes).
@@ -85,12 +85,12 @@ pub enum Problem {
     /// The pickle nests deeper than [`Limits::depth`](crate::Limits::depth).
     #[error("the pickle nests more than {0} levels deep")]
     TooDeep(usize),
-    /// The memo is to hold more than [`Limits::memo`](crate::Limits::memo).
+    /// The memo would hold more than [`Limits::memo`](crate::Limits::memo).
     #[error("memo index {index} is out of bounds: {limit} places are allowed")]
     MemoTooLarge {
         /// The index that was asked for.
         index: usize,
-        /// How many places there may be.
+        /// The number of places allowed.
         limit: usize,
     },
     /// A long integer is larger than [`Limits::long_bytes`](crate::Limits::long_bytes).
@@ -98,13 +98,13 @@ pub enum Problem {
     LongTooLong(usize),
 }
 
-/// Why a graph cannot be written. What was loaded can always be written: these are mistakes in
+/// Why a graph cannot be written. A loaded graph can always be written: these are mistakes in
 /// graphs built by hand, and strings over 2 GiB.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DumpError {
-    /// A tuple, a set or the arguments of an object contain themselves, with no list, dictionary
-    /// or state between that could be filled in later.
+    /// A tuple, a set or the arguments of an object contain themselves, without a list, dictionary
+    /// or state in between that could be filled later.
     #[error("node {node} ({kind}) contains itself and cannot be created")]
     PartOfItself {
         /// The number of the node.
@@ -112,7 +112,7 @@ pub enum DumpError {
         /// What it is.
         kind: &'static str,
     },
-    /// The arguments of an object are no tuple, or its keyword arguments no dictionary.
+    /// The arguments of an object are not a tuple, or its keyword arguments are not a dictionary.
     #[error("node {node} ({found}) is used as arguments, where {wanted} is needed")]
     BadArguments {
         /// The number of the node.
@@ -122,7 +122,7 @@ pub enum DumpError {
         /// What it is.
         found: &'static str,
     },
-    /// A text is no UTF-8, not even with lone surrogates.
+    /// A text is not UTF-8, even with lone surrogates allowed.
     #[error("the text of node {node} is malformed {at} bytes into it")]
     BadText {
         /// The number of the node.

@@ -5,11 +5,11 @@ use crate::{Value, number};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// Python values that refer to each other, and the one they all belong to: the root.
+/// Python values that refer to each other, and the one from which the others are reached: the root.
 ///
-/// Numbers of nodes are good for the graph that gave them out, for as long as it lives; nodes are
-/// added and never taken away. Methods that take a [`NodeId`] panic when it comes from another,
-/// larger graph.
+/// A node's number is valid in the graph that returned it, for the graph's whole life: nodes are
+/// added and never removed. Methods that take a [`NodeId`] panic if it comes from another, larger
+/// graph.
 ///
 /// Two graphs are equal when their roots are: the same values in the same order, and the same
 /// sharing among everything but numbers, strings and class names. A float equals itself bit by bit.
@@ -43,7 +43,7 @@ impl<'a> Graph<'a> {
         &self.nodes[id.index()]
     }
 
-    /// A node by its number, to be changed. All who refer to it see the change.
+    /// A node by its number, to change it for every node that refers to it.
     pub fn node_mut(&mut self, id: NodeId) -> &mut Node<'a> {
         &mut self.nodes[id.index()]
     }
@@ -68,7 +68,7 @@ impl<'a> Graph<'a> {
         self.root = root;
     }
 
-    /// How many nodes there are, those that the root does not reach included.
+    /// The number of nodes, including those that cannot be reached from the root.
     pub(crate) fn size(&self) -> usize {
         self.nodes.len()
     }
@@ -137,8 +137,8 @@ impl<'a> Graph<'a> {
         self.add(Node::Object(Box::new(object)))
     }
 
-    /// Sets an entry of a dictionary: in place where the key is there as a byte string or a text,
-    /// else behind the others with a byte string as its key.
+    /// Sets an entry of a dictionary: in place if the key exists as a byte string or a text, else
+    /// at the end with a byte string as its key.
     ///
     /// # Panics
     /// When the node is no dictionary.
@@ -165,8 +165,8 @@ impl<'a> Graph<'a> {
         last
     }
 
-    /// Keeps the entries of a dictionary whose key is neither byte string nor text, and those
-    /// whose key `keep` wants.
+    /// Removes the entries of a dictionary whose key is a byte string or a text that `keep`
+    /// refuses.
     ///
     /// # Panics
     /// When the node is no dictionary.
@@ -184,11 +184,11 @@ impl<'a> Graph<'a> {
     fn entries_mut(&mut self, dict: NodeId) -> &mut Vec<(NodeId, NodeId)> {
         match self.node_mut(dict) {
             Node::Dict(entries) => entries,
-            other => panic!("entries were to be changed in {}, which has none", other.kind()),
+            other => panic!("entries were set in {}, which has none", other.kind()),
         }
     }
 
-    /// Copies a value with all that it reaches out of another graph. Sharing and cycles are kept.
+    /// Copies a value and everything it refers to from another graph. Sharing and cycles are kept.
     pub fn import(&mut self, value: Value<'_, '_>) -> NodeId {
         let source = value.graph();
         let first = value.id();
@@ -208,7 +208,7 @@ impl<'a> Graph<'a> {
         root
     }
 
-    /// Copies what is still borrowed from the input.
+    /// Copies the strings that are still borrowed from the input.
     pub fn into_owned(self) -> Graph<'static> {
         Graph { nodes: self.nodes.into_iter().map(Node::into_owned).collect(), root: self.root }
     }

@@ -1,10 +1,10 @@
-//! What a pickle's opcodes take from behind them: lines, numbers and counted bytes.
+//! The arguments of a pickle's opcodes: lines, numbers and counted bytes.
 
 use crate::Problem;
 use memchr::memchr;
 
-/// The input with a place in it. What it gives borrows from the input and never lies beyond its
-/// end, whatever length the pickle claims.
+/// The input with a position in it. Results borrow from the input and never extend beyond its end,
+/// whatever length the pickle claims.
 pub(crate) struct Input<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -15,7 +15,7 @@ impl<'a> Input<'a> {
         Input { bytes, at: 0 }
     }
 
-    /// How many bytes were taken.
+    /// The number of bytes read so far.
     pub(crate) fn offset(&self) -> usize {
         self.at
     }
@@ -33,14 +33,14 @@ impl<'a> Input<'a> {
         Ok(bytes)
     }
 
-    /// The next bytes, which stay where they are.
+    /// The next bytes, without advancing.
     pub(crate) fn peek(&self, length: u64) -> Result<&'a [u8], Problem> {
         let rest = &self.bytes[self.at..];
         let bytes = usize::try_from(length).ok().and_then(|length| rest.get(..length));
         bytes.ok_or(Problem::Truncated { needed: length, left: rest.len() })
     }
 
-    /// Up to the next line feed, which is taken too and not returned.
+    /// The bytes up to the next line feed, which is skipped.
     pub(crate) fn line(&mut self) -> Result<&'a [u8], Problem> {
         let rest = &self.bytes[self.at..];
         let end = memchr(b'\n', rest).ok_or(Problem::UnendedLine)?;
@@ -62,25 +62,25 @@ impl<'a> Input<'a> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
-    /// Bytes behind a length of one byte.
+    /// Bytes after a length of one byte.
     pub(crate) fn counted_u8(&mut self) -> Result<&'a [u8], Problem> {
         let length = self.u8()?;
         self.take(usize::from(length))
     }
 
-    /// Bytes behind a signed length of four bytes.
+    /// Bytes after a signed length of four bytes.
     pub(crate) fn counted_i32(&mut self) -> Result<&'a [u8], Problem> {
         let length = i32::from_le_bytes(self.array()?);
         self.take(usize::try_from(length).map_err(|_| Problem::NegativeLength(length))?)
     }
 
-    /// Bytes behind a length of four bytes.
+    /// Bytes after a length of four bytes.
     pub(crate) fn counted_u32(&mut self) -> Result<&'a [u8], Problem> {
         let length = self.u32()?;
         self.take(length as usize)
     }
 
-    /// Bytes behind a length of eight bytes.
+    /// Bytes after a length of eight bytes.
     pub(crate) fn counted_u64(&mut self) -> Result<&'a [u8], Problem> {
         let length = u64::from_le_bytes(self.array()?);
         let length = self.peek(length)?.len();

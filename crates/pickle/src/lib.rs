@@ -1,9 +1,9 @@
 //! Python pickles, read and written without executing anything.
 //!
-//! A pickle is a small program for a stack machine. This crate runs the part of it that builds
-//! data and keeps the part that would call Python as a description: an instance becomes its class
-//! name, its arguments and its state. Nothing is imported and nothing is called, so a pickle from
-//! a stranger can do no more than be refused.
+//! A pickle is a small program for a stack machine. This crate runs the part of it that builds data
+//! and keeps the part that would call Python as a description: an instance becomes its class name,
+//! its arguments and its state. Nothing is imported and nothing is called, so a malicious pickle
+//! can at worst be refused.
 //!
 //! ```
 //! use dormouse_pickle::{Limits, Protocol, dump, load};
@@ -20,15 +20,15 @@
 //!
 //! # Layout
 //!
-//! - [`Node`]: one Python value; what it holds of others it holds by [`NodeId`].
-//! - [`Graph`]: the nodes of one pickle, side by side. Sharing and cycles are plain numbers, and
+//! - [`Node`]: one Python value; it refers to others by [`NodeId`].
+//! - [`Graph`]: the nodes of one pickle in one vector. Sharing and cycles are plain numbers, and
 //!   neither reading, writing, comparing nor dropping a graph recurses.
 //! - [`Value`]: a node with its graph, for reading.
-//! - [`load`]: protocols 0 to 5 in, within [`Limits`]. Byte strings are borrowed from the input.
-//! - [`dump`]: protocols 0 to 2 out.
-//! - [`marshal`]: the same graph from what Python 2's `marshal` wrote, and back.
-//! - Inside: `opcode` (the alphabet), `input` (what opcodes take), `number`, `escape` and `wtf8`
-//!   (how values are spelt), `reduce` (the few calls that are data in disguise), `survey` (what is
+//! - [`load`]: reads protocols 0 to 5, within [`Limits`]. Byte strings are borrowed from the input.
+//! - [`dump`]: writes protocols 0 to 2.
+//! - [`marshal`]: reads and writes the same graphs in the format of Python 2's `marshal`.
+//! - Inside: `opcode` (the alphabet), `input` (arguments of opcodes), `number`, `escape` and `wtf8`
+//!   (notations of values), `reduce` (the few calls that are data in disguise), `survey` (what is
 //!   shared), `walk` (cycles and depth), `equal`.
 //!
 //! # Which Python type is which node
@@ -42,8 +42,8 @@
 //! | `bytearray` | `bytearray` | [`Node::ByteArray`] |
 //!
 //! The two columns are what each Python writes. Python 2 reads every node back as the type in its
-//! column; Python 3 takes the byte strings of protocols 0 to 2 for `str`, unless it is told
-//! otherwise (`encoding="bytes"`).
+//! column; Python 3 reads the byte strings of protocols 0 to 2 as `str`, unless called with
+//! `encoding="bytes"`.
 
 mod dump;
 mod equal;

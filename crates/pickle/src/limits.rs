@@ -1,14 +1,14 @@
-//! How much a pickle may ask for, and what is left of it.
+//! How much a pickle may use, and how much of that is left.
 
 use crate::Problem;
 use crate::node::Class;
 
-/// How much a pickle may ask for. The default is good for a `config.pck` of 20 MB, which at the
-/// usual 100 bytes a member are 200,000 members and about 2 million values. With it the worst
-/// inputs known take 400 MB beside themselves, and those of a megabyte 80 MB.
+/// How much a pickle may use. The default is enough for a `config.pck` of 20 MB: with the usual 100
+/// bytes a member, that is 200,000 members and about 2 million values. With the default the worst
+/// inputs known take 400 MB of memory in addition to their own size, and those of a megabyte 80 MB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How many values may be made or referred to.
+    /// How many values may be created or referred to.
     pub nodes: usize,
     /// How many places the memo may have.
     pub memo: usize,
@@ -43,12 +43,12 @@ impl Budget {
         Ok(())
     }
 
-    /// For a copy of bytes, which takes as much memory as a node for every 32 of them.
+    /// Takes the cost of a copy of bytes: 32 of them take as much memory as a node.
     pub(crate) fn take_bytes(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         self.take(bytes.len().div_ceil(32))
     }
 
-    /// For a copy of a class's name.
+    /// Takes the cost of a copy of a class's name.
     pub(crate) fn take_class(&mut self, class: &Class<'_>) -> Result<(), Problem> {
         self.take_bytes(class.module.as_bytes())?;
         self.take_bytes(class.name.as_bytes())

@@ -14,14 +14,14 @@ use std::borrow::Cow;
 
 /// Reads one pickle of any protocol from the start of `input`.
 ///
-/// Returns the graph and how many bytes the pickle took; what follows is the caller's. Strings
-/// borrow from `input` where they stand in it as they are. Nothing is called: a class stays a name
-/// and an instance a description. `set`, `frozenset`, `bytearray`, Python 3's `bytes` and
-/// `__newobj__` are recognised when an older protocol spells them as calls.
+/// Returns the graph and the pickle's length in bytes; `input` may continue after it. Strings
+/// borrow from `input` if they occur in it without escapes. Nothing is called: a class remains a
+/// name and an instance a description. `set`, `frozenset`, `bytearray`, Python 3's `bytes` and
+/// `__newobj__` are recognised in older protocols, which write them as calls.
 ///
-/// # Errors
-/// When the pickle is damaged, refers to something outside (persistent ids, extension codes,
-/// out-of-band buffers), calls what is no plain class or function, or exceeds the limits.
+/// # Errors When the pickle is damaged, refers to something outside (persistent ids, extension
+/// codes, out-of-band buffers), calls anything but a plain class or function, or exceeds the
+/// limits.
 pub fn load<'a>(input: &'a [u8], limits: &Limits) -> Result<(Graph<'a>, usize), LoadError> {
     let mut machine = Machine {
         input: Input::new(input),
@@ -56,9 +56,9 @@ struct Machine<'a> {
     /// Heights of the stack at its marks. Values below the last one are out of reach.
     marks: Vec<usize>,
     memo: Vec<Option<NodeId>>,
-    /// How many places of the memo are in use, which is where `MEMOIZE` puts the next.
+    /// The number of places of the memo in use, which is where `MEMOIZE` puts the next value.
     memoized: usize,
-    /// Only a set that grew can have become an item of its own items.
+    /// Only a set that grew after its creation can contain itself.
     has_grown_sets: bool,
     budget: Budget,
     limits: Limits,
@@ -357,7 +357,7 @@ impl<'a> Machine<'a> {
         Ok(id)
     }
 
-    /// Takes the last mark away and says where it was.
+    /// Removes the last mark and returns its position.
     fn mark(&mut self) -> Result<usize, Problem> {
         self.marks.pop().ok_or(Problem::NoMark)
     }
@@ -391,7 +391,7 @@ impl<'a> Machine<'a> {
         self.push_node(Node::Tuple(items))
     }
 
-    /// The container that lies right below the items from `start` on.
+    /// The container on the stack just below the items from `start` on.
     fn holder(&self, start: usize) -> Result<NodeId, Problem> {
         let floor = self.marks.last().copied().unwrap_or(0);
         let below = start.checked_sub(1).filter(|below| *below >= floor);

@@ -1,16 +1,17 @@
-//! Values as Python 2's `marshal` writes them, versions 0 to 2 (docs/spec/pickles.md §9): what Mailman
-//! kept its state in before it had pickles, and Pipermail keeps its indexes in. Values are data
-//! alone, so there is nothing to execute.
+//! Python 2's `marshal` format, versions 0 to 2 (docs/spec/pickles.md §9). Mailman kept its state
+//! in it before it used pickles, and Pipermail keeps its indexes in it. It contains only data, so
+//! there is nothing to execute.
 
 use crate::{Graph, Node, NodeId, Value};
 use std::borrow::Cow;
 
 /// How deep values may be nested; Mailman's files need five.
 const DEEPEST: usize = 100;
-/// A length that is only claimed gets no more room than this at first, in items.
+/// The number of items to reserve memory for at most, because a length in the input is only a
+/// claim.
 const ROOM: usize = 4096;
 
-/// Reads one value: its graph, and how many bytes it took.
+/// Reads one value. Returns its graph and its length in bytes.
 ///
 /// # Errors
 /// Says what is wrong, and at which byte.
@@ -133,7 +134,7 @@ impl<'a> Reader<'a> {
         Ok(Some(id))
     }
 
-    /// A long integer: its digits are 15 bits each, the count's sign is its own.
+    /// A long integer: digits of 15 bits each; the sign of their count is the number's sign.
     fn long(&mut self) -> Result<NodeId, String> {
         let at = self.at;
         let count = self.number()?;
@@ -152,10 +153,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Writes the graph's root as `marshal.dumps(value, 0)` of Python 2 does: strings are not shared.
+/// Writes the graph's root as Python 2's `marshal.dumps(value, 0)` does: strings are not shared.
 ///
-/// # Errors
-/// Says which value `marshal` does not know, or that values are nested too deep.
+/// # Errors If `marshal` does not know a value, or values are nested too deep.
 pub fn dump(graph: &Graph<'_>) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
     put(graph.root(), 0, &mut out)?;
@@ -181,7 +181,7 @@ fn put(value: Value<'_, '_>, depth: usize, out: &mut Vec<u8>) -> Result<(), Stri
             }
         },
         Node::Float(number) => {
-            // As Python's repr has it, so that the same number is read.
+            // As in Python's repr, so that reading gives the same number.
             let text = format!("{number:?}");
             out.push(b'f');
             out.push(u8::try_from(text.len()).map_err(|_| "a float that is too long".to_owned())?);

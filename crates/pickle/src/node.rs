@@ -28,8 +28,8 @@ pub enum Node<'a> {
     Float(f64),
     /// A Python 2 `str` or a Python 3 `bytes`
     Bytes(Cow<'a, [u8]>),
-    /// A Python 2 `unicode` or a Python 3 `str`, as UTF-8. Lone surrogates stand as three bytes
-    /// each (WTF-8); two that make a pair are one character.
+    /// A Python 2 `unicode` or a Python 3 `str`, as UTF-8. Lone surrogates are three bytes each
+    /// (WTF-8); a pair of them is one character.
     Text(Cow<'a, [u8]>),
     /// A `bytearray`
     ByteArray(Cow<'a, [u8]>),
@@ -37,8 +37,8 @@ pub enum Node<'a> {
     Tuple(Vec<NodeId>),
     /// A `list`
     List(Vec<NodeId>),
-    /// A `dict`, in the order of the pickle. A key that stands twice counts by its last value,
-    /// as when Python reads it.
+    /// A `dict`, in the order of the pickle. If a key occurs twice, the last value counts, as in
+    /// Python.
     Dict(Vec<(NodeId, NodeId)>),
     /// A `set`
     Set(Vec<NodeId>),
@@ -71,16 +71,16 @@ impl<'a> Class<'a> {
     }
 }
 
-/// An instance, as its pickle describes it.
+/// An instance, as described by its pickle.
 #[derive(Debug, Clone)]
 pub struct Object<'a> {
-    /// The class, or for [`Made::Reduce`] what Python would call to make the object
+    /// The class, or for [`Made::Reduce`] what Python would call to create the object
     pub class: Class<'a>,
-    /// How Python would make it
+    /// How Python would create it
     pub made: Made,
-    /// Items appended to it, where its class derives from `list`
+    /// Items appended to it, if its class derives from `list`
     pub items: Vec<NodeId>,
-    /// Entries set in it, where its class derives from `dict`
+    /// Entries set in it, if its class derives from `dict`
     pub entries: Vec<(NodeId, NodeId)>,
     /// Its state: most often a dictionary of its attributes
     pub state: Option<NodeId>,
@@ -93,8 +93,8 @@ impl<'a> Object<'a> {
     }
 }
 
-/// How Python would make an object. Arguments are the node of a tuple of their own: written as
-/// anything but `NewObj` in protocol 2 and `Reduce`, a tuple shared with others becomes a copy.
+/// How Python would create an object. The arguments are the node of a tuple. A tuple that is also
+/// used elsewhere is written as a copy, except for `Reduce` and, in protocol 2, `NewObj`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Made {
     /// An instance of an old-style class of Python 2
@@ -121,11 +121,11 @@ pub enum Made {
     },
 }
 
-/// What one node holds of another.
+/// A reference from one node to another.
 #[derive(Clone, Copy)]
 pub(crate) struct Link {
     pub(crate) to: NodeId,
-    /// Parts must exist before their holder can be made; other items can be filled in later.
+    /// Parts must exist before the node can be created; other items can be filled in later.
     pub(crate) part: bool,
 }
 
@@ -151,7 +151,7 @@ impl Node<'_> {
         }
     }
 
-    /// Values that Python keeps no identity of: whether one is shared cannot be told.
+    /// Whether it is of a type without identity in Python: sharing it makes no difference.
     pub(crate) fn is_atom(&self) -> bool {
         match self {
             Node::None | Node::Bool(_) | Node::Int(_) | Node::Long(_) | Node::Float(_) => true,
@@ -267,7 +267,7 @@ impl Object<'_> {
 }
 
 impl Made {
-    /// The node of the arguments and, where there is one, of the keyword arguments.
+    /// The node of the arguments and, if there is one, of the keyword arguments.
     pub fn arguments(self) -> (NodeId, Option<NodeId>) {
         match self {
             Made::OldStyle { args } | Made::NewObj { args } | Made::Reduce { args } => (args, None),
@@ -276,7 +276,7 @@ impl Made {
     }
 }
 
-/// Entries as a row of keys and values in turn.
+/// Entries as a sequence of alternating keys and values.
 fn half(entries: &[(NodeId, NodeId)], index: usize) -> Option<NodeId> {
     let (key, value) = *entries.get(index / 2)?;
     Some(if index.is_multiple_of(2) { key } else { value })

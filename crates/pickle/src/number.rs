@@ -2,7 +2,7 @@
 
 use crate::Problem;
 
-/// `int` and `bool` of protocol 0 come as one opcode; this is what its line says.
+/// The value of `INT`, the opcode of protocol 0 for both `int` and `bool`.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Integer {
     Bool(bool),
@@ -34,7 +34,7 @@ fn is_negative(bytes: &[u8]) -> bool {
     bytes.last().is_some_and(|byte| byte & 0x80 != 0)
 }
 
-/// Turns a two's complement number round.
+/// Negates a two's complement number.
 fn negate(bytes: &mut [u8]) {
     let mut carry = true;
     for byte in bytes {
@@ -56,7 +56,7 @@ pub(crate) fn parse_int(line: &[u8], max_bytes: usize) -> Result<Integer, Proble
     }
 }
 
-/// The line of `LONG`: a number with or without an `L` behind it.
+/// The line of `LONG`: a number with or without an `L` after it.
 pub(crate) fn parse_long(line: &[u8], max_bytes: usize) -> Result<Vec<u8>, Problem> {
     let text = line.trim_ascii();
     parse_decimal(text.strip_suffix(b"L").unwrap_or(text), max_bytes)
@@ -68,12 +68,13 @@ fn parse_decimal(text: &[u8], max_bytes: usize) -> Result<Vec<u8>, Problem> {
         [b'+', digits @ ..] => (false, digits),
         digits => (false, digits),
     };
-    // A byte takes 2.4 digits; refuse before the work, which grows with the square of the length.
+    // A byte takes 2.4 digits. Refuse before parsing, whose cost grows with the square of the
+    // length.
     if digits.len() / 3 > max_bytes {
         return Err(Problem::LongTooLong(max_bytes));
     }
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(bad_number(text, "integer"));
+        return Err(bad_number(text, "an integer"));
     }
     let mut limbs: Vec<u32> = Vec::with_capacity(digits.len() / 9 + 1);
     for chunk in digits.chunks(9) {
@@ -139,14 +140,14 @@ pub(crate) fn long_to_decimal(bytes: &[u8]) -> String {
 pub(crate) fn parse_float(line: &[u8]) -> Result<f64, Problem> {
     let text = line.trim_ascii();
     let value = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-    value.ok_or_else(|| bad_number(text, "float"))
+    value.ok_or_else(|| bad_number(text, "a float"))
 }
 
 /// The line of `PUT` and `GET`.
 pub(crate) fn parse_index(line: &[u8]) -> Result<u32, Problem> {
     let text = line.trim_ascii();
     let value = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-    value.ok_or_else(|| bad_number(text, "memo index"))
+    value.ok_or_else(|| bad_number(text, "a memo index"))
 }
 
 fn bad_number(text: &[u8], wanted: &'static str) -> Problem {
@@ -154,8 +155,8 @@ fn bad_number(text: &[u8], wanted: &'static str) -> Problem {
     Problem::BadNumber(String::from_utf8_lossy(start).into_owned(), wanted)
 }
 
-/// The fewest digits that give the same float again, laid out as `repr` of Python 2.7 and 3 does:
-/// with an exponent below 10^-4 and from 10^16.
+/// The shortest digits that read back as the same float, in the layout of Python 2.7's and 3's
+/// `repr`: with an exponent below 10^-4 and from 10^16.
 pub(crate) fn float_repr(value: f64) -> String {
     if value.is_nan() {
         return "nan".into();

@@ -1,11 +1,12 @@
-//! Calls that are data in disguise: how older protocols spell types they have no opcode for.
+//! Calls that are data in disguise: how older protocols write types for which they have no opcode.
 
 use crate::limits::Budget;
 use crate::node::{Class, Made, Node, NodeId, Object};
 use crate::{Graph, Problem, wtf8};
 use std::borrow::Cow;
 
-/// What a call stands for, when its arguments are as Python writes them. `None`: an ordinary call.
+/// The value that a call describes, if its arguments are as Python writes them. `None`: an ordinary
+/// call.
 pub(crate) fn disguised<'a>(
     graph: &mut Graph<'a>,
     callable: &Class<'a>,

@@ -1,9 +1,9 @@
-//! A value as people read it, much as Python prints it.
+//! Display of a value for people, much as Python prints it.
 
 use crate::{Node, Value};
 use std::fmt;
 
-/// Deeper than this a value is shown as dots.
+/// Values nested deeper are shown as dots.
 const DEEPEST: usize = 6;
 
 impl fmt::Display for Value<'_, '_> {
@@ -21,7 +21,7 @@ fn show(value: Value<'_, '_>, depth: usize, f: &mut fmt::Formatter<'_>) -> fmt::
     }
     if value.as_bytes().is_some() {
         let text = value.to_text_lossy();
-        // Alone it needs no quotes.
+        // A string that is the whole value needs no quotes.
         return if depth == 0 { f.write_str(&text) } else { write!(f, "{text:?}") };
     }
     match value.node() {

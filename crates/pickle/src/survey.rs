@@ -1,9 +1,9 @@
-//! The look over a graph before it is written.
+//! A survey of a graph before it is written.
 
 use crate::node::NodeId;
 use crate::{Graph, walk};
 
-/// What has to be known of each node before the first is written.
+/// Flags of each node that must be known before the first is written.
 pub(crate) struct Marks(Vec<u8>);
 
 impl Marks {
@@ -12,7 +12,7 @@ impl Marks {
     pub(crate) const SHARED: u8 = 2;
     /// Its parts are being written, so it is not in the memo yet.
     pub(crate) const IN_PARTS: u8 = 4;
-    /// To be filled when all else is written.
+    /// To be filled after everything else is written.
     pub(crate) const LATER: u8 = 8;
 
     pub(crate) fn has(&self, id: NodeId, mark: u8) -> bool {
@@ -27,9 +27,9 @@ impl Marks {
         self.0[id.index()] &= !mark;
     }
 
-    /// Walks the graph in the order of writing. Coming back to a node before it can be in the memo
-    /// means that some list, dictionary or state in between has to be filled later: Python's own
-    /// way of writing such a node again and again would take time without bound.
+    /// Walks the graph in the order of writing. If the walk returns to a node before it can be in
+    /// the memo, some list, dictionary or state in between must be filled later. Python writes such
+    /// a node repeatedly instead, which can take unbounded time.
     pub(crate) fn survey(graph: &Graph<'_>) -> Marks {
         let mut marks = Marks(vec![0; graph.size()]);
         let mut is_tangled = false;

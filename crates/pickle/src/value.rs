@@ -5,8 +5,8 @@ use crate::{Graph, number, wtf8};
 use std::borrow::Cow;
 use std::fmt;
 
-/// A node with its graph. Methods answer `None` or nothing when the value is of another kind, so
-/// that a reader says what it wants and not what it has.
+/// A node with its graph. Methods return `None` or nothing if the value is of another type, so that
+/// a reader asks for what it wants without checking types first.
 #[derive(Copy, Clone)]
 pub struct Value<'g, 'a> {
     graph: &'g Graph<'a>,
@@ -36,7 +36,7 @@ impl<'g, 'a> Value<'g, 'a> {
         self.graph.node(self.id)
     }
 
-    /// What it is, in words for a message: `"a list"`.
+    /// Its type in words, for messages: `"a list"`.
     pub fn kind(self) -> &'static str {
         self.node().kind()
     }
@@ -86,8 +86,8 @@ impl<'g, 'a> Value<'g, 'a> {
         }
     }
 
-    /// The bytes of a byte string or `bytearray`, or those that a text of Python 3 was made from:
-    /// what could not be decoded stands in it as `U+DC80` to `U+DCFF` (PEP 383).
+    /// The bytes of a byte string or `bytearray`, or those that a text of Python 3 was decoded
+    /// from: in it, `U+DC80` to `U+DCFF` represent bytes that could not be decoded (PEP 383).
     pub fn raw_bytes(self) -> Option<Cow<'g, [u8]>> {
         let bytes = self.as_bytes()?;
         let is_text = matches!(self.node(), Node::Text(_));
@@ -98,8 +98,8 @@ impl<'g, 'a> Value<'g, 'a> {
         })
     }
 
-    /// Something to show: a string with what is no UTF-8 replaced, a number in decimal, else what
-    /// kind of value it is.
+    /// The value for display: a string with invalid UTF-8 replaced, a number in decimal, else the
+    /// name of the type.
     pub fn to_text_lossy(self) -> Cow<'g, str> {
         match self.node() {
             Node::Bytes(bytes) | Node::Text(bytes) | Node::ByteArray(bytes) => {
@@ -150,7 +150,7 @@ impl<'g, 'a> Value<'g, 'a> {
         }
     }
 
-    /// How many items or entries there are.
+    /// The number of items or entries.
     pub fn len(self) -> usize {
         self.ids().len() + self.pairs().len()
     }
@@ -160,7 +160,7 @@ impl<'g, 'a> Value<'g, 'a> {
         self.len() == 0
     }
 
-    /// The instance, with how it was made.
+    /// The instance.
     pub fn object(self) -> Option<&'g Object<'a>> {
         match self.node() {
             Node::Object(object) => Some(object),
@@ -168,9 +168,9 @@ impl<'g, 'a> Value<'g, 'a> {
         }
     }
 
-    /// Module and name: of an instance's class, or of a class itself. Protocols 0 and 1 make
-    /// instances of new-style classes through `copy_reg._reconstructor`; for those it is the class
-    /// that was meant.
+    /// Module and name of an instance's class, or of a class itself. Protocols 0 and 1 create
+    /// instances of new-style classes through `copy_reg._reconstructor`; for those this is the
+    /// instance's own class.
     pub fn class(self) -> Option<(&'g str, &'g str)> {
         let class = match self.node() {
             Node::Global(class) => class,

@@ -1,16 +1,16 @@
-//! The shape of a graph: how deep it is and where it runs in circles.
+//! The shape of a graph: depth and cycles.
 
 use crate::Graph;
 use crate::node::{Link, NodeId};
 
-/// Whether a path from the root has more than `limit` nodes. A link back to where the path came
-/// from does not make it longer.
+/// Whether a path from the root has more than `limit` nodes. A link back to a node of the path does
+/// not make it longer.
 pub(crate) fn is_deeper_than(graph: &Graph<'_>, limit: usize) -> bool {
     const UNSEEN: usize = 0;
     const OPEN: usize = usize::MAX;
     let mut heights = vec![UNSEEN; graph.size()];
     heights[graph.root_id().index()] = OPEN;
-    // The node, its next link, and the height of what it was seen to hold.
+    // The node, its next link, and the height of its contents seen so far.
     let mut path = vec![(graph.root_id(), 0, 0)];
     while let Some((id, next, below)) = path.last_mut() {
         if let Some(Link { to, .. }) = graph.node(*id).link(*next) {
@@ -42,8 +42,8 @@ pub(crate) fn is_deeper_than(graph: &Graph<'_>, limit: usize) -> bool {
     false
 }
 
-/// Numbers the circles: two nodes have the same number when each can be reached from the other
-/// over links that `follow` accepts (Tarjan's strongly connected components).
+/// Numbers the cycles: two nodes have the same number if each can be reached from the other over
+/// links that `follow` accepts (Tarjan's strongly connected components).
 fn circles(graph: &Graph<'_>, follow: impl Fn(Link) -> bool) -> Vec<usize> {
     const UNSEEN: usize = 0;
     const OPEN: usize = usize::MAX;
@@ -88,7 +88,7 @@ fn circles(graph: &Graph<'_>, follow: impl Fn(Link) -> bool) -> Vec<usize> {
     circle
 }
 
-/// The first node that is, over parts alone, a part of itself, and so could never be made.
+/// The first node that is, through parts only, a part of itself, and so could never be created.
 pub(crate) fn part_of_itself(graph: &Graph<'_>) -> Option<NodeId> {
     let circle = circles(graph, |link| link.part);
     (0..graph.size()).map(|index| NodeId(index as u32)).find(|id| {
@@ -97,8 +97,8 @@ pub(crate) fn part_of_itself(graph: &Graph<'_>) -> Option<NodeId> {
     })
 }
 
-/// The nodes that must be made empty at first and filled at the end, because on a circle with
-/// them lies something that can only be made whole.
+/// The nodes that must be created empty and filled at the end, because something on a cycle with
+/// them can only be created complete.
 pub(crate) fn to_be_filled_later(graph: &Graph<'_>) -> impl Fn(NodeId) -> bool + use<> {
     let circle = circles(graph, |_| true);
     let mut tangled = vec![false; circle.len()];

@@ -1,11 +1,10 @@
-//! UTF-8 in which lone surrogates may stand, because Python's strings may hold them.
+//! UTF-8 with lone surrogates, because Python's strings may contain them.
 
 use std::borrow::Cow;
 
 /// Calls `each` with every code point. Surrogates may come in pairs.
 ///
-/// # Errors
-/// The offset of what is neither UTF-8 nor a surrogate.
+/// # Errors The offset of the first bytes that are neither UTF-8 nor a surrogate.
 pub(crate) fn code_points(bytes: &[u8], mut each: impl FnMut(u32)) -> Result<(), usize> {
     let mut at = 0;
     while at < bytes.len() {
@@ -64,8 +63,8 @@ pub(crate) fn push(out: &mut Vec<u8>, mut point: u32) {
     }
 }
 
-/// The bytes that Python 3 made a text of with `surrogateescape` (PEP 383): `U+DC80` to `U+DCFF`
-/// stand for the bytes 0x80 to 0xff. Other lone surrogates stay.
+/// The bytes that Python 3 decoded into a text with `surrogateescape` (PEP 383): `U+DC80` to
+/// `U+DCFF` represent the bytes 0x80 to 0xff. Other lone surrogates remain.
 pub(crate) fn undo_surrogate_escapes(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;

@@ -12,7 +12,7 @@ fn refused(bytes: &[u8]) -> LoadError {
     }
 }
 
-/// What was read is within the limits and can be written and read again.
+/// Checks that a value that was read is within the limits, and can be written and read again.
 fn check(input: &[u8], limits: &Limits) {
     let Ok((graph, used)) = load(input, limits) else { return };
     assert!(used <= input.len());
@@ -68,9 +68,9 @@ fn errors_name_the_opcode_the_offset_and_the_reason() {
             "LONG_BINPUT at byte 1: memo index 2147483648 is out of bounds: 2000000 places are allowed",
         ),
         (b"g4294967295\n.", "GET at byte 0: the memo has nothing at 4294967295"),
-        (b"Np-1\n.", "PUT at byte 1: \"-1\" is no memo index"),
-        (b"I12x\n.", "INT at byte 0: \"12x\" is no integer"),
-        (b"Fabc\n.", "FLOAT at byte 0: \"abc\" is no float"),
+        (b"Np-1\n.", "PUT at byte 1: \"-1\" is not a memo index"),
+        (b"I12x\n.", "INT at byte 0: \"12x\" is not an integer"),
+        (b"Fabc\n.", "FLOAT at byte 0: \"abc\" is not a float"),
         (b"S'abc\n.", "STRING at byte 0: the quoted string is malformed: its quotes do not match"),
         (
             b"X\x03\x00\x00\x00ab\xff.",
@@ -134,8 +134,8 @@ fn deep_nesting_is_refused_by_the_limit_and_not_by_the_stack() {
     let states = [b"cm\nC\n)\x81".repeat(DEEP), b"b".repeat(DEEP - 1), b".".to_vec()].concat();
     for pickle in [lists, tuples, marks, states] {
         assert_eq!(refused(&pickle).problem, Problem::TooDeep(1000));
-        // Where a caller allows it, nothing overflows on the way: not in writing, comparing,
-        // copying or dropping either.
+        // Without a limit, nothing overflows the stack: writing, comparing, copying and dropping do
+        // not either.
         let limits = Limits { depth: usize::MAX, ..Limits::default() };
         let (graph, _) = load(&pickle, &limits).unwrap();
         let mut out = Vec::new();
@@ -159,7 +159,7 @@ fn depth_is_counted_over_shared_values_too() {
     assert_eq!(refused(&pickle).problem, Problem::TooDeep(1000));
     let exact = Limits { depth: 1001, ..Limits::default() };
     assert!(load(&pickle, &exact).is_ok());
-    // A list is put 600 levels deep and only then filled with 600 levels more.
+    // A list is put 600 levels deep and only then filled with 600 more levels.
     let chain = |inner: &str| format!("{}{inner}{}", "]".repeat(600), "a".repeat(600));
     let longer = format!("g8\n{}{}0", "]".repeat(600), "a".repeat(600));
     let pickle = format!("]p8\n0{}{longer}.", chain("g8\n"));
@@ -280,7 +280,7 @@ fn a_pickle_cut_at_any_byte_is_refused() {
     }
 }
 
-/// Opcodes are likelier than other bytes, so that more than the first few are reached.
+/// Opcodes are more likely than other bytes, so that more than the first few are reached.
 fn program() -> impl Strategy<Value = Vec<u8>> {
     let pieces = prop_oneof![
         8 => prop::sample::select(&b"(.012NRabcdeloptsu])}\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92\x93\x94"[..])

@@ -9,8 +9,7 @@ use std::process::{Command, Stdio};
 
 const PROTOCOLS: [Protocol; 3] = [Protocol::Zero, Protocol::One, Protocol::Two];
 
-/// The interpreters of a version that really run: pyenv's shims answer to names of versions that
-/// are not active.
+/// The interpreters of a version that really run: pyenv has shims for versions that are not active.
 fn interpreters(names: &[&str], version: &str) -> Vec<PathBuf> {
     let mut candidates: Vec<PathBuf> = names.iter().map(PathBuf::from).collect();
     let pyenv = std::env::var_os("PYENV_ROOT")
@@ -68,7 +67,7 @@ fn unhex(text: &str) -> Vec<u8> {
     text.as_bytes().as_chunks::<2>().0.iter().map(|&[a, b]| digit(a) << 4 | digit(b)).collect()
 }
 
-/// The same words as `describe` in probe.py, for values made of types with a node of their own.
+/// The same description as `describe` in probe.py, for values of types that have their own node.
 fn describe(value: Value<'_, '_>, seen: &mut HashMap<NodeId, usize>, is_python_2: bool) -> String {
     let alone = |value| describe(value, &mut HashMap::new(), is_python_2);
     let known = seen.len();
@@ -120,7 +119,7 @@ fn describe(value: Value<'_, '_>, seen: &mut HashMap<NodeId, usize>, is_python_2
     }
 }
 
-/// Python pickles; we read, compare, write in each of our protocols; Python reads and compares.
+/// Python pickles; we read, compare, and write in each of our protocols; Python reads and compares.
 fn exchange(python: &Path, is_python_2: bool) {
     let mut written = String::new();
     let mut expected = Vec::new();

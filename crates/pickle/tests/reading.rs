@@ -1,4 +1,4 @@
-//! What each opcode and each Python type is read as, and how a graph is used.
+//! How each opcode and each Python type is read, and how a graph is used.
 
 use dormouse_pickle::{Graph, Limits, Made, Node, Protocol, Value, dump, load};
 

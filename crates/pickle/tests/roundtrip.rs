@@ -1,4 +1,4 @@
-//! What is written is read back, with all its sharing and all its circles.
+//! A written graph is read back with all its sharing and cycles.
 
 use dormouse_pickle::{
     Class, DumpError, Graph, Limits, Made, Node, NodeId, Object, Protocol, dump, load,
@@ -27,7 +27,7 @@ fn assert_comes_back(graph: &Graph<'_>) {
     }
 }
 
-/// How to make one node. Numbers choose other nodes, modulo how many there are to choose from.
+/// How to create one node. A number chooses another node, modulo the number of candidates.
 #[derive(Debug, Clone)]
 enum Plan {
     Leaf(Node<'static>),
@@ -70,7 +70,7 @@ fn plan() -> impl Strategy<Value = Plan> {
     ]
 }
 
-/// Parts are chosen among earlier nodes, as they must exist; all else among all nodes.
+/// Parts are chosen among earlier nodes, as they must exist; other items among all nodes.
 fn build(plans: &[Plan]) -> Graph<'static> {
     let mut graph = Graph::new();
     let mut ids: Vec<NodeId> = vec![graph.root_id()];

@@ -30,7 +30,7 @@ fn every_pickle_of_a_site_is_read_and_comes_back_from_every_protocol() {
     println!("{pickles} pickles read");
 }
 
-/// What kind of file holds what (docs/spec/pickles.md §2, docs/spec/queue.md §3).
+/// Checks the contents of each kind of file (docs/spec/pickles.md §2, docs/spec/queue.md §3).
 fn check_layout(path: &str, roots: &[Graph<'_>]) {
     let is_dict = |graph: &Graph<'_>| matches!(graph.root().node(), Node::Dict(_));
     if path.contains("/qfiles/") {

@@ -11,8 +11,7 @@ type Function<'f> = &'f dyn Fn(&str, &[Value]) -> Option<Result<Value, String>>;
 pub struct Scope<'f> {
     /// The value of a name, dotted or not.
     pub names: Option<Lookup<'f>>,
-    /// The value of a call that is known to only compute; the error says what is
-    /// wrong with its arguments.
+    /// The value of a call of a pure function; the error says what is wrong with its arguments.
     pub calls: Option<Function<'f>>,
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn fill(format: &str, values: &Value) -> Result<String, String> {
             None => next.next().cloned().ok_or("a value for the format is missing")?,
         };
         let (width, places) = spec.split_once('.').unwrap_or((&spec, ""));
-        let number = || value.as_float().ok_or_else(|| format!("{value} is no number"));
+        let number = || value.as_float().ok_or_else(|| format!("{value} is not a number"));
         let text = match letters.next() {
             Some('s') => value.to_text(),
             Some('r') => value.to_string(),

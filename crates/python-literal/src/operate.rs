@@ -6,7 +6,7 @@ use crate::{Operator, Value, format};
 const LARGEST: usize = 1 << 20;
 
 impl Operator {
-    /// The value of `left operator right`; the error says why there is none. `and` and `or` do not
+    /// The value of `left operator right`; the error says why it has none. `and` and `or` do not
     /// evaluate the right side if the left one decides: see [`crate::Scope::evaluate`].
     pub fn apply(self, left: Value, right: Value) -> Result<Value, String> {
         use Operator::{Add, And, Equal, Modulo, Multiply, NotEqual, Or};
@@ -59,7 +59,7 @@ impl Operator {
             Add, BitAnd, BitOr, BitXor, Divide, FloorDivide, Modulo, Multiply, Power, ShiftLeft,
             ShiftRight, Subtract,
         };
-        let wrong = || format!("{left} and {right} cannot be combined so");
+        let wrong = || format!("{left} and {right} cannot be combined in this way");
         if let (Some(a), Some(b)) = (left.as_int(), right.as_int()) {
             let bits = u32::try_from(b).ok().filter(|bits| *bits < 63);
             let number = match self {
@@ -105,7 +105,7 @@ impl Value {
     }
 
     fn repeat(self, count: &Value) -> Result<Value, String> {
-        let count = count.as_int().ok_or("it is multiplied by what is no number")?;
+        let count = count.as_int().ok_or("it is multiplied by something that is not a number")?;
         let count = usize::try_from(count).unwrap_or(0);
         if count.checked_mul(self.size()).is_none_or(|size| size > LARGEST) {
             return Err(TOO_LARGE.to_owned());

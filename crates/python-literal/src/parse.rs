@@ -61,7 +61,7 @@ pub fn parse(source: &[u8]) -> File {
         }
     }
     if let Some(unclosed) = unclosed {
-        // Errors after an open bracket are the same mistake again.
+        // Errors after an unclosed bracket are consequences of it.
         file.problems.retain(|problem| problem.line < unclosed.line);
         file.problems.push(unclosed);
     }
@@ -293,7 +293,7 @@ impl Parser {
 
     fn trailed(&mut self) -> Parsed<Expr> {
         let mut of = self.atom()?;
-        // Each step makes the expression one level deeper, and it must be possible to drop it.
+        // Each step makes the expression one level deeper, and dropping it recurses.
         for _ in 0..DEEPEST {
             of = if self.take(".") {
                 match self.next() {

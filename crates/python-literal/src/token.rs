@@ -48,7 +48,7 @@ struct Reader<'s> {
 }
 
 /// Splits a file into tokens. Invalid text is a [`Token::Bad`], and parsing continues with the next
-/// line; a bracket that is never closed is the one problem without a place among the tokens.
+/// line. A bracket that is never closed is returned separately: it has no place among the tokens.
 pub(crate) fn tokens(source: &[u8]) -> (Vec<Placed>, Option<Problem>) {
     let source = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
     let mut reader =
@@ -167,7 +167,7 @@ impl Reader<'_> {
         let text = String::from_utf8_lossy(&self.source[start..self.at]).to_lowercase();
         match number(&text) {
             Some(token) => self.push(token, start),
-            None => self.bad(format!("{text} is no number of up to 64 bits"), start),
+            None => self.bad(format!("{text} is not a number of up to 64 bits"), start),
         }
     }
 
@@ -239,7 +239,7 @@ fn number(text: &str) -> Option<Token> {
     float.filter(|float| float.is_finite()).map(Token::Float)
 }
 
-/// Line ends like Python's.
+/// Line ends as Python reads them.
 fn lines(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut letters = text.iter().copied().peekable();
@@ -286,7 +286,7 @@ fn unicode_text(text: &[u8], raw: bool) -> Result<String, String> {
             Some((value, used)) => {
                 if let Some(value) = value {
                     let letter = char::from_u32(value)
-                        .ok_or_else(|| format!("\\u{value:x} is no character"))?;
+                        .ok_or_else(|| format!("\\u{value:x} is not a character"))?;
                     out.extend(letter.encode_utf8(&mut [0; 4]).bytes());
                 }
                 at += used;

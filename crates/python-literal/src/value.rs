@@ -120,7 +120,7 @@ impl Value {
 
     /// `self[index]`; an error if it does not exist.
     pub fn item(&self, index: &Value) -> Result<Value, String> {
-        let missing = || format!("there is no {index} in the value");
+        let missing = || format!("the value has no {index}");
         if let Value::Dict(entries) = self {
             let found = entries.iter().find(|(key, _)| key.equals(index));
             return found.map(|(_, value)| value.clone()).ok_or_else(missing);

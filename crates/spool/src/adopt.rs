@@ -24,18 +24,19 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// What is copied, and not decided.
+/// Copies that are not decided yet.
 const ADOPTING: &str = ".adopting";
-/// What is decided, and perhaps not in the queues yet.
+/// Copies that are decided, but perhaps not in the queues yet.
 const ADOPTED: &str = ".adopted";
 
-/// What another spool has left to do.
+/// The unfinished work of another spool.
 #[derive(Debug)]
 pub struct Estate {
     root: PathBuf,
-    /// By what the spool is told from others.
+    /// The spool's identity.
     pub id: String,
-    /// Whether the spool has that identity itself. If not, a host that returns does not know.
+    /// Whether the identity is recorded in the spool itself. If not, a host that returns does not
+    /// know it.
     pub has_identity: bool,
     /// Things with an entry's name that are not files. They stay where they are.
     pub odd: Vec<PathBuf>,
@@ -52,11 +53,11 @@ struct Left {
 }
 
 impl Estate {
-    /// Looks at the spool in a directory, and changes nothing: ready and preserved entries, claims,
-    /// outputs of decided hand-overs, and what it has adopted itself but not shown.
+    /// Examines the spool in a directory without changing it: ready and preserved entries, claims,
+    /// outputs of decided hand-overs, and entries that it has adopted itself but not yet put into
+    /// its queues.
     ///
-    /// # Errors
-    /// When it cannot be read, or a process on this machine works with it.
+    /// # Errors When it cannot be read, or a process on this machine is using it.
     pub fn of(dir: &Path) -> Result<Estate, SpoolError> {
         let spool = Spool::new(dir);
         if !Queue::ALL.iter().any(|queue| spool.dir(*queue).is_dir()) {
@@ -72,7 +73,7 @@ impl Estate {
             refuse_if_locked(&path)?;
             let Some(record) = Record::read(&path)? else { continue };
             for (staged, target) in record.outputs {
-                // One that is in its queue already is found there.
+                // An output that is already in its queue is found there.
                 let staged = spool.paths().staged().join(staged);
                 if staged.exists() {
                     estate.add_named(staged, &target)?;
@@ -94,13 +95,13 @@ impl Estate {
         Ok(estate)
     }
 
-    /// The spools that this one had copied without showing anything of them. The database knows whether
-    /// that was decided.
+    /// The spools that this one had copied without putting anything into its queues. The database
+    /// knows whether that was decided.
     pub fn undecided(&self) -> Result<Vec<String>, SpoolError> {
         ids_in(&self.root.join(ADOPTING))
     }
 
-    /// Adds what was copied from a spool that this one has adopted.
+    /// Adds the copied entries of a spool that this one has adopted.
     pub fn add_decided(&mut self, id: &str) -> Result<(), SpoolError> {
         let dir = self.root.join(ADOPTING).join(id);
         self.add_adopted(&dir)
@@ -147,7 +148,7 @@ impl Estate {
         Ok(())
     }
 
-    /// Adds a file that a record wants to be `queue/name.pck`.
+    /// Adds a file that a record renames to `queue/name.pck`.
     fn add_named(&mut self, path: PathBuf, target: &str) -> Result<(), SpoolError> {
         let wrong =
             || SpoolError::Record { path: path.clone(), problem: format!("line {target:?}") };
@@ -176,8 +177,8 @@ impl Estate {
         Ok(())
     }
 
-    /// Copies everything to where [`Spool::take_adopted`] takes it from. When this returns it is on the
-    /// disk, and no queue shows any of it. What a former attempt has copied is replaced.
+    /// Copies everything to where [`Spool::take_adopted`] expects it. When this returns the copy is
+    /// durable, and no entry is in a queue yet. The copy of an earlier attempt is replaced.
     pub fn copy_to(&self, spool: &Spool) -> Result<(), SpoolError> {
         let dir = spool.root().join(ADOPTING).join(&self.id);
         let copied = self.copy_into(spool, &dir);
@@ -219,13 +220,14 @@ impl Left {
         let meta = fs::metadata(&self.path).map_err(SpoolError::io("look at", &self.path))?;
         let mut state = self.state;
         if state == State::Claimed {
-            // Its process died with the machine, most likely not of it: it is taken alone, once.
+            // Its process died with the machine, most likely not because of this entry: it is
+            // processed alone, once.
             bytes.extend_from_slice(format!("\n{RECOVERED_WITH_OTHERS}\n").as_bytes());
             state = State::Ready;
         }
         let mut path = dir.join(format!("{}.{}", self.base, state.suffix()));
         if path.exists() {
-            // A hand-over that came to its end twice: both are kept.
+            // A hand-over that was completed twice: keep both.
             let name = EntryName::from_base(&self.base).derive("adopted");
             path = dir.join(format!("{name}.{}", state.suffix()));
         }
@@ -240,18 +242,18 @@ impl Left {
 }
 
 impl Spool {
-    /// The spools that were copied, and of which the database knows whether they are adopted.
+    /// The spools that were copied. The database knows whether they are adopted.
     pub fn adopting(&self) -> Result<Vec<String>, SpoolError> {
         ids_in(&self.root().join(ADOPTING))
     }
 
-    /// Removes the copy of a spool that this one did not adopt in the end. No process may be adopting it.
+    /// Removes the copy of a spool that this one did not adopt. No process may be adopting it.
     pub fn forget_copy(&self, id: &str) -> Result<(), SpoolError> {
         remove_tree(&self.root().join(ADOPTING).join(id))
     }
 
-    /// Puts the entries of a spool that this one has adopted into the queues. May be repeated, also by
-    /// several processes; how many entries it was this time.
+    /// Puts the entries of a spool that this one has adopted into the queues. May be repeated, also
+    /// by several processes. Returns how many entries it moved this time.
     pub fn take_adopted(&self, id: &str) -> Result<usize, SpoolError> {
         let (from, to) = (self.root().join(ADOPTING).join(id), self.root().join(ADOPTED).join(id));
         if from.exists() {
@@ -290,7 +292,7 @@ impl Spool {
             durable::sync_dir(&self.dir(queue))?;
             durable::sync_dir(&from)?;
         }
-        // Only what is empty goes.
+        // Only empty directories can be removed.
         for queue in Queue::ALL {
             remove_empty(&dir.join(queue.name()))?;
         }
@@ -302,7 +304,7 @@ impl Spool {
     fn show_one(&self, from: &Path, queue: Queue, file: &str) -> Result<bool, SpoolError> {
         let to = self.dir(queue).join(file);
         let renamed = match fault::operation("rename").and_then(|()| rename_if_free(from, &to)) {
-            // Nothing that is here already is replaced.
+            // An existing entry is not replaced.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let (base, suffix) = file.rsplit_once('.').unwrap_or((file, "pck"));
                 let name = EntryName::from_base(base).derive(&self.root().to_string_lossy());
@@ -317,9 +319,9 @@ impl Spool {
         }
     }
 
-    /// Gives up entries, named `queue/name`, that another host has adopted, whatever their state, and
-    /// takes another identity: what comes from now on is this host's own. May be repeated until it
-    /// succeeds. How many there were.
+    /// Gives up entries, named `queue/name`, that another host has adopted, in any state, and
+    /// creates a new identity: entries that arrive from now on are this host's own. May be repeated
+    /// until it succeeds. Returns how many there were.
     ///
     /// # Errors
     /// When one of them is being processed at this moment.
@@ -327,7 +329,8 @@ impl Spool {
         &self,
         names: impl IntoIterator<Item = &'n str>,
     ) -> Result<usize, SpoolError> {
-        // What was handed over here is in its queues then, under the names that were adopted.
+        // Outputs of decided hand-overs are then in their queues, under the names that were
+        // adopted.
         recover::finish_handovers(self)?;
         self.show_all_adopted()?;
         let mut given_up = 0;
@@ -355,7 +358,7 @@ impl Spool {
         Ok(given_up)
     }
 
-    /// Whether there is anything at all that a host which was dead might have to give up.
+    /// Whether the spool has anything that a host which was dead might have to give up.
     pub fn has_anything(&self) -> Result<bool, SpoolError> {
         let mut found = false;
         for queue in Queue::ALL {
@@ -365,7 +368,7 @@ impl Spool {
     }
 }
 
-/// Refuses what a live process on this machine has locked.
+/// Refuses a file that a live process on this machine has locked.
 fn refuse_if_locked(path: &Path) -> Result<(), SpoolError> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -385,7 +388,7 @@ fn in_use(path: &Path) -> SpoolError {
     SpoolError::io("adopt", path)(source)
 }
 
-/// The names of the directories in a directory, which need not be there.
+/// The names of the directories in a directory, which need not exist.
 fn ids_in(dir: &Path) -> Result<Vec<String>, SpoolError> {
     let mut ids = Vec::new();
     for_each_file(dir, |file| ids.push(file.to_owned()))?;
@@ -394,10 +397,10 @@ fn ids_in(dir: &Path) -> Result<Vec<String>, SpoolError> {
     Ok(ids)
 }
 
-/// Renames to a name that nothing has.
+/// Renames, unless the new name exists.
 fn rename_if_free(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // The file system does not know how.
+        // The file system does not support it.
         Err(Errno::INVAL | Errno::NOSYS) if to.exists() => Err(io::ErrorKind::AlreadyExists.into()),
         Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
         renamed => renamed.map_err(io::Error::from),

@@ -1,4 +1,4 @@
-//! The hand-over of many entries at once, all or nothing (group commit).
+//! The hand-over of many entries in one go, all or nothing (group commit).
 //!
 //! Outputs are written to `.staged/` and synced; then a record with the names of all outputs and
 //! sources is renamed into `.handover/`. That rename is the decision. Afterwards the outputs are
@@ -6,8 +6,8 @@
 //! before the decision has done nothing; after it, recovery completes the work. So a
 //! runner's output appears once, however often its process is killed.
 //!
-//! The record stays until the queues' directories are durable. Whoever hands over many batches may
-//! wait for that once, at the end: [`Batch::carry`] and [`Unsettled`].
+//! The record stays until the queues' directories are durable. A process that hands over many
+//! batches may wait for that once, at the end: [`Batch::carry`] and [`Unsettled`].
 
 use crate::spool::State;
 use crate::{
@@ -22,7 +22,8 @@ use std::io;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 
-/// How many threads sync the outputs of one batch, and how many files are worth a thread.
+/// The maximum number of threads that sync the outputs of one batch, and the minimum number of
+/// files for each.
 const SYNC_THREADS: usize = 8;
 const LEAST_SHARE: usize = 4;
 
@@ -47,7 +48,7 @@ struct Staged {
     path: PathBuf,
     queue: Queue,
     name: EntryName,
-    /// Whether its queue shows it.
+    /// Whether it is in its queue.
     is_shown: bool,
 }
 
@@ -58,7 +59,7 @@ impl<'s> Batch<'s> {
     }
 
     /// Adds an output. In `retry`, the time of its file is the due time (`deliver_after`), so that
-    /// nobody has to open it earlier.
+    /// it need not be opened earlier.
     pub fn enqueue(
         &mut self,
         queue: Queue,
@@ -138,12 +139,12 @@ impl<'s> Batch<'s> {
         self.carry()?.settle(spool)
     }
 
-    /// The same, but that the queues' directories are not durable yet: until
-    /// [`Unsettled::settle`] a power failure leaves the hand-over, or a part of it, to recovery. What has
-    /// no sources, or an output with the name of a source, is durable at once.
+    /// The same, except that the queues' directories are not durable yet: until
+    /// [`Unsettled::settle`] a power failure leaves the hand-over, or a part of it, to recovery. A
+    /// batch without sources, or with an output that has the name of a source, is durable
+    /// immediately.
     ///
-    /// # Errors
-    /// As those of [`Batch::commit`].
+    /// # Errors Those of [`Batch::commit`].
     pub fn carry(mut self) -> Result<Unsettled, SpoolError> {
         // A single output is decided by its own rename, and sources without an output do not
         // depend on each other.
@@ -157,8 +158,8 @@ impl<'s> Batch<'s> {
         };
         fault::point("batch.decided");
         let is_new = self.sources.is_empty();
-        // One that keeps its name may come back to its queue, where a record that is still there would
-        // have recovery remove it.
+        // An entry that keeps its name may return to its queue; if the record still existed then,
+        // recovery would remove the entry.
         let keeps_name = |staged: &Staged| self.sources.iter().any(|it| *it.name() == staged.name);
         let comes_back = self.staged.iter().any(keeps_name);
         let carried = self.carry_out().and_then(|touched| {
@@ -169,9 +170,10 @@ impl<'s> Batch<'s> {
             Ok(unsettled)
         });
         match carried {
-            // External mail is safe from here on: an error now would make the sender deliver it twice.
+            // External mail is safe from here on: an error now would make its sender deliver it
+            // twice.
             Err(error) if self.decided && is_new => {
-                tracing::error!("{error}; the next run carries the hand-over out");
+                tracing::error!("{error}; the next run completes the hand-over");
                 Ok(Unsettled::default())
             }
             Err(error) if is_new => self.take_back(error).map(|()| Unsettled::default()),
@@ -193,7 +195,7 @@ impl<'s> Batch<'s> {
             let path = paths.entry(staged.queue, &staged.name, State::Ready);
             let taken = match claim::lock_file(&path) {
                 Ok(Some(_lock)) => durable::unlink(&path).map_err(|why| why.to_string()),
-                Ok(None) => Err("a run has it already".to_owned()),
+                Ok(None) => Err("a run is already processing it".to_owned()),
                 Err(why) => Err(why.to_string()),
             };
             if let Err(why) = taken {
@@ -263,7 +265,8 @@ impl<'s> Batch<'s> {
         fault::point("batch.recorded");
         durable::rename(&draft, &path)?;
         if let Err(error) = durable::sync_dir(&paths.handover()) {
-            // While we hold its lock nobody has begun to carry it out: nothing has happened yet.
+            // While we hold its lock no other process can have begun to carry it out: nothing has
+            // happened yet.
             if durable::unlink(&path).is_ok() {
                 return Err(error);
             }
@@ -297,18 +300,18 @@ impl<'s> Batch<'s> {
     }
 }
 
-/// Hand-overs that were carried out in directories that are not durable yet. Their records stay until
-/// they are; dropped, it leaves the rest to recovery.
+/// Hand-overs that were carried out in directories that are not durable yet. Their records stay
+/// until they are. Dropping this leaves the rest to recovery.
 #[derive(Debug, Default)]
 #[must_use = "records stay until it is settled"]
 pub struct Unsettled {
     touched: BTreeSet<Queue>,
-    /// With their locks, which keep recovery away.
+    /// The records with their locks, which keep recovery away.
     records: Vec<(PathBuf, File)>,
 }
 
 impl Unsettled {
-    /// How many records wait.
+    /// The number of records.
     pub fn records(&self) -> usize {
         self.records.len()
     }
@@ -344,14 +347,14 @@ impl Unsettled {
     }
 }
 
-/// Lets the disk begin, so that the syncs at the end wait for all files together. Only a hint: its result
-/// does not matter.
+/// Makes the disk begin to write, so that the syncs at the end wait for all files together. Only a
+/// hint: its result does not matter.
 fn begin_to_write(file: &File) {
     let _hint = rustix::fs::fadvise(file, 0, None, Advice::DontNeed);
 }
 
 impl Drop for Batch<'_> {
-    /// An undecided batch leaves nothing behind; its sources are given back.
+    /// An undecided batch leaves nothing; its sources are given back.
     fn drop(&mut self) {
         if self.decided {
             return;
@@ -435,7 +438,7 @@ impl Record {
         }
     }
 
-    /// Completes what its dead owner decided; may be repeated.
+    /// Completes the hand-over that its dead owner decided; may be repeated.
     pub fn apply(&self, spool: &Spool, path: &Path) -> Result<(), SpoolError> {
         let paths = spool.paths();
         let mut touched = BTreeSet::new();

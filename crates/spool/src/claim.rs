@@ -9,10 +9,10 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// How far from the end of the file a journal's last lines are searched.
+/// A journal's last lines are searched in this many bytes at the end of the file.
 const TAIL: u64 = 512;
 
-/// Most entries are read in one call.
+/// Enough to read most entries in one call.
 const FIRST_READ: usize = 16 * 1024;
 
 /// A claimed entry. The lock lasts as long as this value (or the process): a `.bak` with a
@@ -36,7 +36,7 @@ pub struct Claim {
 pub enum Look {
     /// Another process was faster.
     Gone,
-    /// A process died while it held it: to be claimed when nothing is but suspects.
+    /// A process died while it held it: claim it only while holding nothing but suspects.
     Suspect(Suspicion),
     /// It is claimed.
     Claimed(Claim),
@@ -127,7 +127,7 @@ impl Claim {
         Ok(self)
     }
 
-    /// Reads the journal's end without reading the entry, because that may be what kills.
+    /// Reads the journal's end without reading the entry, because reading it may be what kills.
     fn suspicion(&self) -> Result<Suspicion, SpoolError> {
         let looked = || -> io::Result<Vec<u8>> {
             let size = self.size()?;
@@ -282,7 +282,7 @@ impl Claim {
         Ok(())
     }
 
-    /// Gives the entry back with `due` as its file time, when `retry` looks at it again.
+    /// Gives the entry back with `due` as its file's time, when it is due in `retry` again.
     pub fn wait_until(self, due: SystemTime) -> Result<(), SpoolError> {
         self.set_due(due)?;
         self.release()

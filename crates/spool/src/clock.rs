@@ -1,4 +1,5 @@
-//! The current time. All code that depends on the clock asks here, so that a test can let days pass.
+//! The current time. All code that depends on the time calls this, so that a test can let days
+//! pass.
 //!
 //! `DORMOUSE_CLOCK=+SECONDS` puts the clock forward, in debug builds only.
 

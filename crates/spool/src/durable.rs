@@ -19,18 +19,18 @@ pub fn create_locked(path: &Path) -> Result<File, SpoolError> {
     let file = fault::operation("create")
         .and_then(|()| options.open(path))
         .map_err(SpoolError::io("create", path))?;
-    // Whatever the MTA's umask: the drain's group must be able to read the entry.
+    // Independent of the MTA's umask: the drain's group must be able to read the entry.
     file.set_permissions(fs::Permissions::from_mode(FILE_MODE))
         .and_then(|()| file.try_lock().map_err(io::Error::from))
         .map_err(SpoolError::io("lock", path))?;
     Ok(file)
 }
 
-/// So much may be waiting for the disk. A file system that writes data before names has everybody
-/// who syncs wait for it.
+/// The number of bytes that may be waiting for the disk. On a file system that writes data before
+/// names, every process that syncs waits for them.
 const PIECE: usize = 4 * 1024 * 1024;
 
-/// Writes everything, and of much waits until most of it is on the disk.
+/// Writes everything; if it is long, waits until most of it is on the disk.
 pub fn write(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
     let mut pieces = bytes.chunks(PIECE).peekable();
     let mut write = || -> io::Result<()> {

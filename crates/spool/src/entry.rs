@@ -10,8 +10,8 @@ use std::path::Path;
 
 /// The journal line of an entry given back after a process died that had written [`ALONE`].
 pub(crate) const RECOVERED: &str = "\"recovered\"";
-/// The journal line of an entry given back after a process died that held others, too: any of them,
-/// or none, may have killed it.
+/// The journal line of an entry given back after the death of a process that held others, too: any
+/// of them, or none, may have killed it.
 pub(crate) const RECOVERED_WITH_OTHERS: &str = "\"recovered with others\"";
 /// The journal line written before a suspect is claimed, with no other entry claimed.
 pub(crate) const ALONE: &str = "\"alone\"";
@@ -25,9 +25,9 @@ const KEPT_FROM: &str = "\"kept from ";
 /// What a journal's last lines say about deaths of processes that held the entry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Suspicion {
-    /// How many processes died that held nothing else, since it made progress.
+    /// How many processes that held nothing else died since it made progress.
     pub alone: u32,
-    /// How many died that held others, too.
+    /// How many that held others, too, died.
     pub together: u32,
 }
 
@@ -52,7 +52,7 @@ impl Suspicion {
     }
 }
 
-/// The journal line that records from where an entry went to `bad`.
+/// The journal line that records the queue from which an entry went to `bad`.
 pub(crate) fn kept_from(queue: Queue) -> String {
     format!("{KEPT_FROM}{queue}\"")
 }
@@ -111,7 +111,7 @@ impl Entry {
         Ok(Entry { message, metadata, journal: journal(&rest[used..]) })
     }
 
-    /// What is known of processes that died over this entry since it last made progress, Mailman's
+    /// The processes that died while they held this entry since it last made progress, Mailman's
     /// count included. It may have killed them.
     pub fn suspicion(&self) -> Suspicion {
         let lines = self.journal.iter().rev().map(String::as_str);

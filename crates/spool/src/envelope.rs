@@ -27,7 +27,7 @@ pub struct Envelope<'m> {
     metadata: &'m Metadata,
 }
 
-/// What a value is, and what it should have been.
+/// A value read, or what is wrong with it.
 type Read<T> = Result<T, Wrong>;
 
 struct Wrong {
@@ -35,8 +35,8 @@ struct Wrong {
     wanted: &'static str,
 }
 
-/// Defines the accessors and the check of all of them; for keys that this program writes, what
-/// writes them.
+/// Defines the accessors and the check of all of them, and for keys that this program writes, the
+/// methods that write them.
 macro_rules! keys {
     ($($(#[$doc:meta])* $name:ident $key:literal: $type:ty = $read:ident
         $(, $value:ty => $write:ident)?;)*) => {
@@ -150,13 +150,13 @@ keys! {
     approval "approval": Option<i64> = int, i64 => write_int;
     /// Whether a password in it makes it urgent: 1 right, 2 wrong.
     urgent_approval "urgent_approval": Option<i64> = int, i64 => write_int;
-    /// A password could not be taken out of it cleanly.
+    /// A password could not be removed from it cleanly.
     password_stuck "password_stuck": bool = flag, bool => write_flag;
     /// The member who was moderated.
     sender "sender": Option<Cow<'m, str>> = text, &str => write_text;
     /// The handler that held it.
     held_by "held_by": Option<Cow<'m, str>> = text, &str => write_text;
-    /// What the sender is told if it is rejected.
+    /// The text for the sender if it is rejected.
     rejection_notice "rejection_notice": Option<Cow<'m, str>> = text, &str => write_text;
     /// 1: the list is put into `From`; 2: into the `From` of a wrapping message.
     from_is_list "from_is_list": Option<i64> = int, i64 => write_int;
@@ -182,7 +182,7 @@ keys! {
     reduced_list_headers "reduced_list_headers": bool = flag, bool => write_flag;
     /// It gets no subject prefix.
     no_prefix "noprefix": bool = flag, bool => write_flag;
-    /// What was found out about its signatures, as in `Authentication-Results` (RFC 8601), without a
+    /// The results of checking its signatures, as in `Authentication-Results` (RFC 8601), without a
     /// host's name.
     auth_results "auth_results": Option<Cow<'m, str>> = text, &str => write_text;
     /// It never gets an automatic reply.
@@ -199,7 +199,7 @@ keys! {
     last_recip_count "last_recip_count": Option<i64> = int, i64 => write_int;
     /// When its author wants it to be sent.
     scheduled_for "scheduled_for": Option<f64> = number, f64 => write_number;
-    /// The cookie of a probe.
+    /// The cookie of a bounce probe.
     probe_token "probe_token": Option<Cow<'m, str>> = text, &str => write_text;
     /// How often an article has been tried.
     news_attempts "news_attempts": Option<i64> = int, i64 => write_int;
@@ -330,7 +330,7 @@ fn flag(value: Value<'_, 'static>) -> Read<bool> {
     Metadata::truth(value).map_or_else(|| wrong(value, "true or false"), Ok)
 }
 
-/// A flag that need not be there.
+/// A flag that may be absent.
 fn maybe(value: Value<'_, 'static>) -> Read<Option<bool>> {
     flag(value).map(Some)
 }

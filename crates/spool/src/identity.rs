@@ -1,7 +1,9 @@
-//! By what a spool is told from others, wherever its directory is copied or mounted: the file `.id`.
+//! A spool's identity, which stays the same wherever its directory is copied or mounted: the file
+//! `.id`.
 //!
-//! It also says during which uptime of the machine somebody was last asked whether another host has
-//! adopted the spool ([`crate::adopt`]). A host that cannot ask, and has not been down since, may go on.
+//! The file also records during which boot of the machine the database was last asked whether
+//! another host has adopted the spool ([`crate::adopt`]). A host that cannot ask, but has not been
+//! down since, may continue.
 
 use crate::{Spool, SpoolError, durable, fault, name};
 use std::fs::{self, File};
@@ -10,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// The file's name.
 const FILE: &str = ".id";
-/// The system's name for the time since it was started.
+/// The system's identifier of the current boot.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
 /// A spool's identity.
@@ -30,7 +32,7 @@ impl Identity {
         }
     }
 
-    /// That of the spool in a directory; none if it has none.
+    /// Reads the identity of the spool in a directory, if it has one.
     pub(crate) fn read(root: &Path) -> Result<Option<Identity>, SpoolError> {
         let path = root.join(FILE);
         let text = match fs::read_to_string(&path) {
@@ -59,7 +61,7 @@ fn boot() -> String {
 }
 
 impl Spool {
-    /// The spool's identity, which it gets if it has none.
+    /// The spool's identity, which is created if it has none.
     pub fn identity(&self) -> Result<Identity, SpoolError> {
         match Identity::read(self.root())? {
             Some(identity) => Ok(identity),
@@ -67,7 +69,7 @@ impl Spool {
         }
     }
 
-    /// Takes note that no host has adopted the spool, as far as is known now.
+    /// Records that no host has adopted the spool, as far as is known now.
     pub fn note_asked(&self, identity: &Identity) -> Result<(), SpoolError> {
         if identity.was_asked() {
             return Ok(());
@@ -76,7 +78,7 @@ impl Spool {
         self.put_identity(asked, Keep::Nothing).map(drop)
     }
 
-    /// Gives the spool another identity: what was adopted of it is gone.
+    /// Gives the spool another identity, after the adopted entries are gone.
     pub(crate) fn renew_identity(&self) -> Result<(), SpoolError> {
         self.put_identity(Identity::new(), Keep::Nothing).map(drop)
     }
@@ -110,7 +112,7 @@ impl Spool {
     }
 }
 
-/// What happens to an identity that is there already.
+/// What happens to an existing identity.
 #[derive(Debug, Clone, Copy)]
 enum Keep {
     Existing,

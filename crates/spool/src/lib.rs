@@ -10,15 +10,15 @@
 //!   message objects to text.
 //! - [`spool`]: the directories as a whole: list, enqueue one entry, claim.
 //! - [`claim`]: an entry claimed by this process.
-//! - [`batch`]: the hand-over of many entries at once, all or nothing.
-//! - [`adopt`]: what a dead host left. [`identity`]: by what a spool is known wherever it is.
-//! - [`recover`]: what a dead process left: claims, unfinished hand-overs, orphans.
+//! - [`batch`]: the hand-over of many entries in one go, all or nothing.
+//! - [`adopt`]: taking over the spool of a dead host. [`identity`]: telling spools apart.
+//! - [`recover`]: completing or undoing the work of dead processes: claims, unfinished hand-overs,
+//!   orphans.
 //! - [`durable`]: the only place that syncs. [`fault`]: where tests kill us. [`clock`]: the time.
 //!   `limits`: the number of open files.
 //!
-//! # Limits
-//! Locks tell live processes from dead ones only on one machine: a spool belongs to one host. The file
-//! system must support `flock` and atomic renames.
+//! # Limits Locks distinguish live processes from dead ones only on one machine: a spool belongs to
+//! one host. The file system must support `flock` and atomic renames.
 //!
 //! # Example
 //! ```

@@ -5,9 +5,9 @@ use std::sync::Once;
 
 static RAISED: Once = Once::new();
 
-/// Raises the limit of open files to the hard limit. A batch keeps each
-/// source and output open, with its lock: more files than the usual limit of 1,024. A resident process
-/// drains often, and calls this once.
+/// Raises the limit of open files to the hard limit. A batch keeps each source and output open,
+/// with its lock: more files than the usual limit of 1,024. A process calls this once, however
+/// often it drains.
 pub fn allow_open_files() {
     RAISED.call_once(|| {
         let limit = getrlimit(Resource::Nofile);

@@ -33,7 +33,7 @@ fn write(message: Value<'_, '_>, out: &mut Vec<u8>, depth: usize) -> Result<(), 
         return Err(format!("the message object nests its parts more than {DEEPEST} deep"));
     }
     let headers = attribute(message, "_headers").ok_or_else(|| match message.class() {
-        Some((module, class)) => format!("an instance of {module}.{class} is no message object"),
+        Some((module, class)) => format!("an instance of {module}.{class} is not a message object"),
         None => "the first pickle is neither text nor a message object".to_owned(),
     })?;
     let payload = attribute(message, "_payload");

@@ -200,8 +200,8 @@ impl Metadata {
         self.graph.remove(self.dict, key);
     }
 
-    /// What is written to the disk: Mailman removes every key that starts with `_`, then adds how
-    /// the first pickle is to be read, and the schema (docs/spec/queue.md §3).
+    /// The metadata as written to the disk: like Mailman, without the keys that start with `_`, but
+    /// with a flag that says how to read the first pickle, and the schema (docs/spec/queue.md §3).
     pub(crate) fn sealed(&self) -> Metadata {
         let mut sealed = self.clone();
         sealed.graph.retain(sealed.dict, |key| key.first() != Some(&b'_'));

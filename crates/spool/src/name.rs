@@ -45,8 +45,8 @@ impl EntryName {
         EntryName { base }
     }
 
-    /// Any base name found in a queue directory. A foreign name (without a `+`) is an entry too:
-    /// it matches the trigger, so some process has to take it.
+    /// Any base name found in a queue directory. A foreign name (without a `+`) is an entry, too:
+    /// it matches the trigger, so some process must claim it.
     pub fn from_base(base: &str) -> EntryName {
         EntryName { base: base.to_owned() }
     }
@@ -140,7 +140,7 @@ enum Bound {
     End,
 }
 
-/// 64 bits that no other process has.
+/// 64 bits that differ between processes.
 pub(crate) fn random() -> u64 {
     let mut bytes = [0; 8];
     match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {

@@ -1,4 +1,4 @@
-//! Recovers what a dead process left: unfinished hand-overs, claims, orphans.
+//! Recovery after the death of a process: unfinished hand-overs, claims, orphans.
 //!
 //! A lock ends with its process, so "the lock is free" means "the owner is dead". Recovery runs
 //! at the start of every drain, in parallel with other drains if necessary.
@@ -20,14 +20,14 @@ const MOST_RECOVERIES: u32 = 3;
 /// A staged file is locked right after it is created; only an older one can be an orphan.
 const ORPHAN_AGE: Duration = Duration::from_secs(3600);
 
-/// What recovery did.
+/// The result of recovery.
 #[derive(Debug, Default)]
 pub struct Recovered {
     /// Hand-overs that were completed.
     pub handovers: usize,
     /// Entries given back to their queue.
     pub given_back: usize,
-    /// Entries kept as `bad/*.psv`: unreadable, or left behind too often.
+    /// Entries kept as `bad/*.psv`: unreadable, or left by a dead process too often.
     pub preserved: Vec<PathBuf>,
 }
 
@@ -45,10 +45,9 @@ pub(crate) fn recover(spool: &Spool, queues: &[Queue]) -> Result<Recovered, Spoo
     Ok(recovered)
 }
 
-/// Gives back claims of dead processes in two steps: each gets its line in the journal while all are
-/// still claims, and only then is the first one given back. So another process that recovers in
-/// parallel, or
-/// after our death, sees them together, or sees what we found.
+/// Gives back claims of dead processes in two steps: each gets its line in the journal while all
+/// are still claims, and only then is the first one given back. So another process that recovers in
+/// parallel, or after our death, sees either all the claims or the lines that we wrote.
 fn give_back_all(
     spool: &Spool,
     held: Vec<(Queue, EntryName)>,
@@ -67,9 +66,9 @@ fn give_back_all(
     }
     let mut judged = Vec::new();
     for claim in ours {
-        // Its owner may have died after deciding its fate and after we looked for records; but
-        // the record was there before the lock was free. Another process may be completing that
-        // record at this moment: then it removes the source.
+        // Its owner may have decided a hand-over and died after we looked for records; but the
+        // record existed before the lock was free. Another process may be completing that record at
+        // this moment: then that process removes the source.
         recovered.handovers += finish_handovers(spool)?;
         if !is_handed_over(spool, &claim)? && claim.path().exists() {
             judged.extend(judge(claim, has_others, recovered)?);
@@ -92,7 +91,7 @@ fn is_anything_else_held(spool: &Spool, queues: &[Queue]) -> Result<bool, SpoolE
     Ok(false)
 }
 
-/// Records in the journal what a death says about the entry. `None` for one that goes to `bad`.
+/// Records the death of its owner in the entry's journal. `None` for an entry that goes to `bad`.
 fn judge(
     mut claim: Claim,
     has_others: bool,
@@ -221,9 +220,8 @@ fn old_staged(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
     Ok(files)
 }
 
-/// What recovery would take up apart from claims: hand-overs and staged files of dead processes.
-/// Changes
-/// nothing.
+/// What recovery would process apart from claims: hand-overs and staged files of dead processes.
+/// Changes nothing.
 pub(crate) fn remains(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
     let mut remains = records(spool)?;
     remains.extend(old_staged(spool)?);
@@ -242,7 +240,7 @@ fn remove_orphans(spool: &Spool) -> Result<(), SpoolError> {
         if let Some(_lock) = lock_file(&path)?
             && !is_named(spool, &file)?
         {
-            tracing::info!("{}: removed; its maker died before handing it over", path.display());
+            tracing::info!("{}: removed; its creator died before handing it over", path.display());
             durable::unlink(&path)?;
         }
     }

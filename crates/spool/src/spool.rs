@@ -52,7 +52,7 @@ impl Paths {
         self.queue(queue).join(format!("{name}.{}", state.suffix()))
     }
 
-    /// Outputs that no queue shows yet.
+    /// Outputs that are not in their queues yet.
     pub fn staged(&self) -> PathBuf {
         self.root.join(".staged")
     }
@@ -80,13 +80,12 @@ pub struct Found {
     pub modified: SystemTime,
 }
 
-/// A clock may have been this much ahead without harm.
+/// A due time this much too late is tolerated: another clock may have been ahead.
 const SLACK: Duration = Duration::from_secs(300);
 
 impl Found {
-    /// When an entry of `retry` is due, by its file's time. `None` if that is impossible: no entry
-    /// waits
-    /// longer than `longest`, so the clock was wrong when the date was set.
+    /// When an entry of `retry` is due, by its file's time. `None` if that time is impossible: no
+    /// entry waits longer than `longest`, so the clock was wrong when it was set.
     pub fn due(&self, now: SystemTime, longest: Duration) -> Option<SystemTime> {
         (self.modified <= now + longest + SLACK).then_some(self.modified)
     }
@@ -143,8 +142,8 @@ impl Spool {
         &self.paths
     }
 
-    /// The ready entries of a queue, in the order of receipt. A snapshot: entries that arrive meanwhile
-    /// are seen by the next call.
+    /// The ready entries of a queue, in the order of receipt. Entries that arrive meanwhile are
+    /// seen by the next call.
     pub fn ready(&self, queue: Queue) -> Result<Vec<EntryName>, SpoolError> {
         self.names(queue, State::Ready)
     }
@@ -212,7 +211,7 @@ impl Spool {
                     size: meta.len(),
                     modified: meta.modified().unwrap_or(SystemTime::UNIX_EPOCH),
                 }),
-                // Taken between the listing and the look.
+                // Claimed between the listing and the look.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(SpoolError::io("look at", &path)(error)),
             }
@@ -231,8 +230,7 @@ impl Spool {
         Ok(ready.map(|found| found.due(now, longest).unwrap_or(now)).min())
     }
 
-    /// Reads an entry without claiming it, whatever its state; `None` if there is none of that
-    /// name.
+    /// Reads an entry without claiming it, in any state; `None` if no entry has that name.
     pub fn peek(&self, queue: Queue, name: &EntryName) -> Result<Option<Entry>, SpoolError> {
         for state in [State::Ready, State::Claimed, State::Preserved] {
             let path = self.paths.entry(queue, name, state);
@@ -245,8 +243,8 @@ impl Spool {
         Ok(None)
     }
 
-    /// Removes an entry for good, whatever its state. False if there is none, or if a live
-    /// process is working on it.
+    /// Removes an entry permanently, in any state. False if it does not exist, or if a live process
+    /// is working on it.
     pub fn remove(&self, queue: Queue, name: &EntryName) -> Result<bool, SpoolError> {
         for state in [State::Ready, State::Claimed, State::Preserved] {
             let path = self.paths.entry(queue, name, state);
@@ -316,7 +314,7 @@ impl Spool {
         recover::promised(self, queue)
     }
 
-    /// The number of hand-overs without a live owner: recovery has to do them. For claims see
+    /// The number of hand-overs without a live owner: recovery must complete them. For claims see
     /// [`Seen::abandoned`].
     pub fn abandoned_handovers(&self) -> Result<usize, SpoolError> {
         recover::abandoned_handovers(self)
@@ -345,17 +343,17 @@ impl Spool {
         Batch::new(self)
     }
 
-    /// What dead processes have left apart from claims, for recovery. Changes nothing.
+    /// The files that dead processes have left for recovery, apart from claims. Changes nothing.
     pub fn remains(&self) -> Result<Vec<PathBuf>, SpoolError> {
         recover::remains(self)
     }
 
-    /// Whether there is any of that.
+    /// Whether [`Spool::remains`] finds anything.
     pub fn has_remains(&self) -> Result<bool, SpoolError> {
         Ok(!self.remains()?.is_empty())
     }
 
-    /// Gives back what dead processes left. See [`recover`].
+    /// Completes or gives back the work of dead processes. See [`recover`].
     pub fn recover(&self, queues: &[Queue]) -> Result<recover::Recovered, SpoolError> {
         recover::recover(self, queues)
     }
@@ -366,7 +364,7 @@ fn first_received_first(names: Vec<EntryName>) -> Vec<EntryName> {
     by_time(names, |name| name)
 }
 
-/// The same for what has a name. Each name is read once, however many there are.
+/// The same for anything with a name. Each name is parsed once, not at each comparison.
 fn by_time<T>(all: Vec<T>, name: impl Fn(&T) -> &EntryName) -> Vec<T> {
     if all.len() < 2 {
         return all;
@@ -385,7 +383,7 @@ pub(crate) fn base_with_suffix<'f>(file: &'f str, suffix: &str) -> Option<&'f st
     (!base.is_empty() && !base.starts_with('.')).then_some(base)
 }
 
-/// How much of a directory is read at once.
+/// The number of bytes of a directory that are read in one call.
 const LISTED: usize = 8 * 1024;
 
 /// Calls `each` with every name in a directory that is UTF-8; a missing directory is
@@ -400,7 +398,7 @@ pub(crate) fn for_each_file(dir: &Path, mut each: impl FnMut(&str)) -> Result<()
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(SpoolError::io("list", dir)(error)),
     };
-    // Most directories are empty: this takes fewer calls and no memory of its own.
+    // Most directories are empty: this takes fewer calls and no allocation.
     let mut buffer = [MaybeUninit::<u8>::uninit(); LISTED];
     let mut entries = RawDir::new(opened, &mut buffer);
     while let Some(entry) = entries.next() {

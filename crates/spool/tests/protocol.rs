@@ -68,7 +68,7 @@ fn an_entry_is_claimed_once() {
     assert!(spool.claim(Queue::In, &name).unwrap().is_some());
 }
 
-/// The process that holds a claim dies of it.
+/// Lets the process that holds a claim die, as if the entry had killed it.
 fn die_of(claim: dormouse_spool::Claim) {
     let died = std::thread::spawn(move || {
         let _held = claim;
@@ -330,7 +330,7 @@ fn a_recovery_that_was_killed_in_the_middle_is_not_another_death() {
     let (_home, spool) = spool();
     let name = spool.enqueue(Queue::In, b"x", &metadata("dev")).unwrap();
     let mut claim = spool.claim(Queue::In, &name).unwrap().unwrap();
-    // As one that wrote its line and was killed before it gave the entry back.
+    // As a recovery that wrote its line and was killed before it gave the entry back.
     claim.append("\"recovered with others\"").unwrap();
     die_of(claim);
     for _ in 0..5 {

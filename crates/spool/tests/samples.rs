@@ -1,4 +1,4 @@
-//! Entries that a real Mailman 2.1.39 wrote, against what that Mailman itself says of them.
+//! Entries that a real Mailman 2.1.39 wrote, compared with what Mailman itself prints for them.
 
 #[path = "../../../tests/mailman21/unpack.rs"]
 mod mailman21;
@@ -53,8 +53,8 @@ fn a_pickled_message_object_becomes_the_text_that_mailman_prints() {
     assert!(compared >= 20, "{compared} compared");
 }
 
-/// Where a header is folded, how an mbox quotes `From `, the last line's end, and the boundary that
-/// each reader makes up for a multipart without one, are no part of the meaning.
+/// Removes differences without meaning: where a header is folded, how an mbox quotes `From `, the
+/// last line's end, and the boundary that each reader invents for a multipart without one.
 fn normal(message: &[u8]) -> String {
     let text = String::from_utf8_lossy(message).into_owned();
     let text = text

@@ -1,14 +1,14 @@
 //! The wake-up and claim protocol on a model, in every order in which things can happen.
 //!
 //! Messages arrive in `in` at any step; one or two drains claim them, hand them over to `out` and
-//! send them, one file operation a step; either may be killed at any step; systemd watches, looks,
-//! starts and restarts as it was measured to. In every reachable state:
+//! send them, one file operation per step; either may be killed at any step; systemd watches,
+//! looks, starts and restarts as measured. In every reachable state:
 //! - **nothing is lost or doubled**: a message is in one place, and was handed over at most once;
 //! - **nothing is stuck**: if fate does nothing more, everything that arrived is sent;
-//! - **nothing spins**: nobody works for ever without a pause, and once everything is sent nothing
-//!   happens at all.
+//! - **nothing spins**: no process works indefinitely without a pause, and after everything is sent
+//!   nothing happens at all.
 //!
-//! Designs that are known to be wrong show that the search would find it.
+//! Designs that are known to be wrong show that the search finds such faults.
 //!
 //! # Layout
 //! - `world`: the state of files, locks and processes, what fate may do, and what counts as harm.
@@ -26,8 +26,8 @@ mod world;
 use explorer::{Property, explore};
 use world::{Fault, Scenario};
 
-/// Explores all of a scenario, in which nothing may be wrong. So many states at least: a world that
-/// hardly moves shows nothing.
+/// Explores a whole scenario, in which nothing may be wrong. It must have a minimum number of
+/// states: a world that hardly moves proves nothing.
 fn all_is_well(at_least: usize, scenario: Scenario) {
     let explored = explore(&scenario).unwrap_or_else(|violation| panic!("{violation}"));
     println!("{explored:?} in {scenario:?}");
@@ -35,7 +35,7 @@ fn all_is_well(at_least: usize, scenario: Scenario) {
     assert!(explored.asleep > scenario.messages, "{explored:?}");
 }
 
-/// A wrong design must be found out, in the way that it is wrong.
+/// Checks that the search finds a wrong design, and the property that it violates.
 fn is_found(fault: Fault, property: Property, scenario: Scenario) {
     let sound = explore(&scenario);
     assert!(sound.is_ok(), "without the fault: {}", sound.unwrap_err());

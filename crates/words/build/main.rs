@@ -1,5 +1,5 @@
-//! Turns `po/*.po` into tables: all msgids in one sorted text, and one text of translations for each
-//! language, with where each entry ends. Nothing has to be read or built when the program starts.
+//! Turns `po/*.po` into tables: all msgids in one sorted text, and one text of translations for
+//! each language, with the end of each entry. Nothing must be parsed when the program starts.
 
 mod plural;
 
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// A language's translations by msgid, behind its context where it has one, as in `.mo` files.
+/// A language's translations by msgid, which follows its context if it has one, as in `.mo` files.
 type Translations = BTreeMap<String, String>;
 
 fn main() {
@@ -55,7 +55,7 @@ fn main() {
     std::fs::write(out.join("tables.rs"), tables).expect("a target directory to write to");
 }
 
-/// What a catalogue has translations for. Doubtful ones (fuzzy) do not count.
+/// The translations of a catalogue, except those marked as fuzzy.
 fn translations(catalogue: &polib::catalog::Catalog) -> Translations {
     let done =
         catalogue.messages().filter(|message| message.is_translated() && !message.is_fuzzy());
@@ -74,7 +74,7 @@ fn translations(catalogue: &polib::catalog::Catalog) -> Translations {
     .collect()
 }
 
-/// A table of texts: one file with all of them, and where each ends.
+/// A table of texts: one file with all of them, and the end of each.
 fn table<'t>(out: &Path, code: &str, texts: impl Iterator<Item = &'t str>) -> String {
     let (mut all, mut ends) = (String::new(), Vec::new());
     for text in texts {

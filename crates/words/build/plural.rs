@@ -6,7 +6,7 @@ pub fn to_rust(text: &str) -> Result<String, String> {
     let expression = reader.choice()?;
     match reader.rest.trim() {
         "" => Ok(expression),
-        rest => Err(format!("nothing is known about {rest:?}")),
+        rest => Err(format!("{rest:?} is unexpected")),
     }
 }
 
@@ -14,7 +14,7 @@ struct Reader<'t> {
     rest: &'t str,
 }
 
-/// Operators with two operands, the weakest first, and whether their result is a truth.
+/// Operators with two operands, the weakest first, and whether their result is a truth value.
 const BINARY: [&[(&str, bool)]; 6] = [
     &[("||", true)],
     &[("&&", true)],

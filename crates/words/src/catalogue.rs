@@ -6,13 +6,13 @@ use std::cmp::Ordering;
 pub(crate) struct Catalogue {
     /// Mailman's code for it.
     pub code: &'static str,
-    /// The translation of each msgid, empty where there is none.
+    /// The translation of each msgid, empty if it has none.
     texts: &'static Texts,
-    /// Which form goes with a number (Plural-Forms).
+    /// The index of the form for a number (Plural-Forms).
     pub form: fn(u64) -> u64,
 }
 
-/// Texts, one after the other, and where each ends.
+/// Texts, one after the other, and the end of each.
 struct Texts {
     all: &'static str,
     ends: &'static [u32],
@@ -33,8 +33,7 @@ pub(crate) fn all() -> &'static [Catalogue] {
 }
 
 impl Catalogue {
-    /// The translation of a msgid in a context; of one with a plural all forms, with a NUL between
-    /// them.
+    /// The translation of a msgid in a context; if it has a plural, all forms, separated by NUL.
     pub fn find(&self, context: &str, id: &str) -> Option<&'static str> {
         let separator: &[u8] = if context.is_empty() { b"" } else { b"\x04" };
         let wanted = || [context.as_bytes(), separator, id.as_bytes()].into_iter().flatten();

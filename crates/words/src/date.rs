@@ -1,11 +1,11 @@
-//! Points in time as people read them.
+//! Dates and times for people.
 
 use crate::{Language, Text, say, say_as};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-/// The months, as they stand in a date: many languages inflect them there.
+/// The months as part of a date: many languages inflect them there.
 const IN_DATES: [Text; 12] = [
     say_as("month in a date", "January"),
     say_as("month in a date", "February"),
@@ -45,7 +45,7 @@ fn month_of(months: &[Text; 12], day: Date) -> Text {
 /// A day: `1 March 2026`.
 pub fn day(day: Date) -> Text {
     let number = match day.day() {
-        // Some languages have an ordinal there: `1er mars`.
+        // Some languages use an ordinal here: `1er mars`.
         1 => say_as("first day of a month", "1"),
         other => crate::verbatim(other.to_string()),
     };
@@ -55,7 +55,7 @@ pub fn day(day: Date) -> Text {
         .with("year", day.year())
 }
 
-/// A month: `March 2026`. Of the day only the month counts.
+/// The month of a day: `March 2026`.
 pub fn month(day: Date) -> Text {
     say_as("a month", "{month} {year}")
         .with_text("month", month_of(&ALONE, day))

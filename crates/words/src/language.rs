@@ -1,11 +1,11 @@
-//! Which languages there are, and which one suits somebody.
+//! The available languages, and the choice of one for a reader.
 
 use crate::catalogue::{self, Catalogue};
 
 /// A language that texts are written in. Its default is English, which needs no translation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Language(
-    /// Where its catalogue is, from 1; 0 is English.
+    /// The position of its catalogue, from 1; 0 is English.
     usize,
 );
 
@@ -23,8 +23,8 @@ impl Language {
         all
     }
 
-    /// The language of a code, as Mailman writes it (`pt_BR`) or a browser (`pt-br`). A region that
-    /// there are no texts for reads those of the language.
+    /// The language of a code, as Mailman writes it (`pt_BR`) or a browser (`pt-br`). A region
+    /// without texts gets those of the language.
     pub fn of(code: &str) -> Option<Language> {
         let code = code.trim().replace('-', "_").to_lowercase();
         let code = match code.as_str() {
@@ -50,7 +50,7 @@ impl Language {
         Language::of(code).unwrap_or_default()
     }
 
-    /// The first that there is of those that somebody reads: an `Accept-Language` (RFC 9110 §12.5.4).
+    /// The best available language for an `Accept-Language` header (RFC 9110 §12.5.4).
     pub fn best(accepted: &str) -> Option<Language> {
         let ranges = accepted.split(',').take(50).filter_map(|range| {
             let (tag, parameter) = range.split_once(';').unwrap_or((range, "q=1"));
@@ -88,16 +88,16 @@ impl Language {
 
     /// Whether its script runs from right to left.
     pub fn is_right_to_left(self) -> bool {
-        // Pages name directions so.
+        // As HTML names directions.
         crate::say_as("direction of the script", "ltr").template(self) == "rtl"
     }
 
-    /// The translation of a text, if it has one; of one with a plural all forms, with a NUL between.
+    /// The translation of a text, if it has one; if it has a plural, all forms, separated by NUL.
     pub fn find(self, context: &str, id: &str) -> Option<&'static str> {
         self.catalogue()?.find(context, id)
     }
 
-    /// The form of a text with a plural that goes with a number.
+    /// The form of a text for a number.
     pub(crate) fn form(self, forms: &'static str, number: u64) -> Option<&'static str> {
         let at = (self.catalogue()?.form)(number);
         forms.split('\0').nth(usize::try_from(at).ok()?).filter(|form| !form.is_empty())

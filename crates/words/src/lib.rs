@@ -1,16 +1,16 @@
-//! What is said to people, in their language.
+//! Texts for people, in their language.
 //!
-//! A text stands in the program in English, as the argument of [`say`], [`say_as`] or [`count`] (pages'
-//! templates through their frame), and its translations in `po/*.po`, which are compiled in. What has no
-//! translation is said in English, text by text.
+//! A text is written in English where it is used, as the argument of [`say`], [`say_as`] or
+//! [`count`] (templates of pages use their frame). Its translations are in `po/*.po`, which are
+//! compiled in. A text without a translation appears in English.
 //!
 //! ```ignore
 //! say("Join {list}").with("list", name).to(language)
 //! count("{count} post", "{count} posts", number)
 //! ```
 //!
-//! - [`Language`]: the languages there are, and which one suits somebody. [`Text`]: something to say,
-//!   in no language yet. [`date`]: points in time as people read them.
+//! - [`Language`]: the available languages, and the choice of one for a reader. [`Text`]: a text
+//!   with fields, not yet in a language. [`date`]: dates and times for people.
 
 mod catalogue;
 pub mod date;

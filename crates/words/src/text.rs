@@ -1,9 +1,9 @@
-//! Something to say, in no language yet.
+//! Texts that are not in a language yet.
 
 use crate::Language;
 use std::fmt::{self, Display, Formatter};
 
-/// A text with fields: it stands in English in the program, and is said in its reader's language.
+/// A text with fields: English in the program, and written in its reader's language.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text {
     context: &'static str,
@@ -17,11 +17,11 @@ pub struct Text {
 enum Field {
     /// The same in all languages.
     Plain(String),
-    /// Said in the language of the text that it stands in.
+    /// A text, in the language of the text that contains it.
     Text(Text),
 }
 
-/// A text. Its fields stand in it by name, as in `Join {list}`.
+/// A text. It refers to fields by name, as in `Join {list}`.
 pub const fn say(id: &'static str) -> Text {
     Text { context: "", id, many: None, fields: Vec::new() }
 }
@@ -37,12 +37,12 @@ pub fn count(one: &'static str, many: &'static str, number: u64) -> Text {
     text.with("count", number)
 }
 
-/// Marks a text that is said later, where its name is no literal.
+/// Marks a text for the catalogue that is passed to [`say`] elsewhere, where it is not a literal.
 pub const fn msgid(id: &'static str) -> &'static str {
     id
 }
 
-/// What is the same in all languages: a name, or what another program said.
+/// A text that is the same in all languages: a name, or a message of another program.
 pub fn verbatim(text: impl Into<String>) -> Text {
     Text { fields: vec![("", Field::Plain(text.into()))], ..Text::default() }
 }
@@ -62,7 +62,7 @@ impl Text {
         self
     }
 
-    /// Whether there is nothing to say.
+    /// Whether it is the empty text.
     pub fn is_empty(&self) -> bool {
         self.id.is_empty()
             && self.fields.iter().all(|(_, field)| match field {
@@ -71,15 +71,15 @@ impl Text {
             })
     }
 
-    /// It, to be written in a language.
+    /// The text in a language.
     pub fn to(self, language: Language) -> Said {
         Said { text: self, language }
     }
 
-    /// It in a language, as HTML: its own markup is kept, that of its fields is not.
+    /// The text in a language, as HTML: its own markup is kept, and its fields are escaped.
     pub fn to_html(&self, language: Language) -> String {
         let mut html = String::new();
-        // A String takes whatever is written to it.
+        // Writing to a String cannot fail.
         let _ = self.write(&mut html, language, &|text| escaped(text));
         html
     }
@@ -144,7 +144,7 @@ impl Field {
     }
 }
 
-/// In English, for logs and where nobody's language is known.
+/// In English, for logs and readers whose language is unknown.
 impl Display for Text {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.write(f, Language::ENGLISH, &str::to_owned)
@@ -177,7 +177,7 @@ impl Said {
         Said { text: self.text.with_text(name, text), ..self }
     }
 
-    /// As HTML: its own markup is kept, that of its fields is not.
+    /// As HTML: its own markup is kept, and its fields are escaped.
     pub fn to_html(&self) -> String {
         self.text.to_html(self.language)
     }

@@ -1,11 +1,11 @@
-//! The spelling by which addresses are found and compared.
+//! The spelling by which addresses are looked up and compared.
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
 
-/// An address in the spelling by which it is found and compared: in lower case. Two addresses that
-/// differ only in capitals have the same key; mail is sent to the address as it was written.
+/// An address in the spelling by which it is looked up and compared: in lower case. Two addresses
+/// that differ only in case have the same key; mail is sent to the address as it was written.
 ///
 /// Any text has a key, since headers and old databases contain anything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,7 +59,7 @@ impl AsRef<str> for AddressKey {
     }
 }
 
-/// A set of keys can be asked for a text, which must then be in lower case.
+/// A set of keys can be searched for a text, which must be in lower case.
 impl Borrow<str> for AddressKey {
     fn borrow(&self) -> &str {
         &self.0

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-/// No subject is looked at further.
+/// The maximum number of bytes of a subject that are examined.
 const LONGEST: usize = 1_000;
 
 /// Whether a subject is that of an automatic reply.

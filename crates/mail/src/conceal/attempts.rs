@@ -16,8 +16,8 @@ pub struct Attempts {
     pub elsewhere: Vec<String>,
 }
 
-/// So many different ones are kept of each kind, which is more than anybody tries: each is looked for in the
-/// whole message, so that their number times its size is the work.
+/// The maximum number of different values of each kind, which is more than anybody tries. Each is
+/// searched in the whole message, so the work is their number times its size.
 const MOST: usize = 50;
 
 impl Attempts {

@@ -42,7 +42,7 @@ fn failure(text: String) -> Vec<u8> {
     format!("From: MAILER-DAEMON@x.example\nSubject: Undeliverable mail\n\n{text}").into_bytes()
 }
 
-/// So many bytes of what a number makes.
+/// About `size` bytes of repeated text, which depends on a counter.
 fn many(size: usize, made: impl Fn(usize) -> String) -> String {
     let mut out = String::with_capacity(size + 64);
     let mut number = 0;
@@ -57,10 +57,10 @@ fn again(size: usize, text: &str) -> String {
     many(size, |_| text.to_owned())
 }
 
-/// Mail of about so many bytes.
+/// Generates mail of about a number of bytes.
 pub type Made = fn(usize) -> Vec<u8>;
 
-/// What stands in HTML.
+/// Hostile HTML.
 pub const HTML: &[(&str, Made)] = &[
     ("attributes of one tag", |n| html_of(format!("<a {}>x", many(n, |i| format!("a{i} "))))),
     ("the same attribute", |n| html_of(format!("<a {}>x", again(n, "href=x ")))),
@@ -94,7 +94,7 @@ pub const HTML: &[(&str, Made)] = &[
     ("styles", |n| html_of(again(n, "<style>x</style><script>"))),
 ];
 
-/// What stands in a header.
+/// Hostile headers.
 pub const HEADERS: &[(&str, Made)] = &[
     ("fields", |n| mail(&many(n, |i| format!("X-{i}: y\n")), "x")),
     ("fields of one name", |n| mail(&again(n, "Subject: y\n"), "x")),
@@ -140,7 +140,7 @@ pub const HEADERS: &[(&str, Made)] = &[
     }),
 ];
 
-/// What stands in a body.
+/// Hostile bodies.
 pub const BODIES: &[(&str, Made)] = &[
     ("parts", |n| multipart("mixed", again(n, "--b\n\nx\n"))),
     ("parts of a digest", |n| multipart("digest", again(n, "--b\n\nSubject: x\n\ny\n"))),

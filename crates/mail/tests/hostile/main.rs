@@ -1,8 +1,8 @@
-//! The time that a mail takes is bounded by its size, whatever stands in it.
+//! The time that a mail takes is bounded by its size, whatever its content.
 //!
-//! Each kind of mail is made in three sizes, and all that this crate does with a mail is done to
-//! each. What is measured is the processor's time of this thread, the best of a few runs, so that
-//! other work on the machine says nothing; what is compared is how it grows.
+//! Each kind of mail is generated in three sizes, and everything that this crate does with a mail
+//! is done with each. The test measures the CPU time of this thread, the best of a few runs, so
+//! that other load on the machine does not matter, and compares how it grows.
 
 mod kinds;
 
@@ -21,13 +21,13 @@ use std::time::{Duration, Instant, SystemTime};
 const SIZE: usize = 16 * 1024;
 /// Runs of which the best counts.
 const RUNS: usize = 2;
-/// Four times the size may take so many times as long: linear work takes four times, quadratic
-/// sixteen.
+/// The maximum growth of the time for four times the size: linear work takes four times as long,
+/// quadratic work sixteen times.
 const MOST_GROWTH: f64 = 7.0;
 /// Less than this is noise.
 const FLOOR: Duration = Duration::from_millis(8);
 
-/// All that is done with a mail.
+/// Everything that this crate does with a mail.
 fn work(raw: &[u8]) -> usize {
     let message = Message::parse(raw);
     let mut done = message.senders().len();
@@ -80,7 +80,7 @@ fn work(raw: &[u8]) -> usize {
     done + enclose::enclosed(&message, &["Subject".to_owned()], "none").to_bytes().len()
 }
 
-/// The processor's time of this thread, in nanoseconds.
+/// The CPU time of this thread, in nanoseconds.
 fn spent() -> Option<u64> {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     stat.split_whitespace().next()?.parse().ok()
@@ -109,7 +109,7 @@ fn slow(kinds: &[(&str, Made)]) -> Vec<String> {
         if std::env::var_os("HOSTILE_TIMES").is_some() {
             println!("{name:30} {times:?}");
         }
-        // Once more, lest a busy machine be taken for slow work.
+        // Measure again, so that a busy machine is not taken for slow code.
         if grown(&times) && grown(&measured()) {
             slow.push(format!("{name}: {times:?}"));
         }

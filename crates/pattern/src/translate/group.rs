@@ -82,7 +82,7 @@ impl Reader {
 
     pub(super) fn number_of(&self, name: &str) -> Result<usize, PatternError> {
         let number = self.names.get(name).copied().filter(|number| !self.open.contains(number));
-        number.ok_or_else(|| self.error("it refers to a group that there is not"))
+        number.ok_or_else(|| self.error("it refers to a group that does not exist"))
     }
 
     /// The group that `(?(group)yes|no)` asks for.
@@ -94,7 +94,7 @@ impl Reader {
         }
         match digits.parse() {
             Ok(number) if (1..=self.groups).contains(&number) && self.take(")") => Ok(number),
-            _ => Err(self.error("it refers to a group that there is not")),
+            _ => Err(self.error("it refers to a group that does not exist")),
         }
     }
 
@@ -111,7 +111,7 @@ impl Reader {
                 // The letters of the server's locale: those of ASCII, in a service.
                 Some('L') => {}
                 Some(')') if any => return Ok(before),
-                _ => return Err(self.error("Python knows no such group")),
+                _ => return Err(self.error("Python does not know this kind of group")),
             }
             any = true;
         }

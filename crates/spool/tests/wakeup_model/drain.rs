@@ -1,7 +1,7 @@
-//! A drain, one file operation a step: recover, claim, hand over, send, linger, look, exit.
+//! A drain, one file operation per step: recover, claim, hand over, send, linger, look, exit.
 //!
-//! Opening, locking and making sure that the name still means that file is one step: while the lock
-//! is held no one else renames the file, so nothing can come in between that matters.
+//! Opening, locking and checking that the name still refers to that file is one step: while the
+//! lock is held no other process renames the file, so nothing that matters can happen in between.
 
 use crate::world::{Fault, File, Happening, IN, MOST, OUT, Pace, Record, SERVICE, Scenario, World};
 
@@ -9,7 +9,7 @@ use crate::world::{Fault, File, Happening, IN, MOST, OUT, Pace, Record, SERVICE,
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
     Off,
-    /// Its process has ended; true for exit code 0.
+    /// The process has ended; true for exit code 0.
     Exited(bool),
     ListRecords(Then),
     /// Locks the next record of these that is not locked.
@@ -23,7 +23,7 @@ pub enum Step {
     ListClaims,
     /// Locks the next claim of these that is not locked; bits of `in`, then of `out`.
     Inherit(u8),
-    /// Holds the lock of a claim; looks whether a record names it.
+    /// Holds the lock of a claim; checks whether a record names it.
     Judge(Claim),
     GiveBack(Claim),
     LetGo(Claim),
@@ -88,7 +88,7 @@ impl Then {
     }
 }
 
-/// Takes the lowest element out of a set.
+/// Removes the lowest element from a set.
 fn pop(set: u8) -> Option<(u8, u8)> {
     (set != 0).then(|| (set.trailing_zeros() as u8, set & (set - 1)))
 }
@@ -298,7 +298,7 @@ impl World {
                 }
                 Some((_, others)) => Step::LockOut(others),
                 None if self.drains[drain].progressed => Step::ScanIn,
-                // What is left is another drain's to claim.
+                // Another drain must claim the rest.
                 None if self.anything_ready() || !self.drains[drain].worked => Step::LastLook,
                 None => Step::ArmWatch,
             },
@@ -306,7 +306,8 @@ impl World {
                 self.claim(drain, OUT, message);
                 Step::Send(message, others)
             }
-            // Killed after this and before the next, it is sent again: the transaction in flight.
+            // If killed between this step and the next, the message is sent again: the transaction
+            // in flight.
             Step::Send(message, others) => Step::Finish(message, others),
             Step::Finish(message, others) => {
                 let message = &mut self.messages[usize::from(message)];

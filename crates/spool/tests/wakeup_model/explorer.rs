@@ -1,4 +1,5 @@
-//! Every reachable state of a world, breadth first, and what must hold of them all.
+//! Every reachable state of a world, breadth first, and the properties that must hold in all of
+//! them.
 
 use crate::world::{Pace, Scenario, World};
 use std::collections::HashMap;
@@ -6,7 +7,7 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// What a complete search came to.
+/// The result of a complete search.
 #[derive(Debug)]
 pub struct Explored {
     pub states: usize,
@@ -28,9 +29,9 @@ pub enum Property {
     Lost,
     /// A message is in two places, or was handed over twice.
     Doubled,
-    /// Nothing that will happen delivers everything.
+    /// Nothing that is certain to happen delivers everything.
     Stuck,
-    /// Work goes on for ever without a pause.
+    /// Work continues indefinitely without a pause.
     Spins,
 }
 
@@ -40,16 +41,16 @@ impl fmt::Display for Violation {
     }
 }
 
-/// The reachable states and the steps between them; a state's steps lie in one run.
+/// The reachable states and the steps between them; the steps of a state are contiguous.
 struct Graph {
     states: Vec<World>,
-    /// Which state, by which step, a state was first reached from.
+    /// The state and the step by which a state was first reached.
     parents: Vec<(u32, &'static str)>,
     steps: Vec<(u32, Pace)>,
     first_step: Vec<usize>,
 }
 
-/// Looks at everything that can happen.
+/// Explores everything that can happen.
 pub fn explore(scenario: &Scenario) -> Result<Explored, Violation> {
     let graph = Graph::reach(scenario)?;
     graph.check_delivery()?;
@@ -101,8 +102,9 @@ impl Graph {
         &self.steps[self.first_step[state]..self.first_step[state + 1]]
     }
 
-    /// From every state, what happens of itself can lead to sleep with everything delivered. In a
-    /// finite graph that makes it certain, if nothing that stays possible is put off for ever.
+    /// From every state, steps that happen without fate can lead to sleep with everything
+    /// delivered. In a finite graph this makes delivery certain, if no step that remains possible
+    /// is postponed indefinitely.
     fn check_delivery(&self) -> Result<(), Violation> {
         let mut backwards = vec![Vec::new(); self.states.len()];
         for state in 0..self.states.len() {
@@ -127,8 +129,8 @@ impl Graph {
         }
     }
 
-    /// Asleep, nothing is possible but fate; and there is no way to work for ever without a pause:
-    /// taking away states from which no work is possible, again and again, takes all away.
+    /// When asleep, only fate can act. And no run works indefinitely without a pause: repeatedly
+    /// removing the states from which no work is possible removes all of them.
     fn check_rest(&self) -> Result<(), Violation> {
         let mut work_left = Vec::with_capacity(self.states.len());
         let mut backwards = vec![Vec::new(); self.states.len()];
@@ -171,7 +173,7 @@ impl Graph {
     }
 }
 
-/// A quick hash; the states are our own, so nobody provokes collisions.
+/// A fast hash; the states are our own, so nobody can provoke collisions.
 #[derive(Default)]
 struct Mixer(u64);
 

@@ -6,7 +6,7 @@ use crate::world::{Drain, Fault, File, Happening, IN, OTHER, OUT, Pace, SERVICE,
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PathUnit {
-    /// Has to look: it was started, or told of a change, or the service ended.
+    /// Must look: it was started, or notified of a change, or the service ended.
     Recheck,
     /// Looks for the first time.
     FirstLook,
@@ -14,11 +14,11 @@ pub enum PathUnit {
     Arm,
     /// Looks again, with the watch set.
     SecondLook { told: bool },
-    /// Waits for its watch to tell of a change.
+    /// Waits for its watch to report a change.
     Waiting { told: bool },
     /// The service is up, or is being started. Nothing is watched.
     Running,
-    /// Was stopped behind our back.
+    /// Was stopped by somebody.
     Dead,
 }
 
@@ -42,7 +42,7 @@ impl PathUnit {
 pub enum Service {
     Inactive,
     StartQueued,
-    /// Its process runs, or has ended without systemd knowing yet.
+    /// Its process is running, or has ended and systemd does not know yet.
     Running,
     /// Failed; waits for `RestartSec=`. Counts as active, so path units leave it alone.
     AutoRestart,
@@ -56,8 +56,8 @@ impl World {
 
     pub fn manager_steps(&self, scenario: &Scenario, steps: &mut Vec<Happening>) {
         if !self.is_manager_idle() {
-            // It finishes one path unit's look before it turns to the next, and before it starts
-            // what is queued.
+            // It finishes one path unit's look before the next one's, and before it starts queued
+            // units.
             let path = if self.paths[IN].is_looking() { IN } else { OUT };
             steps.push(
                 self.happening("a path unit looks", Pace::Work, |world| world.look(scenario, path)),
@@ -141,7 +141,7 @@ impl World {
         };
     }
 
-    /// A path unit starts the service, or joins in its being up.
+    /// A path unit starts the service, or finds it running.
     fn trigger(&mut self, path: usize) {
         self.paths[path] = PathUnit::Running;
         if self.service == Service::Inactive {
@@ -149,7 +149,7 @@ impl World {
         }
     }
 
-    /// Whoever started it: the path units stop watching when the service is up.
+    /// The path units stop watching when the service is running, however it was started.
     fn start_service(&mut self) {
         self.service = Service::Running;
         self.begin(SERVICE);

@@ -14,20 +14,20 @@ pub const SERVICE: usize = 0;
 pub const OTHER: usize = 1;
 /// Most messages in a scenario.
 pub const MOST: usize = 2;
-/// One more than the messages: a hand-over too many has to have room to be seen.
+/// One more than the messages, so that a hand-over too many can be seen.
 const RECORDS: usize = MOST + 1;
 
-/// What may happen, how often, and what is done wrong.
+/// What may happen, how often, and which fault the design has.
 #[derive(Debug, Clone, Copy)]
 pub struct Scenario {
     pub messages: usize,
     /// Drains killed, at any step.
     pub kills: u8,
-    /// Times that something (a full disk) keeps drains from claiming, for a while.
+    /// Times that something (a full disk) prevents drains from claiming, for a while.
     pub breakages: u8,
     /// Times that systemd reads its units again.
     pub reloads: u8,
-    /// Path units stopped behind our back.
+    /// Path units stopped by somebody.
     pub path_deaths: u8,
     /// Drains started by a person.
     pub manual_runs: u8,
@@ -51,8 +51,8 @@ impl Scenario {
     }
 
     pub fn start(&self) -> World {
-        // What is there before a path unit starts an edge trigger never sees. That it misses more
-        // than this is what has to be found.
+        // An edge trigger never sees entries that exist before its path unit starts. The search
+        // must find that it misses more than these.
         let path = match self.fault {
             Some(Fault::EdgeTrigger) => PathUnit::Waiting { told: false },
             _ => PathUnit::Recheck,
@@ -69,7 +69,7 @@ impl Scenario {
     }
 }
 
-/// A design that is known to be wrong; the search must find it out.
+/// A design that is known to be wrong; the search must find the fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Path units see changes, not states (`PathChanged=`).
@@ -80,18 +80,18 @@ pub enum Fault {
     RecoveryIgnoresRecords,
     /// Recovery looks for records before it locks a claim, and not again.
     RecoveryLooksTooEarly,
-    /// Recovery takes a record that another one is carrying out for none.
+    /// Recovery ignores a record that another recovery is carrying out.
     RecoveryPassesOverHeldRecords,
     /// A drain exits with 0 whatever it left.
     AlwaysExitsWithZero,
-    /// Nothing looks after claims that a drain outside the service left.
+    /// Nothing recovers claims that a drain outside the service left.
     NoSweep,
 }
 
 /// Why a step happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// It is somebody's next instruction.
+    /// It is the next instruction of a process.
     Work,
     /// It happens after a pause of seconds or minutes.
     Pause,
@@ -134,7 +134,7 @@ pub struct Message {
     pub done: bool,
 }
 
-/// A hand-over record; none when it names nothing.
+/// A hand-over record; it does not exist if it names nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Record {
     /// The messages whose entries in [`IN`] are its sources, as a set.
@@ -167,7 +167,7 @@ pub struct World {
     pub service: Service,
     pub paths: [PathUnit; 2],
     pub broken: bool,
-    /// What fate has left: kills, breakages, reloads, path deaths, manual runs.
+    /// The accidents that may still happen: kills, breakages, reloads, path deaths, manual runs.
     left: [u8; 5],
 }
 
@@ -249,7 +249,7 @@ impl World {
         }
     }
 
-    /// An entry appears in a queue under its ready name: whoever watches is told.
+    /// An entry appears in a queue under its ready name: those that watch are notified.
     pub fn show(&mut self, queue: usize, message: usize) {
         self.messages[message].entries[queue].file = File::Ready;
         self.paths[queue].notice();
@@ -295,7 +295,7 @@ impl World {
             || self.records.iter().any(|record| record.names != 0)
     }
 
-    /// Everything that arrived was sent, nobody runs and everybody watches.
+    /// Everything that arrived was sent, no drain runs and all path units watch.
     pub fn is_asleep(&self) -> bool {
         self.messages.iter().all(|message| message.done == message.arrived)
             && !self.anything_left_behind()
@@ -310,8 +310,8 @@ impl World {
         (0..MOST).find_map(|message| self.harm_of(message))
     }
 
-    /// A message is in one place. While a record names it that place is `out`, and what is left in
-    /// `in` must not be takeable.
+    /// A message is in one place. While a record names it that place is `out`, and a file left in
+    /// `in` must not be claimable.
     fn harm_of(&self, message: usize) -> Option<Property> {
         let bit = 1 << message;
         let Message { arrived, entries, handovers, done } = self.messages[message];

@@ -1,4 +1,4 @@
-//! Finds every text that the program says: in its sources, its templates, and the letters of notices.
+//! Finds every text of the program: in its sources, its templates, and the letters of notices.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,11 +11,11 @@ pub struct Key {
     pub id: String,
 }
 
-/// What is known about a text besides.
+/// What else is known about a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Use {
     pub plural: Option<String>,
-    /// The files that say it.
+    /// The files that use it.
     pub files: BTreeSet<String>,
 }
 
@@ -26,7 +26,7 @@ pub fn all(root: &Path) -> Texts {
     let mut texts = Texts::new();
     for room in listed(&root.join("crates")) {
         let needs = std::fs::read_to_string(room.join("Cargo.toml")).unwrap_or_default();
-        // The settings of lists are in the store, which says nothing itself.
+        // The settings of lists are in the store, which does not depend on `words`.
         if !needs.contains("dormouse-words") && !room.ends_with("store") {
             continue;
         }
@@ -141,8 +141,8 @@ fn in_tokens(texts: &mut Texts, tokens: TokenStream, file: &str) {
     }
 }
 
-/// The settings of lists are documented where they are defined, and pages show that: titles of groups,
-/// settings, their values, and of which kind these are.
+/// The settings of lists are documented where they are defined, and pages show this documentation:
+/// titles of groups, settings, their values, and the types of these.
 fn of_settings(texts: &mut Texts, tokens: TokenStream, file: &str) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let is = |at: usize, text: &str| tokens.get(at).is_some_and(|token| token.to_string() == text);
@@ -178,7 +178,7 @@ fn of_settings(texts: &mut Texts, tokens: TokenStream, file: &str) {
     }
 }
 
-/// What is documented, by name: the lines of each are one text.
+/// The documented items by name: the lines of each are one text.
 fn documented(texts: &mut Texts, tokens: TokenStream, file: &str) {
     let mut doc: Vec<String> = Vec::new();
     for token in tokens {

@@ -1,7 +1,7 @@
-//! The catalogue is complete: `po/dormouse.pot` has every text of the program, and the languages that
-//! are promised have every text of it, with its fields and its markup.
+//! The catalogue is complete: `po/dormouse.pot` has every text of the program, and the languages
+//! that must be complete have a translation of each, with its fields and its markup.
 //!
-//! `DORMOUSE_WRITE_POT=1 cargo test -p dormouse-words` writes `po/dormouse.pot` anew.
+//! `DORMOUSE_WRITE_POT=1 cargo test -p dormouse-words` rewrites `po/dormouse.pot`.
 
 mod gather;
 
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// The languages in which everything is said, beside English.
+/// The languages that must be complete, in addition to English.
 const COMPLETE: [&str; 10] = ["de", "es", "fr", "it", "ja", "nl", "pl", "pt_BR", "ru", "zh_CN"];
 
 fn root() -> PathBuf {
@@ -42,7 +42,7 @@ fn template(texts: &Texts) -> String {
                    \"Content-Type: text/plain; charset=UTF-8\\n\"\n\
                    \"Content-Transfer-Encoding: 8bit\\n\"\n"
         .to_owned();
-    // By file, as translators see what belongs together.
+    // By file, so that translators see related texts together.
     let mut texts: Vec<(&Key, &Use)> = texts.iter().collect();
     texts.sort_by_key(|(key, text)| (text.files.first(), *key));
     for (key, text) in texts {
@@ -70,7 +70,7 @@ fn template(texts: &Texts) -> String {
     pot
 }
 
-/// A catalogue's translations: one, or one a form.
+/// A catalogue's translations: one, or one per form.
 fn translations(code: &str) -> BTreeMap<Key, Vec<String>> {
     let file = root().join(format!("po/{code}.po"));
     let catalogue = polib::po_file::parse(&file).unwrap();
@@ -149,7 +149,7 @@ fn the_template_has_every_text() {
 fn what_is_promised_to_be_complete_is_complete() {
     let texts = gather::all(&root());
     let codes = codes();
-    // How settings are documented is promised in English alone.
+    // The documentation of settings is promised only in English.
     let is_promised = |text: &Use| text.files.iter().any(|file| !file.starts_with("crates/store/"));
     let promised = || texts.iter().filter(|(_, text)| is_promised(text));
     let mut report = String::new();
@@ -190,7 +190,7 @@ fn a_translation_has_the_fields_and_the_markup_of_its_text() {
     assert!(report.is_empty(), "\n{report}");
 }
 
-/// Which languages have which rule: Unicode CLDR, Language Plural Rules.
+/// The rules of the languages: Unicode CLDR, Language Plural Rules.
 #[test]
 fn every_language_has_as_many_forms_as_its_plural_rule_names() {
     for (code, number) in [
@@ -217,7 +217,7 @@ fn every_language_has_as_many_forms_as_its_plural_rule_names() {
     }
 }
 
-/// Letters go out as they are: a line that is too long is broken by nobody.
+/// Letters are sent unchanged: a line that is too long is not wrapped later.
 #[test]
 fn lines_of_letters_fit() {
     let texts = gather::all(&root());
@@ -237,7 +237,7 @@ fn lines_of_letters_fit() {
                     .0
                     .iter()
                     .fold(line.to_owned(), |line, field| line.replace(&format!("%({field})s"), ""));
-                // Letters of these scripts are as wide as two.
+                // Characters of these scripts are twice as wide.
                 let wide = bare.chars().filter(|letter| *letter >= '\u{1100}').count();
                 let width = bare.chars().count() + wide;
                 assert!(width <= 80, "{code}: {}: {line}", key.context);

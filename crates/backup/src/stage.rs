@@ -20,7 +20,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Creates one, and removes those that killed backups left behind.
+    /// Creates one, and removes those of killed backups.
     pub fn create(site: &Path) -> Result<Stage, BackupError> {
         remove_dead(site)?;
         let dir = tempfile::Builder::new()

@@ -1,4 +1,4 @@
-//! What may stand between the angle brackets of MAIL and RCPT.
+//! Which addresses may be sent between the angle brackets of MAIL and RCPT.
 
 /// Why an address must not go on the wire; `None` when it may.
 ///
@@ -9,7 +9,7 @@ pub fn problem(address: &str) -> Option<&'static str> {
     if address.is_empty() {
         return Some("the address is empty");
     }
-    // C1 controls are no line ends on the wire but have no place in an address either.
+    // C1 controls do not end lines on the wire, but do not belong in an address either.
     let is_control = match address.is_ascii() {
         true => address.bytes().any(|byte| byte.is_ascii_control()),
         false => address.chars().any(char::is_control),
@@ -23,13 +23,13 @@ pub fn problem(address: &str) -> Option<&'static str> {
     None
 }
 
-/// The address without its quoted local part, if it has a whole one.
+/// The address without its quoted local part, if that is complete.
 fn unquoted(address: &str) -> &str {
     let Some(inside) = address.strip_prefix('"') else { return address };
     let mut characters = inside.char_indices();
     while let Some((place, character)) = characters.next() {
         match character {
-            // The next one stands for itself.
+            // The next character is literal.
             '\\' => drop(characters.next()),
             '"' => {
                 let rest = &inside[place + 1..];

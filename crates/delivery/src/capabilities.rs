@@ -23,7 +23,7 @@ pub struct Capabilities {
     pub auth_login: bool,
     /// AUTH XOAUTH2.
     pub auth_xoauth2: bool,
-    /// It keeps the bytes as they are, and no server reads them: a Maildir.
+    /// It keeps the bytes unchanged, and no server reads them: a Maildir.
     pub verbatim: bool,
 }
 

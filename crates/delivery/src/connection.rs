@@ -11,13 +11,13 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How much is read at once; longer replies make the buffer longer.
+/// The number of bytes that one read asks for; longer replies make the buffer longer.
 const READ_SIZE: usize = 16 * 1024;
 
 /// An open connection.
 pub struct Connection {
     stream: Stream,
-    /// Always of full length; what has been read and not yet been taken as replies is `start..end`.
+    /// Always of full length. `start..end` has been read and is not yet consumed as replies.
     input: Vec<u8>,
     start: usize,
     end: usize,
@@ -90,7 +90,7 @@ impl Connection {
     /// Continues under TLS; `name` is the host the certificate must be for.
     pub fn secure(mut self, config: Arc<ClientConfig>, name: &str) -> Result<Connection, Cause> {
         if self.start < self.end {
-            // Whoever could put this in front of the handshake would be heard as the server
+            // An attacker who inserts this before the handshake would be taken for the server
             // inside it (CVE-2011-0411).
             return Err(Cause::Protocol(
                 "the server sent more in clear text after its reply to STARTTLS".to_owned(),
@@ -107,7 +107,7 @@ impl Connection {
         Ok(self)
     }
 
-    /// Whether nobody between here and the server can listen.
+    /// Whether nobody on the way to the server can listen.
     pub fn is_private(&self) -> bool {
         matches!(self.stream, Stream::Tls(_)) || self.is_local()
     }
@@ -137,7 +137,7 @@ impl Connection {
         }
     }
 
-    /// Writes the parts one behind the other, in one system call where the system takes them.
+    /// Writes the parts one after the other, in one system call if the system accepts them all.
     pub fn write(&mut self, parts: &[&[u8]]) -> Result<(), Cause> {
         let mut slices: Vec<IoSlice<'_>> =
             parts.iter().filter(|part| !part.is_empty()).map(|part| IoSlice::new(part)).collect();
@@ -168,8 +168,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads the next reply; `to` says what it answers. A 421 ends the session wherever it comes
-    /// (RFC 5321 §3.8), and is returned like any other reply: what it means is the caller's to say.
+    /// Reads the next reply; `to` names the command it replies to. A 421 ends the session at any
+    /// point (RFC 5321 §3.8), and is returned like any other reply: the caller decides what it
+    /// means.
     pub fn reply(&mut self, to: impl Display, timeout: Duration) -> Result<RawReply<'_>, Cause> {
         let mut began = None;
         let Scanned { code, len } = loop {
@@ -186,19 +187,19 @@ impl Connection {
         Ok(RawReply { code, bytes: &self.input[begin..begin + len] })
     }
 
-    /// Reads once. The timeout is for the reply as a whole: a server that sends a byte now and
-    /// then does not prolong it.
+    /// Reads once. The timeout is for the whole reply: a server that sends single bytes does not
+    /// prolong it.
     fn fill(&mut self, to: &impl Display, timeout: Duration, began: Instant) -> Result<(), Cause> {
         let late = || Cause::Timeout { to: to.to_string(), after: timeout };
         let left = timeout.checked_sub(began.elapsed()).ok_or_else(late)?;
-        // Mostly one read gives all replies, and its timeout is the one the socket has already.
+        // Usually one read gets all replies, and the socket already has its timeout.
         let wanted = if self.fresh { timeout } else { left };
         self.set_read_timeout(at_least_a_moment(wanted))?;
         if !self.fresh
             && let Some(tcp) = self.tcp()
         {
-            // The server answers in small writes. If it has Nagle's algorithm on, the next one
-            // waits for our ACK, and that would be late by 40 ms: nothing of ours goes its way.
+            // The server answers in small writes. If it uses Nagle's algorithm, the next write
+            // waits for our ACK, which would be delayed by 40 ms because we send no data meanwhile.
             sockopt::set_tcp_quickack(tcp, true).map_err(io::Error::from)?;
         }
         self.input.copy_within(self.start..self.end, 0);
@@ -247,7 +248,7 @@ impl Connection {
     }
 }
 
-/// The system takes a timeout of zero for none at all.
+/// To the system, a timeout of zero means none at all.
 fn at_least_a_moment(timeout: Duration) -> Duration {
     timeout.max(Duration::from_millis(1))
 }

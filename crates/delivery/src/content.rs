@@ -1,4 +1,4 @@
-//! A message made ready for the wire.
+//! A message prepared for the wire.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 /// A message, prepared once however often it is sent.
 ///
 /// On the wire its lines end in CRLF, the last one too, and dots are stuffed (RFC 5321 §2.3.8,
-/// §4.5.2). A CR or LF alone ends a line as well: nothing that comes later may read lines where the
-/// server sees none. In the header the rest of such a line goes on in a fold, so that it makes no
-/// field of its own. Every other byte leaves as it is. A Maildir gets the bytes as they were given.
+/// §4.5.2). A lone CR or LF ends a line as well: no later program may see line ends where the
+/// server saw none. In the header the rest of such a line becomes a fold, so that it cannot be a
+/// separate field. Every other byte is sent unchanged. A Maildir gets the original bytes.
 #[derive(Clone)]
 pub struct Content {
     original: Vec<u8>,
@@ -19,17 +19,17 @@ pub struct Content {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Encoded {
     pub bytes: Vec<u8>,
-    /// How many of the bytes are dots put in.
+    /// How many of the bytes are dots that were inserted.
     stuffed: usize,
     pub eight_bit: bool,
     /// The header has bytes above 127.
     pub eight_bit_header: bool,
-    /// There are NULs in it, which no server takes (RFC 5321 §4.5.2).
+    /// It contains NULs, which no server accepts (RFC 5321 §4.5.2).
     pub has_nul: bool,
 }
 
 impl Content {
-    /// Takes a message with line endings of any kind.
+    /// Prepares a message with line ends of any kind.
     pub fn new(message: &[u8]) -> Content {
         Content { original: message.to_vec(), wire: OnceLock::new() }
     }
@@ -67,7 +67,7 @@ impl fmt::Debug for Content {
 
 impl Encoded {
     pub fn new(input: &[u8]) -> Encoded {
-        // Mail has lines of some 40 bytes: room for the CRs of those.
+        // Lines of mail have some 40 bytes: reserve room for their CRs.
         let mut encoded = Encoded {
             bytes: Vec::with_capacity(input.len() + input.len() / 32 + 8),
             ..Encoded::default()
@@ -142,7 +142,8 @@ mod tests {
         Content::new(message).wire().to_vec()
     }
 
-    /// What a server makes of the bytes between DATA and the final dot (RFC 5321 §4.5.2).
+    /// The message that a server reads from the bytes between DATA and the final dot (RFC 5321
+    /// §4.5.2).
     fn unstuff(wire: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         let mut line_starts = true;
@@ -155,7 +156,7 @@ mod tests {
         out
     }
 
-    /// CRLF at the end of every line, byte by byte; a CR alone ends one, too.
+    /// CRLF at the end of every line, byte by byte; a lone CR ends one, too.
     fn normalise(input: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         for (at, &byte) in input.iter().enumerate() {
@@ -218,7 +219,7 @@ mod tests {
     proptest! {
         #[test]
         fn unstuffing_gives_the_input_with_crlf(input in "[\r\n.a]{0,40}") {
-            // Behind an empty line, where it is a body.
+            // After an empty line, where it is a body.
             let input = format!("\n{input}");
             prop_assert_eq!(unstuff(&wire(input.as_bytes())), normalise(input.as_bytes()));
         }

@@ -1,18 +1,19 @@
-//! The commands of one transaction, MAIL to DATA, and how many of them may be under way.
+//! The commands of one transaction, MAIL to DATA, and how many of them may be sent before replies.
 
 use crate::content::Encoded;
 use crate::{Capabilities, Outcome, Reply, Stage, Transaction, address};
 use std::fmt::Write;
 use std::ops::Range;
 
-/// How many bytes of commands may be unanswered. A server that blocks on writing its answers
-/// while this side is still writing has the rest of them in its socket buffer (RFC 2920 §3.1).
+/// How many bytes of commands may be sent before their replies. If a server blocks on writing its
+/// replies while this side is still writing, the rest of the commands fits into its socket buffer
+/// (RFC 2920 §3.1).
 const WINDOW: usize = 16 * 1024;
 
 /// One command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// Ends what the transaction before left open.
+    /// Ends a transaction that its predecessor left open.
     Rset,
     /// The sender.
     Mail,
@@ -22,14 +23,14 @@ pub enum Command {
     Data,
 }
 
-/// A transaction as it goes through the session.
+/// A transaction on its way through the session.
 pub struct Envelope<'a> {
-    /// What was asked for.
+    /// The caller's transaction.
     pub transaction: Transaction<'a>,
     /// The head, ready for the wire.
     pub head: Encoded,
-    /// What is known of each recipient. Those not refused yet stand as accepted; that is said to
-    /// nobody before the server has taken the message.
+    /// The current outcome of each recipient. Those not refused yet count as accepted, which is
+    /// reported to nobody before the server has accepted the message.
     pub outcomes: Vec<Outcome>,
     /// Every command with the offset of its end; empty if there is nothing to ask the server.
     commands: Vec<(Command, usize)>,
@@ -37,11 +38,11 @@ pub struct Envelope<'a> {
     sent: usize,
 }
 
-/// A refusal because of the way this side or the server is.
+/// A refusal by this side: enhanced status code and text.
 type Problem = (&'static str, String);
 
 impl<'a> Envelope<'a> {
-    /// Refuses what cannot be said, and writes down the commands for the rest.
+    /// Refuses what cannot be expressed in SMTP, and prepares the commands for the rest.
     pub fn new(transaction: Transaction<'a>, offered: &Capabilities, xverp: bool) -> Envelope<'a> {
         let head = Encoded::new(&transaction.head);
         let recipients = &transaction.recipients;
@@ -68,7 +69,7 @@ impl<'a> Envelope<'a> {
         envelope
     }
 
-    /// Why the transaction cannot be for anybody.
+    /// Why the transaction cannot be sent to any recipient.
     fn sender_problem(&self, offered: &Capabilities) -> Option<Problem> {
         let sender = &*self.transaction.sender;
         if !sender.is_empty()
@@ -94,7 +95,7 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// Why the bytes must not go to such a server.
+    /// Why the content must not be sent to such a server.
     fn content_problem(&self, offered: &Capabilities) -> Option<Problem> {
         let message = self.transaction.message.encoded();
         let any = |of: fn(&Encoded) -> bool| of(&self.head) || of(message);
@@ -161,7 +162,7 @@ impl<'a> Envelope<'a> {
         self.bytes = text.into_bytes();
     }
 
-    /// Puts RSET first, before anything has been sent; false if there is nothing to say anyway.
+    /// Puts RSET first, before anything has been sent; false if there are no commands anyway.
     pub fn reset_first(&mut self) -> bool {
         const RSET: &[u8] = b"RSET\r\n";
         if self.commands.is_empty() {
@@ -178,9 +179,8 @@ impl<'a> Envelope<'a> {
         self.commands.get(index).map(|&(command, _)| command)
     }
 
-    /// The commands to send when `answered` of them have been answered: with pipelining as many
-    /// as the window takes as soon as it is half empty, without it the next one. They count as
-    /// sent.
+    /// The commands to send after `answered` replies: with pipelining as many as fit into the
+    /// window as soon as it is half empty, without it the next one. They count as sent.
     pub fn next_commands(&mut self, answered: usize, pipelining: bool) -> &[u8] {
         let end = |sent: usize| sent.checked_sub(1).map_or(0, |last| self.commands[last].1);
         let (done, from) = (end(answered), end(self.sent));
@@ -203,7 +203,7 @@ impl<'a> Envelope<'a> {
         &self.bytes[range]
     }
 
-    /// Lets a reply speak for every recipient that has not been refused.
+    /// Applies a reply to every recipient that has not been refused.
     pub fn settle(&mut self, reply: &Reply) {
         for outcome in self.outcomes.iter_mut().filter(|outcome| **outcome == Outcome::Accepted) {
             *outcome = Outcome::of(reply.clone());
@@ -352,8 +352,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is answered when, every command is sent once, in order, and never more than
-        /// the window is under way.
+        /// With replies at any time, every command is sent once, in order, and never more than the
+        /// window is unanswered.
         #[test]
         fn windows_cover_all_commands(
             lengths in proptest::collection::vec(prop_oneof![40 => 1usize..60, 8 => Just(900), 1 => Just(17_000)], 1..120),

@@ -1,11 +1,11 @@
-//! What can go wrong with a transport.
+//! Errors of a transport.
 
 use crate::Reply;
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// Why a session cannot begin or cannot go on.
+/// Why a session cannot begin or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
     /// The system refused.
@@ -16,7 +16,7 @@ pub enum Cause {
     Timeout {
         /// What it should have answered.
         to: String,
-        /// How long it was waited for.
+        /// How long we waited.
         after: Duration,
     },
     /// The connection ended.
@@ -28,7 +28,7 @@ pub enum Cause {
     /// The server refused the session, or ended it (421).
     #[error("the server said: {0}")]
     Reply(Reply),
-    /// The server does not take the user's name and password.
+    /// The server does not accept the user's name and password.
     #[error("the server does not accept the login of the user {user:?}: {reply}")]
     Login {
         /// The user.
@@ -59,10 +59,10 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Whether waiting may help, without a person changing anything.
+    /// Whether trying again later may help, without a person changing anything.
     pub fn is_temporary(&self) -> bool {
         match self {
-            // Its server may be away for a while.
+            // The server that issues tokens may be down for a while.
             Cause::Token { .. } => true,
             Cause::Io(_) | Cause::Timeout { .. } | Cause::Closed { .. } | Cause::Over => true,
             Cause::Reply(reply) => reply.code / 100 != 5,
@@ -72,11 +72,11 @@ impl Cause {
     }
 }
 
-/// No session came about. Nothing was sent.
+/// No session could be opened. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
 #[error("no session with {address}: {cause}")]
 pub struct ConnectError {
-    /// Whether waiting may help.
+    /// Whether trying again later may help.
     pub temporary: bool,
     /// Host and port, or the path.
     pub address: String,
@@ -92,11 +92,11 @@ impl ConnectError {
     }
 }
 
-/// The sending ended early. Transactions that were asked for and not reported are the caller's
-/// to send again, over a new session.
+/// Sending ended early. The caller must send transactions that were fetched and not reported again,
+/// over a new session.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError<E> {
-    /// The caller could not take note of a report, so nothing more was sent.
+    /// The caller could not record a report, so nothing more was sent.
     #[error("{0}")]
     Done(E),
     /// The connection was lost.
@@ -106,12 +106,12 @@ pub enum SendError<E> {
         address: String,
         /// Why.
         cause: Cause,
-        /// [`crate::Transaction::unique`] of the transaction whose message had gone out without an
-        /// answer: the server may or may not have taken it. It is the first one not reported; the
-        /// others have certainly not been taken.
+        /// [`crate::Transaction::unique`] of the transaction whose message was sent without a
+        /// reply: the server may or may not have accepted it. It is the first one not reported; the
+        /// others have certainly not been accepted.
         in_doubt: Option<String>,
-        /// The recipient, by its place in the first transaction not reported, to whom the server said
-        /// goodbye (421): another one may be welcome.
+        /// The recipient, by its index in the first transaction not reported, to whose command the
+        /// server replied 421: others may be accepted.
         blamed: Option<(usize, Box<Reply>)>,
     },
 }

@@ -1,11 +1,11 @@
 //! Transactions over a kept connection, one round trip each.
 //!
-//! With PIPELINING (RFC 2920) the message of one transaction and the commands of the next leave in
-//! one write; then come the answer to the message, which is reported, and the answers to the
-//! commands. So a message is never on the wire before its predecessor has been reported.
+//! With PIPELINING (RFC 2920) the message of one transaction and the commands of the next are one
+//! write; then come the reply to the message, which is reported, and the replies to the commands.
+//! So a message is never on the wire before its predecessor has been reported.
 //!
-//! While the server is at work on a transaction's commands the next transaction is made, where its answers
-//! do not matter for that.
+//! While the server processes a transaction's commands the next transaction is prepared, if that
+//! does not depend on the server's replies.
 
 use crate::connection::Connection;
 use crate::envelope::{Command, Envelope};
@@ -15,7 +15,7 @@ use crate::{
 };
 use std::time::Duration;
 
-/// How long to wait for the answer to QUIT: all that matters has been answered.
+/// How long to wait for the reply to QUIT: everything that matters has been answered.
 const PARTING: Duration = Duration::from_secs(5);
 
 /// A session with a server.
@@ -26,11 +26,11 @@ pub struct Exchange {
     address: String,
     timeout: Duration,
     xverp: bool,
-    /// The server still holds the beginning of a transaction that came to nothing.
+    /// The server still holds the beginning of a transaction that was abandoned.
     half_open: bool,
     /// Why nothing more can be sent.
     ended: Option<Cause>,
-    /// The recipient that the server ended the session over.
+    /// The recipient at whose command the server ended the session.
     blamed: Option<(usize, Box<Reply>)>,
 }
 
@@ -39,7 +39,7 @@ pub struct Exchange {
 enum Body {
     /// The message.
     Message,
-    /// Nobody is to get it but the server waits for one: the dot alone (RFC 2920 §3.1).
+    /// No recipient was accepted but the server waits for a message: only the dot (RFC 2920 §3.1).
     LoneDot,
     /// Nothing.
     Nothing,
@@ -129,7 +129,7 @@ impl Exchange {
         next().map(|transaction| Envelope::new(transaction, &self.offered, self.xverp))
     }
 
-    /// What has been made, if it is to be sent.
+    /// The prepared transaction, if it is to be sent.
     fn take<'a>(
         &mut self,
         made: Option<Envelope<'a>>,
@@ -148,7 +148,7 @@ impl Exchange {
         done: &mut impl FnMut(&Transaction<'a>, Report) -> Result<(), E>,
     ) -> Result<(), SendError<E>> {
         done(&envelope.transaction, Report { outcomes: envelope.outcomes }).map_err(|error| {
-            // Answers to what has been sent since would be taken for others'.
+            // Replies to commands sent since would be taken for replies to others.
             self.ended = Some(Cause::Over);
             SendError::Done(error)
         })
@@ -184,7 +184,7 @@ impl Exchange {
         self.connection.write(&[head, message, dot, commands])
     }
 
-    /// Sends what is left of the commands and reads all answers to them.
+    /// Sends the remaining commands and reads the replies to all.
     fn commands(&mut self, envelope: &mut Envelope<'_>) -> Result<Body, Cause> {
         if let Some(cause) = self.ended.take() {
             return Err(cause);
@@ -198,7 +198,7 @@ impl Exchange {
         let mut go_ahead = false;
         let mut answered = 0;
         while let Some(command) = envelope.command(answered) {
-            // In lock step what has become pointless is not said.
+            // Without pipelining, commands that have become pointless are not sent.
             let pointless = match command {
                 Command::Rcpt(_) => of_mail.is_some(),
                 Command::Data => accepted == 0,
@@ -249,7 +249,7 @@ impl Exchange {
             answered += 1;
         }
         if let Some(reply) = &of_mail {
-            // Not even a recipient the server said yes to has a sender to get mail from.
+            // Without a sender, even recipients that the server accepted get no mail.
             envelope.settle(reply);
             accepted = 0;
         }
@@ -262,12 +262,12 @@ impl Exchange {
         Ok(body)
     }
 
-    /// Reads what the server says to a message.
+    /// Reads the reply to a message.
     fn end_of_message(&mut self, body: Body, envelope: &mut Envelope<'_>) -> Result<(), Cause> {
         let patience = self.timeout.saturating_mul(2);
         match (self.protocol, body) {
-            // A server that waits for a message for nobody, and by RFC 2033 §4.2 answers it as
-            // many times as it has recipients. What it says next may answer anything.
+            // The server waits for a message to nobody, and by RFC 2033 §4.2 replies to it as often
+            // as it has recipients. So its next reply may belong to anything.
             (Protocol::Lmtp, Body::LoneDot) => {
                 self.ended =
                     Some(Cause::Protocol("DATA was accepted without any recipient".to_owned()));
@@ -278,7 +278,7 @@ impl Exchange {
                 if !reply.is_ok() {
                     let reply = reply.to_reply(Stage::Dot);
                     envelope.settle(&reply);
-                    // The server's last word, but its word on this message all the same.
+                    // It ends the session, but it is also the reply to this message.
                     self.ended = (reply.code == 421).then_some(Cause::Reply(reply));
                 }
             }
@@ -286,9 +286,9 @@ impl Exchange {
         Ok(())
     }
 
-    /// One answer for each accepted recipient (RFC 2033 §4.2). If the connection breaks in between,
-    /// those who have no answer are deferred: to repeat the transaction would deliver twice to
-    /// those who have one.
+    /// One reply for each accepted recipient (RFC 2033 §4.2). If the connection breaks in between,
+    /// those without a reply are deferred: repeating the transaction would deliver twice to the
+    /// others.
     fn answers_of_each(
         &mut self,
         envelope: &mut Envelope<'_>,

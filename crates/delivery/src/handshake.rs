@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use dormouse_endpoint::{Trust, tls_config};
 use std::time::Duration;
 
-/// Opens a connection that is ready for MAIL, and says what its server offers.
+/// Opens a connection that is ready for MAIL, and returns what its server offers.
 pub fn open(endpoint: &Endpoint, options: &Options) -> Result<(Connection, Capabilities), Cause> {
     let connection = Connection::open(&endpoint.host, options.connect_timeout, options.timeout)?;
     let credentials = match options.token {
@@ -114,8 +114,7 @@ impl Handshake<'_> {
         accepted(self.connection.reply("the connection", self.timeout)?)
     }
 
-    /// Sends one line and reads its answer. What is said of it in errors is the verb alone: the
-    /// rest may be a password.
+    /// Sends one line and reads the reply. Errors name only the verb: the rest may be a password.
     fn command(&mut self, line: &str) -> Result<RawReply<'_>, Cause> {
         self.connection.write(&[line.as_bytes(), b"\r\n"])?;
         self.connection.reply(line.split(' ').next().unwrap_or_default(), self.timeout)
@@ -174,7 +173,8 @@ impl Handshake<'_> {
         }
     }
 
-    /// AUTH XOAUTH2, as Google and Microsoft describe it. A token that is refused is asked for anew, once.
+    /// AUTH XOAUTH2, as Google and Microsoft describe it. If the token is refused, the command is
+    /// run again, once.
     fn log_in_with_token(
         &mut self,
         user: &str,

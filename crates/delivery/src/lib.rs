@@ -1,20 +1,20 @@
-//! SMTP, LMTP and Maildir delivery: what became of each recipient.
+//! SMTP, LMTP and Maildir delivery, with an outcome for each recipient.
 //!
-//! Knows nothing of lists, queues or databases. A caller opens a [`Session`] and hands it one
-//! [`Transaction`] after the other; for each it is told the [`Outcome`] of every recipient before
-//! the message of the next one leaves. A caller that writes those outcomes down is, after a crash,
-//! in doubt about one transaction at most.
+//! It knows nothing about lists, queues or databases. A caller opens a [`Session`] and passes it
+//! one [`Transaction`] after the other; for each it gets the [`Outcome`] of every recipient before
+//! the message of the next one is sent. A caller that records those outcomes is, after a crash, in
+//! doubt about at most one transaction.
 //!
 //! # Layout
 //! - [`Transport`]: where mail goes, read from a URL. [`Options`]: how it goes there.
-//! - [`Content`]: a message made ready for the wire once. [`Transaction`]: a sender, recipients
-//!   and a content. [`Outcome`], [`Report`]: what became of it.
-//! - [`Reply`]: what a server said, and the parser of it. [`Capabilities`]: what it offers.
+//! - [`Content`]: a message prepared for the wire once. [`Transaction`]: a sender, recipients and a
+//!   content. [`Outcome`], [`Report`]: its result.
+//! - [`Reply`]: a server's reply, and its parser. [`Capabilities`]: what a server offers.
 //! - [`Session`]: one kept connection of either kind.
 //! - Inside, for SMTP: `connection` (bytes, timeouts, replies), `tls`, `handshake` (from greeting to
 //!   AUTH), `envelope` (the commands of a transaction, in windows), `exchange` (the pipeline).
 //! - [`News`]: a newsgroup server, for posting and reading.
-//! - Inside, for Maildir: `maildir`. What may stand in a command: `address`.
+//! - Inside, for Maildir: `maildir`. Which addresses may be sent: `address`.
 //!
 //! # Limits
 //! A reply may have 64 KiB; a session has the time limits of [`Options`]. Nothing is retried here.

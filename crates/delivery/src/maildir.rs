@@ -1,4 +1,4 @@
-//! A directory with one Maildir a recipient.
+//! A directory with one Maildir per recipient.
 
 use crate::{
     Ask, Capabilities, Content, Outcome, Reply, Report, SendError, Stage, Transaction, address,
@@ -20,7 +20,7 @@ pub struct Maildir {
 }
 
 impl Maildir {
-    /// Makes the directory if need be.
+    /// Creates the directory if necessary.
     pub fn open(root: &Path) -> io::Result<Maildir> {
         make_dir(root)?;
         let offered = Capabilities {
@@ -36,8 +36,8 @@ impl Maildir {
         &self.offered
     }
 
-    /// See [`crate::Session::send`]. Here nothing is ever lost: what the system refuses is
-    /// deferred.
+    /// See [`crate::Session::send`]. A Maildir never loses the session: errors of the system defer
+    /// recipients.
     pub fn send<'a, E>(
         &mut self,
         mut next: impl FnMut() -> Option<Transaction<'a>>,
@@ -51,7 +51,7 @@ impl Maildir {
         Ok(())
     }
 
-    /// Puts the message into each recipient's `new/`; all are on the disk when this returns.
+    /// Puts the message into each recipient's `new/`; all are durable when this returns.
     fn deliver(&self, transaction: &Transaction<'_>) -> Report {
         let mail = Mail::new(transaction);
         let mut outcomes = Vec::with_capacity(transaction.recipients.len());
@@ -102,7 +102,8 @@ impl Place {
         self.dir.join("new")
     }
 
-    /// Writes below `tmp/`, syncs, and renames into `new/`, over what an earlier attempt left.
+    /// Writes below `tmp/`, syncs, and renames into `new/`, replacing the file of an earlier
+    /// attempt.
     fn write(&self, mail: &Mail<'_>, recipient: &str) -> io::Result<()> {
         for dir in ["", "tmp", "new", "cur"] {
             make_dir(&self.dir.join(dir))?;
@@ -117,7 +118,7 @@ impl Place {
     }
 }
 
-/// A message with what precedes it, in the line endings it came with.
+/// A message with the header lines before it, in its own line ends.
 struct Mail<'t> {
     sender: &'t str,
     head: Vec<u8>,
@@ -140,7 +141,7 @@ impl<'t> Mail<'t> {
         Mail { sender: &transaction.sender, head, content: &transaction.message, line_end }
     }
 
-    /// What the last server writes on top (RFC 5321 §4.4).
+    /// The fields that the last server adds on top (RFC 5321 §4.4).
     fn envelope(&self, recipient: &str) -> Vec<u8> {
         // A sender is never more than its header line.
         let sender: String = self.sender.chars().filter(|c| !c.is_control()).collect();
@@ -165,7 +166,7 @@ fn safe_name(text: &str) -> String {
     name
 }
 
-/// Makes a directory whose name is on the disk when this returns.
+/// Creates a directory whose name is durable when this returns.
 fn make_dir(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(DIR_MODE).create(path) {
         Ok(()) => sync_dir(

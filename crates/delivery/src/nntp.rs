@@ -5,11 +5,11 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-/// Without a number behind the host.
+/// The default port.
 const PORT: u16 = 119;
-/// RFC 3977 §3.1 has 512 bytes for replies; what is longer is no news server.
+/// RFC 3977 §3.1 limits replies to 512 bytes; a server that sends far more is not a news server.
 const LONGEST_REPLY: u64 = 4096;
-/// Larger articles are not taken from a server.
+/// Larger articles are not read.
 const LARGEST_ARTICLE: usize = 64 * 1024 * 1024;
 
 /// A connection in reader mode.
@@ -20,7 +20,7 @@ pub struct News {
     credentials: Option<Credentials>,
 }
 
-/// What the server said against it, or what kept us from it.
+/// A refusal by the server, or a failure to reach it.
 #[derive(Debug, thiserror::Error)]
 pub enum NewsError {
     /// The connection failed.
@@ -40,14 +40,14 @@ pub enum NewsError {
         command: &'static str,
         /// Its code.
         code: u16,
-        /// Its words.
+        /// The text of the reply.
         text: String,
     },
 }
 
 impl NewsError {
-    /// Whether it may go better another time. A server that takes no articles at all, or ours not,
-    /// says so with 440 or 441; what else it says is about the server and the moment.
+    /// Whether trying again may help. A server that accepts no articles at all, or not this one,
+    /// replies 440 or 441; its other replies are about its current state.
     pub fn is_temporary(&self) -> bool {
         !matches!(self, NewsError::Refused { code: 440 | 441 | 437 | 411, .. })
     }
@@ -65,8 +65,7 @@ pub struct Group {
 impl News {
     /// Connects to `host` or `host:port`, and asks for reader mode.
     ///
-    /// # Errors
-    /// When the server cannot be reached or does not want us.
+    /// # Errors When the server cannot be reached or refuses us.
     pub fn connect(
         host: &str,
         credentials: Option<Credentials>,
@@ -83,8 +82,8 @@ impl News {
         Ok(news)
     }
 
-    /// Posts an article. One that the server has already, by its Message-ID, counts as posted: an
-    /// earlier attempt of ours was cut off behind it.
+    /// Posts an article. If the server already has one with that Message-ID, it counts as posted:
+    /// an earlier attempt of ours was interrupted after it.
     pub fn post(&mut self, article: &Content, message_id: &str) -> Result<(), NewsError> {
         let (code, text) = self.ask("POST", "POST")?;
         self.must("POST", &[340], code, text)?;
@@ -122,7 +121,7 @@ impl News {
         self.part("BODY", number, 222)
     }
 
-    /// Says goodbye; a server that does not answer is left without one.
+    /// Ends the session; a server that does not reply is not waited for.
     pub fn quit(mut self) {
         if let Err(error) = self.ask("QUIT", "QUIT") {
             tracing::debug!("{error}");
@@ -143,7 +142,7 @@ impl News {
         self.block().map(Some).map_err(|source| self.failed(source))
     }
 
-    /// Asks, and once more after saying who we are if the server wants to know (RFC 4643).
+    /// Sends a command; if the server requires a login, logs in and sends it again (RFC 4643).
     fn ask(&mut self, command: &'static str, line: &str) -> Result<(u16, String), NewsError> {
         self.write(format!("{line}\r\n").as_bytes())?;
         let (code, text) = self.reply()?;
@@ -195,7 +194,7 @@ impl News {
         })
     }
 
-    /// Lines up to a dot on one of its own, with line feeds.
+    /// The lines up to one with only a dot, with line feeds.
     fn block(&mut self) -> io::Result<Vec<u8>> {
         let mut block = Vec::new();
         loop {
@@ -247,12 +246,12 @@ fn parse_reply(line: &[u8]) -> Option<(u16, String)> {
     Some((code, text[3..].trim().to_owned()))
 }
 
-/// What stands in a command must not make another one.
+/// Text for a command, which must not begin another one.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
-/// Whether a Message-ID can stand in a command.
+/// Whether a Message-ID can be part of a command.
 fn is_plain(id: &str) -> bool {
     id.starts_with('<') && id.ends_with('>') && id.bytes().all(|byte| byte.is_ascii_graphic())
 }

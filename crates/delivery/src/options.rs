@@ -10,8 +10,8 @@ use std::time::Duration;
 pub struct Options {
     /// How long to wait for a connection, for each of a host's addresses.
     pub connect_timeout: Duration,
-    /// How long to wait for each reply, and for room to write. The answer to a whole message has
-    /// twice as long, as in RFC 5321 §4.5.3.2, whose five and ten minutes are the default.
+    /// How long to wait for each reply, and for room to write. The reply to a whole message may
+    /// take twice as long, as in RFC 5321 §4.5.3.2, whose five and ten minutes are the default.
     pub timeout: Duration,
     /// The name given in EHLO; without one the connection's own address, as a literal
     /// (RFC 5321 §4.1.4).
@@ -20,15 +20,16 @@ pub struct Options {
     pub tls: TlsPolicy,
     /// A PEM file of certificates to trust, instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// Who to log in as; goes before what the transport's URL says.
+    /// The login; overrides the transport's URL.
     pub credentials: Option<Credentials>,
     /// Keys of servers to trust instead of certificates. With any, TLS is always used.
     pub pins: Vec<Pin>,
-    /// What prints access tokens; with it the login is by AUTH XOAUTH2, and no password is used.
+    /// The user, and the command that prints access tokens. If set, the login uses AUTH XOAUTH2 and
+    /// no password.
     pub token: Option<(String, TokenCommand)>,
-    /// Whether XVERP may be asked for where it is offered.
+    /// Whether XVERP may be used if it is offered.
     pub xverp: bool,
-    /// Whether a message is offered to the server however large the server wants messages to be.
+    /// Whether messages are sent regardless of the size limit that the server announces.
     pub any_size: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a server says (RFC 5321 §4.2, RFC 2034).
+//! A server's replies (RFC 5321 §4.2, RFC 2034).
 
 use crate::Cause;
 use std::fmt;
@@ -8,13 +8,14 @@ use std::fmt;
 pub enum Stage {
     /// Before any transaction: greeting, EHLO, STARTTLS, AUTH.
     Connect,
-    /// The sender: it says something of the whole transaction.
+    /// After the sender: the reply is about the whole transaction.
     Mail,
     /// One recipient.
     Rcpt,
-    /// The wish to send the message: it says something of the whole transaction.
+    /// After DATA: the reply is about the whole transaction.
     Data,
-    /// The message itself: of the whole transaction, or with LMTP of one recipient.
+    /// After the message: the reply is about the whole transaction, or with LMTP about one
+    /// recipient.
     Dot,
 }
 
@@ -30,10 +31,10 @@ impl fmt::Display for Stage {
     }
 }
 
-/// A reply, or what stands for one where this side refuses by itself.
+/// A reply, or the equivalent of one if this side refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The reply code; 0 when no server said this.
+    /// The reply code; 0 if this side refused.
     pub code: u16,
     /// The enhanced status code, such as `5.1.1` (RFC 3463).
     pub enhanced: Option<String>,
@@ -44,7 +45,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// A refusal of this side's own.
+    /// A refusal by this side.
     pub(crate) fn local(stage: Stage, enhanced: &str, text: impl Into<String>) -> Reply {
         Reply { code: 0, enhanced: Some(enhanced.to_owned()), text: text.into(), stage }
     }
@@ -65,7 +66,7 @@ impl fmt::Display for Reply {
 /// Most bytes a reply may have. A real one has some hundred.
 const LONGEST: usize = 64 * 1024;
 
-/// Where a reply ends and what it comes to.
+/// The end of a reply, and its code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Scanned {
     pub code: u16,
@@ -73,9 +74,9 @@ pub(crate) struct Scanned {
     pub len: usize,
 }
 
-/// Looks for a whole reply at the start of `bytes`; `None` when more must be read first.
+/// Looks for a complete reply at the start of `bytes`; `None` if more must be read first.
 ///
-/// Lines may end in a bare LF. Where the codes of a reply's lines differ, the last one counts.
+/// Lines may end in a bare LF. If the codes of a reply's lines differ, the last one counts.
 pub(crate) fn scan(bytes: &[u8]) -> Result<Option<Scanned>, Cause> {
     let mut at = 0;
     while let Some(length) = memchr::memchr(b'\n', &bytes[at..]) {

@@ -1,20 +1,20 @@
-//! One kept connection, of whatever kind.
+//! One kept connection, of any kind.
 
 use crate::exchange::Exchange;
 use crate::maildir::Maildir;
 use crate::{Capabilities, ConnectError, Options, Report, SendError, Transaction, Transport};
 
-/// What the caller of [`Session::send`] is asked.
+/// A question to the caller of [`Session::send`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// Whether the next transaction may be made before it is known what the server says to the recipients
-    /// of this one.
+    /// May the next transaction be prepared before the server's replies to the recipients of this
+    /// one are known?
     Early,
-    /// Whether to go on with the transaction that was made.
+    /// Is the transaction that was prepared to be sent?
     GoOn,
 }
 
-/// A connection that takes transactions until it is told to [quit](Session::quit) or lost.
+/// A connection that sends transactions until it is ended with [quit](Session::quit) or lost.
 pub struct Session {
     kind: Kind,
 }
@@ -27,9 +27,8 @@ enum Kind {
 impl Session {
     /// Opens a session.
     ///
-    /// # Errors
-    /// The server cannot be reached, or does not want to talk, or not under these options. Nothing
-    /// has been sent then.
+    /// # Errors If the server cannot be reached, refuses the session, or does not meet the options.
+    /// Nothing has been sent then.
     pub fn connect(transport: &Transport, options: &Options) -> Result<Session, ConnectError> {
         let kind = match transport {
             Transport::Smtp(endpoint) => Kind::Smtp(Box::new(Exchange::open(endpoint, options)?)),
@@ -48,17 +47,17 @@ impl Session {
         }
     }
 
-    /// Sends transactions in order until `next` returns `None`, after which it is not called again, or
-    /// it is not to go on.
+    /// Sends transactions in order until `next` returns `None` (it is not called again then), or
+    /// refuses to go on.
     ///
-    /// `next` is asked for a transaction while its predecessor is under way, so one more may have
-    /// been asked for than reported. Just before anything is said of it [`Ask::GoOn`] is asked; what has
-    /// been made and is not to be sent is dropped. `done` is told of each, in the same order, before the
-    /// message of the following one is on the wire.
+    /// `next` is called for a transaction while its predecessor is being sent, so it may have
+    /// returned one more than was reported. Just before the first command of a prepared transaction
+    /// `next` is asked [`Ask::GoOn`]; if it refuses, the transaction is dropped. `done` is called
+    /// for each, in the same order, before the message of the following one is on the wire.
     ///
-    /// # Errors
-    /// The connection was lost, or `done` failed. Whatever `next` returned and `done` was not told
-    /// of is to be sent again over a new session; this one takes nothing more.
+    /// # Errors The connection was lost, or `done` failed. The caller must send the transactions
+    /// that `next` returned and `done` did not get again, over a new session; this one accepts no
+    /// more.
     pub fn send<'a, E>(
         &mut self,
         next: impl FnMut() -> Option<Transaction<'a>>,

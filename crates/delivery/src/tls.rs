@@ -18,7 +18,7 @@ pub fn handshake(
     let mut connection = ClientConnection::new(config, name).map_err(|error| failed(&error))?;
     while connection.is_handshaking() {
         connection.complete_io(&mut tcp).map_err(|error| match error.kind() {
-            // The certificate's faults come as this kind; everything else is the network's.
+            // Problems of the certificate have this kind; all others are the network's.
             std::io::ErrorKind::InvalidData => Cause::Tls(format!(
                 "{error}; add its issuer to a CA file, or turn TLS off for this server if that is safe"
             )),

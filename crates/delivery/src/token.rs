@@ -1,4 +1,4 @@
-//! Access tokens for AUTH XOAUTH2, which a program of the site's prints.
+//! Access tokens for AUTH XOAUTH2, which the site's own program prints.
 
 use crate::Cause;
 use std::fmt;
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 /// How long the program may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A command that prints an access token. It runs when a server wants one, and again only after a
-/// server has refused the token: sessions of one process share it.
+/// A command that prints an access token. It runs when a server requires one, and again only after
+/// a server has refused the token: the sessions of a process share it.
 #[derive(Clone)]
 pub struct TokenCommand {
     command: String,
@@ -33,7 +33,7 @@ impl TokenCommand {
         Ok(last.insert(token).clone())
     }
 
-    /// A server has refused a token: the next one is asked for, unless another session has done so.
+    /// Discards a token that a server has refused, unless another session has already replaced it.
     pub(crate) fn forget(&self, refused: &str) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.as_deref() == Some(refused) {
@@ -75,7 +75,7 @@ impl TokenCommand {
         let token = printed.trim();
         // RFC 6750 §2.1: visible ASCII.
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(failed("its output is no token".to_owned()));
+            return Err(failed("its output is not a token".to_owned()));
         }
         Ok(token.to_owned())
     }

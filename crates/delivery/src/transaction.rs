@@ -1,4 +1,4 @@
-//! A transaction, and what became of it.
+//! A transaction, and its result.
 
 use crate::{Content, Reply};
 use std::borrow::Cow;
@@ -6,8 +6,9 @@ use std::borrow::Cow;
 /// One message for some recipients under one envelope sender.
 #[derive(Debug, Clone)]
 pub struct Transaction<'a> {
-    /// A name of this delivery that is the same when it is repeated and that no other delivery to
-    /// the same recipient has. It names the file in a Maildir, and this transaction in errors.
+    /// A name that is the same when this delivery is repeated, and different for every other
+    /// delivery to the same recipient. It is the file's name in a Maildir, and identifies the
+    /// transaction in errors.
     pub unique: String,
     /// The envelope sender; empty for `<>`.
     pub sender: Cow<'a, str>,
@@ -17,25 +18,25 @@ pub struct Transaction<'a> {
     pub head: Cow<'a, [u8]>,
     /// The message.
     pub message: Cow<'a, Content>,
-    /// Whether to ask the server to write each recipient into the sender. It is only asked where
+    /// Whether to ask the server to write each recipient into the sender: only if
     /// [`crate::Options::xverp`] allows it and [`crate::Capabilities::xverp`] offers it.
     pub verp: bool,
 }
 
-/// What became of one recipient (docs/spec/pipeline.md §6).
+/// The result for one recipient (docs/spec/pipeline.md §6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The server has taken the message for this recipient.
+    /// The server has accepted the message for this recipient.
     Accepted,
-    /// Not now: 4xx, or 552, which in truth means 452 (RFC 5321 §4.5.3.1.10).
+    /// Temporary: 4xx, or 552, which really means 452 (RFC 5321 §4.5.3.1.10).
     Deferred(Reply),
-    /// Never: any other 5xx, or refused on this side because it cannot be said in SMTP. The
-    /// reply's stage tells whether it was about the recipient or about the whole message.
+    /// Permanent: any other 5xx, or refused by this side because it cannot be expressed in SMTP.
+    /// The reply's stage says whether it was about the recipient or about the whole message.
     Refused(Reply),
 }
 
 impl Outcome {
-    /// What a reply that is not 2xx makes of a recipient.
+    /// The outcome for a recipient after a reply that is not 2xx.
     pub(crate) fn of(reply: Reply) -> Outcome {
         if reply.code / 100 == 5 && reply.code != 552 {
             Outcome::Refused(reply)
@@ -45,10 +46,10 @@ impl Outcome {
     }
 }
 
-/// What became of a transaction.
+/// The result of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// One outcome a recipient, in the order of [`Transaction::recipients`].
+    /// One outcome per recipient, in the order of [`Transaction::recipients`].
     pub outcomes: Vec<Outcome>,
 }
 

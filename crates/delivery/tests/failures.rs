@@ -173,7 +173,7 @@ fn a_421_to_a_message_defers_it_and_is_the_last_that_is_heard() {
         assert_eq!(sent.reported(), ["1"]);
         assert_eq!(short(&sent.reports[0].1.outcomes), ["later 421 at Dot"]);
         assert_eq!(sent.in_doubt(), None);
-        // With nothing to follow it is no error until the session is used again.
+        // If nothing follows, it is not an error until the session is used again.
         let mut session = connect(&sink);
         let outcomes = send(&mut session, vec![transaction("1", &content, &["a@x"])]).outcomes();
         assert_eq!(short(&outcomes[0]), ["later 421 at Dot"]);

@@ -12,7 +12,7 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread;
 
-/// Servers of every kind that takes everything.
+/// A server of every kind, each accepting everything.
 fn servers() -> Vec<(&'static str, Sink)> {
     vec![
         ("pipelining", Sink::builder().start()),
@@ -225,7 +225,7 @@ fn a_transaction_nobody_is_accepted_for_disturbs_neither_its_predecessor_nor_its
     }
 }
 
-/// A server that says `reply` where `at` says so.
+/// A server that replies `reply` to the command `at`.
 fn refusing(pipelining: bool, at: &'static str, reply: &'static str) -> Sink {
     Sink::builder()
         .pipelining(pipelining)
@@ -399,7 +399,7 @@ fn verp_is_asked_of_a_server_that_offers_it_if_the_options_allow() {
     }
 }
 
-/// A server that says nothing to a transaction's commands before the next one has been asked for.
+/// The server does not reply to a transaction's commands before `next` was called again.
 #[test]
 fn the_next_transaction_is_made_while_the_server_is_at_work_on_the_commands() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

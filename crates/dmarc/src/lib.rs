@@ -1,10 +1,10 @@
-//! What a sender's domain asks of those who pass its mail on (DMARC, RFC 7489), and what name servers
-//! say.
+//! The policy of a sender's domain for mail in its name (DMARC, RFC 7489), and the DNS lookups for
+//! it and for DKIM keys.
 //!
-//! [`names`] says which names of the domain name system matter for a domain, [`Resolver`] looks
-//! them up, and those of DKIM keys, all at once and within a time limit, and [`record`] reads the
-//! answers. Between the last two the caller may keep answers for as long as they are good.
-//! [`is_aligned`] says whether one domain may vouch for mail of another.
+//! [`names`] returns the DNS names that matter for a domain. [`Resolver`] looks up these names and
+//! those of DKIM keys, all in parallel and within a time limit. [`record`] reads the answers, which
+//! the caller may cache for as long as the resolver says. [`is_aligned`] says whether one domain
+//! may vouch for mail of another.
 
 mod policy;
 mod resolver;

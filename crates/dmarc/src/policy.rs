@@ -2,25 +2,25 @@
 
 use crate::Answer;
 
-/// What a domain wants done with mail that is not certainly its own.
+/// What a domain wants receivers to do with mail that fails authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Policy {
     /// Nothing, or it says nothing.
     None,
     /// It says `p=none`.
     Monitor,
-    /// To be set aside.
+    /// Treat it as suspicious.
     Quarantine,
-    /// To be refused.
+    /// Reject it.
     Reject,
     /// It could not be looked up, for this reason.
     Unknown(String),
 }
 
-/// What a domain publishes for those who get its mail.
+/// The DMARC record of a domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// What it wants done.
+    /// The policy.
     pub policy: Policy,
     /// A DKIM signature counts only if it is of the very domain in From (`adkim=s`).
     pub strict_dkim: bool,
@@ -29,7 +29,7 @@ pub struct Record {
 }
 
 impl From<Policy> for Record {
-    /// A policy without wishes about alignment.
+    /// A policy with relaxed alignment, the default.
     fn from(policy: Policy) -> Record {
         Record { policy, strict_dkim: false, strict_spf: false }
     }
@@ -41,8 +41,8 @@ impl Default for Record {
     }
 }
 
-/// Whether what one domain vouches for counts for mail of another: it is the same, or, unless that is
-/// asked for, one of the same organization by the public suffix list (RFC 7489 §3.1).
+/// Whether one domain may vouch for mail of another: they are the same, or, unless `strict`, belong
+/// to the same organization by the public suffix list (RFC 7489 §3.1).
 pub fn is_aligned(from: &str, vouching: &str, strict: bool) -> bool {
     let normal = |domain: &str| domain.trim_end_matches('.').to_lowercase();
     let (from, vouching) = (normal(from), normal(vouching));
@@ -51,7 +51,7 @@ pub fn is_aligned(from: &str, vouching: &str, strict: bool) -> bool {
 }
 
 /// The names whose TXT records matter, the nearer first: the domain's own, and that of its
-/// organizational domain by the public suffix list (RFC 7489 §3.2, §6.6.3). None for what cannot
+/// organizational domain by the public suffix list (RFC 7489 §3.2, §6.6.3). No names if it cannot
 /// be a domain, such as an address literal.
 pub fn names(domain: &str) -> Vec<String> {
     let domain = domain.trim_end_matches('.').to_lowercase();
@@ -71,10 +71,10 @@ pub fn names(domain: &str) -> Vec<String> {
     names
 }
 
-/// A text that begins so is a DMARC record (docs/spec/pipeline.md §2.1: exactly so).
+/// The start of a DMARC record (docs/spec/pipeline.md §2.1: exactly this text).
 pub(crate) const RECORD: &str = "v=DMARC1;";
 pub(crate) const PREFIX: &str = "_dmarc.";
-/// So many octets a name may have (RFC 1035 §2.3.4), less the prefix.
+/// The maximum length of a name in octets (RFC 1035 §2.3.4), less the prefix.
 const LONGEST_NAME: usize = 253 - PREFIX.len();
 
 /// Reads the answers to [`names`] in their order: the first name with a record decides
@@ -96,7 +96,7 @@ pub fn record<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Record {
     Record::default()
 }
 
-/// What a record says, for the domain it stands at or for the domains below.
+/// Parses a record, which applies to its own domain or to a domain below it.
 fn read(record: &str, for_subdomain: bool) -> Record {
     let tag = |wanted: &str| {
         let pairs = record.split(';').filter_map(|pair| pair.split_once('='));
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(names("A.B.Example.ORG."), ["_dmarc.a.b.example.org", "_dmarc.example.org"]);
         assert_eq!(names("mail.shop.co.uk"), ["_dmarc.mail.shop.co.uk", "_dmarc.shop.co.uk"]);
         assert_eq!(names("co.uk"), ["_dmarc.co.uk"]);
-        // A suffix below which strangers get names of their own.
+        // A suffix below which unrelated people have their own names.
         assert_eq!(names("somebody.github.io"), ["_dmarc.somebody.github.io"]);
         assert_eq!(names("münchen.example.de")[1], "_dmarc.example.de");
         for strange in ["", ".", "[192.0.2.1]", "a b.example", "a..b", &"x".repeat(64)] {

@@ -1,4 +1,4 @@
-//! Questions to the domain name system.
+//! Lookups in the DNS.
 
 use crate::policy::{PREFIX, RECORD};
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
@@ -12,28 +12,28 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// The records of a name that are of its kind, and no more of them than anybody needs, because they
-/// are kept: of a policy the texts that begin as one, two at the most (more say no more); of a DKIM key
-/// those that may be one.
+/// The relevant records of a name. Irrelevant ones are left out because answers are cached: for a
+/// policy, only texts that begin like one count, and at most two are kept (two are already an
+/// error); for a DKIM key, only texts that may be one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Answer {
-    /// These; none when the name does not exist.
+    /// These records; none if the name does not exist.
     Records(Vec<String>),
-    /// Nobody could say, for this reason.
+    /// The lookup failed, for this reason.
     Failed(String),
 }
 
-/// All that name servers say of a name.
+/// All texts of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Texts {
-    /// The texts at the name, or at the one it stands for.
+    /// The texts at the name, or at the one that it is an alias of.
     pub texts: Vec<String>,
-    /// The name it stands for (CNAME).
+    /// The name that it is an alias of (CNAME).
     pub alias: Option<String>,
 }
 
-/// Nobody can be asked.
+/// Why there is no resolver.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolverError {
     /// A server in the settings is not an address.
@@ -42,34 +42,34 @@ pub enum ResolverError {
     /// The host's own settings cannot be read.
     #[error("the host's name servers are not known (/etc/resolv.conf): {0}")]
     NoSystem(#[source] NetError),
-    /// The library does not start.
+    /// The library cannot be started.
     #[error("names cannot be looked up: {0}")]
     Start(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Asks name servers, those of the host or others.
+/// Queries name servers, those of the host or others.
 pub struct Resolver {
     library: TokioResolver,
     runtime: tokio::runtime::Runtime,
     timeout: Duration,
 }
 
-/// So much of a policy is looked at, in bytes.
+/// The maximum length of a policy in bytes.
 const LONGEST: usize = 1024;
 /// An RSA key of 8192 bits takes some 1500 bytes.
 const LONGEST_KEY: usize = 2048;
-/// An answer is kept no shorter and no longer than this, whatever its servers say.
+/// The minimum and maximum time for which an answer is cached.
 const KEPT: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
-/// That there is nothing is kept so long where nothing says how long (RFC 2308 §5 allows more).
+/// How long a negative answer without a time to live is cached (RFC 2308 §5 allows more).
 const NOTHING_KEPT: Duration = Duration::from_secs(300);
-/// At most this long (RFC 2308 §5 counsels one to three hours).
+/// The maximum for negative answers (RFC 2308 §5 recommends one to three hours).
 const NOTHING_KEPT_MOST: Duration = Duration::from_secs(3 * 3600);
-/// A failure is not asked about again for so long (RFC 2308 §7 allows five minutes).
+/// How long a failure is cached (RFC 2308 §7 allows five minutes).
 const FAILURE_KEPT: Duration = Duration::from_secs(60);
 
 impl Resolver {
-    /// Asks `servers` (`ADDRESS` or `ADDRESS:PORT`), or those of the host where it is empty.
-    /// Everything asked at once is answered within `timeout`.
+    /// A resolver that queries `servers` (`ADDRESS` or `ADDRESS:PORT`), or those of the host if it
+    /// is empty. Each call returns within `timeout`, however many names it looks up.
     pub fn new(servers: &[String], timeout: Duration) -> Result<Resolver, ResolverError> {
         let mut builder = if servers.is_empty() {
             Library::builder_tokio().map_err(ResolverError::NoSystem)?
@@ -81,7 +81,7 @@ impl Resolver {
         let options: &mut ResolverOpts = builder.options_mut();
         options.timeout = timeout.mul_f64(0.6);
         options.attempts = 1;
-        // What is kept outlives this process elsewhere.
+        // Answers are cached in the database, beyond the end of this process.
         options.cache_size = 0;
         let library = builder.build().map_err(|error| ResolverError::Start(Box::new(error)))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -91,7 +91,7 @@ impl Resolver {
         Ok(Resolver { library, runtime, timeout })
     }
 
-    /// Looks all names up, and says of each answer how long it may be kept.
+    /// Looks up all names, and returns each answer with the time for which it may be cached.
     pub fn texts(&self, names: Vec<String>) -> Vec<(String, Answer, Duration)> {
         self.runtime.block_on(async {
             let deadline = tokio::time::Instant::now() + self.timeout;
@@ -110,10 +110,9 @@ impl Resolver {
         })
     }
 
-    /// Looks at one name as it is now, and whether it stands for another.
+    /// Looks up one name, uncached, and whether it is an alias.
     ///
-    /// # Errors
-    /// When nobody can say, with the reason.
+    /// # Errors The reason, if the lookup fails.
     pub fn look(&self, name: &str) -> Result<Texts, String> {
         let nothing = Texts { texts: Vec::new(), alias: None };
         let Ok(name) = Name::from_utf8(format!("{name}.")) else { return Ok(nothing) };
@@ -147,7 +146,7 @@ fn texts(found: &Lookup) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
-/// Those that a name of this kind has.
+/// Filters the texts by the kind of the name.
 fn of_kind(name: &str, texts: impl Iterator<Item = Vec<u8>>) -> Vec<String> {
     let (most, longest) = if name.starts_with(PREFIX) { (2, LONGEST) } else { (3, LONGEST_KEY) };
     let is_wanted = |text: &Vec<u8>| match name.starts_with(PREFIX) {
@@ -160,7 +159,7 @@ fn of_kind(name: &str, texts: impl Iterator<Item = Vec<u8>>) -> Vec<String> {
 }
 
 async fn ask(library: &TokioResolver, asked: &str) -> (Answer, Duration) {
-    // The closing dot keeps the host's search domains out of it. A name that cannot be asked for
+    // The closing dot keeps the host's search domains out of it. A name that cannot be queried
     // cannot have records either.
     let Ok(name) = Name::from_utf8(format!("{asked}.")) else {
         return (Answer::Records(Vec::new()), NOTHING_KEPT);

@@ -16,8 +16,8 @@ pub struct Story {
 }
 
 impl Story {
-    /// Leaves what happened on a list, by its names, and to the entries that came of that there. What one
-    /// message did on another list is not this list's business.
+    /// Keeps what happened on a list, by its names, and to the entries that resulted there. A
+    /// message's steps on other lists must not be shown to this list's owners.
     #[must_use]
     pub fn of_list(mut self, names: &[String]) -> Story {
         let mut entries = std::collections::HashSet::new();
@@ -32,14 +32,14 @@ impl Story {
             }
             is_here
         });
-        // These lines may be anybody's.
+        // These lines may belong to any list.
         self.damaged.clear();
         self
     }
 }
 
 /// Everything that happened to the message with that Message-ID (angle brackets may be missing) or
-/// queue entry, and to what came of it.
+/// queue entry, and to the entries that resulted from it.
 ///
 /// # Errors
 /// When a file of the trace cannot be read.
@@ -72,8 +72,8 @@ pub fn find(site: &Site, what: &str) -> io::Result<Story> {
     Ok(story)
 }
 
-/// What is looked for: it grows with the entries that come of the message. They are written after
-/// the step that made them, so one pass sees all.
+/// The search terms: the entries that result from the message are added. Their lines are written
+/// after the step that created them, so one pass finds all.
 struct Search {
     id: String,
     entries: Vec<String>,
@@ -93,7 +93,7 @@ impl Search {
         }
     }
 
-    /// Quick, and never wrong when it says no.
+    /// A fast check without false negatives.
     fn may_be_meant(&self, line: &[u8]) -> bool {
         self.finders.iter().any(|finder| finder.find(line).is_some())
     }

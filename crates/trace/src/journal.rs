@@ -4,8 +4,7 @@
 use crate::{Event, Step};
 use dormouse_spool::Queue;
 
-/// Tells the log of a step. Those that a person may have to act on are at level info, the others at
-/// debug.
+/// Logs a step: at level info if a person may have to act on it, otherwise at debug.
 pub(crate) fn log(event: &Event, queue: Option<Queue>) {
     let Event { list, id, sender, .. } = event;
     macro_rules! step {
@@ -58,7 +57,8 @@ fn progress(event: &Event) -> String {
     text.trim_end().to_owned()
 }
 
-/// `delivery to anna@example.org failed with code 550: no such user`, as far as a server was asked.
+/// `delivery to anna@example.org failed with code 550: no such user`; without the code if no server
+/// replied.
 fn failure(event: &Event) -> String {
     let recipient = event.recipients.first().map_or("", String::as_str);
     match event.text.split_once(' ') {

@@ -1,9 +1,10 @@
 //! Where is my message? Every step a message takes leaves a line, and `dormouse trace` reads them.
 //!
 //! The lines are JSON, appended to one file a day, `logs/trace-DATE.jsonl` in the site's directory,
-//! so that they outlive every process and go by age. A step is written down just before it counts:
-//! a process killed in between repeats the step, and then it stands here twice. Writing them must
-//! never stop mail: a log that cannot be written is complained about once, and the mail goes on.
+//! so that they outlive every process and old ones can be removed by day. A step is written just
+//! before it takes effect: a process killed in between repeats the step, and then it is recorded
+//! twice. Writing the trace must never stop mail: a file that cannot be written is reported once,
+//! and mail continues.
 //!
 //! # Example
 //! ```
@@ -35,7 +36,7 @@ use std::time::{Duration, SystemTime};
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
-    /// It came in and is on the disk.
+    /// It was received and is on the disk.
     #[default]
     Received,
     /// It went through the pipeline and is queued for the MTA.
@@ -46,15 +47,15 @@ pub enum Step {
     Held,
     /// It went back to its sender.
     Rejected,
-    /// It was dropped.
+    /// It was discarded.
     Discarded,
     /// It was set aside for a person.
     Shunted,
     /// A moderator let it through.
     Approved,
-    /// Its sender took it back.
+    /// Its sender cancelled it.
     Cancelled,
-    /// The MTA took it for these recipients.
+    /// The MTA accepted it for these recipients.
     Accepted,
     /// The MTA refused these recipients for now.
     Deferred,
@@ -64,9 +65,9 @@ pub enum Step {
     Abandoned,
     /// The MTA could not be reached.
     Postponed,
-    /// A run goes on where another was killed.
+    /// A run continues where another was killed.
     Resumed,
-    /// It was for nobody, and is done.
+    /// It had no recipients, and is finished.
     Unaddressed,
 }
 
@@ -86,7 +87,7 @@ pub struct Event {
     pub step: Step,
     /// The queue entry it happened to.
     pub entry: String,
-    /// The Message-ID, where the step knows it.
+    /// The Message-ID, if the step knows it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// The list.
@@ -104,19 +105,19 @@ pub struct Event {
     /// The setting that decided.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub setting: String,
-    /// Why, or what the MTA said.
+    /// The reason, or the MTA's reply.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub text: String,
     /// The message's size in bytes.
     #[serde(skip_serializing_if = "is_zero")]
     pub size: u64,
-    /// How many recipients this is about.
+    /// The number of recipients.
     #[serde(skip_serializing_if = "is_zero")]
     pub count: u64,
     /// Who they are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<String>,
-    /// What came of it: other entries, with their queues.
+    /// The entries that resulted, with their queues.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<Place>,
 }
@@ -142,7 +143,7 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl Event {
-    /// Something happens now to an entry.
+    /// A step of an entry, happening now.
     pub fn new(step: Step, entry: &EntryName) -> Event {
         Event {
             // Milliseconds are enough for people.
@@ -153,7 +154,7 @@ impl Event {
         }
     }
 
-    /// Adds whom the message is from and what identifies it.
+    /// Adds the message's sender and its identifying fields.
     pub fn of_message(mut self, list: &str, message: &Message) -> Event {
         self.list = list.to_owned();
         self.id = message.text("Message-ID").unwrap_or_default();
@@ -190,7 +191,7 @@ impl Trace {
         Trace { dir, names_recipients: false, lines: Vec::new(), failed: false, queue: None }
     }
 
-    /// Steps are those of entries of a queue from now on.
+    /// Sets the queue to whose entries the following steps belong.
     pub fn at(mut self, queue: Queue) -> Trace {
         self.queue = Some(queue);
         self
@@ -217,7 +218,7 @@ impl Trace {
         }
     }
 
-    /// Writes what was added. Whole lines at once, so that several processes may do so.
+    /// Writes the added lines, each in one piece, so that several processes may write.
     pub fn flush(&mut self) {
         if self.lines.is_empty() {
             return;
@@ -239,8 +240,8 @@ impl Drop for Trace {
     }
 }
 
-/// Adds whole lines to a log file, which is opened for it, so that it may be renamed or removed at any
-/// time. It and its directory are created if they are not there.
+/// Appends whole lines to a log file, which is opened each time, so that it may be renamed or
+/// removed at any time. The file and its directory are created if necessary.
 ///
 /// # Errors
 /// The system's.
@@ -282,14 +283,14 @@ fn files(site: &Site) -> io::Result<Vec<PathBuf>> {
             files.push(path);
         }
     }
-    // A date as ISO 8601 writes it sorts as it reads.
+    // ISO 8601 dates sort chronologically.
     files.sort();
     Ok(files)
 }
 
-/// Forgets an address, which is in lower case: lines about what it sent are blanked, and elsewhere its
-/// letters are; how many lines that were. Every line keeps its place and its length, so that others
-/// may go on writing meanwhile.
+/// Erases an address, which is in lower case: lines about its mail are blanked, and elsewhere only
+/// the address is. Returns the number of lines changed. Every line keeps its position and length,
+/// so that other processes may continue writing meanwhile.
 pub fn forget(site: &Site, address: &str) -> io::Result<u64> {
     let mut changed = 0;
     for path in files(site)? {
@@ -325,7 +326,8 @@ pub fn forget(site: &Site, address: &str) -> io::Result<u64> {
     Ok(changed)
 }
 
-/// Removes the files of days that are longer ago than the site's `trace.keep`; how many there were.
+/// Removes the files of days that are longer ago than the site's `trace.keep`. Returns how many it
+/// removed.
 pub fn trim(site: &Site, now: SystemTime) -> io::Result<u64> {
     let keep = site.config().trace_keep.duration() + Duration::from_secs(86_400);
     let Some(last) = now.checked_sub(keep) else { return Ok(0) };

@@ -1,8 +1,8 @@
-//! What a step says to people.
+//! Descriptions of steps for people.
 
 use super::{Event, Step};
 
-/// Named in a line; more are counted.
+/// The maximum number of recipients named in a line; the others are counted.
 const NAMED: usize = 5;
 
 impl Event {
@@ -38,7 +38,7 @@ impl Event {
         told.join(" ")
     }
 
-    /// Leaves one of its recipients; whether the step is about that one, or about all.
+    /// Keeps only one recipient. Returns whether the step is about that one, or about all.
     pub fn narrow(&mut self, recipient: &str) -> bool {
         let is_meant = self.recipients.is_empty()
             || self.recipients.iter().any(|one| one.eq_ignore_ascii_case(recipient));

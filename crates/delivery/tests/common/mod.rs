@@ -1,6 +1,6 @@
-//! What the suites of this crate share.
+//! Shared by the suites of this crate.
 
-// Each suite is a program of its own and uses its share of this.
+// Each suite is a separate program and uses only a part of this.
 #![allow(dead_code, unreachable_pub)]
 
 use dormouse_delivery::{
@@ -48,7 +48,7 @@ pub fn transaction<'a>(
     }
 }
 
-/// What became of a list of transactions.
+/// The result of a list of transactions.
 pub struct Sent {
     pub reports: Vec<(String, Report)>,
     pub end: Result<(), SendError<Infallible>>,

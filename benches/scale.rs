@@ -1,7 +1,8 @@
 //! How time and memory grow with the size of a list and of a backlog: `cargo bench --bench scale`.
 //!
-//! Prints a Markdown table. What is linear takes about ten times as long with ten times as much; the
-//! last column has the largest size's time for each member or entry, as a multiple of the smallest's.
+//! Prints Markdown tables: processor time, time and memory. What is linear takes about ten times as long
+//! with ten times as much; the last column has the largest size's processor time for each member or
+//! entry, as a multiple of the smallest's. `DORMOUSE_BENCH_PROGRAM` names another program to measure.
 
 // The other benchmark asks more of it.
 #[allow(dead_code)]
@@ -9,12 +10,17 @@
 mod meter;
 
 use dormouse_spool::{Metadata, Queue, Spool};
+use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, message};
 use meter::Metered;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+/// The program that is measured.
+fn program() -> String {
+    std::env::var("DORMOUSE_BENCH_PROGRAM")
+        .unwrap_or_else(|_| env!("CARGO_BIN_EXE_dormouse").to_owned())
+}
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -36,10 +42,11 @@ fn report(what: &str, sizes: &[usize], measure: fn(usize) -> Vec<(&'static str, 
     for row in 0..columns[0].len() {
         let cell = |column: &Vec<(&str, Metered)>| {
             let one = column[row].1;
-            format!(" {:.2} s, {:.0} MB |", one.free.as_secs_f64(), one.mb)
+            let (cpu, free) = (one.cpu.as_secs_f64(), one.free.as_secs_f64());
+            format!(" {cpu:.3} s of {free:.2} s, {:.0} MB |", one.mb)
         };
         let cells: String = columns.iter().map(cell).collect();
-        let each = |at: usize| columns[at][row].1.free.as_secs_f64() / sizes[at] as f64;
+        let each = |at: usize| columns[at][row].1.cpu.as_secs_f64() / sizes[at] as f64;
         let growth = each(sizes.len() - 1) / each(0);
         println!("| {} |{cells} {growth:.1} x |", columns[0][row].0);
     }
@@ -49,7 +56,8 @@ fn report(what: &str, sizes: &[usize], measure: fn(usize) -> Vec<(&'static str, 
 /// A command on a site, with a file on standard input.
 fn run(site: &TestSite, args: &[&str], input: &Path) -> Metered {
     let dir = site.dir();
-    let first = [DORMOUSE, "--site", dir.to_str().unwrap()];
+    let program = program();
+    let first = [program.as_str(), "--site", dir.to_str().unwrap()];
     let words: Vec<String> = first.iter().chain(args).map(ToString::to_string).collect();
     meter::run(&words, input, 1)[0]
 }
@@ -59,7 +67,7 @@ fn nothing() -> PathBuf {
 }
 
 fn members(count: usize) -> Vec<(&'static str, Metered)> {
-    let site = TestSite::new(DORMOUSE);
+    let site = TestSite::new(&program());
     site.plain_list("dev", &[]);
     site.ok(&["list", "set", "dev", "archive=no"]);
     let file = site.dir().join("addresses");
@@ -70,6 +78,12 @@ fn members(count: usize) -> Vec<(&'static str, Metered)> {
     let mut rows = vec![("`member add` from a file", run(&site, &add, &file))];
     rows.push(("the same again, all of them there", run(&site, &add, &file)));
     rows.push(("`member ls`", run(&site, &["member", "ls", "dev"], &nothing())));
+    let sink = Sink::builder().counting().quick_ack(true).start();
+    site.ok(&["config", "set", "delivery.url", &sink.url()]);
+    site.ok(&["list", "set", "dev", "digestable=no"]);
+    site.post("dev", &message("owner@example.org", "hello", "Hello.\n"));
+    rows.push(("`run` with a post to all of them", run(&site, &["run"], &nothing())));
+    assert_eq!(sink.counts().recipients, count as u64, "all got it");
     let one = format!("member{}@example{}.org", count / 2, count / 2 % 1000);
     rows.push(("`member find` of one", run(&site, &["member", "find", &one], &nothing())));
     rows.push(("`member rm` of one", run(&site, &["member", "rm", "dev", &one], &nothing())));
@@ -77,7 +91,7 @@ fn members(count: usize) -> Vec<(&'static str, Metered)> {
 }
 
 fn lists(count: usize) -> Vec<(&'static str, Metered)> {
-    let site = TestSite::new(DORMOUSE);
+    let site = TestSite::new(&program());
     let store_site = dormouse_store::Site::open(&site.dir()).unwrap();
     let store = dormouse_store::Store::open(&store_site).unwrap();
     let created = store.write(|tx| {
@@ -102,7 +116,7 @@ fn lists(count: usize) -> Vec<(&'static str, Metered)> {
 }
 
 fn backlog(count: usize) -> Vec<(&'static str, Metered)> {
-    let site = TestSite::new(DORMOUSE);
+    let site = TestSite::new(&program());
     site.plain_list("dev", &[]);
     site.ok(&["list", "set", "dev", "archive=no", "digestable=no"]);
     let spool = Spool::new(site.dir().join("qfiles"));

@@ -35,9 +35,14 @@ impl Address {
         let hostile = |letter: char| {
             letter.is_control()
                 || !letter.is_ascii() && !letter.is_alphanumeric()
-                || "[]()<>|:;^,\\\"".contains(letter)
+                || matches!(
+                    letter,
+                    '[' | ']' | '(' | ')' | '<' | '>' | '|' | ':' | ';' | '^' | ',' | '\\' | '"'
+                )
         };
-        let text: String = text.nfc().collect();
+        // ASCII is normalised already.
+        let text: Cow<'_, str> =
+            if text.is_ascii() { text.into() } else { text.nfc().collect::<String>().into() };
         if text.is_empty() || text.contains(' ') {
             return Err(AddressError::Invalid);
         }

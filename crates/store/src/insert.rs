@@ -34,16 +34,23 @@ impl Rows<'_> {
 
     fn with(&self, conflict: &str) -> String {
         let (table, key) = (self.table, self.key);
-        let join = |part: fn(&(&str, &str)) -> String| {
-            self.values.iter().map(part).collect::<Vec<_>>().join(", ")
-        };
-        let columns = join(|(column, _)| (*column).to_owned());
-        let values = join(|(_, value)| (*value).to_owned());
-        let values = match self.from {
-            Some(from) => format!("select {values} from {from}"),
-            None => format!("values ({values})"),
-        };
-        format!("insert into {table} ({columns}) {values} on conflict ({key}) {conflict}")
+        let mut sql = format!("insert into {table} (");
+        self.join(&mut sql, |(column, _)| column);
+        sql.push_str(if self.from.is_some() { ") select " } else { ") values (" });
+        self.join(&mut sql, |(_, value)| value);
+        match self.from {
+            Some(from) => sql.extend([" from ", from]),
+            None => sql.push(')'),
+        }
+        sql.extend([" on conflict (", key, ") ", conflict]);
+        sql
+    }
+
+    fn join<'r>(&'r self, sql: &mut String, part: fn(&'r (&'r str, &'r str)) -> &'r str) {
+        for (at, pair) in self.values.iter().enumerate() {
+            sql.push_str(if at == 0 { "" } else { ", " });
+            sql.push_str(part(pair));
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the store promises: nothing half done, nothing twice, members in constant memory.
 
+use dormouse_mail::AddressKey;
 use dormouse_store::{
     Added, Audience, BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, Cursor,
     Delivery, HeldPost, List, MemberOption, NewMember, Site, Store, StoreError,
@@ -177,6 +178,29 @@ fn a_member_is_known_in_any_case_and_added_once() {
     );
     assert!(store.write(|tx| tx.remove_member(dev.id, "anna@EXAMPLE.org", "by me", 2.0)).unwrap());
     assert!(!store.is_member(dev.id, "anna@example.org").unwrap());
+}
+
+#[test]
+fn members_are_found_by_any_part_of_address_or_name_in_any_script() {
+    let (_home, site) = site();
+    let store = Store::open(&site).unwrap();
+    let dev = list(&store, "dev", "h.example");
+    let addresses = ["anna@x.example", "zoë@x.example", "ｚ@x.example", "𐐨@x.example"];
+    addresses.iter().for_each(|address| assert_eq!(add(&store, &dev, address), Added::Added));
+    let found = |text: &str, after: &str, most: u32| -> Vec<String> {
+        let after = AddressKey::of(after);
+        let (members, end) = store.find_members(dev.id, text, &after, most).unwrap();
+        assert_eq!(end, None, "all were looked through");
+        members.into_iter().map(|member| member.address).collect()
+    };
+    assert_eq!(found("", "", 10), addresses);
+    assert_eq!(found("X.Exam", "", 10), addresses);
+    assert_eq!(found("", "zoë@x.example", 1), ["ｚ@x.example"]);
+    for address in addresses {
+        let local = address.split('@').next().unwrap();
+        assert_eq!(found(local, "", 10), [address]);
+    }
+    assert!(found("nobody", "", 10).is_empty());
 }
 
 #[test]

@@ -270,9 +270,7 @@ impl ArchiveIndex {
     }
 
     fn connect(path: &Path, how: Open) -> Result<ArchiveIndex, StoreError> {
-        let db = Sqlite::open(path, how)
-            .and_then(|db| db.plan_once().map(|()| db))
-            .map_err(|source| StoreError::database(path, source))?;
+        let db = Sqlite::open(path, how).map_err(|source| StoreError::database(path, source))?;
         Ok(ArchiveIndex { db, path: path.to_owned() })
     }
 

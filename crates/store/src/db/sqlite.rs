@@ -44,6 +44,9 @@ impl Sqlite {
             Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(PATIENCE)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Statements are planned without a look at their values. Otherwise SQLite compares values with
+        // the conditions of partial indexes, and compiles a statement anew whenever it is given others.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(Sqlite { connection })
     }
 
@@ -66,13 +69,6 @@ impl Sqlite {
         self.connection.pragma_update(None, "synchronous", "NORMAL")?;
         self.connection.pragma_update(None, "wal_autocheckpoint", checkpoint)?;
         Ok(self.connection.pragma_update(None, "cache_size", -cache_kib)?)
-    }
-
-    /// Statements are planned without a look at their values. Otherwise SQLite compares values with
-    /// the conditions of partial indexes, and compiles a statement anew whenever it is given others.
-    pub fn plan_once(&self) -> Result<()> {
-        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        Ok(())
     }
 
     fn prepare(&self, sql: &str, params: &[Param<'_>]) -> Result<CachedStatement<'_>> {

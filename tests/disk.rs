@@ -1,6 +1,9 @@
 //! A full disk and a read-only one: errors name the cause, nothing is lost, and when the disk is
 //! mended everything goes on.
 
+#[path = "disk/database.rs"]
+mod database;
+
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
 use dormouse_testkit::surroundings::on_small_disk;

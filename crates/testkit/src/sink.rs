@@ -58,8 +58,10 @@ struct Settings {
     latency: Duration,
     cut: Option<Cut>,
     script: Option<Script>,
+    hand: Option<Hand>,
 }
 
+type Hand = Box<dyn Fn(&Received) + Send + Sync>;
 type Script = Box<dyn Fn(&Event<'_>) -> Option<String> + Send + Sync>;
 
 /// What a script is asked about. It returns a reply of its own, such as `450 4.2.1 later`, or
@@ -194,6 +196,7 @@ impl Sink {
                 latency: Duration::ZERO,
                 cut: None,
                 script: None,
+                hand: None,
             },
             unix: None,
         }
@@ -440,6 +443,12 @@ impl Builder {
     /// Keeps nothing and counts, for measurements.
     pub fn counting(mut self) -> Builder {
         self.settings.counting = true;
+        self
+    }
+
+    /// Hands each message to somebody and keeps nothing, not even commands, for very many of them.
+    pub fn handing_to(mut self, hand: impl Fn(&Received) + Send + Sync + 'static) -> Builder {
+        self.settings.hand = Some(Box::new(hand));
         self
     }
 

@@ -32,6 +32,11 @@ impl TestSite {
         TestSite::with(binary, &std::env::temp_dir(), None)
     }
 
+    /// The same below a directory of the caller's choice.
+    pub fn in_a_file_below(binary: &str, parent: &Path) -> TestSite {
+        TestSite::with(binary, parent, None)
+    }
+
     /// One whose database is on that PostgreSQL server.
     pub fn on(binary: &str, server: &str) -> TestSite {
         TestSite::with(binary, &std::env::temp_dir(), Some(server))

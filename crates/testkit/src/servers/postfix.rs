@@ -148,6 +148,23 @@ impl<'p> Postfix<'p> {
         command.envs(environment.into_iter().filter(|(_, value)| !value.is_empty()));
     }
 
+    /// Whether nothing is in its queues.
+    pub fn is_idle(&self) -> bool {
+        let is_empty = |queue: &str| {
+            let entries = fs::read_dir(self.home.path().join("spool").join(queue));
+            entries.is_ok_and(|mut entries| entries.next().is_none())
+        };
+        ["incoming", "active", "maildrop"].into_iter().all(is_empty) && self.has_none_deferred()
+    }
+
+    /// Deferred mail is in directories that stay.
+    fn has_none_deferred(&self) -> bool {
+        let dirs = fs::read_dir(self.home.path().join("spool/deferred"));
+        let is_empty =
+            |dir: PathBuf| fs::read_dir(dir).is_ok_and(|mut files| files.next().is_none());
+        dirs.is_ok_and(|dirs| dirs.flatten().all(|dir| is_empty(dir.path())))
+    }
+
     /// Starts it.
     pub fn start(mut self) -> Postfix<'p> {
         let mut command = self.programs.programs.command("usr/lib/postfix/sbin/master");

@@ -88,7 +88,7 @@ impl Conversation<'_> {
         let mut line = Vec::new();
         loop {
             self.line(&mut line)?;
-            if !settings.counting {
+            if !settings.counting && settings.hand.is_none() {
                 self.shared.record().commands.push(String::from_utf8_lossy(&line).into_owned());
             }
             self.command(&line)?;
@@ -482,14 +482,18 @@ impl Conversation<'_> {
         // Under the lock, so that who waits for a number finds as many messages.
         let mut record = shared.record();
         if !shared.settings.counting {
-            record.messages.push(Received {
+            let received = Received {
                 sender: self.sender.take().unwrap_or_default(),
                 parameters: std::mem::take(&mut self.parameters),
                 recipients,
                 data,
                 tls,
                 connection: self.number,
-            });
+            };
+            match &shared.settings.hand {
+                Some(hand) => hand(&received),
+                None => record.messages.push(received),
+            }
         }
         shared.bytes.fetch_add(length, Ordering::SeqCst);
         shared.recipients.fetch_add(taken, Ordering::SeqCst);

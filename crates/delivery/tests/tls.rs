@@ -198,7 +198,7 @@ fn a_login_by_token_that_fails_says_why_and_not_the_token() {
     assert!(matches!(&refused.cause, Cause::Login { reply, .. } if reply.code == 535), "{refused}");
     assert!(!format!("{refused} {refused:?}").contains("ya29"), "{refused:?}");
     for (command, said) in
-        [("exit 3", "exit status: 3"), ("true", "no token"), ("echo a b", "no token")]
+        [("exit 3", "exit status: 3"), ("true", "not a token"), ("echo a b", "not a token")]
     {
         let error = error(&sink.url(), &with(TokenCommand::new(command)));
         assert!(error.temporary, "its server may be away: {error}");

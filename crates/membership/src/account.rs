@@ -1,9 +1,9 @@
-//! One account an address, over all lists: who somebody is who has signed in on the web, and what
-//! that lets one do.
+//! Accounts of people who sign in on the web: one for each address, over all lists, with the powers it
+//! gives.
 //!
-//! What somebody has proved is kept with the session; what it is good for is looked up each time. So
-//! whoever is no owner any more can do nothing from then on, and a changed password ends what the
-//! old one had opened.
+//! A session stores what the person has proved; the powers that follow are looked up on each request.
+//! So a former owner loses the power immediately, and a changed password ends the sessions that the old
+//! one opened.
 
 use super::login::{self, LoggedIn};
 use super::rules::pay_for_sign_in;
@@ -19,7 +19,8 @@ use dormouse_store::{
 use hmac::Mac as _;
 use sha2::{Digest as _, Sha256};
 
-/// What a browser or a link carries: nobody can guess it, and the store knows only its hash.
+/// The secret in a browser's cookie or in a link. It cannot be guessed, and the store has only its
+/// hash.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
@@ -33,7 +34,7 @@ impl std::fmt::Debug for Token {
 }
 
 impl Token {
-    /// A new one.
+    /// Creates a random token and stores nothing.
     pub fn new(tx: &Tx<'_>) -> Result<Token, StoreError> {
         let mut bytes = [0; DIGITS / 2];
         getrandom::fill(&mut bytes).map_err(|error| StoreError::Io {
@@ -44,29 +45,29 @@ impl Token {
         Ok(Token(hex(&bytes)))
     }
 
-    /// One that came from outside, if it looks like one.
+    /// Reads a token from a request; `None` if it does not have the form of one.
     pub fn parse(text: &str) -> Option<Token> {
         let is_one = text.len() == DIGITS
             && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         is_one.then(|| Token(text.to_owned()))
     }
 
-    /// As it stands in a cookie or a link.
+    /// The text for a cookie or a link.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// How the store knows it.
+    /// The hash under which the store knows the token.
     pub fn hash(&self) -> String {
         hex(&Sha256::digest(self.0.as_bytes()))
     }
 
-    /// What forms carry that this token's holder was given: other sites cannot know it.
+    /// The value in the hidden field of forms shown to this token's holder. Other sites cannot know it.
     pub fn form_key(&self) -> String {
         hex(&keyed(self.0.as_bytes(), &["form"]).finalize().into_bytes()[..16])
     }
 
-    /// Whether a form carries it.
+    /// Whether `key` is this token's [`form_key`](Token::form_key).
     pub fn is_form_key(&self, key: &str) -> bool {
         let Some(bytes) = unhex(key).filter(|bytes| bytes.len() == 16) else { return false };
         keyed(self.0.as_bytes(), &["form"]).verify_truncated_left(&bytes).is_ok()
@@ -84,41 +85,42 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
 
-/// What somebody may do on a list.
+/// What a person may do on a list, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Power {
-    /// Decide on what waits.
+    /// Decide on held posts and waiting requests.
     Moderator,
-    /// Change everything of the list.
+    /// Change all settings and members of the list.
     Owner,
-    /// Change everything of every list, and make and remove lists.
+    /// Change everything on every list, and create and remove lists.
     Site,
 }
 
-/// Whether somebody has a power now.
+/// Whether a person has a power now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Yes.
+    /// The person has it.
     Has,
-    /// Yes, but it was shown too long ago.
+    /// The person had it, but the proof is too old: the password must be typed again.
     MustShowAgain,
-    /// No.
+    /// The person does not have it.
     HasNot,
 }
 
-/// Somebody who is signed in.
+/// A person who is signed in.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// What the browser carries.
+    /// The token that the browser sends.
     pub token: Token,
-    /// Since when, from where, and what was proved; what holds no more is left out.
+    /// When and from where the session began, and what was proved. Proofs that are no longer valid are
+    /// left out.
     pub session: Session,
-    /// The language that this person has chosen on a list; empty where none was.
+    /// The language that this person chose on a list; empty if none.
     pub language: String,
 }
 
 impl Account {
-    /// Whose token it is, if it is anybody's.
+    /// Returns the account of a session's token, if the session is open.
     pub fn open(store: &Store, token: Token, now: f64) -> Result<Option<Account>, StoreError> {
         let Some(mut session) = store.session(&token.hash(), now)? else { return Ok(None) };
         let mut holding = Vec::new();
@@ -135,7 +137,7 @@ impl Account {
         Ok(Some(Account { token, session, language }))
     }
 
-    /// The addresses at which mail reaches this person, in lower case.
+    /// The addresses that are proved to be this person's.
     pub fn addresses(&self) -> impl Iterator<Item = &AddressKey> {
         self.session.proofs.iter().filter_map(|proved| match &proved.proof {
             Proof::Address(address) => Some(address),
@@ -143,7 +145,7 @@ impl Account {
         })
     }
 
-    /// Who this is, in a word.
+    /// A short name of the person, for the page's head.
     pub fn name(&self) -> String {
         let address = self.session.proofs.iter().find_map(|proved| match &proved.proof {
             Proof::Address(address) | Proof::Member(_, address) => Some(address.clone()),
@@ -152,7 +154,7 @@ impl Account {
         address.map_or_else(|| "by password".to_owned(), String::from)
     }
 
-    /// The membership on a list, if this person has one.
+    /// Returns this person's membership on a list, if there is one.
     pub fn member_of(&self, store: &Store, list: &List) -> Result<Option<Member>, StoreError> {
         for proved in &self.session.proofs {
             let address = match &proved.proof {
@@ -167,7 +169,8 @@ impl Account {
         Ok(None)
     }
 
-    /// Whether this person has at least that power on a list; nothing is about the whole site.
+    /// Whether this person has at least the power `wanted` on a list; without a list, on the whole
+    /// site.
     pub fn standing(
         &self,
         config: &Config,
@@ -195,7 +198,7 @@ impl Account {
             .find(|power| self.standing(config, Some(list), *power, now) == Standing::Has)
     }
 
-    /// Whether this person runs a list, or did so until it has to be shown again.
+    /// Whether this person runs a list, perhaps only after proving it again.
     pub fn runs(&self, config: &Config, list: &List) -> bool {
         self.session.proofs.iter().any(|proved| given(config, Some(list), &proved.proof).is_some())
     }
@@ -222,7 +225,8 @@ fn given(config: &Config, list: Option<&List>, proof: &Proof) -> Option<Power> {
     }
 }
 
-/// What a proof hangs on, as it is now; nothing where that is gone.
+/// The secret behind a proof, such as a password's hash: when it changes, the proof is no longer valid.
+/// `None` if it was removed.
 fn fingerprint(store: &Read, proof: &Proof) -> Result<Option<String>, StoreError> {
     let hash = match proof {
         Proof::Address(_) => return Ok(Some(String::new())),
@@ -238,14 +242,14 @@ fn fingerprint(store: &Read, proof: &Proof) -> Result<Option<String>, StoreError
     Ok((!hash.is_empty()).then(|| hex(&Sha256::digest(hash.as_bytes()))))
 }
 
-/// Notes what somebody has proved just now.
+/// A proof made now.
 fn proved(store: &Read, proof: Proof, now: f64) -> Result<Proved, StoreError> {
     let fingerprint = fingerprint(store, &proof)?.unwrap_or_default();
     Ok(Proved { proof, fingerprint, at: now })
 }
 
-/// What a link proves that was mailed to a member: the address, or, where mail for it goes elsewhere
-/// (umbrella lists), the membership alone.
+/// What a link proves that was mailed to a member: the address or, if the member's mail goes elsewhere
+/// (umbrella lists), only the membership.
 pub fn by_link(store: &Store, list: &List, address: &str) -> Result<Proved, StoreError> {
     let key = AddressKey::of(address);
     let proof = match list.mailed(address) == address {
@@ -256,7 +260,8 @@ pub fn by_link(store: &Store, list: &List, address: &str) -> Result<Proved, Stor
 }
 
 impl Registry<'_> {
-    /// Who somebody is by a password: the member with the address, or one of `roles`.
+    /// Returns what a password proves: that the person is the member with the address, or has one of
+    /// `roles`.
     pub fn prove(
         &mut self,
         roles: &[Role],
@@ -287,8 +292,8 @@ pub fn prove_site(
     })
 }
 
-/// Begins a session, and ends the one it goes on from: its token may be known to others. What that
-/// had proved goes over.
+/// Starts a session and ends the previous one, whose token others may know. What the previous one
+/// proved is kept.
 pub fn begin(
     tx: &Tx<'_>,
     config: &Config,
@@ -297,7 +302,7 @@ pub fn begin(
     (network, agent): (&str, &str),
     now: f64,
 ) -> Result<Account, StoreError> {
-    /// A longer name of a browser is cut.
+    /// Longer names of browsers are cut, in bytes.
     const AGENT: usize = 200;
     let mut session = Session {
         id: 0,
@@ -339,8 +344,8 @@ fn language_of(store: &Read, session: &Session) -> Result<String, StoreError> {
     Ok(String::new())
 }
 
-/// Sends an address a link that signs it in, and leads on to `goal`. Nothing is sent, and nothing
-/// tells the one who asks, where the address has to do with no list here.
+/// Mails an address a link that signs it in and leads on to `goal`. If the address has nothing to do
+/// with any list here, no mail is sent, and the page does not show the difference.
 pub fn send_link(
     site: &Site,
     spool: &Spool,
@@ -350,7 +355,7 @@ pub fn send_link(
     goal: &str,
 ) -> Result<Result<(), Refusal>, RunError> {
     let Ok(address) = checked(address) else { return Ok(Ok(())) };
-    // Counted for strangers, too: a limit tells nobody who is none.
+    // Counted for unknown addresses, too; otherwise the limit would show which addresses are known.
     let paid = store.write(|tx| {
         split(pay_for_sign_in(tx, site.config(), &origin, &address, clock::seconds()))
     })?;
@@ -377,10 +382,10 @@ pub fn send_link(
     })
 }
 
-/// A list that has to do with an address, in whose name a mail to it is written.
+/// Returns a list with which an address has to do: the mail is written in that list's name.
 fn list_for(site: &Site, store: &Store, address: &str) -> Result<Option<List>, StoreError> {
     for id in store.lists_of(address)? {
-        // A mail to a member of an umbrella list goes elsewhere.
+        // Mail to a member of an umbrella list goes elsewhere.
         if let Some(list) = store.list_by_id(id)?.filter(|list| list.mailed(address) == address) {
             return Ok(Some(list));
         }
@@ -390,9 +395,9 @@ fn list_for(site: &Site, store: &Store, address: &str) -> Result<Option<List>, S
     Ok(lists.into_iter().find(|list| given(site.config(), Some(list), &proof).is_some()))
 }
 
-/// Where one may go on to after signing in: a page of ours, and nothing else.
+/// Returns where to go after signing in, if `goal` is a page of this site.
 pub fn local_goal(base: &str, goal: &str) -> Option<String> {
-    /// No page has a longer address.
+    /// No page of ours has a longer address.
     const LONGEST: usize = 2000;
     let is_local = goal.len() <= LONGEST
         && goal.starts_with(base)

@@ -3,7 +3,7 @@
 use dormouse_spool::{Metadata, Queue};
 use dormouse_store::{IntakeSettings, List, check};
 
-/// What mail to one of a list's addresses wants.
+/// What mail to one of a list's addresses is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// `L`: a post.
@@ -36,7 +36,7 @@ pub const SUFFIXES: [(&str, Purpose); 9] = [
 ];
 
 impl Purpose {
-    /// The queue that mail for this purpose waits in.
+    /// The queue for mail to this address.
     pub fn queue(self) -> Queue {
         match self {
             Purpose::Post | Purpose::Owner => Queue::In,
@@ -45,7 +45,7 @@ impl Purpose {
         }
     }
 
-    /// Writes what Mailman's scripts would write into the metadata (docs/spec/queue.md §5).
+    /// Writes the metadata that Mailman's wrapper scripts would write (docs/spec/queue.md §5).
     pub fn describe(self, metadata: &mut Metadata, site: &IntakeSettings) {
         let edit = metadata.edit();
         match self {
@@ -76,7 +76,7 @@ pub fn is_own(list: &List, address: &str) -> bool {
         })
 }
 
-/// The same mailbox at the domains that the setting (`a,b;c,d`) calls equivalent.
+/// The same mailbox at every domain that the setting (`a,b;c,d`) calls equivalent.
 pub fn equivalents(setting: &str, address: &str) -> Vec<String> {
     let Some((local, domain)) = address.rsplit_once('@') else { return Vec::new() };
     setting

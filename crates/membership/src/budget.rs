@@ -1,19 +1,19 @@
-//! How many automatic mails an address gets in a day: one budget over all lists and all kinds of
-//! them, for anybody can have such mail sent to anybody. What can only come from the address itself
-//! has budgets of its own, so that a flood in its name does not shut it out.
+//! The number of automatic mails that an address may get in a day, over all lists and all kinds of
+//! mail, because anyone can have such mail sent to anyone. Mail that only the address itself can have
+//! caused has separate budgets, so that a flood in its name does not shut it out.
 
 use dormouse_mail::date;
 use dormouse_store::{Config, StoreError, Tx};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// From which budget a mail is paid.
+/// The budget from which a mail is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Budget {
-    /// Anybody may have caused it.
+    /// For mail that anyone may have caused.
     Anybody,
-    /// It answers a mail that the MTA says is from the address.
+    /// For replies to mail that the MTA says is from the address.
     Vouched,
-    /// A code that waits is sent once more.
+    /// For repeating a code that was sent before.
     Again,
 }
 
@@ -33,8 +33,8 @@ impl Budget {
         }
     }
 
-    /// Counts a mail to an address. How many more it may get today; nothing when there is no room
-    /// for this one.
+    /// Counts a mail to an address. Returns how many more the address may get today, or `None` if this
+    /// one is already too many.
     pub fn spend(
         self,
         store: &Tx<'_>,
@@ -54,7 +54,7 @@ impl Budget {
     }
 }
 
-/// The day by which is counted: the site's.
+/// The date of `now` in the site's time zone, by which mails are counted.
 pub fn today(now: f64) -> String {
     date::local_day(UNIX_EPOCH + Duration::try_from_secs_f64(now).unwrap_or_default())
 }

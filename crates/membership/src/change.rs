@@ -1,11 +1,11 @@
-//! To be a member under another address (docs/spec/commands.md §7).
+//! Changing a member's address (docs/spec/commands.md §7).
 
 use super::{MembershipError, Refusal, Registry, checked};
 use dormouse_store::{Request, StoreError};
 
 impl Registry<'_> {
-    /// A member wants another address; a mail asks the new one. With `globally` it is for all lists
-    /// of the host.
+    /// Asks the new address to confirm that it replaces a member's old one; with `globally` on all
+    /// lists of the host.
     pub fn move_to(&mut self, old: &str, new: &str, globally: bool) -> Result<(), MembershipError> {
         let member = self.store.member(self.list.id, old)?.ok_or(Refusal::NotMember)?;
         let new = checked(new)?;
@@ -24,7 +24,7 @@ impl Registry<'_> {
         Ok(())
     }
 
-    /// Carries it out; the names of the lists where it was done.
+    /// Changes the address, and returns the names of the lists where that was done.
     pub(super) fn moved(
         &mut self,
         old: &str,
@@ -47,7 +47,8 @@ impl Registry<'_> {
             };
             let how = &self.origin.how;
             let moved = self.store.move_member(id, old, new, how, self.now)?
-                // Who is a member with the new address already keeps that, and loses the old one.
+                // If the new address is already a member, it keeps its own membership and the old one
+                // is removed.
                 || self.store.remove_member(id, old, how, self.now)?;
             if moved {
                 tracing::info!(target: "subscribe", "{}: changed address {old} to {new}", list.name);
@@ -61,7 +62,7 @@ impl Registry<'_> {
         Ok(done)
     }
 
-    /// Tells both addresses: who has lost one to somebody else reads it at the old one.
+    /// Tells both addresses. If another person did this, the member finds out at the old address.
     pub fn tell_moved(&mut self, old: &str, new: &str, lists: &[String]) -> Result<(), StoreError> {
         let mut language = self.store.language_of(self.list.id, new)?;
         if language.is_empty() {

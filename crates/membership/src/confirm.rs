@@ -1,5 +1,5 @@
-//! What a cookie confirms (docs/spec/commands.md §3). A cookie is good once: what it stands for is taken
-//! out of the store before it is carried out.
+//! Executes what a cookie confirms (docs/spec/commands.md §3). A cookie works once: its request is
+//! removed from the store before it is carried out.
 
 use super::join::clean_name;
 use super::options::Change;
@@ -7,25 +7,25 @@ use super::{Asked, Means, MembershipError, Refusal, Registry};
 use crate::notices::Notices;
 use dormouse_store::{Act, Pending, Request};
 
-/// What somebody who confirms on a page may still change.
+/// What a person can still change on the page that asks for confirmation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
-    /// The name.
+    /// The name, if it was changed.
     pub real_name: Option<String>,
-    /// Digests or not.
+    /// Whether to get digests, if it was changed.
     pub digest: Option<bool>,
-    /// The language, one of the list's.
+    /// One of the list's languages, if it was changed.
     pub language: Option<String>,
 }
 
-/// What was confirmed.
+/// The result of a confirmation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Confirmed {
     /// The address is a member now.
     Joined(String),
-    /// The address wants to be a member, which a moderator decides.
+    /// The address's request to join waits for a moderator.
     Held(String),
-    /// The address is a member no more.
+    /// The address is no longer a member.
     Left(String),
     /// The member has the new address, on these lists.
     Moved {
@@ -36,14 +36,14 @@ pub enum Confirmed {
     },
     /// The address gets mail again.
     ReEnabled(String),
-    /// The address has the options that were asked for.
+    /// The address has the options that were requested.
     OptionsSet(String),
-    /// The owner of the address may see and change the own options.
+    /// The address's owner may see and change its options.
     LoggedIn(String),
 }
 
 impl Confirmed {
-    /// What was done, as a sentence.
+    /// A sentence for the person who confirmed.
     fn describe(&self, list: &str) -> String {
         match self {
             Confirmed::Joined(address) => format!("{address} became a member of {list}."),
@@ -66,7 +66,7 @@ impl Confirmed {
 }
 
 impl Registry<'_> {
-    /// What waits for a cookie of this list, without taking it.
+    /// Returns the request that waits for a cookie of this list, and leaves it waiting.
     pub fn waiting(&self, cookie: &str) -> Result<Pending, MembershipError> {
         let cookie = cookie.trim().to_lowercase();
         match self.store.pending(&cookie, self.now)? {
@@ -77,7 +77,7 @@ impl Registry<'_> {
         }
     }
 
-    /// What a cookie did that is good no more, if it was one of this list.
+    /// Returns what a used cookie of this list did.
     pub fn used(&self, cookie: &str) -> Result<Refusal, MembershipError> {
         let settled = self.store.settled(cookie)?;
         Ok(match settled.filter(|settled| settled.list_id == self.list.id) {
@@ -89,8 +89,8 @@ impl Registry<'_> {
         })
     }
 
-    /// An invitation to another list is told to both lists' owners: somebody tries to make one look
-    /// like the other (docs/spec/commands.md §3).
+    /// Tells the owners of both lists if an invitation to another list is used on this one: one list
+    /// may be made to look like the other (docs/spec/commands.md §3).
     fn check_hostile(&mut self, cookie: &str) -> Result<(), MembershipError> {
         let pending = self.store.pending(&cookie.trim().to_lowercase(), self.now)?;
         if let Some(Pending { list_id, request, .. }) = pending
@@ -106,7 +106,8 @@ impl Registry<'_> {
         Ok(())
     }
 
-    /// Carries out what a cookie confirms. By mail nobody can log in, and the cookie stays good.
+    /// Carries out what a cookie confirms. A cookie that signs in does not work by mail, and stays
+    /// valid.
     pub fn confirm(&mut self, cookie: &str, choice: &Choice) -> Result<Confirmed, MembershipError> {
         self.check_hostile(cookie)?;
         let pending = self.waiting(cookie)?;
@@ -193,7 +194,7 @@ impl Registry<'_> {
 }
 
 impl Registry<'_> {
-    /// Takes back what waits for a cookie.
+    /// Removes the request that waits for a cookie.
     pub fn cancel(&mut self, cookie: &str) -> Result<(), MembershipError> {
         let pending = self.waiting(cookie)?;
         self.store.take_pending(&pending.cookie, self.now)?;

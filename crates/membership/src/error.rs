@@ -1,4 +1,4 @@
-//! What can go wrong in a runner, beside what is the message's own fault.
+//! Errors of the machine or the site while mail is processed, as opposed to faults of a message.
 
 use dormouse_archive::ArchiveError;
 use dormouse_auth::AuthError;
@@ -9,7 +9,8 @@ use std::io;
 use std::path::PathBuf;
 use sysexits::ExitCode;
 
-/// A failure of the machine under a runner. Whatever it worked on stays in its queue.
+/// A failure of the machine or the site under a runner. The entries that it processed stay in their
+/// queue.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The queues failed.
@@ -18,41 +19,41 @@ pub enum RunError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Mail of a domain with keys could not be signed, so it did not leave.
+    /// Mail of a domain with DKIM keys could not be signed, and was not sent.
     #[error("{0}; mail of this domain waits until its keys can be used or are removed")]
     Auth(#[from] AuthError),
     /// An archive failed.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// An entry's recipients are the members of a list that is gone.
+    /// An entry's recipients are the members of a list that no longer exists.
     #[error("the members of the list {0:?} are asked for, and there is no such list")]
     NoSuchList(String),
-    /// An entry of `out` says nothing of recipients.
+    /// An entry of `out` does not say who its recipients are.
     #[error("it has no recipients: there is no metadata key \"recips\"")]
     NoRecipients,
-    /// An envelope sender would end its line, and what follows would be a header of its own.
+    /// An envelope sender contains a line end: what follows it would be a header field of its own.
     #[error("the envelope sender {0:?} has a line end in it; see the list's host_name")]
     BadSender(String),
     /// A metadata key has a value that it cannot have.
     #[error(transparent)]
     WrongValue(#[from] WrongValue),
-    /// A pipeline names a handler that there is not.
+    /// A pipeline names an unknown handler.
     #[error("a pipeline names {0:?}, and there is no such handler")]
     NoSuchHandler(String),
-    /// A file beside the queues could not be read or written.
+    /// A file next to the queues could not be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// Why it failed.
+        /// The cause.
         source: io::Error,
     },
-    /// Newsgroups could not be read; what was missed is looked at again.
+    /// Newsgroups could not be read. The next run starts where this one stopped.
     #[error("{0}")]
     News(String),
-    /// A thread of this runner died.
+    /// A thread of this runner panicked.
     #[error("the runner of {0} died; its entries are recovered by the next run")]
     Panicked(&'static str),
 }
@@ -64,7 +65,7 @@ fn is_of_the_machine(error: &io::Error) -> bool {
 }
 
 impl RunError {
-    /// Whether other entries would meet the same trouble: a full disk, a locked database.
+    /// Whether other entries would fail in the same way: a full disk, a locked database.
     pub fn is_everywhere(&self) -> bool {
         match self {
             RunError::Spool(_) | RunError::Panicked(_) => true,
@@ -85,7 +86,7 @@ impl RunError {
         }
     }
 
-    /// The exit code an MTA or systemd understands.
+    /// The exit code for an MTA or systemd (sysexits.h).
     pub fn sysexit(&self) -> ExitCode {
         match self {
             RunError::Spool(error) => error.sysexit(),

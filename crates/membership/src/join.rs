@@ -1,34 +1,34 @@
-//! To become a member (docs/spec/commands.md §4, §8).
+//! Becoming a member (docs/spec/commands.md §4, §8).
 
 use super::{Asked, MembershipError, Refusal, Registry, checked};
 use dormouse_store::{Act, Added, List, MemberOption, NewMember, Request, Roster, SubscribePolicy};
 
-/// What somebody who wants to be a member tells.
+/// What a person who wants to join says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wish {
     /// The address.
     pub address: String,
-    /// The name, or nothing.
+    /// The display name; may be empty.
     pub real_name: String,
-    /// Digests or not; the list's default when it is not said.
+    /// Whether to get digests; `None` for the list's default.
     pub digest: Option<bool>,
-    /// The language for notices; the list's when empty.
+    /// The language for notices; if empty, the list's.
     pub language: String,
-    /// A password as it is stored, or nothing.
+    /// The password's hash; empty for none.
     pub password: String,
 }
 
-/// A longer name is cut.
+/// Longer names are cut, in bytes.
 const LONGEST_NAME: usize = 200;
 
-/// A name on one line.
+/// Puts a name on one line and limits its length.
 pub fn clean_name(name: &str) -> String {
     let clean = |letter: char| if letter.is_control() { ' ' } else { letter };
     let name: String = name.chars().map(clean).take(LONGEST_NAME).collect();
     name.trim().to_owned()
 }
 
-/// Whether strangers may not know who is a member.
+/// Whether the list keeps its membership from non-members.
 pub fn hides_members(list: &List) -> bool {
     list.settings.private_roster != Roster::Anyone
 }
@@ -47,7 +47,7 @@ impl Wish {
 }
 
 impl Registry<'_> {
-    /// Somebody wants to be a member. What happens depends on the list's `subscribe_policy`.
+    /// Handles a request to join. What happens depends on the list's `subscribe_policy`.
     pub fn join(&mut self, wish: &Wish) -> Result<Asked, MembershipError> {
         let (address, digest) = self.admissible(wish)?;
         let request = wish.request(&address, digest, false);
@@ -72,8 +72,8 @@ impl Registry<'_> {
         Ok(Asked::Confirm)
     }
 
-    /// The same for somebody who need not be the owner of the address. Where the members are nobody's
-    /// business, a member's address is answered like any other, and the member hears of it.
+    /// Like [`join`](Self::join), for a requester who may not own the address. If the list hides its
+    /// members, a member's address gets the same reply as any other, and the member is notified.
     pub fn join_unseen(&mut self, wish: &Wish) -> Result<Asked, MembershipError> {
         match self.join(wish) {
             Err(MembershipError::Refused(Refusal::Member)) if hides_members(self.list) => {
@@ -88,7 +88,7 @@ impl Registry<'_> {
         }
     }
 
-    /// The address as it is kept, and whether digests are what it gets, if it may be a member.
+    /// Returns the normalized address and whether it will get digests, or refuses it.
     fn admissible(&self, wish: &Wish) -> Result<(String, bool), MembershipError> {
         let address = checked(&wish.address)?;
         if self.list.settings.closed {
@@ -103,7 +103,7 @@ impl Registry<'_> {
         Ok((address, digest))
     }
 
-    /// What is confirmed, as far as it must be, is added or waits for a moderator.
+    /// Adds a confirmed address, or lets it wait for a moderator if the list requires that.
     pub(super) fn approved_or_held(&mut self, request: &Request) -> Result<Asked, MembershipError> {
         let policy = self.list.settings.subscribe_policy;
         let needs_approval =
@@ -116,7 +116,7 @@ impl Registry<'_> {
         Ok(Asked::Done)
     }
 
-    /// Asks an address whether it would like to be a member; it needs no approval then.
+    /// Asks an address whether it would like to join. No further approval is needed then.
     pub fn invite(&mut self, wish: &Wish, message: &str) -> Result<(), MembershipError> {
         let (address, digest) = self.admissible(wish)?;
         let lifetime = self.site.config().members_invitation_lifetime.duration();
@@ -127,8 +127,8 @@ impl Registry<'_> {
         Ok(())
     }
 
-    /// Makes somebody a member, welcomes the new one and tells the owners. `welcome` overrides the
-    /// list's `send_welcome_msg`.
+    /// Adds a member, sends the welcome message and notifies the owners. `welcome` overrides the list's
+    /// `send_welcome_msg`.
     pub fn add(&mut self, request: &Request, welcome: Option<bool>) -> Result<(), MembershipError> {
         let Request::Subscribe { address, real_name, digest, language, password, .. } = request
         else {
@@ -155,7 +155,7 @@ impl Registry<'_> {
         }
         let welcome = welcome.unwrap_or(self.list.settings.send_welcome_msg);
         let notify = self.list.settings.admin_notify_mchanges;
-        // Where thousands are added at once and nobody is told, nobody has to be looked up.
+        // Saves a lookup for each of thousands who are added in one go without notices.
         if language.is_empty() && !welcome && !notify {
             return Ok(());
         }

@@ -1,11 +1,11 @@
-//! To be a member no more (docs/spec/commands.md §6).
+//! Ending a membership (docs/spec/commands.md §6).
 
 use super::{Asked, MembershipError, Refusal, Registry};
 use dormouse_store::Request;
 
 impl Registry<'_> {
-    /// A member wants to leave. Without a proof that it is the member who asks, a mail asks the
-    /// member; on a list with `unsubscribe_policy` a moderator decides either way.
+    /// Handles a request to leave. Unless `is_proved`, a mail asks the member to confirm; with
+    /// `unsubscribe_policy` a moderator decides in either case.
     pub fn leave(&mut self, address: &str, is_proved: bool) -> Result<Asked, MembershipError> {
         let member = self.member(address)?.ok_or(Refusal::NotMember)?;
         let request = Request::Unsubscribe { address: member.address.clone() };
@@ -26,15 +26,15 @@ impl Registry<'_> {
         Ok(Asked::Confirm)
     }
 
-    /// Somebody followed the link of a mail that was sent `since` to what was a member's address then.
-    /// It ends the membership of that time, which may have another address by now, and no later one.
+    /// Ends a membership through the link in a mail that was sent at `since`. Only the membership that
+    /// the address had at that time ends, also if it has another address by now.
     pub fn leave_by_link(&mut self, address: &str, since: f64) -> Result<Asked, MembershipError> {
         let member = self.store.member_since(self.list.id, address, since)?;
         self.leave(&member.ok_or(Refusal::NotMember)?.address, true)
     }
 
-    /// Removes a member, says goodbye and tells the owners. `goodbye` overrides the list's
-    /// `send_goodbye_msg`.
+    /// Removes a member, sends the goodbye message and notifies the owners. `goodbye` overrides the
+    /// list's `send_goodbye_msg`.
     pub fn remove(&mut self, address: &str, goodbye: Option<bool>) -> Result<(), MembershipError> {
         let member = self.store.member(self.list.id, address)?.ok_or(Refusal::NotMember)?;
         self.store.remove_member(self.list.id, address, &self.origin.how, self.now)?;

@@ -1,22 +1,23 @@
-//! Who is on a list and who decides about it: what pages, the command line, commands by mail and the
-//! takeover share (docs/spec/commands.md §3 to §11).
+//! Memberships and moderation: who is on a list, and who decides about it. Shared by pages, the command
+//! line, commands by mail and the takeover (docs/spec/commands.md §3 to §11).
 //!
 //! # Layout
-//! - [`Registry`]: one list's membership inside a transaction, for somebody who asks. [`rules`]: who
-//!   may subscribe. [`join`], [`leave`], [`change`]: what can be asked for. [`options`]: what a member
-//!   may set. [`confirm`]: what a cookie confirms. [`requests`]: what waits for a moderator; [`undo`]: what was decided on it is taken back.
-//! - [`account`]: who is signed in on the web, and what that lets one do. [`login`]: a password that
-//!   shows who one is. [`person`]: all that is known of an address.
+//! - [`Registry`]: changes to one list's memberships, inside a transaction, for a requester. [`join`],
+//!   [`leave`], [`change`], [`options`]: the requests it handles. `rules`: who may subscribe.
+//!   [`confirm`]: executes what a cookie confirms. [`requests`]: requests that wait for a moderator;
+//!   [`undo`]: reverts a decision on one.
+//! - [`account`]: a person who is signed in on the web, and their powers. [`login`]: passwords on pages.
+//!   [`role`]: whose [`password`] one is. [`person`]: a line `Name <address>`.
 //! - [`link`]: links that need no login. [`seal`]: texts that only this site can have written.
-//! - [`moderation`]: posts that wait for a moderator, and what decides on them.
-//! - [`notices`]: what the list server itself writes to people; [`template`]: texts with fields;
-//!   [`budget`]: how many automatic mails an address gets.
-//! - [`lists`]: lists are created and removed. [`address`]: a list's addresses. [`role`]: whose
-//!   [`password`] one is. [`patterns`]: settings that name addresses by regular expressions.
+//! - [`moderation`]: held posts and the decisions on them.
+//! - [`notices`]: what the list server itself writes to people. [`template`]: texts with fields.
+//!   [`budget`]: how many automatic mails an address gets in a day.
+//! - [`lists`]: creates, copies, renames, closes and removes lists. [`address`]: a list's addresses.
+//!   [`patterns`]: settings that name addresses by regular expressions.
 //!
 //! # Limits
-//! Everything here works inside a transaction of the store that the caller has begun, or begins one
-//! of its own; nothing is sent, only put into the queue `virgin`.
+//! Functions work inside a transaction of the store that the caller has begun, or begin one of their
+//! own. They send nothing: notices are put into the queue `virgin`.
 //!
 //! # Example
 //! ```

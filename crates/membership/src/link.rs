@@ -1,19 +1,19 @@
-//! Links that need no login: each is sealed with the site's key, and says what it is good for.
+//! Links that need no login. Each is sealed with the site's key and names its purpose.
 
 use crate::seal;
 use dormouse_mail::AddressKey;
 use dormouse_store::{HeldRequest, List, RequestId, Site, StoreError};
 
-/// Why a link leads nowhere.
+/// Why a link to a page is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// It was not made here, or was changed on its way.
+    /// It was not created here, or was changed on its way.
     #[error("this link is not one of ours, or was cut off on its way")]
     Forged,
-    /// Its time is over.
+    /// It is too old.
     #[error("this link has expired")]
     Expired,
-    /// What it leads to waits no longer.
+    /// The request was decided in the meantime; the text says how.
     #[error("this request does not wait any more: {0}")]
     Decided(String),
     /// The database failed.
@@ -21,20 +21,21 @@ pub enum LinkError {
     Store(#[from] StoreError),
 }
 
-/// What is said where nobody knows any more what was decided.
+/// Shown if it is no longer known what was decided.
 pub const DECIDED: &str = "somebody has decided on it";
 
-/// The page where the holder of the link ends a membership with one click (RFC 8058). It is good as
-/// long as the membership that the address has at `now`, in seconds since the epoch.
+/// The page where the link's holder ends a membership with one click (RFC 8058). The link is valid for
+/// the membership that the address has at `now`, in seconds since the epoch, and for no later one.
 pub fn unsubscribe_url(list: &List, site: &Site, secret: &[u8], address: &str, now: f64) -> String {
-    // Up to the next millisecond: not before the member joined.
+    // Rounded up to the next millisecond, so that it is not before the member joined.
     let since = format!("{:.0}", (now * 1e3).ceil());
     let fields = [&*list.id.to_string(), &AddressKey::of(address), &since];
     let token = seal::seal(secret, "unsubscribe", &fields);
     format!("{}/{token}", list.web_url(site.config(), "unsubscribe"))
 }
 
-/// Whose membership such a link ends, in lower case, and at which time it was that address's.
+/// Returns the address, in lower case, whose membership a link ends, and the time at which the link was
+/// created.
 pub fn open_unsubscribe(
     list: &List,
     secret: &[u8],
@@ -49,7 +50,7 @@ pub fn open_unsubscribe(
     }
 }
 
-/// Whose membership the first such link in a `List-Unsubscribe` field ends.
+/// The same for the first such link in a `List-Unsubscribe` field.
 pub fn in_list_unsubscribe(list: &List, secret: &[u8], field: &str) -> Option<String> {
     field.split(['<', '>', ',', ' ']).find_map(|url| {
         let token = url.split(['?', '#']).next()?.rsplit('/').next()?;
@@ -57,7 +58,7 @@ pub fn in_list_unsubscribe(list: &List, secret: &[u8], field: &str) -> Option<St
     })
 }
 
-/// The page where the holder of the link decides on a request, until `expires`.
+/// The page where the link's holder decides on a request, until `expires`.
 pub fn review_url(
     list: &List,
     site: &Site,
@@ -70,7 +71,7 @@ pub fn review_url(
     format!("{}request/{token}", list.web_page_url(site.config()))
 }
 
-/// The number and the cookie of the request such a link leads to.
+/// Returns the number and the cookie of the request in a link.
 pub fn open_review(secret: &[u8], token: &str, now: f64) -> Result<(RequestId, String), LinkError> {
     let fields = seal::open(secret, "request", token).ok_or(LinkError::Forged)?;
     let [id, cookie, expires] = fields.as_slice() else { return Err(LinkError::Forged) };
@@ -80,13 +81,13 @@ pub fn open_review(secret: &[u8], token: &str, now: f64) -> Result<(RequestId, S
     if expires < now { Err(LinkError::Expired) } else { Ok((id, cookie.clone())) }
 }
 
-/// Whose options a form is about, and who has opened it.
+/// Whose options a form changes, and who opened it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// The member.
+    /// The member's address.
     pub address: String,
-    /// The member is it who opened it, and not one who runs the list: only the member may change
-    /// something on other lists.
+    /// Whether the member opened it, and not an owner of the list: only the member may change something
+    /// on other lists.
     pub is_own: bool,
 }
 
@@ -96,12 +97,12 @@ impl Session {
     }
 }
 
-/// What such a form carries until `expires`.
+/// The value that such a form carries until `expires`.
 pub fn session(list: &List, secret: &[u8], session: &Session, expires: f64) -> String {
     member_until(list, secret, Session::purpose(session.is_own), &session.address, expires)
 }
 
-/// What such a form is for.
+/// Reads the value of [`session`].
 pub fn open_session(
     list: &List,
     secret: &[u8],
@@ -118,13 +119,13 @@ pub fn open_session(
     }
 }
 
-/// What the cookie of somebody says who has shown to be a member and may read the archive, until
-/// `expires`; for those who run the list the address is empty. It is good for nothing else.
+/// The value of the cookie of a member who may read the archive, until `expires`; for owners and
+/// moderators the address is empty. It is valid for nothing else.
 pub fn reading(list: &List, secret: &[u8], address: &str, expires: f64) -> String {
     member_until(list, secret, "reading", address, expires)
 }
 
-/// Which member such a cookie is for.
+/// Reads the value of [`reading`]: the member's address.
 pub fn open_reading(
     list: &List,
     secret: &[u8],
@@ -156,14 +157,14 @@ fn open_member(
     }
 }
 
-/// What a page of members carries whose reader may see them, and the hidden ones or not, until
-/// `expires`.
+/// The value that the page of members carries if its reader may see the members, and whether that
+/// includes hidden ones, until `expires`.
 pub fn roster(list: &List, secret: &[u8], sees_hidden: bool, expires: f64) -> String {
     let (sees, until) = (if sees_hidden { "all" } else { "shown" }, format!("{expires:.0}"));
     seal::seal(secret, "roster", &[&list.id.to_string(), sees, &until])
 }
 
-/// Whether the reader of such a page sees the hidden members, too.
+/// Reads the value of [`roster`]: whether the reader sees hidden members, too.
 pub fn open_roster(list: &List, secret: &[u8], token: &str, now: f64) -> Result<bool, LinkError> {
     let fields = seal::open(secret, "roster", token).ok_or(LinkError::Forged)?;
     match fields.as_slice() {
@@ -175,13 +176,13 @@ pub fn open_roster(list: &List, secret: &[u8], token: &str, now: f64) -> Result<
     }
 }
 
-/// What a form for strangers carries: when it was opened and from which network.
+/// The value that a form for anonymous visitors carries: when it was opened and from which network.
 pub fn form(list: &List, secret: &[u8], network: &str, now: f64) -> String {
     seal::seal(secret, "form", &[&list.id.to_string(), network, &format!("{now:.3}")])
 }
 
-/// How long, in seconds, such a form lay open; nothing when it is no form of this list for that
-/// network.
+/// Returns how many seconds ago such a form was opened; `None` if it is not a form of this list for
+/// that network.
 pub fn form_age(list: &List, secret: &[u8], network: &str, token: &str, now: f64) -> Option<f64> {
     let fields = seal::open(secret, "form", token)?;
     match fields.as_slice() {

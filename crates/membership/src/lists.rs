@@ -1,5 +1,5 @@
-//! Lists are created, copied, renamed, closed and removed, and get passwords: for the command line and
-//! for pages alike.
+//! Creates, copies, renames, closes and removes lists and sets their passwords, for the command line
+//! and pages.
 
 mod close;
 mod copy;
@@ -23,19 +23,19 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
 
-/// How long a password is that is made up for a new list.
+/// The length of the password that is generated for a new list.
 pub const PASSWORD_LENGTH: usize = 12;
 
 /// A list to be created.
 #[derive(Debug, Clone, Copy)]
 pub struct NewList<'n> {
-    /// `name`, or `name@host` for another host than the site's.
+    /// `name`, or `name@host` for a host other than the site's default.
     pub name: &'n str,
     /// Its owners' addresses.
     pub owners: &'n [String],
-    /// A list whose settings it gets.
+    /// A list whose settings are copied.
     pub like: Option<&'n List>,
-    /// Settings that are not as on other new lists.
+    /// Settings that differ from the defaults for new lists.
     pub settings: &'n [(&'n str, &'n str)],
 }
 
@@ -66,7 +66,7 @@ impl ListError {
         }
     }
 
-    /// What whoever asked has to do otherwise; nothing where something of ours is broken.
+    /// What the requester can do about it; `None` if the site is at fault.
     pub fn advice(&self) -> Option<String> {
         match self {
             ListError::Owner(..)
@@ -79,8 +79,8 @@ impl ListError {
     }
 }
 
-/// Creates a list. A name that the site's own host has already stays with its host in the store. The
-/// site's own list is for nobody but its owners.
+/// Creates a list. If a list of the site's default host has the name, the store keeps the new list
+/// under name and host. The site's own list is hidden and closed to everyone but its owners.
 pub fn create(site: &Site, store: &Store, new: NewList<'_>) -> Result<List, ListError> {
     for owner in new.owners {
         Address::parse(owner).map_err(|error| ListError::Owner(owner.clone(), error))?;
@@ -107,7 +107,7 @@ pub fn create(site: &Site, store: &Store, new: NewList<'_>) -> Result<List, List
     })
 }
 
-/// Tells the owners of a new list that it is there, and its password.
+/// Tells the owners of a new list that it exists, with its password.
 pub fn tell_owners(site: &Site, list: &List, password: Option<&str>) -> Result<(), SpoolError> {
     let spool = Spool::new(site.qfiles());
     let notices = Notices { list, site };
@@ -118,8 +118,8 @@ pub fn tell_owners(site: &Site, list: &List, password: Option<&str>) -> Result<(
     Ok(())
 }
 
-/// Gives those who run a list, moderate it or post to it a password, which is kept hashed. The site's
-/// is not a list's to set.
+/// Sets the password of a list's owners, moderators or posters; only its hash is stored. The site's
+/// password is not set here.
 pub fn set_password(store: &Store, list: &List, role: Role, secret: &str) -> Result<(), ListError> {
     if secret.is_empty() {
         return Err(ListError::EmptyPassword);
@@ -128,7 +128,7 @@ pub fn set_password(store: &Store, list: &List, role: Role, secret: &str) -> Res
     keep_password(store, list, role, &hash)
 }
 
-/// Takes that password away: nobody can sign in with it any more, and whoever did is signed out.
+/// Removes that password. Sessions that it opened end.
 pub fn remove_password(store: &Store, list: &List, role: Role) -> Result<(), ListError> {
     keep_password(store, list, role, "")
 }
@@ -140,20 +140,20 @@ fn keep_password(store: &Store, list: &List, role: Role, hash: &str) -> Result<(
     Ok(store.write(|tx| tx.set_setting(&list.name, setting, hash))?)
 }
 
-/// What goes with a list.
+/// What is removed together with a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Going {
-    /// Its members.
+    /// The number of members.
     pub members: u64,
-    /// Posts that wait for a moderator.
+    /// The number of held posts.
     pub posts: usize,
-    /// Requests that do.
+    /// The number of waiting requests.
     pub requests: usize,
-    /// Whether there is an archive, which may go or stay.
+    /// Whether there is an archive, which may be kept.
     pub has_archive: bool,
 }
 
-/// What would go with a list.
+/// Returns what would be removed together with a list.
 pub fn going(site: &Site, store: &Store, list: &List) -> Result<Going, StoreError> {
     Ok(Going {
         members: store.count_members(list.id)?,
@@ -163,18 +163,18 @@ pub fn going(site: &Site, store: &Store, list: &List) -> Result<Going, StoreErro
     })
 }
 
-/// What became of a list that was removed.
+/// The result of removing a list.
 #[derive(Debug)]
 pub struct Removed {
-    /// The file that brings it back.
+    /// The file from which the list can be restored.
     pub kept: PathBuf,
     /// Whether its archive was removed, too.
     pub archive_is_gone: bool,
-    /// Where its archive stays, seen by nobody.
+    /// The directory of the archive, if it was kept. It is no longer published.
     pub archive_stays: Option<PathBuf>,
 }
 
-/// Keeps a list in a file and removes it, with its archive if `archives` says so.
+/// Saves a list in a file and removes it, and its archive if `archives` says so.
 pub fn remove(
     site: &Site,
     store: &Store,
@@ -192,7 +192,7 @@ pub fn remove(
     Ok(Removed { kept, archive_is_gone, archive_stays })
 }
 
-/// Keeps everything of a list but its archive in a file of the site's, which is on the disk then.
+/// Writes everything of a list but its archive to a file of the site, and syncs it.
 pub fn keep(site: &Site, tx: &Tx<'_>, list: &List) -> Result<PathBuf, StoreError> {
     let dir = site.dir().join("removed");
     let day = date::day(clock::now());
@@ -214,7 +214,7 @@ pub fn keep(site: &Site, tx: &Tx<'_>, list: &List) -> Result<PathBuf, StoreError
     let file = File::options()
         .write(true)
         .create_new(true)
-        // There are addresses and hashes of passwords in it.
+        // The file contains addresses and hashes of passwords.
         .mode(0o600)
         .open(&path)
         .map_err(io("write", &path))?;

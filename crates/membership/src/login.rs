@@ -1,5 +1,5 @@
-//! To show with a password who one is, on a page (docs/spec/web.md §2). By mail no such thing is needed:
-//! whatever counts there is confirmed by a mail.
+//! Signing in with a password on a page (docs/spec/web.md §2). Commands by mail need none: what matters
+//! there is confirmed by a mail.
 
 use super::rules::ASKED_BY;
 use super::{MembershipError, Origin, Refusal, Registry};
@@ -8,20 +8,20 @@ use crate::{budget, password};
 use dormouse_store::{Config, Site, Store, StoreError, Tx};
 use std::time::Duration;
 
-/// Who somebody has shown to be.
+/// Who signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoggedIn {
     /// The member with this address.
     Member(String),
-    /// Somebody who runs the list or the site.
+    /// A person who runs the list or the site.
     As(Role),
 }
 
-/// Wrong passwords, as they are counted.
+/// The key under which wrong passwords are counted.
 const TRIED: &str = "password";
 
-/// Tries a password. Wrong ones are counted against who asks; a right one is right however many were
-/// wrong.
+/// Tries a password. Wrong ones are counted for the requester; a right one is accepted regardless of
+/// the count.
 pub(super) fn counted<T>(
     tx: &Tx<'_>,
     site: &Site,
@@ -32,7 +32,7 @@ pub(super) fn counted<T>(
     if let Some(found) = attempt()? {
         return Ok(found);
     }
-    // As Mailman says it, for fail2ban.
+    // The words are Mailman's, for fail2ban.
     tracing::info!(target: "security", "Authorization failed (password): remote={}", origin.from());
     let (who, most) = (&origin.who, site.config().members_passwords_per_origin);
     if tx.count_asked(TRIED, who, &budget::today(now), most)? {
@@ -42,9 +42,9 @@ pub(super) fn counted<T>(
     Err(Refusal::TooManyPasswords.into())
 }
 
-/// How long somebody on a network waits for an answer: not at all until half of what a day may bring
-/// has come from there, then longer and longer. Offices and universities share a network, so those who
-/// are many are slowed down long before anybody is refused, and a right password never is.
+/// Returns how long a requester in a network must wait for a reply: not at all until half of a day's
+/// budget is used, then longer and longer. Offices and universities share a network, so requests are
+/// slowed down long before any is refused, and a right password never is.
 pub fn pace(
     store: &Store,
     config: &Config,
@@ -66,9 +66,9 @@ pub fn pace(
 }
 
 impl Registry<'_> {
-    /// Who somebody is by a password: the member with the address, or one of `roles`, for which the
-    /// address counts for nothing. Wrong ones are counted against who asks; a right one is right
-    /// however many were wrong.
+    /// Returns who signs in by a password: the member with the address, or one of `roles`, for which
+    /// the address does not matter. Wrong passwords are counted for the requester; a right one is
+    /// accepted regardless of the count.
     pub fn log_in(
         &mut self,
         roles: &[Role],
@@ -101,7 +101,8 @@ impl Registry<'_> {
             None => String::new(),
         };
         if password::is_outdated(&hash) {
-            // As slow as for a member with a hash of ours: the time tells nobody who is a member.
+            // Takes as long as for a member with a hash of ours, so that the time does not show who is
+            // a member.
             password::renewed(&hash, password);
         }
         Ok(None)

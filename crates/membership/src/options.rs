@@ -1,10 +1,10 @@
-//! What a member may set, with the words of Mailman's command `set` (docs/spec/commands.md §2).
+//! A member's options, in the words of Mailman's command `set` (docs/spec/commands.md §2).
 
 use super::{MembershipError, Refusal, Registry, checked};
 use dormouse_store::{Delivery, List, Member, MemberOption, Request};
 use dormouse_words::{Text, say};
 
-/// One change.
+/// A change of one option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// An option that is on or off.
@@ -26,7 +26,8 @@ pub enum Digest {
     Plain,
 }
 
-/// The words of options that are on or off, and whether the word says the contrary of the option.
+/// The words of options that are on or off, and whether the word means the opposite of the stored
+/// option.
 const SWITCHES: [(&str, MemberOption, bool); 5] = [
     ("ack", MemberOption::AcknowledgePosts, false),
     ("myposts", MemberOption::DontReceiveOwnPosts, true),
@@ -36,7 +37,7 @@ const SWITCHES: [(&str, MemberOption, bool); 5] = [
 ];
 
 impl Change {
-    /// Reads `ack on`; the error says what would be right.
+    /// Reads `ack on`; the error names the valid words.
     pub fn parse(option: &str, value: &str) -> Result<Change, Text> {
         let (option, value) = (option.to_lowercase(), value.to_lowercase());
         let on = match value.as_str() {
@@ -82,15 +83,15 @@ impl Change {
             Change::Delivery(false) if member.delivery == Delivery::Enabled => {
                 member.delivery = Delivery::ByUser;
             }
-            // Off already, and why stays known.
+            // It is off already, and its reason must not be overwritten.
             Change::Delivery(false) => {}
         }
         Ok(())
     }
 }
 
-/// A member's options as `set` writes them, each with its value. `reminders` may be set, as a program
-/// written for Mailman does, but is not shown: there is no monthly mail here.
+/// A member's options in the words of `set`, each with its value. `reminders` may be set, because
+/// programs written for Mailman do so, but is not shown: there is no monthly mail here.
 pub fn shown(member: &Member) -> Vec<(&'static str, &'static str)> {
     let on_off = |on| if on { "on" } else { "off" };
     let digest = match (member.digest, member.options.has(MemberOption::DisableMime)) {
@@ -109,13 +110,13 @@ pub fn shown(member: &Member) -> Vec<(&'static str, &'static str)> {
     shown
 }
 
-/// The same as lines of a text.
+/// The options as lines of a text.
 pub fn table(member: &Member) -> String {
     shown(member).iter().map(|(option, value)| format!("    {option:<11} {value}\n")).collect()
 }
 
 impl Registry<'_> {
-    /// Changes a member's options: all of it, or on a refusal nothing.
+    /// Changes a member's options, or none of them if one is refused.
     pub fn set_options(
         &mut self,
         address: &str,
@@ -133,8 +134,7 @@ impl Registry<'_> {
         Ok(member)
     }
 
-    /// Somebody wants to change a member's options and has nothing to prove to be the member: a
-    /// mail asks the member.
+    /// Asks a member by mail to confirm changes of options that were requested without proof.
     pub fn ask_options(
         &mut self,
         address: &str,
@@ -151,7 +151,7 @@ impl Registry<'_> {
         Ok(())
     }
 
-    /// Sends a member the own options, because somebody wants to see them who need not be the member.
+    /// Sends a member the options, for a requester who may be another person.
     pub fn send_options(&mut self, address: &str) -> Result<(), MembershipError> {
         let member = self.member(address)?.ok_or(Refusal::NotMember)?;
         self.count(&member.address)?;
@@ -160,11 +160,11 @@ impl Registry<'_> {
         Ok(())
     }
 
-    /// Sends a member a link to the own options, good once. Nothing tells the one who asks whether
-    /// the address is a member's.
+    /// Sends a member a link to the options, valid once. The requester does not learn whether the
+    /// address is a member's.
     pub fn send_login(&mut self, address: &str) -> Result<(), MembershipError> {
         let address = checked(address)?;
-        // A stranger's address is counted like a member's: how often tells nobody who is one.
+        // Unknown addresses are counted like members', so that the limit does not show who is a member.
         self.count_by_day("asked-login", &address)?;
         let Some(member) = self.member(&address)? else { return Ok(()) };
         let request = Request::LogIn { address: member.address.clone() };
@@ -206,7 +206,7 @@ mod tests {
         }
     }
 
-    /// docs/spec/commands.md §2: myposts, duplicates and reminders say the contrary of their options.
+    /// docs/spec/commands.md §2: myposts, duplicates and reminders mean the opposite of their options.
     #[test]
     fn words_mean_what_they_mean_in_mailman() {
         for (option, value, bits) in [

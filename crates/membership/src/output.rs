@@ -1,12 +1,12 @@
-//! What is put into a queue because something was decided.
+//! Entries that result from a decision.
 
 use dormouse_spool::{Entry, Queue};
 
-/// An entry that a decision leads to: a notice, a post that goes on.
+/// An entry that results from a decision: a notice, or a post that continues.
 pub struct Output {
-    /// Where it goes.
+    /// The queue that it goes to.
     pub queue: Queue,
-    /// Tells it from the other outputs of the same entry; its name is derived from this.
+    /// Distinguishes the outputs of one entry; the new entry's name is derived from it.
     pub label: String,
     /// The entry.
     pub entry: Entry,

@@ -1,6 +1,5 @@
-//! Passwords. Ours are argon2id (RFC 9106); Mailman's forms are understood, so that what was imported
-//! keeps working (docs/spec/pickles.md §7). What is not ours is replaced when it is used:
-//! [`is_outdated`] says so.
+//! Passwords. Ours are hashed with argon2id (RFC 9106). Mailman's forms are accepted, so that imported
+//! passwords keep working (docs/spec/pickles.md §7), and replaced when they are used ([`is_outdated`]).
 
 use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -13,7 +12,7 @@ use sha1::{Digest as _, Sha1};
 use sha2::{Sha256, Sha512};
 use subtle::ConstantTimeEq as _;
 
-/// A password of random letters that nobody confuses.
+/// Generates a password of letters that are not easily confused.
 pub fn random(length: usize) -> Result<String, String> {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut bytes = vec![0; length];
@@ -21,7 +20,7 @@ pub fn random(length: usize) -> Result<String, String> {
     Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
 }
 
-/// Whether a password is the one that was hashed. An empty hash is nobody's.
+/// Whether `password` is the one that was hashed. An empty hash matches nothing.
 pub fn verify(hash: &str, password: &str) -> bool {
     let hash = hash.trim();
     if hash.is_empty() {
@@ -54,7 +53,7 @@ pub fn verify(hash: &str, password: &str) -> bool {
     is_hex_of(hash, &Sha1::digest(password))
 }
 
-/// Whether [`verify`] knows the form of a hash: nobody can give the password of another one.
+/// Whether [`verify`] supports the form of a hash. A hash in another form matches no password.
 pub fn is_known(hash: &str) -> bool {
     let hash = hash.trim();
     let is_ours = hash.starts_with("$argon2") && PasswordHash::new(hash).is_ok();
@@ -70,18 +69,18 @@ pub fn is_known(hash: &str) -> bool {
         || hash.len() == CRYPT_LENGTH && hash.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Whether a text is a hash by PBKDF2. Mailman keeps members' passwords in the clear, and no such
-/// text is somebody's password.
+/// Whether a text is a PBKDF2 hash. Mailman stores members' passwords in plain text, and none of them
+/// looks like this.
 pub fn is_pbkdf2(text: &str) -> bool {
     Pbkdf2::read(text.trim()).is_some()
 }
 
-/// How the hashes of modern `crypt(3)` are marked: MD5, SHA-256, SHA-512, bcrypt.
+/// The prefixes of modern `crypt(3)` hashes: MD5, SHA-256, SHA-512, bcrypt.
 const CRYPTS: [&str; 6] = ["$1$", "$5$", "$6$", "$2a$", "$2b$", "$2y$"];
 
-/// More rounds than anybody sets: a hash that asks for more would keep a run busy.
+/// A hash with more rounds is refused: it would block a run. No known program sets so many.
 const MOST_ROUNDS: u32 = 10_000_000;
-/// Fewer bytes are no hash, and more are nobody's.
+/// The accepted lengths of a derived key, in bytes.
 const DERIVED: std::ops::RangeInclusive<usize> = 16..=256;
 
 /// A hash by PBKDF2 (RFC 8018), as Mailman's Python 3 fork writes it,
@@ -121,7 +120,7 @@ impl Pbkdf2 {
         // `i=29000,l=32` in the notation of the Password Hashing Competition.
         let rounds = rounds.split(',').find_map(|part| part.strip_prefix("i=")).unwrap_or(rounds);
         let rounds = rounds.parse().ok().filter(|rounds| (1..=MOST_ROUNDS).contains(rounds))?;
-        // What reads as hexadecimal on both sides is no base64 by chance.
+        // Base64 is unlikely to be valid hexadecimal on both sides by chance.
         let (salt, key) = match (unhex(salt), unhex(key)) {
             (Some(salt), Some(key)) => (salt, key),
             _ => (adapted_base64(salt)?, adapted_base64(key)?),
@@ -151,14 +150,15 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// Base64 as passlib writes it: `.` for `+`, and nothing filled up.
+/// Base64 in passlib's variant: `.` for `+`, and no padding.
 fn adapted_base64(text: &str) -> Option<Vec<u8>> {
     BASE64_OPEN.decode(text.replace('.', "+").trim_end_matches('=')).ok()
 }
 
-/// How an MD5 digest is marked, which Mailman before 2.1 stored raw.
+/// The prefix of an MD5 digest, which Mailman before 2.1 stored raw.
 pub const MD5: &str = "{MD5}";
-/// How long the hash of crypt(3) is, which Mailman before 2.0 stored: two characters of salt first.
+/// The length of a traditional crypt(3) hash, which Mailman before 2.0 stored: two characters of salt,
+/// then the digest.
 pub const CRYPT_LENGTH: usize = 13;
 
 fn is_hex_of(hex: &str, digest: &[u8]) -> bool {
@@ -166,7 +166,7 @@ fn is_hex_of(hex: &str, digest: &[u8]) -> bool {
     hex.to_ascii_lowercase().as_bytes().ct_eq(expected.as_bytes()).into()
 }
 
-/// How salted SHA-256 is marked (as other mail programs do): digest and salt follow in base64.
+/// The prefix of salted SHA-256 (as in other mail programs): digest and salt follow in base64.
 const SALTED: &str = "{SSHA256}";
 const DIGEST_LENGTH: usize = 32;
 
@@ -187,12 +187,12 @@ pub fn hash_quickly(password: &str) -> Result<String, String> {
     Ok(format!("{SALTED}{}", BASE64.encode(bytes)))
 }
 
-/// Whether a hash is to be replaced by one of ours now that the password is known.
+/// Whether a hash must be replaced by one of ours now that the password is known.
 pub fn is_outdated(hash: &str) -> bool {
     !hash.trim().starts_with("$argon2")
 }
 
-/// The hash that takes the place of an outdated one, of a password that is right.
+/// The new hash if the one of a correct password is outdated.
 pub fn renewed(hash: &str, password: &str) -> Option<String> {
     if !is_outdated(hash) {
         return None;
@@ -211,7 +211,7 @@ pub fn hash(password: &str) -> Result<String, String> {
     getrandom::fill(&mut salt).map_err(|error| format!("no random numbers: {error}"))?;
     let wrong = |error: argon2::password_hash::Error| error.to_string();
     let salt = SaltString::encode_b64(&salt).map_err(wrong)?;
-    // 19 MiB, two passes: the least that OWASP asks for, 30 ms here.
+    // 19 MiB, two passes: OWASP's minimum, about 30 ms.
     let params = Params::new(19_456, 2, 1, None).map_err(|error| error.to_string())?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     Ok(argon2.hash_password(password.as_bytes(), &salt).map_err(wrong)?.to_string())
@@ -221,7 +221,7 @@ pub fn hash(password: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    /// As Python's hashlib makes them.
+    /// Computed with Python's hashlib.
     const HASHES_OF_SECRET: [&str; 6] = [
         "$pbkdf2$sha256$1000$000102030405060708090a0b0c0d0e0f$4efb2bbb6d2eb58ea8deaed54417ae2fd87fd50a8a8568709363da60d4560606",
         "$pbkdf2$sha512$1000$000102030405060708090A0B0C0D0E0F$F25B652DEE5C23A28DAD63A63059138B6884EDF11724A24947D9618DDFF14A7EBCFB13AACEFDA1DB40B8203BFF7A7AA5C7C7FA01A44713EE979EF1CA5CA8408C",
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn hashes_of_modern_crypt_are_checked() {
-        // As openssl passwd writes them.
+        // Computed with `openssl passwd`.
         for hash in CRYPTED_SECRETS {
             assert!(is_known(hash) && verify(hash, "secret"), "{hash}");
             assert!(!verify(hash, "Secret") && !verify(hash, ""), "{hash}");
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn hashes_of_mailman_before_2_1_are_checked() {
-        // As Python's hashlib and crypt write them.
+        // Computed with Python's hashlib and crypt.
         for hash in ["{MD5}5ebe2294ecd0e0f08eab7690d2a6ee69", "abNANd1rDfiNc"] {
             assert!(verify(hash, "secret"), "{hash}");
             assert!(!verify(hash, "Secret") && !verify(hash, "") && is_outdated(hash), "{hash}");

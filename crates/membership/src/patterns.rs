@@ -6,30 +6,30 @@ use dormouse_store::{List, Read, StoreError};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// A pattern of a list that cannot be used.
+/// A pattern in a list's settings that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternProblem {
-    /// The setting it stands in.
+    /// The setting.
     pub setting: String,
     /// The pattern.
     pub pattern: String,
-    /// What is wrong with it.
+    /// The error.
     pub problem: String,
 }
 
-/// Whose patterns these are, and who hears of those that cannot be used.
+/// The list that owns the patterns, and where unusable ones are reported.
 #[derive(Clone, Copy)]
 pub struct Owner<'o> {
     /// The list.
     pub list: &'o List,
-    /// Where other lists' members are.
+    /// The store, for the members of other lists.
     pub store: &'o Read,
-    /// Patterns that could not be used.
+    /// Collects patterns that could not be used.
     pub problems: &'o RefCell<Vec<PatternProblem>>,
 }
 
-/// The entry of `list` that matches `address`, if one does: plain addresses first, then patterns
-/// and other lists' members in the order given.
+/// Returns the entry of `list` that matches `address`: plain addresses are tried first, then patterns
+/// and other lists' members in order.
 pub fn matching<'l, 'o>(
     owner: impl Into<Owner<'o>>,
     setting: &str,
@@ -55,7 +55,7 @@ pub fn matching<'l, 'o>(
     Ok(None)
 }
 
-/// The same where `@other-list` has no meaning.
+/// The same for settings in which `@other-list` has no meaning.
 pub fn matching_alone<'l, 'o>(
     owner: impl Into<Owner<'o>>,
     setting: &str,
@@ -69,7 +69,7 @@ pub fn matching_alone<'l, 'o>(
     })
 }
 
-/// The plain address of `list` that is `address`.
+/// The plain address in `list` that equals `address`.
 fn plain<'l>(list: &'l [String], address: &str) -> Option<&'l str> {
     let mut plain = list.iter().filter(|entry| !entry.starts_with(['^', '@']));
     plain.find(|entry| entry.trim().eq_ignore_ascii_case(address)).map(String::as_str)
@@ -91,8 +91,8 @@ fn is_member_of(
     }
 }
 
-/// Whether a pattern is found in a text, case ignored. A pattern that cannot be used matches
-/// nothing, and the owners hear of it.
+/// Whether a pattern occurs in a text, ignoring case. A malformed pattern matches nothing, and is
+/// reported to the owners.
 pub fn search<'o>(owner: impl Into<Owner<'o>>, setting: &str, pattern: &str, text: &str) -> bool {
     search_with(owner, setting, pattern, text, Flags { ignore_case: true, ..Flags::default() })
 }
@@ -109,8 +109,8 @@ pub fn search_with<'o>(
     found.unwrap_or_else(|problem| note(owner.into(), setting, pattern, problem))
 }
 
-/// Whether a pattern matches at the very start of a text, case ignored, as Python's `match` does.
-/// A malformed pattern is taken literally (docs/spec/pipeline.md §2.5).
+/// Whether a pattern matches at the start of a text, ignoring case, like Python's `match`. A malformed
+/// pattern is taken literally (docs/spec/pipeline.md §2.5).
 pub fn matches_start<'o>(
     owner: impl Into<Owner<'o>>,
     setting: &str,
@@ -135,7 +135,7 @@ fn note(owner: Owner<'_>, setting: &str, pattern: &str, problem: PatternError) -
     false
 }
 
-/// So many patterns are kept compiled in a thread.
+/// The number of compiled patterns that a thread keeps.
 const KEPT: usize = 512;
 
 type Compiled = HashMap<(String, Flags), Result<Pattern, PatternError>>;
@@ -144,7 +144,7 @@ thread_local! {
     static COMPILED: RefCell<Compiled> = RefCell::default();
 }
 
-/// Uses a pattern that is compiled once for all the posts of a run.
+/// Calls `f` with a compiled pattern, from the cache if it is there.
 fn with(
     pattern: &str,
     flags: Flags,

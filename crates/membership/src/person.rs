@@ -1,4 +1,4 @@
-//! People as administrators write them: one a line.
+//! Lines `Name <address>` in input files.
 
 use super::checked;
 use dormouse_mail::address::{AddressError, parse_list};
@@ -6,17 +6,17 @@ use dormouse_mail::address::{AddressError, parse_list};
 /// A person on a line: `Name <address>`, or an address alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// The name, or nothing.
+    /// The display name; may be empty.
     pub name: String,
     /// The address, its domain in lower case.
     pub address: String,
 }
 
 impl Person {
-    /// Reads a line.
+    /// Parses a line.
     ///
     /// # Errors
-    /// When the line names nobody, or more than one.
+    /// If the line has no address, or more than one.
     pub fn parse(line: &str) -> Result<Person, AddressError> {
         let (name, address) = if line.contains(['<', '(', '"']) {
             match parse_list(line.as_bytes()).as_slice() {

@@ -1,8 +1,8 @@
-//! Joining, leaving and everything a member may change: what is asked for, by mail, on a page or by
-//! an owner, is decided and carried out here (docs/spec/commands.md §3 to §11).
+//! Joining, leaving and changing a membership: requests by mail, on a page or by an owner are decided
+//! and carried out here (docs/spec/commands.md §3 to §11).
 
-/// So many people are handled in one transaction where mails may come of it, which are in memory
-/// until then.
+/// The number of people to handle in one transaction if each may cause mails, which are in memory until
+/// it ends.
 pub const TOGETHER: usize = 200;
 
 use crate::moderation::link as cookies;
@@ -17,22 +17,22 @@ use dormouse_words::{Text, say};
 use std::cell::RefCell;
 use std::time::Duration;
 
-/// The site's key by which cookies and links about membership are made.
+/// The name of the site's key for cookies and links about memberships.
 pub const SECRET: &str = "membership";
 
-/// By which way somebody asks.
+/// How a request is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Means {
-    /// With a mail.
+    /// By mail.
     Mail,
     /// On a web page.
     Web,
-    /// As an owner or on the server.
+    /// By an owner, or on the server's command line.
     Owner,
 }
 
 impl Means {
-    /// In words, as owners read it.
+    /// The words for owners.
     pub fn words(self) -> Text {
         match self {
             Means::Mail => say("by mail"),
@@ -42,23 +42,23 @@ impl Means {
     }
 }
 
-/// Who asks for something.
+/// Who makes a request.
 #[derive(Debug, Clone)]
 pub struct Origin {
-    /// By which way.
+    /// How the request is made.
     pub means: Means,
-    /// Whose asking is counted: the sender's address, or the network that a page was asked from.
+    /// The key by which requests are counted: the sender's address, or the network of the browser.
     pub who: String,
-    /// How it is known, as it is kept with the consent: a Message-ID, an address of the network.
+    /// The source as stored with the consent: a Message-ID, or the address of the network.
     pub how: String,
-    /// Different for every mail and every page, the same when a mail is processed again.
+    /// Different for each mail and page, but the same if a mail is processed again.
     pub seed: String,
-    /// The MTA says that the mail is from `who`.
+    /// The MTA authenticated `who` as the mail's sender.
     pub is_vouched: bool,
 }
 
 impl Origin {
-    /// Somebody on the server.
+    /// A person on the server.
     pub fn owner(how: &str) -> Origin {
         Origin {
             means: Means::Owner,
@@ -69,7 +69,7 @@ impl Origin {
         }
     }
 
-    /// Somebody with a browser.
+    /// A person with a browser.
     pub fn web(address: &str, network: &str) -> Origin {
         let how = format!("{ON_THE_WEB}{address}");
         let (who, seed) = (network.to_owned(), fresh_seed());
@@ -78,57 +78,57 @@ impl Origin {
 }
 
 impl Origin {
-    /// The address of the network that somebody with a browser asks from; else how it is known.
+    /// The network address of a browser's request, or else the source as it is stored.
     pub fn from(&self) -> &str {
         self.how.strip_prefix(ON_THE_WEB).unwrap_or(&self.how)
     }
 }
 
-/// How somebody with a browser is known; the address follows.
+/// The beginning of the source of a browser's request; the network address follows.
 const ON_THE_WEB: &str = "on the web from ";
 
-/// A text that was never used before.
+/// A random text.
 fn fresh_seed() -> String {
     EntryName::new(clock::seconds(), b"", "").as_str().to_owned()
 }
 
-/// Why something that was asked for does not happen, in words for the one who asked.
+/// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The list's or the site's `ban_list` names the address; who can tell more.
+    /// The list's or the site's `ban_list` names the address; the text says whom to ask.
     Banned(String),
-    /// It is no address.
+    /// The address is malformed.
     Address(AddressError),
-    /// It is the list's own.
+    /// The address is the list's own.
     ListAddress,
-    /// A member already.
+    /// The address is a member already.
     Member,
-    /// No member.
+    /// The address is not a member.
     NotMember,
-    /// Asked for too often.
+    /// There were too many requests.
     TooOften,
-    /// Nobody joins any more.
+    /// The list is closed.
     Closed,
-    /// There are no digests.
+    /// The list has no digests.
     NoDigests,
-    /// There is nothing but digests.
+    /// The list has only digests.
     OnlyDigests,
-    /// Old and new address are the same.
+    /// The old and the new address are the same.
     SameAddress,
     /// Nothing waits for this cookie.
     Unknown,
-    /// It was good once, and did this.
+    /// The cookie was used; the text says what it did.
     Used(String),
-    /// No such password, or not of that address; which of both is nobody's business.
+    /// The password is wrong, or of another address. Which of them is not disclosed.
     WrongPassword,
-    /// Too many of them.
+    /// There were too many wrong passwords.
     TooManyPasswords,
-    /// Only a page can do it.
+    /// The cookie works only on a page.
     OnlyOnTheWeb,
 }
 
 impl Refusal {
-    /// What the one who asked is told.
+    /// The words for the requester.
     pub fn text(&self) -> Text {
         match self {
             Refusal::Banned(owner) => say(
@@ -182,10 +182,10 @@ impl From<AddressError> for Refusal {
     }
 }
 
-/// Why something did not happen.
+/// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum MembershipError {
-    /// It may not be.
+    /// It was refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The database failed.
@@ -199,7 +199,7 @@ impl From<AddressError> for MembershipError {
     }
 }
 
-/// Tells what may not be from what failed.
+/// Separates refusals from failures.
 pub fn split<T>(result: Result<T, MembershipError>) -> Result<Result<T, Refusal>, StoreError> {
     match result {
         Ok(value) => Ok(Ok(value)),
@@ -208,39 +208,39 @@ pub fn split<T>(result: Result<T, MembershipError>) -> Result<Result<T, Refusal>
     }
 }
 
-/// What became of a request.
+/// The result of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
-    /// It is done.
+    /// It was carried out.
     Done,
-    /// A mail asks the address for a confirmation.
+    /// A mail asks the address to confirm it.
     Confirm,
     /// It waits for a moderator.
     Held,
 }
 
-/// One list's membership inside a transaction of the store, and who asks for something.
+/// Changes of one list's memberships, inside a transaction of the store, for one requester.
 pub struct Registry<'r> {
     /// The site.
     pub site: &'r Site,
-    /// The store.
+    /// The transaction.
     pub store: &'r Tx<'r>,
     /// The list.
     pub list: &'r List,
-    /// Who asks.
+    /// The requester.
     pub origin: Origin,
     /// Seconds since the epoch.
     pub now: f64,
-    /// The mails that come of it, each with a label of its own.
+    /// The resulting mails, each with a label of its own.
     pub outputs: Vec<Output>,
-    /// From whose name those of the entries are derived that come of what a person does, who waits for
-    /// the answer.
+    /// The entry name from which the names of the resulting entries are derived, if a person waits for
+    /// the reply.
     pub(crate) source: EntryName,
     pub(crate) problems: RefCell<Vec<PatternProblem>>,
 }
 
 impl<'r> Registry<'r> {
-    /// A list's membership, for somebody.
+    /// The memberships of a list, for a requester.
     pub fn new(site: &'r Site, store: &'r Tx<'r>, list: &'r List, origin: Origin) -> Registry<'r> {
         let (problems, now) = (RefCell::default(), clock::seconds());
         let source = EntryName::new(now, origin.seed.as_bytes(), &list.name);
@@ -252,12 +252,12 @@ impl<'r> Registry<'r> {
         Notices { list: self.list, site: self.site }
     }
 
-    /// Patterns of the list that could not be used, each once.
+    /// Takes the patterns of the list that could not be used, each once.
     pub fn take_problems(&mut self) -> Vec<PatternProblem> {
         self.problems.take()
     }
 
-    /// The mail that asks an address about what waits.
+    /// The mail that asks an address to confirm a pending request.
     pub(crate) fn confirmation(
         &self,
         pending: &Pending,
@@ -279,7 +279,7 @@ impl<'r> Registry<'r> {
         budget::today(self.now)
     }
 
-    /// Keeps what a cookie was good for.
+    /// Stores what a used cookie did.
     pub(crate) fn settle(
         &self,
         cookie: &str,
@@ -298,19 +298,19 @@ impl<'r> Registry<'r> {
         })
     }
 
-    /// 40 hexadecimal digits that nobody can guess.
+    /// 40 hexadecimal digits that cannot be guessed.
     pub(crate) fn cookie(&self, about: &str) -> Result<String, StoreError> {
         let secret = self.store.secret(SECRET)?;
         Ok(cookies::cookie(&secret, &format!("{} {}", self.origin.seed, about)))
     }
 
-    /// Lets a request wait for its confirmation, and returns what waits: one request of a kind for
-    /// an address, so that asking twice sends the same cookie again.
+    /// Lets a request wait for its confirmation, and returns it. There is one pending request of a kind
+    /// for an address, so that asking twice sends the same cookie again.
     pub(crate) fn pend(&self, request: Request, lifetime: Duration) -> Result<Pending, StoreError> {
         let (kind, address) = (request.kind(), request.address().to_lowercase());
         if let Some(earlier) = self.store.pending_about(self.list.id, kind, &address, self.now)? {
             if let Some(request) = updated(&earlier.request, &request) {
-                // The last wish counts, and asking again renews the end.
+                // The last request counts, and renews the expiry.
                 let expires_at = earlier.expires_at.max(self.now + lifetime.as_secs_f64());
                 self.store.replace_pending(&earlier.cookie, &request, expires_at)?;
                 return Ok(Pending { request, expires_at, ..earlier });
@@ -330,11 +330,11 @@ impl<'r> Registry<'r> {
     }
 }
 
-/// What a request that waits becomes when the same is asked for again, under the same cookie; nothing
-/// if something else is asked for.
+/// What a pending request becomes if the same is requested again, under the same cookie; `None` if the
+/// new request is a different one.
 pub(crate) fn updated(earlier: &Request, wish: &Request) -> Option<Request> {
     match (earlier, wish) {
-        // An invitation takes the place of a wish.
+        // An invitation replaces a request to join.
         (
             Request::Subscribe { invitation: false, .. },
             Request::Subscribe { invitation: true, .. },
@@ -362,9 +362,9 @@ pub(crate) fn updated(earlier: &Request, wish: &Request) -> Option<Request> {
     }
 }
 
-/// Does something about a list's membership for somebody who waits for the answer: on a page, on
-/// the command line. The mails that come of it are in their queue before it counts. What is refused
-/// is counted all the same.
+/// Changes a list's memberships for a person who waits for the result: on a page, or on the command
+/// line. The resulting mails are in their queue before the transaction is committed. Refused requests
+/// are counted, too.
 pub fn act<T>(
     site: &Site,
     spool: &Spool,
@@ -382,7 +382,7 @@ pub fn act<T>(
 }
 
 impl Registry<'_> {
-    /// Puts the mails into their queues that have come of it so far, before the transaction counts.
+    /// Enqueues the mails created so far, before the transaction is committed.
     pub fn hand_over(&mut self, spool: &Spool) -> Result<(), RunError> {
         let mut batch = spool.batch();
         for output in self.outputs.drain(..) {

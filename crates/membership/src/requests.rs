@@ -6,25 +6,25 @@ use crate::moderation::turn::{Turn, turn};
 use dormouse_store::{Act, Changed, DecidedRequest, HeldRequest, Request, RequestId, StoreError};
 use dormouse_words::{Text, say};
 
-/// What a moderator decides.
+/// A moderator's decision on a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// It is done.
+    /// Carry it out.
     Approve,
-    /// It is not, and the address hears why.
+    /// Do not, and tell the requester.
     Reject {
         /// The moderator's words.
         reason: String,
     },
-    /// It is not, and nobody is told. With `ban` the address may not ask again.
+    /// Do not, and tell nobody. With `ban` the address may not ask again.
     Discard {
-        /// Shut the address out.
+        /// Ban the address.
         ban: bool,
     },
 }
 
 impl Decision {
-    /// The same in a word.
+    /// The decision in one word.
     fn word(&self) -> &'static str {
         match self {
             Decision::Approve => "approved",
@@ -33,7 +33,7 @@ impl Decision {
         }
     }
 
-    /// What was done, in words.
+    /// The past tense, for people.
     fn done(&self) -> &'static str {
         match self {
             Decision::Approve => "approved",
@@ -45,7 +45,7 @@ impl Decision {
 }
 
 impl Registry<'_> {
-    /// Lets a request wait for a moderator, who hears of it once.
+    /// Lets a request wait for a moderator, who is notified once.
     pub(super) fn hold(&mut self, request: &Request) -> Result<(), MembershipError> {
         let about = format!("held {} {}", request.kind(), request.address());
         let cookie = self.cookie(&about)?;
@@ -87,18 +87,18 @@ impl Registry<'_> {
         Ok(())
     }
 
-    /// Carries out what a moderator decided. False if the request did not wait any more.
+    /// Carries out a moderator's decision. Returns false if the request was not waiting any more.
     pub fn decide(
         &mut self,
         held: &HeldRequest,
         decision: &Decision,
     ) -> Result<bool, MembershipError> {
         if *decision == Decision::Approve && matches!(held.request, Request::Subscribe { .. }) {
-            // A request that cannot be granted goes on waiting.
+            // If a request cannot be granted, it still waits.
             self.check_ban(held.request.address())?;
         }
         if *decision == (Decision::Discard { ban: true }) {
-            // What came from elsewhere may be no address, and a pattern in the ban list.
+            // An imported request may contain an invalid address, even a pattern for the ban list.
             checked(held.request.address())?;
         }
         if !self.store.release_request(held.id)? {
@@ -117,8 +117,8 @@ impl Registry<'_> {
         Ok(true)
     }
 
-    /// Keeps what has to be taken back with the decision. Where a mail decided, its entry names what is
-    /// sent, and that is not known here.
+    /// Stores what is needed to undo the decision. For a decision by mail the names of the resulting
+    /// entries are derived from that mail's entry, and not known here.
     fn note_undo(
         &self,
         id: RequestId,
@@ -180,7 +180,7 @@ impl Registry<'_> {
             _ => Ok(Changed::Nothing),
         };
         match done {
-            // It came to be by another way in the meantime.
+            // The membership changed in another way in the meantime.
             Err(MembershipError::Refused(Refusal::Member | Refusal::NotMember)) => {
                 Ok(Changed::Nothing)
             }
@@ -188,7 +188,7 @@ impl Registry<'_> {
         }
     }
 
-    /// The request that a moderator's link leads to.
+    /// Returns the request of a moderator's link.
     pub fn follow(&self, token: &str) -> Result<HeldRequest, link::LinkError> {
         let secret = self.store.secret(super::SECRET)?;
         let (id, cookie) = link::open_review(&secret, token, self.now)?;
@@ -200,7 +200,7 @@ impl Registry<'_> {
     }
 }
 
-/// What is asked for, in words.
+/// The request in words.
 pub fn describe(request: &Request) -> Text {
     match request {
         Request::Subscribe { address, real_name, digest, .. } => {
@@ -222,7 +222,7 @@ pub fn describe(request: &Request) -> Text {
     }
 }
 
-/// What was decided on a request that waits no longer.
+/// What was decided on a request that no longer waits.
 fn decided(store: &dormouse_store::Read, cookie: &str) -> Result<link::LinkError, StoreError> {
     let what = store.settled(cookie)?.map(|settled| {
         let on = dormouse_words::date::on(settled.at, "en");
@@ -231,7 +231,7 @@ fn decided(store: &dormouse_store::Read, cookie: &str) -> Result<link::LinkError
     Ok(link::LinkError::Decided(what.unwrap_or_else(|| link::DECIDED.to_owned())))
 }
 
-/// Why the link to a request of no list leads nowhere, as far as the link is ours.
+/// Why the link to a request that is not found is refused; `None` if the link is not ours.
 pub fn why_decided(
     store: &dormouse_store::Store,
     token: &str,
@@ -246,7 +246,7 @@ pub fn why_decided(
     }
 }
 
-/// The list of a request by its number, for a link that names nothing else.
+/// The list of a request, for a link that contains only the request's number.
 pub fn list_of(
     store: &dormouse_store::Store,
     token: &str,

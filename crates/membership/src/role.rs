@@ -1,19 +1,19 @@
-//! Whose password one is (docs/spec/web.md §2, docs/spec/commands.md §10). Whatever takes a password says which
-//! roles it is for; one that is right is kept in our form from then on.
+//! Whose password one is (docs/spec/web.md §2, docs/spec/commands.md §10). Callers say which roles a
+//! password may have. A correct one is rehashed in our form.
 
 use crate::password;
 use dormouse_store::{List, Read, StoreError, Tx};
 
-/// What a password shows somebody to be.
+/// A role that a password proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Who runs the site. Never by mail.
+    /// The site's administrator; never by mail.
     Site,
-    /// Who owns the list.
+    /// An owner of the list.
     Owner,
-    /// Who moderates the list.
+    /// A moderator of the list.
     Moderator,
-    /// Who may post as if a moderator had approved it.
+    /// A person who may post as if a moderator had approved it.
     Poster,
 }
 
@@ -21,7 +21,7 @@ pub enum Role {
 const SITE: &str = "admin";
 
 impl Role {
-    /// The list's setting with the hash; nothing for the site's.
+    /// The list's setting with the hash; `None` for the site's.
     pub fn setting(self) -> Option<&'static str> {
         match self {
             Role::Site => None,
@@ -31,7 +31,7 @@ impl Role {
         }
     }
 
-    /// Whose password it is, in words.
+    /// The role in words.
     pub fn whose(self) -> &'static str {
         match self {
             Role::Site => "site",
@@ -42,7 +42,7 @@ impl Role {
     }
 }
 
-/// The hash of the site's password; empty when none is set.
+/// The hash of the site's password; empty if none is set.
 pub fn site_password(store: &Read) -> Result<String, StoreError> {
     Ok(store.site_password(SITE)?.unwrap_or_default())
 }
@@ -59,7 +59,7 @@ pub fn is_sites(store: &Tx<'_>, password: &str) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// The first of the roles whose password this is.
+/// Returns the first of the roles whose password this is.
 pub fn of_password(
     store: &Tx<'_>,
     list: &List,
@@ -76,7 +76,7 @@ pub fn of_password(
             }
             continue;
         };
-        // As it is now: the list may have been read long ago.
+        // Read again: the caller may have read the list long ago.
         let hash = store.kept_setting(list.id, setting)?.unwrap_or_default();
         if !password::verify(&hash, password) {
             continue;
@@ -89,7 +89,7 @@ pub fn of_password(
     Ok(None)
 }
 
-/// Whether a password is that of the member with this very address.
+/// Whether a password is that of the member with exactly this address.
 pub fn is_members(
     store: &Tx<'_>,
     list: &List,

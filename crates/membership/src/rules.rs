@@ -1,4 +1,4 @@
-//! Who may subscribe, and how often something may be asked for.
+//! The rules on who may subscribe, and how often mails may be requested.
 
 use super::{Means, MembershipError, Origin, Refusal, Registry};
 use crate::address::equivalents;
@@ -8,16 +8,16 @@ use crate::patterns::{self, Owner};
 use dormouse_mail::address::{Address, AddressError};
 use dormouse_store::{Config, Member, Request, StoreError, SubscribePolicy, Tx};
 
-/// An address as it is kept: its domain in lower case.
+/// Normalizes an address: its domain becomes lower case.
 pub fn checked(address: &str) -> Result<String, AddressError> {
     let address = Address::parse(address.trim())?;
     Ok(format!("{}@{}", address.local(), address.domain().to_lowercase()))
 }
 
-/// Mails that somebody causes, as they are counted.
+/// The key under which mails are counted for their requester.
 pub(super) const ASKED_BY: &str = "by";
 
-/// Counts a mail to an address that somebody causes, and refuses one too many.
+/// Counts a requested mail to an address, and refuses one too many.
 fn pay(
     tx: &Tx<'_>,
     config: &Config,
@@ -29,8 +29,8 @@ fn pay(
     if origin.means == Means::Owner {
         return Ok(());
     }
-    // What is only sent again causes nothing new, and nobody is kept from it by what others have
-    // asked for in the same name or from the same network.
+    // Repeating a code causes nothing new: requests by others in the same name or from the same network
+    // must not prevent it.
     let is_within = budget == Budget::Again || {
         let kind = if origin.is_vouched { "by-vouched" } else { ASKED_BY };
         tx.count_asked(kind, &origin.who, &today(now), config.members_mails_per_origin)?
@@ -42,7 +42,7 @@ fn pay(
     Err(Refusal::TooOften.into())
 }
 
-/// Counts a mail with a link to sign in, whether or not the address has to do with a list here.
+/// Counts a mail with a link to sign in, whether or not the address is known.
 pub(super) fn pay_for_sign_in(
     tx: &Tx<'_>,
     config: &Config,
@@ -70,8 +70,8 @@ impl<'r> Registry<'r> {
         }
     }
 
-    /// The setting and its entry by which the list or the site has banned an address, if one has.
-    /// Patterns are Python's; `@list` has no meaning here (docs/spec/commands.md §5).
+    /// The setting that bans an address, and the entry in it. Patterns are Python's; `@list` has no
+    /// meaning here (docs/spec/commands.md §5).
     pub fn ban(&self, address: &str) -> Option<String> {
         for (setting, list) in [
             ("ban_list", &self.list.settings.ban_list),
@@ -90,15 +90,14 @@ impl<'r> Registry<'r> {
         if is_own(self.list, address) { Err(Refusal::ListAddress) } else { Ok(()) }
     }
 
-    /// Whether an address needs no moderator to subscribe.
+    /// Whether an address may subscribe without a moderator.
     pub(super) fn is_auto_approved(&self, address: &str) -> Result<bool, StoreError> {
         const SETTING: &str = "subscribe_auto_approval";
         let list = &self.list.settings.subscribe_auto_approval;
         Ok(patterns::matching(self.owner(), SETTING, list, address)?.is_some())
     }
 
-    /// Whether digests are what a new member gets, if the list has what is wished for; the list's
-    /// default when nothing is.
+    /// Whether a new member gets digests: as wished, if the list offers that, or by the list's default.
     pub(super) fn digest(&self, wished: Option<bool>) -> Result<bool, Refusal> {
         let settings = &self.list.settings;
         match wished {
@@ -111,15 +110,14 @@ impl<'r> Registry<'r> {
         }
     }
 
-    /// Counts a mail that goes to an address because somebody asked for it, and refuses one too
-    /// many: for the address, which may have asked for nothing, and for the one who asks.
+    /// Counts a requested mail to an address, and refuses one too many, for both the address, which may
+    /// have requested nothing, and the requester.
     pub(super) fn count(&self, address: &str) -> Result<(), MembershipError> {
         let is_own = self.origin.is_vouched && self.origin.who.eq_ignore_ascii_case(address);
         self.pay(address, if is_own { Budget::Vouched } else { Budget::Anybody })
     }
 
-    /// The same for the mail about a request: a code that waits is sent again from a budget of its
-    /// own.
+    /// The same for the mail about a request; repeating a code has a budget of its own.
     pub(super) fn count_for(&self, request: &Request) -> Result<(), MembershipError> {
         let address = match request {
             Request::ChangeAddress { new, .. } => new,
@@ -135,8 +133,8 @@ impl<'r> Registry<'r> {
         }
     }
 
-    /// For a mail to a member whom somebody wants to make a member: counted as for one who is none,
-    /// so that nobody learns from a limit who is one.
+    /// Counts a mail to a member whose address was entered to join as if it were not a member, so that
+    /// the limit does not show who is one.
     pub(super) fn count_like_a_stranger(&self, address: &str) -> Result<(), MembershipError> {
         let is_asked = matches!(
             self.list.settings.subscribe_policy,
@@ -145,8 +143,8 @@ impl<'r> Registry<'r> {
         if is_asked { self.count_by_day("asked-join", address) } else { self.count(address) }
     }
 
-    /// The same for a mail that only some get, whatever the address: the first of a day and kind is
-    /// paid as any, the others as ones that send a code again.
+    /// Counts a mail that only some addresses get, whatever the address: the first of a day and kind is
+    /// paid normally, later ones like repeated codes.
     pub(super) fn count_by_day(&self, kind: &str, address: &str) -> Result<(), MembershipError> {
         let subject = format!("{} {address}", self.list.name);
         let is_first = self.store.count_asked(kind, &subject, &self.today(), 1)?;

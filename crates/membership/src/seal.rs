@@ -1,25 +1,25 @@
-//! Texts that only this site can have written: links and forms carry them, and nothing of them has
-//! to be remembered.
+//! Texts that only this site can have written. Links and forms carry them, so that the store need not
+//! remember anything.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
-/// So much of the signature stands in a text: 128 bits.
+/// The length of a signature, in bytes: 128 bits.
 const SIGNATURE: usize = 16;
 
-/// Between the fields; none has it in it.
+/// Separates the fields; no field contains it.
 const BETWEEN: char = '\0';
 
-/// Writes fields for a purpose. What was sealed for one purpose is worth nothing for another.
+/// Seals fields for a purpose. A text that is sealed for one purpose is invalid for another.
 pub fn seal(secret: &[u8], purpose: &str, fields: &[&str]) -> String {
     let text = fields.join(&BETWEEN.to_string());
     let signature = keyed(secret, &["seal", purpose, &text]).finalize().into_bytes();
     format!("{}.{}", BASE64.encode(&text), BASE64.encode(&signature[..SIGNATURE]))
 }
 
-/// The fields of what was sealed here for that purpose; there are as many as were written.
+/// The fields of a sealed text, if this site sealed it for that purpose.
 pub fn open(secret: &[u8], purpose: &str, sealed: &str) -> Option<Vec<String>> {
     let (text, signature) = sealed.split_once('.')?;
     let text = String::from_utf8(BASE64.decode(text).ok()?).ok()?;
@@ -28,7 +28,7 @@ pub fn open(secret: &[u8], purpose: &str, sealed: &str) -> Option<Vec<String>> {
     Some(text.split(BETWEEN).map(str::to_owned).collect())
 }
 
-/// Each text with its length before it: no two lists of texts look the same.
+/// Each text is preceded by its length, so that different lists of texts have different hashes.
 pub fn keyed(secret: &[u8], texts: &[&str]) -> Hmac<Sha256> {
     // HMAC takes keys of any length (RFC 2104 §2), so there is no error to report.
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).unwrap_or_else(|_| unreachable!());
@@ -65,7 +65,7 @@ mod tests {
             let at = flip % bytes.len();
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(bytes).unwrap();
-            // The last letter of base64 has bits that say nothing.
+            // Some bits of the last base64 letter have no meaning.
             prop_assert!(at + 1 == changed.len() || changed.as_bytes()[at + 1] == b'.'
                 || open(b"key", "login", &changed).is_none());
         }

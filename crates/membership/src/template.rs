@@ -3,13 +3,13 @@
 
 use dormouse_store::{Config, List};
 
-/// Names and values that a text may use. Of two with one name the later counts.
+/// Names and values for a text. Of two with one name the later counts.
 pub type Fields = Vec<(&'static str, String)>;
 
-/// The field of the place of all pages. What stands behind it in a text is the name of one.
+/// The field for the base address of all pages. What follows it in a text is a page's name.
 const PAGES: &str = "web_page_url";
 
-/// The fields every text of a list may use. Where there are no pages, a mail stands for each of them.
+/// The fields of every text of a list. On a site without pages, a mail address replaces each page.
 pub fn list_fields(list: &List, config: &Config) -> Fields {
     let settings = &list.settings;
     vec![
@@ -24,7 +24,7 @@ pub fn list_fields(list: &List, config: &Config) -> Fields {
     ]
 }
 
-/// Fills a text in. A field that is not known stays as it is written.
+/// Fills in a text. Unknown fields stay as they are written.
 pub fn fill(text: &str, fields: &Fields, dollars: bool) -> String {
     let mut out = String::with_capacity(text.len() + 64);
     let sign = if dollars { '$' } else { '%' };
@@ -44,7 +44,7 @@ pub fn fill(text: &str, fields: &Fields, dollars: bool) -> String {
     out
 }
 
-/// The values that a template was filled in with to give `text`, if it could have.
+/// The values with which a template would give `text`, if it can.
 pub fn values(template: &'static str, text: &str) -> Option<Fields> {
     let mut fields = Fields::new();
     let mut parts = template.split("%(");
@@ -63,7 +63,7 @@ pub fn values(template: &'static str, text: &str) -> Option<Fields> {
     rest.is_empty().then_some(fields)
 }
 
-/// How long the name of a page is that `text` begins with; fields may stand in it.
+/// The length of a page's name at the start of `text`; it may contain fields.
 fn page_name(text: &str) -> usize {
     let mut end = 0;
     while let Some(letter) = text[end..].chars().next() {
@@ -78,7 +78,7 @@ fn page_name(text: &str) -> usize {
     text[..end].trim_end_matches(['.', ',', ';', ':', '!', '?']).len()
 }
 
-/// `%(name)s` or `%%` at the start of `text`: how long it is, its name, and what stands for it.
+/// `%(name)s` or `%%` at the start of `text`: its length, name and value.
 fn percent_field<'t>(text: &'t str, fields: &Fields) -> (usize, &'t str, String) {
     if text.starts_with("%%") {
         return (2, "", "%".to_owned());

@@ -1,5 +1,5 @@
-//! What a moderator decided on a request to join or leave is taken back, for a minute and as long as
-//! nothing of it was sent.
+//! Reverts a moderator's decision on a request to join or leave, for a minute and as long as nothing
+//! that it sent has left its queue.
 
 use crate::moderation::named::take_from;
 use crate::requests::describe;
@@ -8,7 +8,7 @@ use dormouse_spool::{Claim, EntryName, Queue, Spool, clock, fault};
 use dormouse_store::decided::UNDO;
 use dormouse_store::{Changed, DecidedRequest, List, Store};
 
-/// How it is noted in the history of an address.
+/// The source that is noted in an address's history.
 fn how(origin: &Origin) -> String {
     let by = match origin.means {
         Means::Web => "on the web",
@@ -18,7 +18,7 @@ fn how(origin: &Origin) -> String {
     format!("a moderator took the decision back, {by}")
 }
 
-/// The entries that a decision sent; nothing if one of them can be no entry of ours.
+/// The entries that a decision sent; `None` if one of them is not an entry's name.
 fn sent(kept: &DecidedRequest) -> Option<Vec<(Queue, EntryName)>> {
     let entry = |(queue, name): &(String, String)| {
         Some((queue.parse::<Queue>().ok()?, EntryName::from_base(name)))
@@ -26,11 +26,11 @@ fn sent(kept: &DecidedRequest) -> Option<Vec<(Queue, EntryName)>> {
     kept.sent.iter().map(entry).collect()
 }
 
-/// What was decided on a list's requests in the last minute and can be taken back: nothing of it has
-/// left its queue.
+/// Returns the decisions of the last minute on a list's requests that can be undone, because nothing that
+/// they sent has left its queue.
 ///
 /// # Errors
-/// When the database fails.
+/// If the database fails.
 pub fn undoable(
     spool: &Spool,
     store: &Store,
@@ -43,14 +43,14 @@ pub fn undoable(
     Ok(kept)
 }
 
-/// Takes a decision back, and the request waits again. False if it is too late: a minute is over, what
+/// Reverts a decision, and the request waits again. Returns false if it is too late: a minute is over, what
 /// was sent has left its queue, or the membership has changed since.
 ///
-/// What was sent is claimed before, and removed after: a crash in between may let it go on its way all
-/// the same, and loses nothing.
+/// The sent entries are claimed before the request waits again, and removed after that: after a crash in
+/// between they may still be sent, and nothing is lost.
 ///
 /// # Errors
-/// When the database or a queue fails.
+/// If the database or a queue fails.
 pub fn undo(
     spool: &Spool,
     store: &Store,

@@ -1,4 +1,4 @@
-//! A list is closed: it takes no posts and no members, and its archive stays.
+//! Closes a list: it accepts no posts and no members any more, and its archive stays.
 
 use super::keep;
 use crate::RunError;
@@ -6,27 +6,27 @@ use dormouse_spool::clock;
 use dormouse_store::{List, Site, Store, StoreError};
 use std::path::PathBuf;
 
-/// What closing does to a list, to be said before.
+/// The effects of closing a list, to be shown first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closing {
-    /// Its members, who stay or go.
+    /// The number of members.
     pub members: u64,
-    /// Posts that wait for a moderator. They go on waiting, and go out if they are let through.
+    /// The number of held posts. They stay, and are sent if a moderator approves them.
     pub posts: usize,
-    /// Requests to join or leave that wait.
+    /// The number of waiting requests to join or leave.
     pub requests: usize,
     /// Whether there is an archive, which stays as readable as it is.
     pub has_archive: bool,
 }
 
-/// What closing a list would mean.
+/// Returns the effects of closing a list.
 pub fn closing(site: &Site, store: &Store, list: &List) -> Result<Closing, StoreError> {
     let super::Going { members, posts, requests, has_archive } = super::going(site, store, list)?;
     Ok(Closing { members, posts, requests, has_archive })
 }
 
-/// Closes a list. Its members stay, or else they go with no mail about it, and the file is named in which
-/// the whole list is kept as it was.
+/// Closes a list. Its members stay, or they are removed without notices; then the file is returned to
+/// which the whole list was saved.
 pub fn close(
     site: &Site,
     store: &Store,
@@ -46,7 +46,7 @@ pub fn close(
     Ok(kept)
 }
 
-/// Opens it again.
+/// Opens a closed list again.
 pub fn reopen(store: &Store, list: &List) -> Result<(), StoreError> {
     store.write(|tx| tx.change_settings(&list.name, &[("closed", "no")]))
 }

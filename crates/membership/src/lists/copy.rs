@@ -1,4 +1,4 @@
-//! A new list like another, with as much of that one as is wanted.
+//! Creates a list as a copy of another.
 
 use super::{ListError, NewList, create};
 use dormouse_spool::clock;
@@ -7,20 +7,20 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// What a copy of a list gets beside its settings.
+/// What a copy of a list gets in addition to its settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Copy<'c> {
     /// Its name: `name`, or `name@host`.
     pub name: &'c str,
-    /// Its owners; those of the other list, and its moderators, when there are none.
+    /// The owners. If empty, the other list's owners and moderators are copied.
     pub owners: &'c [String],
-    /// Whether the other list's members are its members, too. They get no mail about it.
+    /// Whether the members are copied, too. They get no mail about it.
     pub members: bool,
-    /// Who does this, for the members' records of consent.
+    /// The person who does this, for the members' records of consent.
     pub who: &'c str,
 }
 
-/// Creates a list like another; how many members it has.
+/// Creates a list like another, and returns its number of members.
 pub fn copy(
     site: &Site,
     store: &Store,
@@ -32,7 +32,7 @@ pub fn copy(
     let about =
         [("description", other.settings.description.as_str()), ("info", &other.settings.info)];
     let mut settings = about.to_vec();
-    // `moderator` is among what `like` gives; somebody else's list has its own.
+    // `like` copies `moderator`, too; a list with other owners must not get it.
     let nobody = [("moderator", "")];
     match copy.owners.is_empty() {
         true => settings.push(("moderator", &moderators)),
@@ -57,7 +57,7 @@ pub fn copy(
     Ok((list, members))
 }
 
-/// Copies a directory of directories of files. What is there already stays.
+/// Copies a directory of directories of files. Existing files are kept.
 fn copy_texts(from: &Path, to: &Path) -> io::Result<()> {
     let entries = match fs::read_dir(from) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

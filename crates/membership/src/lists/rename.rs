@@ -1,8 +1,8 @@
-//! A list gets another name.
+//! Renames a list.
 //!
-//! The name changes in one transaction of the store, and from then on the list is found under both. The
-//! files that are called after it follow, and whatever process comes next finishes that
-//! ([`settle`]) where one died.
+//! The name changes in one transaction of the store, and from then on the list is found under both
+//! names. Then the files that are named after it are renamed. If the process dies in between, the next
+//! one finishes that ([`settle`]).
 
 use crate::RunError;
 use dormouse_archive::moving::{self, Moving};
@@ -11,36 +11,36 @@ use dormouse_store::{List, Site, Store, StoreError};
 use std::io;
 use std::path::PathBuf;
 
-/// What a new name means for a list, to be said before.
+/// The effects of a new name, to be shown first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consequences {
-    /// Its posting address now.
+    /// The posting address now.
     pub old_address: String,
-    /// And then.
+    /// The posting address after that.
     pub new_address: String,
-    /// Its members, whose filters may go by the old name.
+    /// The number of members, whose filters may match the old name.
     pub members: u64,
-    /// Posts and requests that wait, which stay.
+    /// The number of held posts and waiting requests, which stay.
     pub waiting: usize,
-    /// Whether it has an archive, which moves.
+    /// Whether there is an archive, which moves.
     pub has_archive: bool,
 }
 
-/// `name` or `name@host`, as somebody types it, as the list's name in the store and its host.
+/// Splits `name` or `name@host`, as typed, into the list's name in the store and its host.
 fn wanted(store: &Store, list: &List, new: &str) -> Result<(String, String), StoreError> {
     let new = new.trim().to_lowercase();
     let (local, host) = match new.split_once('@') {
         Some((local, host)) => (local, host.to_owned()),
         None => (new.as_str(), list.settings.host_name.clone()),
     };
-    // As for a new list: a name that a list at another host has stays that one's in the store.
+    // As for a new list: if a list at another host has the name, that list keeps it in the store.
     let taken = store.list(local)?.filter(|found| found.id != list.id);
     let elsewhere =
         taken.is_some_and(|found| !found.settings.host_name.eq_ignore_ascii_case(&host));
     Ok((if elsewhere { format!("{local}@{host}") } else { local.to_owned() }, host))
 }
 
-/// What a new name would mean.
+/// Returns the effects of a new name.
 pub fn consequences(
     site: &Site,
     store: &Store,
@@ -48,7 +48,7 @@ pub fn consequences(
     new: &str,
 ) -> Result<Consequences, StoreError> {
     let (name, host) = wanted(store, list, new)?;
-    // Whether it may be called so.
+    // Checks that the name is allowed.
     let renamed = store.rehearse(|tx| tx.rename_list(list, &name, &host))?;
     Ok(Consequences {
         old_address: list.address(),
@@ -59,18 +59,18 @@ pub fn consequences(
     })
 }
 
-/// Gives a list another name: `name`, or `name@host`.
+/// Renames a list to `name` or `name@host`.
 ///
 /// # Errors
-/// [`StoreError::Setting`] or [`StoreError::ListExists`] when it cannot be called so, and
-/// [`ArchiveError::Taken`] when an earlier list's archive is in the way. Nothing is changed then.
+/// [`StoreError::Setting`] or [`StoreError::ListExists`] if the name is not allowed, and
+/// [`ArchiveError::Taken`] if an earlier list's archive is in the way. Nothing is changed then.
 pub fn rename(site: &Site, store: &Store, list: &List, new: &str) -> Result<List, RunError> {
     settle(site, store)?;
     let (name, host) = wanted(store, list, new)?;
     if name == list.name {
         return Ok(store.write(|tx| tx.rename_list(list, &name, &host))?);
     }
-    // Refused before anything is written down.
+    // Checked before anything is written.
     store.rehearse(|tx| tx.rename_list(list, &name, &host))?;
     let texts = texts(site, &name);
     if texts.symlink_metadata().is_ok() {
@@ -89,7 +89,7 @@ pub fn rename(site: &Site, store: &Store, list: &List, new: &str) -> Result<List
     Ok(renamed)
 }
 
-/// Finishes what processes began that died while they gave lists other names.
+/// Finishes the renames of processes that died.
 pub fn settle(site: &Site, store: &Store) -> Result<(), RunError> {
     for (from, to) in moving::unfinished(site)? {
         let Some(moving) = Moving::resume(site, &from, &to)? else { continue };
@@ -118,13 +118,13 @@ fn finish(
     Ok(store.settle_archive(to)?)
 }
 
-/// Where a list's own texts are.
+/// The directory of a list's own texts.
 fn texts(site: &Site, name: &str) -> PathBuf {
     site.dir().join("lists").join(name)
 }
 
-/// Mail to a name that a list had before reaches it no more, and another list may have it. False when
-/// it had none such.
+/// Gives up a former name of a list: mail to it no longer reaches the list, and another list may have
+/// it. Returns false if the list had no such name.
 pub fn forget(store: &Store, list: &List, name: &str) -> Result<bool, StoreError> {
     store.write(|tx| tx.forget_former_name(list.id, name))
 }

@@ -1,4 +1,4 @@
-//! What a moderator decides on a held post. Whether by command, link or mail: it happens here.
+//! Carries out a moderator's decisions on held posts, whether they come by command, link or mail.
 
 use super::link::{Action, BadLink, Link};
 use super::named::{Added, add_to, take_from};
@@ -17,32 +17,32 @@ use dormouse_trace::{Event, Place, Step, Trace};
 use std::fmt;
 use std::path::Path;
 
-/// A decision.
+/// A decision on a held post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// To the list. With `remember` the sender's posts are not held again for being this sender's.
+    /// Send it to the list.
     Approve {
-        /// Trust the sender from now on.
+        /// Accept the sender's later posts without holding them for who the sender is.
         remember: bool,
     },
-    /// Back to its sender, with the moderator's words.
+    /// Return it to its sender.
     Reject {
-        /// Why; nothing for what the list says in such cases ([`rejection_notice`]).
+        /// The moderator's words; `None` for the list's own ([`rejection_notice`]).
         reason: Option<String>,
     },
-    /// Dropped. With `ban` the sender's next posts are, too, and the address may not subscribe.
+    /// Discard it.
     Discard {
-        /// Shut the sender out.
+        /// Discard the sender's later posts, too, and refuse the address as a subscriber.
         ban: bool,
     },
-    /// Dropped, because it waited longer than the list lets posts wait.
+    /// Discard it, because it waited longer than the list allows.
     Expire,
-    /// Taken back by its sender.
+    /// Discard it, because its sender cancelled it.
     Cancel,
 }
 
 impl fmt::Display for Decision {
-    /// Who decided, and what else, for the trace.
+    /// Names who decided, and the effects on the sender, for the trace.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Decision::Approve { remember: false }
@@ -64,7 +64,7 @@ impl fmt::Display for Decision {
 }
 
 impl Decision {
-    /// The same without what it changes for the sender's later posts.
+    /// The same decision without its effects on the sender's later posts.
     fn for_once(&self) -> Decision {
         match self {
             Decision::Approve { .. } => Decision::Approve { remember: false },
@@ -74,25 +74,25 @@ impl Decision {
     }
 }
 
-/// What became of a decision.
+/// The result of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
-    /// It is carried out.
+    /// The decision was carried out.
     Done,
-    /// It is, but the sender is neither trusted nor shut out: what stands in From is no address that a
-    /// setting could name. One that begins with `^` would be a pattern there.
+    /// It was carried out, but has no effect on the sender's later posts: the address in From cannot be
+    /// written to a setting. One that begins with `^`, for example, would be a pattern there.
     NotRemembered,
-    /// The post did not wait any more.
+    /// The post was not waiting any more.
     TooLate,
 }
 
-/// Why a link leads nowhere.
+/// Why a link to a held post is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// The link is not good.
+    /// The link is not valid.
     #[error(transparent)]
     Bad(#[from] BadLink),
-    /// The post waits no longer.
+    /// The post was decided on; the text says how.
     #[error("this post does not wait any more: {0}")]
     Decided(String),
     /// The database failed.
@@ -100,10 +100,10 @@ pub enum LinkError {
     Store(#[from] StoreError),
 }
 
-/// What is said where nobody knows any more what was decided.
+/// Shown if it is no longer known what was decided.
 pub const DECIDED: &str = "somebody has decided on it";
 
-/// Where decisions are taken.
+/// Carries out decisions on the held posts of a site.
 #[derive(Debug, Clone, Copy)]
 pub struct Desk<'d> {
     /// The site.
@@ -115,7 +115,7 @@ pub struct Desk<'d> {
 }
 
 impl Desk<'_> {
-    /// The post that a link leads to, and what the link lets one do.
+    /// Returns the post that a link leads to, and what the link's holder may do.
     pub fn follow(&self, token: &str) -> Result<(Held, Action), LinkError> {
         let id = Link::held_id_of(token).ok_or(BadLink::Forged)?;
         let secret = self.store.existing_secret(SECRET)?.ok_or(BadLink::Forged)?;
@@ -126,7 +126,7 @@ impl Desk<'_> {
         Ok((held, link.action))
     }
 
-    /// What became of a post that waits no longer, for one who has a link to it.
+    /// Returns what was decided on the post of a link.
     fn decided(&self, id: HeldId, token: &str, secret: &[u8]) -> Result<LinkError, LinkError> {
         let Some(settled) = self.store.settled_post(id)? else {
             return Ok(LinkError::Decided(DECIDED.to_owned()));
@@ -155,15 +155,15 @@ impl Desk<'_> {
         self.store.write(|tx| tx.secret(SECRET))
     }
 
-    /// The entry as it was held: message and metadata.
+    /// The held entry: message and metadata.
     pub fn entry(&self, held: &Held) -> Result<Entry, RunError> {
         entry(self.store, held)
     }
 
-    /// Carries a decision out.
+    /// Carries out a decision.
     ///
-    /// What follows from it is in its queue before the post is out of the store; a crash in between
-    /// leaves it in both, and deciding again overwrites the same entry.
+    /// The resulting entry is in its queue before the post is removed from the store. After a crash in
+    /// between the post still waits, and deciding again overwrites the same entry.
     pub fn decide(&self, list: &List, held: &Held, decision: &Decision) -> Result<Taken, RunError> {
         self.store.write(|tx| -> Result<Taken, RunError> {
             let Some(decided) = decide(self.site, tx, list, held, decision)? else {
@@ -183,8 +183,8 @@ impl Desk<'_> {
         })
     }
 
-    /// What was decided on a list's posts in the last minute and can be taken back: nothing of it has
-    /// left its queue.
+    /// Returns the decisions of the last minute on a list's posts that can be undone, because nothing
+    /// that they sent has left its queue.
     pub fn undoable(&self, list: &List) -> Result<Vec<Kept>, RunError> {
         let mut kept = self.store.decided_posts(list.id, clock::seconds() - UNDO)?;
         let is_waiting = |kept: &Kept| match output_of(kept) {
@@ -195,11 +195,11 @@ impl Desk<'_> {
         Ok(kept)
     }
 
-    /// Takes a decision back, and the post waits again. False if it is too late: a minute is over, or
-    /// what was sent has left its queue.
+    /// Reverts a decision, and the post waits again. Returns false if it is too late: a minute is over,
+    /// or what was sent has left its queue.
     ///
-    /// What was sent is claimed before the post is held again and removed after: a crash in between
-    /// may let it go on its way all the same, and loses nothing.
+    /// The sent entry is claimed before the post is held again, and removed after that: after a crash
+    /// in between it may still be sent, and nothing is lost.
     pub fn undo(&self, list: &List, kept: &Kept) -> Result<bool, RunError> {
         let id = kept.held.id;
         if kept.at <= clock::seconds() - UNDO {
@@ -235,7 +235,7 @@ impl Desk<'_> {
         Ok(is_undone)
     }
 
-    /// Sends a copy of a post to somebody; it goes on waiting.
+    /// Sends a copy of a held post to an address; the post still waits.
     pub fn forward(&self, list: &List, held: &Held, to: &[String]) -> Result<(), RunError> {
         let message = Message::parse(self.entry(held)?.message);
         let notices = Notices { list, site: self.site };
@@ -248,17 +248,17 @@ impl Desk<'_> {
     }
 }
 
-/// What a decision came to.
+/// The result of a decision inside a transaction.
 pub struct Decided {
-    /// What the trace says of the post.
+    /// The event for the post's trace.
     pub event: Event,
-    /// What is sent on its way.
+    /// The entry that is sent as a result.
     pub output: Option<Output>,
-    /// Whether what the decision says of the sender holds from now on.
+    /// Whether the decision's effects on the sender were stored.
     pub is_remembered: bool,
 }
 
-/// Carries a decision out inside a transaction; nothing if the post did not wait any more.
+/// Carries out a decision inside a transaction; `None` if the post was not waiting any more.
 pub fn decide(
     site: &Site,
     tx: &Tx<'_>,
@@ -306,11 +306,11 @@ pub fn decide(
     Ok(Some(Decided { event, output, is_remembered }))
 }
 
-/// What a list without words of its own says.
+/// The reason if the list has none of its own.
 const NO_REASON: &str = "No reason was given.";
 
-/// What the sender of a held post is told when it is refused without a moderator's own words, as the
-/// list said when it was held.
+/// What the sender of a held post is told if it is rejected without a moderator's own words: the words
+/// that the list had when it held the post.
 pub fn rejection_notice(entry: &Entry) -> Option<String> {
     let text = entry.metadata.envelope().rejection_notice()?.trim().to_owned();
     (!text.is_empty()).then_some(text)
@@ -321,7 +321,7 @@ fn entry(store: &Read, held: &Held) -> Result<Entry, RunError> {
     Ok(Entry::from_bytes(&content, Path::new(&format!("held post {}", held.id)))?)
 }
 
-/// What a decision sends on its way.
+/// The entry that a decision sends.
 fn outcome(
     site: &Site,
     store: &Read,
@@ -338,8 +338,7 @@ fn outcome(
             let usual = || rejection_notice(&entry).unwrap_or_else(|| NO_REASON.to_owned());
             let reason = reason.clone().unwrap_or_else(usual);
             let message = Message::parse(entry.message);
-            // A person decided that there is something to say to this address; a program's mail
-            // is not answered all the same.
+            // A moderator decided that this address gets a reply; even so, a program's mail gets none.
             let answer =
                 vouch::is_answerable(&message, &entry.metadata) && !held.post.sender.is_empty();
             let notices = Notices { list, site };
@@ -350,8 +349,8 @@ fn outcome(
     })
 }
 
-/// The post goes on behind the moderation; it is not judged again (docs/spec/pipeline.md §10 would have
-/// it go through everything again).
+/// The post continues after moderation; it is not checked again (docs/spec/pipeline.md §10 lets it go
+/// through everything again).
 fn approved(list: &List, mut entry: Entry) -> Output {
     let mut message = Message::parse(entry.message);
     message.set("X-Mailman-Approved-At", &date::rfc5322(clock::now()));
@@ -363,11 +362,11 @@ fn approved(list: &List, mut entry: Entry) -> Output {
     Output { queue: Queue::In, label: "approved".to_owned(), entry }
 }
 
-/// After this handler nothing asks whether a post may pass.
+/// No handler after this one decides whether a post may pass.
 const LAST_OF_MODERATION: &str = "Hold";
 
-/// The handlers that a post which a moderator let through has yet to meet: those after the one that
-/// held it, and after everything that asks whether a post may pass.
+/// The handlers that an approved post has yet to pass: those after the one that held it, and after
+/// everything that decides whether a post may pass.
 fn after_moderation(list: &List, metadata: &Metadata) -> Vec<String> {
     let own = &list.settings.pipeline;
     let order = match own.is_empty() {
@@ -379,17 +378,17 @@ fn after_moderation(list: &List, metadata: &Metadata) -> Vec<String> {
     order[last.map_or(0, |last| last + 1)..].to_vec()
 }
 
-/// What a decision sent on its way, if anything.
+/// The entry that a decision sent, if any.
 fn output_of(kept: &Kept) -> Option<(Queue, EntryName)> {
     let (queue, name) = &kept.sent;
     Some((queue.parse().ok()?, EntryName::from_base(name)))
 }
 
-/// Stands among what a decision changed where a member's posts are not held any more.
+/// Stored among the effects of a decision if the member's moderation flag was cleared.
 const TRUSTED: &str = "member";
 
-/// What a decision changes for the sender's later posts; what was changed, to be taken back. Nothing if
-/// the sender cannot be named.
+/// Stores what a decision means for the sender's later posts, and returns what was changed, so that it
+/// can be undone; `None` if the sender cannot be named.
 fn remember(
     tx: &Tx<'_>,
     list: &List,
@@ -421,7 +420,7 @@ fn remember(
     Ok(Some(changed))
 }
 
-/// Takes back what a decision changed for the sender's later posts.
+/// Reverts what a decision changed for the sender's later posts.
 fn forget(tx: &Tx<'_>, list: &List, kept: &Kept) -> Result<(), StoreError> {
     let sender = &kept.held.post.sender;
     for changed in kept.changed.lines() {

@@ -1,5 +1,4 @@
-//! What the clock does for what waits (Mailman's `cron/checkdbs`): reminders of posts and requests,
-//! and an end to waiting.
+//! The periodic job for what waits for moderators (Mailman's `cron/checkdbs`): reminders, and expiry.
 
 use super::SECRET;
 use super::desk::{Decision, Desk};
@@ -11,22 +10,22 @@ use crate::requests::{self, describe};
 use dormouse_spool::EntryName;
 use dormouse_store::{Held, HeldRequest, List, Period};
 
-/// What the job came to.
+/// The result of the job, in numbers.
 #[derive(Debug, Default, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct WaitingTally {
     /// Lists whose moderators were reminded.
     pub reminded: u64,
-    /// Posts that waited too long and were dropped.
+    /// Posts that expired.
     pub expired: u64,
-    /// Requests to join or leave that waited too long and were dropped.
+    /// Requests to join or leave that expired.
     pub requests_expired: u64,
 }
 
 const DAY: f64 = 86_400.0;
 
-/// Drops posts that waited longer than `max_days_to_hold`, requests that waited longer than
-/// `max_days_to_hold_requests`, and what nobody confirmed, and reminds moderators of what waits for
-/// them, once a day and list. `now` is in seconds since the epoch.
+/// Expires posts that waited longer than `max_days_to_hold`, requests that waited longer than
+/// `max_days_to_hold_requests`, and unconfirmed requests; and reminds moderators of what waits, once a
+/// day and list. `now` is in seconds since the epoch.
 pub fn check(desk: &Desk<'_>, today: &Period, now: f64) -> Result<WaitingTally, RunError> {
     let mut tally = WaitingTally::default();
     for list in desk.store.lists()? {
@@ -38,7 +37,7 @@ pub fn check(desk: &Desk<'_>, today: &Period, now: f64) -> Result<WaitingTally, 
         let notices = Notices { list: &list, site: desk.site };
         if !expired.is_empty() {
             tally.expired += expired.len() as u64;
-            // Told before dropped: a crash in between repeats the notice.
+            // Told before it is discarded: a crash in between repeats the notice.
             send(desk, &list, now, notices.held_expired(&expired))?;
             for held in &expired {
                 desk.decide(&list, held, &Decision::Expire)?;
@@ -79,7 +78,8 @@ pub fn check(desk: &Desk<'_>, today: &Period, now: f64) -> Result<WaitingTally, 
     Ok(tally)
 }
 
-/// Nobody is told, as of posts: whoever asked may be a stranger. False if it had been decided on.
+/// Discards a request. As with posts, the requester is not told: it may be a forged address. Returns
+/// false if a decision was faster.
 fn drop_request(desk: &Desk<'_>, list: &List, held: &HeldRequest) -> Result<bool, RunError> {
     let decision = requests::Decision::Discard { ban: false };
     let origin = Origin::owner("the clock: it waited too long");

@@ -1,5 +1,5 @@
-//! Links by which a held post is decided on without a login. Each names one post, one action and
-//! an end, and is signed with the site's key.
+//! Links that decide on a held post without a login. Each names one post, one action and an end, and is
+//! signed with the site's key.
 
 use crate::seal::keyed;
 use base64::Engine as _;
@@ -15,11 +15,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub enum Action {
     /// Decide as a moderator.
     Review,
-    /// Take one's own post back.
+    /// Cancel one's own post.
     Cancel,
 }
 
-/// So much of the signature stands in a link: 128 bits.
+/// The length of the signature in a link, in bytes: 128 bits.
 const SIGNATURE: usize = 16;
 
 /// A link to one held post.
@@ -27,27 +27,27 @@ const SIGNATURE: usize = 16;
 pub struct Link {
     /// The post's number.
     pub held_id: HeldId,
-    /// What may be done.
+    /// The permitted action.
     pub action: Action,
-    /// Until when, in seconds since the epoch.
+    /// The end of its validity, in seconds since the epoch.
     pub expires: u64,
-    /// The post's own cookie: the link is good for no other post that might have its number.
+    /// The post's own cookie, so that the link is invalid for a later post with the same number.
     cookie: String,
 }
 
-/// Why a link is not good.
+/// Why a link is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadLink {
-    /// It was not made here, or was changed on its way.
+    /// It was not created here, or was changed on its way.
     #[error("this link is not one of ours, or was cut off on its way")]
     Forged,
-    /// Its time is over.
+    /// It has expired.
     #[error("this link has expired")]
     Expired,
 }
 
 impl Link {
-    /// A link to a post that is good for some time.
+    /// A link to a post that is valid for `lifetime`.
     pub fn new(held: &Held, action: Action, lifetime: Duration) -> Link {
         let expires = (clock::now() + lifetime).duration_since(UNIX_EPOCH);
         Link {
@@ -58,24 +58,24 @@ impl Link {
         }
     }
 
-    /// What stands in the address: number, action, end and signature.
+    /// The link's part of the address: number, action, end and signature.
     pub fn token(&self, secret: &[u8]) -> String {
         let signature = self.mac(secret).finalize().into_bytes();
         format!("{}.{}", self.text(), URL_SAFE_NO_PAD.encode(&signature[..SIGNATURE]))
     }
 
-    /// The whole address, below the list's web pages.
+    /// The whole address on the list's pages.
     pub fn url(&self, list: &List, config: &Config, secret: &[u8]) -> String {
         let base = list.web_page_url(config);
         format!("{base}held/{}", self.token(secret))
     }
 
-    /// The number of the post that a token speaks of; it proves nothing.
+    /// The post's number in a token. It proves nothing: the signature is not checked.
     pub fn held_id_of(token: &str) -> Option<HeldId> {
         token.split('.').next()?.parse().ok()
     }
 
-    /// Checks a token against the post it speaks of.
+    /// Checks a token against its post.
     pub fn check(
         token: &str,
         held: &Held,
@@ -118,8 +118,8 @@ impl Link {
     }
 }
 
-/// The cookie of a held post: as Mailman's, but made from the entry, so that a batch that is
-/// repeated after a crash makes the same one.
+/// The cookie of a held post: in Mailman's form, but derived from the entry, so that a batch that is
+/// repeated after a crash creates the same one.
 pub fn cookie(secret: &[u8], entry: &str) -> String {
     let digest = keyed(secret, &["cookie", entry]).finalize().into_bytes();
     digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect()

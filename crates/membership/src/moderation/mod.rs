@@ -1,11 +1,11 @@
-//! Posts that wait for a moderator: how they come to wait, what decides on them.
+//! Held posts: how they are decided on, and how moderators are told.
 //!
 //! - [`desk`]: what a moderator may decide, on the command line, by a link or by mail.
 //! - [`link`]: signed links that need no login.
-//! - [`jobs`]: reminders, and posts that waited too long.
+//! - [`jobs`]: reminders, and expiry.
 //! - `named`: addresses in settings.
-//! - [`turn`]: how moderators hear of what waits.
-//! - [`vouch`]: whether a sender's address is its own.
+//! - [`turn`]: which kind of notice moderators get.
+//! - [`vouch`]: whether a sender's address is authenticated and may get a reply.
 
 pub mod desk;
 pub mod jobs;

@@ -1,21 +1,20 @@
-//! Addresses in settings of a list: who is trusted, who is shut out.
+//! Adds addresses to list settings and removes them: trusted and banned senders.
 
 use dormouse_mail::address::Address;
 use dormouse_store::{List, StoreError, Tx};
 
-/// Whether an address was added to a setting.
+/// The result of adding an address to a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Added {
-    /// It is there from now on.
+    /// It was added.
     Now,
-    /// It was there before.
+    /// It was in the setting already.
     Before,
-    /// It is no address. Such settings take what begins with `^` for a pattern, and with `@` for a
-    /// list.
+    /// It cannot be added: such settings read `^…` as a pattern, and `@…` as a list.
     NoAddress,
 }
 
-/// Adds an address to a list setting that names addresses, once.
+/// Adds an address to a list setting, unless it is already in it.
 pub(crate) fn add_to(
     tx: &Tx<'_>,
     list: &List,
@@ -25,7 +24,7 @@ pub(crate) fn add_to(
     if Address::parse(address).is_err() {
         return Ok(Added::NoAddress);
     }
-    // As it is now, not as it was when the list was read.
+    // Read again: the caller may have read the list long ago.
     let current = tx.list(&list.name)?.and_then(|list| list.settings.get(setting));
     let current = current.unwrap_or_default();
     if current.lines().any(|line| line.eq_ignore_ascii_case(address)) {
@@ -35,7 +34,7 @@ pub(crate) fn add_to(
     Ok(Added::Now)
 }
 
-/// Takes an address out of a list setting that names addresses.
+/// Removes an address from a list setting.
 pub(crate) fn take_from(
     tx: &Tx<'_>,
     list: &List,

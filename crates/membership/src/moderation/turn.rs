@@ -1,24 +1,24 @@
-//! How moderators hear of what waits for them: not by a notice for each of a thousand posts.
+//! Limits the notices about held posts: a thousand posts do not cause a thousand notices.
 
 use crate::budget;
 use dormouse_store::{ListId, StoreError, Tx};
 
-/// How moderators hear of something that waits for them.
+/// How moderators are told of something that waits for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// By a notice of its own.
+    /// A notice of its own.
     Single,
-    /// By one about everything that waits.
+    /// One notice about everything that waits.
     Summary,
-    /// With the next summary, or by the daily reminder.
+    /// No notice now: the next summary or the daily reminder names it.
     Quiet,
 }
 
-/// So many notices of their own go to the moderators of a list in a day.
+/// The number of individual notices for a list's moderators in a day.
 const SINGLE: u64 = 10;
 
-/// The first of a day have notices of their own; then every time that their number has doubled there
-/// is one about all that wait.
+/// Decides on the notice: the first of a day get one each; then one about everything that waits is sent
+/// whenever the number has doubled.
 pub fn turn(store: &Tx<'_>, list_id: ListId, now: f64) -> Result<Turn, StoreError> {
     const KIND: &str = "moderators";
     let (list, today) = (list_id.to_string(), budget::today(now));

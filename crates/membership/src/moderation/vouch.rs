@@ -1,5 +1,5 @@
-//! Whether a sender may be answered: an address that nobody vouches for may be forged, and then
-//! the answer goes to somebody who never wrote (backscatter). And nothing answers a program.
+//! Decides whether a sender may get a reply. An address that is not authenticated may be forged, and
+//! the reply would go to a person who never wrote (backscatter). Programs never get one.
 
 use crate::budget::Budget;
 use dormouse_auth::AuthResults;
@@ -8,24 +8,24 @@ use dormouse_mail::automatic::{self, Automatic};
 use dormouse_spool::Metadata;
 use dormouse_store::{Config, List, StoreError, ToStrangers, Tx};
 
-/// What shows that a program wrote a message: it carries no commands, confirms nothing, and is not
-/// answered.
+/// What shows that a program wrote a message: commands in it are ignored, it confirms nothing, and gets
+/// no reply.
 pub fn sign_of_program(message: &Message, metadata: &Metadata) -> Option<Automatic> {
     automatic::sign_of(message, metadata.envelope().envelope_sender().as_deref())
 }
 
-/// Whether a message may be answered automatically: a person wrote it, who did not ask for silence.
+/// Whether a message may get an automatic reply: a person wrote it, and did not ask for none.
 pub fn is_answerable(message: &Message, metadata: &Metadata) -> bool {
     sign_of_program(message, metadata).is_none() && !automatic::wants_no_answer(message)
 }
 
-/// What is known of a mail whose sender may be answered.
+/// A mail whose sender may get a reply.
 pub struct Answerable<'a> {
     /// The store, inside a transaction.
     pub store: &'a Tx<'a>,
     /// The site's settings.
     pub config: &'a Config,
-    /// The list it was sent to.
+    /// The list that it was sent to.
     pub list: &'a List,
     /// The mail.
     pub message: &'a Message,
@@ -34,9 +34,9 @@ pub struct Answerable<'a> {
 }
 
 impl Answerable<'_> {
-    /// Whether `sender` may be told what became of the mail, which then counts for the day: members
-    /// always, others as the site's `notices.to_strangers` says; nobody more often than the budget
-    /// has it ([`Budget`]).
+    /// Whether `sender` may be told what happened to the mail. Counts the reply if so. Members always
+    /// may; others as the site's `notices.to_strangers` says; and nobody more often than the [`Budget`]
+    /// allows.
     pub fn may_answer(&self, sender: &str) -> Result<bool, StoreError> {
         if sender.is_empty() || !self.is_known(sender)? {
             return Ok(false);
@@ -44,18 +44,19 @@ impl Answerable<'_> {
         Ok(self.spend(sender)?.is_some())
     }
 
-    /// Counts an answer to `sender`: how many more are left today, or nothing if this is one too many.
+    /// Counts a reply to `sender`. Returns how many more are left today, or `None` if this is one too
+    /// many.
     pub fn spend(&self, sender: &str) -> Result<Option<u64>, StoreError> {
         self.budget(sender).spend(self.store, self.config, sender, self.now)
     }
 
-    /// From which budget an answer to `sender` is paid.
+    /// The budget that pays a reply to `sender`.
     pub fn budget(&self, sender: &str) -> Budget {
         if self.is_authenticated(sender) { Budget::Vouched } else { Budget::Anybody }
     }
 
-    /// Whether `sender` is a member, or the address counts as its own by what the site's
-    /// `notices.to_strangers` says.
+    /// Whether `sender` is a member or is authenticated, as far as the site's `notices.to_strangers`
+    /// asks for it.
     pub fn is_known(&self, sender: &str) -> Result<bool, StoreError> {
         Ok(self.store.is_member(self.list.id, sender)?
             || match self.config.notices_to_strangers {
@@ -70,8 +71,8 @@ impl Answerable<'_> {
     }
 }
 
-/// Why strangers hear nothing of what becomes of their posts, and which setting changes it; nothing
-/// where they may be told.
+/// Explains why non-members are not told what happens to their posts, and which setting changes that;
+/// `None` if they may be told.
 pub fn silence(config: &Config) -> Option<&'static str> {
     match config.notices_to_strangers {
         ToStrangers::Always => None,
@@ -85,12 +86,12 @@ pub fn silence(config: &Config) -> Option<&'static str> {
     }
 }
 
-/// Whether an MTA of those names found that the message really is from `sender`'s domain: by
-/// DMARC, or by SPF or DKIM for that very domain (RFC 8601).
+/// Whether an MTA with one of these names authenticated the message's `sender`: by DMARC, or by SPF or
+/// DKIM for exactly that domain (RFC 8601).
 pub fn is_authenticated(message: &Message, authserv_ids: &[String], sender: &str) -> bool {
     let Some((_, domain)) = sender.rsplit_once('@') else { return false };
-    // Only the MTA's own: a sender may have written such fields, too, but with another name, as the
-    // MTA removes those with its own (RFC 8601 §5).
+    // Only the MTA's own fields count. A sender may have written others, but not with its name: the MTA
+    // removes those (RFC 8601 §5).
     message.fields_named("Authentication-Results").any(|field| {
         let told = AuthResults::read(&automatic::without_comments(&field.text()));
         authserv_ids.iter().any(|name| name.trim().eq_ignore_ascii_case(&told.authserv_id))

@@ -1,4 +1,4 @@
-//! What the site's administrator does, told to a list's owners.
+//! Tells a list's owners what the site's administrator did.
 
 use super::Notices;
 use super::draft::Draft;

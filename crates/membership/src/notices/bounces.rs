@@ -12,8 +12,8 @@ use dormouse_store::{BounceEvent, BounceOutcome, Delivery, Member};
 use dormouse_words::Text;
 
 impl Notices<'_> {
-    /// To a member whose delivery is off: why, and how to turn it on. An answer does that, so the
-    /// code stands in the subject (docs/spec/bounces.md §4).
+    /// To a member whose delivery is off: why, and how to turn it on. A reply does that, so the code is
+    /// in the subject (docs/spec/bounces.md §4).
     pub fn delivery_off(&self, member: &Member, why: Delivery, cookie: &str, left: i64) -> Output {
         let address = &member.address;
         let config = self.site.config();
@@ -36,7 +36,7 @@ impl Notices<'_> {
             .write("disabled")
     }
 
-    /// To one who was a member: delivery was off for too long, and nobody answered.
+    /// To a former member: delivery was off for too long, and the warnings got no reply.
     pub fn removed_silent_member(&self, address: &str, why: Delivery, language: &str) -> Output {
         let to = self.list.mailed(address);
         Draft::to_person(self, &format!("removed {}", AddressKey::of(address)), &to)
@@ -58,8 +58,8 @@ impl Notices<'_> {
         self.phrase(key, language, &Vec::new())
     }
 
-    /// To a member whose mail came back: if this comes back, too, delivery is turned off. It is sent
-    /// from an address of its own.
+    /// To a member whose mail bounced: if this bounces, too, delivery is turned off. It has an envelope
+    /// sender of its own.
     pub fn probe(&self, member: &Member, cookie: &str, bounce: Option<&Message>) -> Output {
         let address = &member.address;
         let sender = self.list.sub_address(&format!("bounces+{cookie}"));
@@ -76,7 +76,7 @@ impl Notices<'_> {
         draft.write("probe")
     }
 
-    /// To the owners: what became of a member whose mail came back.
+    /// To the owners: what happened to a member whose mail bounced.
     pub fn bounced(&self, event: &BounceEvent, what: Text, bounce: Option<&Message>) -> Output {
         let label = format!("bounced {}", AddressKey::of(&event.address));
         let mut draft = Draft::to_owners(self, &label)
@@ -94,7 +94,7 @@ impl Notices<'_> {
         draft.write("bounce")
     }
 
-    /// To the owners: many refusals that are about the list's mail and not about its members.
+    /// To the owners: many rejections are about the list's mail and not about its members.
     pub fn policy_storm(&self, event: &BounceEvent, count: u64) -> Output {
         Draft::to_owners(self, "policy-storm")
             .field("count", count)
@@ -103,7 +103,7 @@ impl Notices<'_> {
             .write("policystorm")
     }
 
-    /// To the owners: some members' server said "later" until the time was up.
+    /// To the owners: some members' server deferred a post until it was too old.
     pub fn given_up(&self, message: &Message, members: &[(String, Failure)]) -> Output {
         const MOST: usize = 20;
         let mut addresses: String =
@@ -120,8 +120,8 @@ impl Notices<'_> {
             .write("givenup")
     }
 
-    /// To the owners: mail waits in `shunt`, because the server does not take what it is. The mail
-    /// is not attached: what cannot be sent would be in the notice, too.
+    /// To the owners: mail is in `shunt`, because the server rejects its content. The mail is not
+    /// attached: the notice would be rejected, too.
     pub fn unsendable(
         &self,
         message: &Message,
@@ -137,12 +137,12 @@ impl Notices<'_> {
             .write("unsendable")
     }
 
-    /// To the owners: a message to the bounce address that is not understood.
+    /// To the owners: a message to the bounce address was not understood.
     pub fn unrecognised_bounce(&self, message: &Message) -> Output {
         Draft::to_owners(self, "unrecognised").attach(message).write("unrecognized")
     }
 
-    /// To the owners: a reader says that the list's mail is unwanted.
+    /// To the owners: a reader reported the list's mail as spam.
     pub fn complaint(&self, address: &str, report: Option<&Message>) -> Output {
         let unnamed = || self.say(dormouse_words::say("a person whom the report does not name"));
         let address = if address.is_empty() { unnamed() } else { address.to_owned() };
@@ -157,7 +157,7 @@ impl Notices<'_> {
 /// Metadata key, Mailman's: the entry is a probe.
 pub const PROBE_TOKEN: &str = "probe_token";
 
-/// What became of the member, in the words of Mailman's text.
+/// The member's fate in the words of Mailman's text.
 fn did(outcome: BounceOutcome) -> &'static str {
     match outcome {
         BounceOutcome::Disabled => "disabled",

@@ -1,4 +1,4 @@
-//! Answers to commands by mail.
+//! Replies to commands by mail.
 
 use super::draft::Draft;
 use super::{Notices, templates};
@@ -7,7 +7,7 @@ use crate::template;
 use dormouse_mail::Message;
 
 impl Notices<'_> {
-    /// What became of somebody's commands; `original` is attached.
+    /// The results of a person's commands; `original` is attached.
     pub fn command_results(
         &self,
         to: &str,
@@ -28,7 +28,7 @@ impl Notices<'_> {
         draft.write("commands")
     }
 
-    /// What can be asked for by mail; `options` is where a member's options are.
+    /// The list of commands; `options` is the address of a member's options.
     pub fn help(&self, commands: &str, options: &str, language: &str) -> String {
         let mut fields = self.fields();
         fields.extend([

@@ -1,4 +1,4 @@
-//! A notice before it is an entry: who writes to whom, which text, what is attached.
+//! A notice before it becomes an entry: sender, recipients, text, attachment.
 
 use super::{Notices, templates};
 use crate::Output;
@@ -15,18 +15,18 @@ pub(super) struct Draft<'n> {
     notice: Notice,
     metadata: Metadata,
     fields: Fields,
-    /// The reader's; the list's when empty.
+    /// The reader's; if empty, the list's.
     language: String,
-    /// What a reply confirms by its subject.
+    /// The code with which a reply's subject confirms.
     code: Option<String>,
 }
 
-/// Larger messages are not sent back and forth, in bytes.
+/// Larger messages are attached only in part, in bytes.
 const MOST_ATTACHED: usize = 256 * 1024;
-/// So many letters of their text are.
+/// The number of characters shown of the text of a larger message.
 const PREVIEW: usize = 4000;
 
-/// A message with the beginning of its text in place of its content.
+/// A message whose content is replaced by the beginning of its text.
 fn preview(message: &Message) -> Vec<u8> {
     let size = message.body().len();
     let text = mime::first_text(message).unwrap_or_default();
@@ -42,7 +42,7 @@ impl<'n> Draft<'n> {
         Draft::to_people(notices, label, person, &[person.to_owned()])
     }
 
-    /// To several, from the list's owners; `to` is what the header says.
+    /// To several people, from the list's owners; `to` is the value of the To header.
     pub fn to_people(
         notices: &'n Notices<'n>,
         label: &str,
@@ -53,12 +53,12 @@ impl<'n> Draft<'n> {
         Draft::new(notices, label, from, to.to_owned(), recipients)
     }
 
-    /// To the owners: what is theirs alone, such as bounces and passwords.
+    /// To the owners only: for example bounces and passwords.
     pub fn to_owners(notices: &'n Notices<'n>, label: &str) -> Draft<'n> {
         Draft::from_site(notices, label, &notices.list.settings.owner)
     }
 
-    /// To the owners and the moderators: what waits for a decision, and what becomes of members.
+    /// To the owners and the moderators: what waits for a decision, and changes of memberships.
     pub fn to_moderators(notices: &'n Notices<'n>, label: &str) -> Draft<'n> {
         let settings = &notices.list.settings;
         let mut people = settings.owner.clone();
@@ -70,7 +70,7 @@ impl<'n> Draft<'n> {
         Draft::from_site(notices, label, &people)
     }
 
-    /// It comes from the site, so that a bounce of it does not come back to the list.
+    /// Sent by the site, so that a bounce does not return to the list.
     fn from_site(notices: &'n Notices<'n>, label: &str, people: &[String]) -> Draft<'n> {
         let bounces = notices.site_bounces();
         let to = notices.list.sub_address("owner");
@@ -104,13 +104,13 @@ impl<'n> Draft<'n> {
         }
     }
 
-    /// What the text may name.
+    /// Adds a field for the text.
     pub fn field(mut self, name: &'static str, value: impl ToString) -> Draft<'n> {
         self.fields.push((name, value.to_string()));
         self
     }
 
-    /// What the text may name: another text, with the fields until now.
+    /// Adds a field whose value is another text, filled in with the fields added so far.
     pub fn text_field(self, name: &'static str, template: &str) -> Draft<'n> {
         let Notices { list, site } = *self.notices;
         let found = templates::find(site, list, template, &self.language);
@@ -118,12 +118,12 @@ impl<'n> Draft<'n> {
         self.field(name, text)
     }
 
-    /// What the text may name: another text, on a site with pages; nothing on one without.
+    /// The same on a site with pages; without pages the field is empty.
     pub fn page_field(self, name: &'static str, template: &str) -> Draft<'n> {
         if self.has_pages() { self.text_field(name, template) } else { self.field(name, "") }
     }
 
-    /// What the text may name: how the reader confirms, by an answer and, where there are pages, there.
+    /// Adds the instructions for confirming: by a reply and, on a site with pages, there.
     pub fn howto_confirm(self) -> Draft<'n> {
         let has_pages = self.has_pages();
         self.text_field("howto", if has_pages { "howtoconfirm" } else { "howtoconfirmbymail" })
@@ -133,50 +133,51 @@ impl<'n> Draft<'n> {
         self.notices.site.config().has_pages()
     }
 
-    /// Who it is from, if not the list's owners.
+    /// Sets the author, if it is not the list's owners.
     pub fn from(mut self, from: String) -> Draft<'n> {
         self.notice.from = from;
         self
     }
 
-    /// The reader's language, if it is known.
+    /// Sets the reader's language, if it is known.
     pub fn language(mut self, language: &str) -> Draft<'n> {
         self.language = language.to_owned();
         self
     }
 
-    /// A header field.
+    /// Adds a header field.
     pub fn header(mut self, name: &str, value: &str) -> Draft<'n> {
         self.notice.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// What is known about the entry.
+    /// Adds metadata to the entry.
     pub fn metadata(mut self, key: &str, value: &str) -> Draft<'n> {
         self.metadata.set_text(key, value);
         self
     }
 
-    /// A subject for a text that brings none.
+    /// Sets the subject for a text that has none.
     pub fn subject(mut self, subject: String) -> Draft<'n> {
         self.notice.subject = subject;
         self
     }
 
-    /// What the text may name: one of the text `words`, with the fields until now.
+    /// Adds a field whose value is a phrase of the text `words`, filled in with the fields added so
+    /// far.
     pub fn phrase_field(self, name: &'static str, key: &str) -> Draft<'n> {
         let phrase = self.notices.phrase(key, &self.language, &self.fields);
         self.field(name, phrase)
     }
 
-    /// A reply confirms by its subject: that begins with `confirm CODE`, as Mailman's does, before the text's
-    /// own in the reader's language.
+    /// Makes the subject of a reply confirm: like Mailman's, it begins with `confirm CODE`, followed by
+    /// the text's own subject in the reader's language.
     pub fn confirms(mut self, code: &str) -> Draft<'n> {
         self.code = Some(code.to_owned());
         self
     }
 
-    /// A reply confirms nothing, or not by its subject.
+    /// A reply confirms nothing, or at least not by its subject.
     pub fn confirms_nothing(mut self) -> Draft<'n> {
         self.code = None;
         self
@@ -196,7 +197,7 @@ impl<'n> Draft<'n> {
         self
     }
 
-    /// Writes it with the text of that name.
+    /// Creates the entry with the text of that name.
     pub fn write(mut self, template: &str) -> Output {
         let found = templates::find(self.notices.site, self.notices.list, template, &self.language);
         if let Some(subject) = found.subject {
@@ -208,7 +209,7 @@ impl<'n> Draft<'n> {
         self.write_text(&found.body)
     }
 
-    /// Writes it with this text.
+    /// Creates the entry with this text.
     pub fn write_text(mut self, text: &str) -> Output {
         let list = self.notices.list;
         self.notice.text = template::fill(text, &self.fields, false);
@@ -222,7 +223,7 @@ impl<'n> Draft<'n> {
     }
 }
 
-/// A subject that a reply confirms by; a site's own text may bring the code itself.
+/// A subject that confirms; a site's own text may contain the code itself.
 fn confirming(code: &str, subject: &str) -> String {
     let command = format!("confirm {code}");
     match subject.trim() {

@@ -1,5 +1,6 @@
-//! Texts that a list's owners write in the place of ours, one file for each text and language below
-//! `lists/LIST/LANGUAGE/`: those of notices, and those that stand on the list's pages, where we have none.
+//! The texts that a list's owners write instead of ours, one file for each text and language in
+//! `lists/LIST/LANGUAGE/`: those of notices, and those for parts of the list's pages where we have
+//! none.
 
 use super::Notices;
 use super::templates::{self, BUILT_IN, Template, english, fields, of_list, ours, unknown_fields};
@@ -12,10 +13,10 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// A text has at most so many letters.
+/// The maximum length of a text, in bytes.
 const LONGEST: usize = 50_000;
 
-/// The texts of a list's pages, and where they stand.
+/// The texts of a list's pages, and where they are shown.
 pub const PAGES: [(&str, &str); 5] = [
     ("page-listinfo", msgid("On the page of the list, in place of its setting info")),
     ("page-join", msgid("Above the form to join")),
@@ -24,8 +25,8 @@ pub const PAGES: [(&str, &str); 5] = [
     ("page-archive", msgid("Above the search in the archive")),
 ];
 
-/// The text called `name` for a page of a list, filled in: in the reader's language, or in the list's.
-/// Nothing where nobody has written one.
+/// Returns the text `name` for a page of a list, filled in: in the reader's language, or in the list's.
+/// `None` if there is none.
 pub fn on_page(site: &Site, list: &List, name: &str, language: &str) -> Option<String> {
     templates::file(site, list, name, language)?;
     let text = templates::find(site, list, name, language).body;
@@ -33,22 +34,22 @@ pub fn on_page(site: &Site, list: &List, name: &str, language: &str) -> Option<S
     (!text.trim().is_empty()).then_some(text)
 }
 
-/// Why a text is not kept.
+/// Why a text is not saved.
 #[derive(Debug, thiserror::Error)]
 pub enum TextError {
-    /// There is no text of this name, or the list does not speak this language.
+    /// No text has this name, or the list does not have this language.
     #[error("there is no such text, or the list does not have this language")]
     NoSuchText,
-    /// Nobody would be told anything.
+    /// The text is empty: readers would learn nothing.
     #[error("an empty text would tell nobody anything; without one of its own the list has ours")]
     Empty,
-    /// It is longer than any mail should be.
+    /// The text is too long.
     #[error("the text has more than {LONGEST} letters")]
     TooLong,
-    /// Nothing is known for a field.
+    /// The text uses an unknown field.
     #[error("%({0})s is not known here, and would stand in the mail as it is written")]
     UnknownField(String),
-    /// A field is not written to its end.
+    /// A field has no end.
     #[error("%({0} … is not written to its end: a field is %(name)s")]
     BrokenField(String),
     /// The file could not be read or written.
@@ -56,18 +57,19 @@ pub enum TextError {
     Run(#[from] RunError),
 }
 
-/// A text of a list, in one language.
+/// One text of a list, in one language.
 #[derive(Debug, Clone)]
 pub struct Text<'t> {
     site: &'t Site,
     list: &'t List,
     name: &'static str,
     file: PathBuf,
-    /// What we write in this language; in English where we do not speak it.
+    /// Our text in this language, or in English if we have no translation.
     pub built_in: Cow<'static, str>,
 }
 
-/// The languages that texts of a list may be written in: ours, and those that it has for its members.
+/// The languages in which a list's texts may be written: ours, and those that the list offers to
+/// members.
 pub fn languages(list: &List) -> Vec<String> {
     let mut languages: Vec<String> =
         Language::all().into_iter().map(|language| language.code().to_owned()).collect();
@@ -81,7 +83,7 @@ pub fn languages(list: &List) -> Vec<String> {
 }
 
 impl<'t> Text<'t> {
-    /// The text called `name` in a language.
+    /// The text `name` in a language.
     pub fn of(
         site: &'t Site,
         list: &'t List,
@@ -98,7 +100,7 @@ impl<'t> Text<'t> {
         Ok(Text { site, list, name, file, built_in })
     }
 
-    /// What the list has written, if it has.
+    /// The list's own text, if there is one.
     pub fn own(&self) -> Result<Option<String>, TextError> {
         match fs::read(&self.file) {
             Ok(bytes) => Ok(Some(charset::decode_raw(&bytes).replace("\r\n", "\n"))),
@@ -107,12 +109,12 @@ impl<'t> Text<'t> {
         }
     }
 
-    /// Whether it stands on a page, and not in a mail.
+    /// Whether the text is part of a page, and not a mail.
     pub fn is_of_page(&self) -> bool {
         PAGES.iter().any(|(page, _)| *page == self.name)
     }
 
-    /// Whether a text can be used: all its fields are known.
+    /// Checks that a text can be used, and that all its fields are known.
     pub fn check(&self, text: &str) -> Result<(), TextError> {
         if text.trim().is_empty() {
             return Err(TextError::Empty);
@@ -132,13 +134,13 @@ impl<'t> Text<'t> {
         }
     }
 
-    /// Keeps a text in the place of ours; it is on the disk then.
+    /// Saves a text in place of ours, and syncs it.
     pub fn save(&self, text: &str) -> Result<(), TextError> {
         self.check(text)?;
         let text = format!("{}\n", text.replace("\r\n", "\n").trim_end_matches('\n'));
         let dir = self.dir();
         fs::create_dir_all(dir).map_err(self.failed("make the directory", dir))?;
-        // Two who save at once do not write into each other's file.
+        // Two simultaneous savers must not write to each other's file.
         let random = password::random(8)
             .map_err(|problem| self.failed("write", &self.file)(io::Error::other(problem)))?;
         let draft = self.file.with_extension(format!("{random}.new"));
@@ -149,14 +151,14 @@ impl<'t> Text<'t> {
             })
             .and_then(|()| fs::rename(&draft, &self.file));
         if let Err(error) = written {
-            // It may not even be there; what matters is said.
+            // The file may not exist; the error is reported in any case.
             let _left = fs::remove_file(&draft);
             return Err(self.failed("write", &self.file)(error).into());
         }
         self.sync()
     }
 
-    /// Gives the list our text back.
+    /// Removes the list's text, so that ours is used again.
     pub fn revert(&self) -> Result<(), TextError> {
         match fs::remove_file(&self.file) {
             Ok(()) => self.sync(),
@@ -165,7 +167,7 @@ impl<'t> Text<'t> {
         }
     }
 
-    /// How a mail with a text would look: what is the list's is filled in, the rest with examples.
+    /// Shows a mail with this text: fields of the list have their values, the others examples.
     pub fn example(&self, text: &str) -> Template {
         let mut all = Notices { list: self.list, site: self.site }.fields();
         all.extend(EXAMPLES.map(|(field, value)| (field, value.to_owned())));
@@ -176,7 +178,7 @@ impl<'t> Text<'t> {
         Template { subject, body: fill(&found.body) }
     }
 
-    /// The fields that a text of this name may say beside those of all texts.
+    /// The fields that a text of this name may use in addition to those of all texts.
     pub fn fields(&self) -> Vec<&'static str> {
         fields(english(self.name)).into_iter().collect()
     }
@@ -200,7 +202,7 @@ fn is_of_a_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// What stands in examples where each mail says something else.
+/// Example values of fields that differ in each mail.
 const EXAMPLES: [(&str, &str); 39] = [
     ("addr", "anna@example.org"),
     ("address", "anna@example.org"),

@@ -1,6 +1,6 @@
-//! What the list server writes about joining, leaving and options. A mail that asks for a
-//! confirmation comes from `L-request` and has the cookie in its subject, or comes from
-//! `L-confirm+COOKIE` where the MTA hands such addresses over (docs/spec/commands.md §3).
+//! Notices about joining, leaving and options. A mail that asks for a confirmation comes from
+//! `L-request` and has the cookie in its subject, or comes from `L-confirm+COOKIE` if the MTA delivers
+//! such addresses (docs/spec/commands.md §3).
 
 use super::draft::Draft;
 use super::{Notices, paragraph};
@@ -10,27 +10,27 @@ use dormouse_mail::encoded_word;
 use dormouse_spool::clock;
 use dormouse_store::{HeldRequest, Member, Pending, Request};
 
-/// A mail that asks whether something is wanted.
+/// A mail that asks for a confirmation.
 #[derive(Debug, Clone)]
 pub struct Confirmation {
-    /// What confirms it.
+    /// The cookie that confirms.
     pub cookie: String,
-    /// Until when, in seconds since the epoch.
+    /// When the request expires, in seconds since the epoch.
     pub expires_at: f64,
-    /// Where the mail goes.
+    /// The recipient.
     pub to: String,
-    /// The reader's language; the list's when empty.
+    /// The reader's language; if empty, the list's.
     pub language: String,
-    /// By which way it was asked for.
+    /// How the request was made.
     pub means: Means,
-    /// From which address, as far as that is anybody's business.
+    /// The requester's address, if the recipient may know it.
     pub from: String,
-    /// It answers a mail from where it goes.
+    /// Whether it replies to a mail from its recipient.
     pub is_reply: bool,
 }
 
 impl Confirmation {
-    /// For what waits, asked for by somebody, to an address.
+    /// The mail to `to` about a pending request.
     pub fn new(pending: &Pending, origin: &Origin, to: &str, language: &str) -> Confirmation {
         let by_mail = origin.means == Means::Mail;
         Confirmation {
@@ -45,7 +45,7 @@ impl Confirmation {
     }
 }
 
-/// A longer name is not repeated to the address.
+/// A longer name is not repeated to the address, in characters.
 const LONGEST_NAME: usize = 60;
 
 /// Name and address in a text, where nothing is encoded.
@@ -84,7 +84,7 @@ impl Notices<'_> {
         if config.members_verp_confirmations { draft } else { draft.confirms(cookie) }
     }
 
-    /// Asks an address whether it would like to join, as what.
+    /// Asks an address whether it would like to join, and with which options.
     pub fn confirm_joining(&self, confirmation: &Confirmation, request: &Request) -> Output {
         self.confirmation("verify", confirmation)
             .field("email", request.address())
@@ -92,7 +92,7 @@ impl Notices<'_> {
             .write("verify")
     }
 
-    /// What somebody would be a member with: a line each.
+    /// The options that a member would have, a line each.
     fn wish(&self, request: &Request, reader: &str) -> String {
         let Request::Subscribe { real_name, digest, language, .. } = request else {
             return String::new();
@@ -100,7 +100,7 @@ impl Notices<'_> {
         let fields = vec![("name", real_name.clone()), ("language", language.clone())];
         let line = |key| format!("    {}\n", self.phrase(key, reader, &fields));
         let mut lines = String::new();
-        // A stranger may have written the name, and advertises nothing with it.
+        // Anyone may have entered the name; it must not be an advertisement.
         let is_harmless = !["://", "www.", "@"].iter().any(|mark| real_name.contains(mark));
         if !real_name.is_empty() && real_name.chars().count() <= LONGEST_NAME && is_harmless {
             lines.push_str(&line("wishname"));
@@ -112,7 +112,7 @@ impl Notices<'_> {
         lines
     }
 
-    /// To the old and the new address: the member has another one now.
+    /// To the old and the new address: the membership has moved.
     pub fn moved(
         &self,
         to: &str,
@@ -129,12 +129,12 @@ impl Notices<'_> {
             .write("moved")
     }
 
-    /// Asks a member whether to leave.
+    /// Asks a member to confirm leaving.
     pub fn confirm_leaving(&self, confirmation: &Confirmation, address: &str) -> Output {
         self.confirmation("unsub", confirmation).field("email", address).write("unsub")
     }
 
-    /// Asks the new address whether to take the place of the old one.
+    /// Asks the new address to confirm that it replaces the old one.
     pub fn confirm_moving(&self, confirmation: &Confirmation, old: &str, new: &str) -> Output {
         self.confirmation("changeaddr", confirmation)
             .field("oldaddress", old)
@@ -142,13 +142,13 @@ impl Notices<'_> {
             .write("changeaddr")
     }
 
-    /// Asks a member whether to change options.
+    /// Asks a member to confirm changes of options.
     pub fn confirm_options(&self, confirmation: &Confirmation, changes: &[String]) -> Output {
         let changes: String = changes.iter().map(|change| format!("    {change}\n")).collect();
         self.confirmation("setoptions", confirmation).field("changes", changes).write("setoptions")
     }
 
-    /// A member's options, as somebody asked for by mail, to the address for notices.
+    /// A member's options, requested by mail, to the address for notices.
     pub fn options(&self, member: &Member, to: &str, asker: &str) -> Output {
         Draft::to_person(self, "options", to)
             .language(&member.language)
@@ -161,7 +161,7 @@ impl Notices<'_> {
             .write("options")
     }
 
-    /// Invites an address, with a word of the owners.
+    /// Invites an address, with a message of the owners.
     pub fn invitation(&self, confirmation: &Confirmation, text: &str) -> Output {
         self.confirmation("invite", confirmation)
             .field("email", &confirmation.to)
@@ -171,7 +171,7 @@ impl Notices<'_> {
 
     /// A link to a member's own options.
     pub fn login_link(&self, confirmation: &Confirmation, address: &str) -> Output {
-        // Nothing is answered to it: it comes from those who run the list, with the text's subject.
+        // A reply does nothing: the mail comes from the owners, with the text's own subject.
         self.confirmation("login", confirmation)
             .from(self.list.sub_address("owner"))
             .header("Reply-To", &self.list.sub_address("owner"))
@@ -222,7 +222,7 @@ impl Notices<'_> {
             .write("subscribeack")
     }
 
-    /// To one who is no member any more.
+    /// To a former member.
     pub fn goodbye(&self, member: &Member, to: &str) -> Output {
         Draft::to_person(self, "goodbye", to)
             .from(self.list.sub_address("bounces"))
@@ -233,12 +233,12 @@ impl Notices<'_> {
             .write("goodbye")
     }
 
-    /// To the owners and moderators: somebody joined.
+    /// To the owners and moderators: a member joined.
     pub fn member_joined(&self, member: &Member, means: Means) -> Output {
         self.member_changed("joined", "adminsubscribeack", member, means)
     }
 
-    /// To the owners and moderators: somebody left.
+    /// To the owners and moderators: a member left.
     pub fn member_left(&self, member: &Member, means: Means) -> Output {
         self.member_changed("left", "adminunsubscribeack", member, means)
     }
@@ -251,7 +251,7 @@ impl Notices<'_> {
             .write(text)
     }
 
-    /// To a member whom somebody tried to make a member.
+    /// To a member whose address was entered to join again.
     pub fn asked_to_join_again(&self, to: &str, address: &str, language: &str) -> Output {
         Draft::to_person(self, "privacy-alert", to)
             .language(language)
@@ -268,7 +268,7 @@ impl Notices<'_> {
             .write("hostile")
     }
 
-    /// To the owners and moderators: somebody would like to join or leave.
+    /// To the owners and moderators: a request to join or leave waits.
     pub fn request_waits(&self, held: &HeldRequest, secret: &[u8]) -> Output {
         Draft::to_moderators(self, "request")
             .field("request", self.say(requests::describe(&held.request)))
@@ -281,7 +281,7 @@ impl Notices<'_> {
             .write("subauth")
     }
 
-    /// To one whose request a moderator refused.
+    /// To a requester whom a moderator rejected.
     pub fn request_refused(
         &self,
         held: &HeldRequest,
@@ -299,7 +299,7 @@ impl Notices<'_> {
             .write("refuse")
     }
 
-    /// The page where a moderator decides on a request; nothing on a site without pages.
+    /// The page where a moderator decides on a request; empty on a site without pages.
     pub fn request_url(&self, held: &HeldRequest, secret: &[u8]) -> Option<String> {
         let until = clock::seconds() + self.lifetime().as_secs_f64();
         let url = || link::review_url(self.list, self.site, secret, held, until);

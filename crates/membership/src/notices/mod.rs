@@ -1,7 +1,7 @@
 //! What the list server itself writes to people.
 //!
-//! A notice is an entry for `virgin`. Nothing is ever written in answer to automatic mail
-//! (RFC 3834 §2), and nothing to a stranger whose address nobody vouches for.
+//! A notice is an entry for `virgin`. No notice replies to automatic mail (RFC 3834 §2), or to a
+//! non-member whose address is not authenticated.
 
 mod administration;
 mod bounces;
@@ -38,8 +38,7 @@ pub struct Notices<'p> {
 }
 
 impl Notices<'_> {
-    /// To the owners and moderators: a post waits for them. The post is attached
-    /// (docs/spec/pipeline.md §2.5).
+    /// To the owners and moderators: a post is held. The post is attached (docs/spec/pipeline.md §2.5).
     pub fn held(&self, message: &Message, held: &Held, secret: &[u8]) -> Output {
         let draft = Draft::to_moderators(self, "held")
             .field("sender", &held.post.sender)
@@ -50,7 +49,7 @@ impl Notices<'_> {
             .field("expires", self.expiry(""))
             .page_field("pages", "reviewpages")
             .attach(message);
-        // Deciding by mail takes a password.
+        // A decision by mail needs a password.
         let settings = &self.list.settings;
         let draft = if settings.password.is_empty() && settings.mod_password.is_empty() {
             draft.field("bymail", "")
@@ -60,7 +59,7 @@ impl Notices<'_> {
         draft.write("postauth")
     }
 
-    /// What a moderator answers who decides by mail: the answer's subject names the post.
+    /// The message to which a moderator replies to decide by mail: the reply's subject names the post.
     fn answerable(&self, held: &Held) -> Message {
         let request = self.list.sub_address("request");
         let found = templates::find(self.site, self.list, "approvebymail", "");
@@ -76,7 +75,7 @@ impl Notices<'_> {
         notice.build(clock::now(), &id)
     }
 
-    /// To a member whose post waits for a moderator.
+    /// To a member whose post is held.
     pub fn post_held(&self, held: &Held, secret: &[u8], language: &str) -> Output {
         let has_pages = self.site.config().has_pages();
         let cancel = if has_pages {
@@ -94,7 +93,7 @@ impl Notices<'_> {
             .write("postheld")
     }
 
-    /// To the owners: a stranger's post was dropped, as they asked to be told.
+    /// To the owners, if they asked for it: a non-member's post was discarded.
     pub fn auto_discarded(&self, message: &Message, sender: &str) -> Output {
         Draft::to_owners(self, "auto-discard")
             .field("sender", sender)
@@ -102,7 +101,7 @@ impl Notices<'_> {
             .write("autodiscard")
     }
 
-    /// To a sender whose post was refused by the list's settings.
+    /// To a sender whose post was rejected by the list's settings.
     pub fn rejected(
         &self,
         message: &Message,
@@ -123,7 +122,7 @@ impl Notices<'_> {
             .write("rejected")
     }
 
-    /// To a sender whose post a moderator refused.
+    /// To a sender whose post a moderator rejected.
     pub fn refused(&self, message: &Message, held: &Held, reason: &str, language: &str) -> Output {
         Draft::to_person(self, "refuse", &held.post.sender)
             .language(language)
@@ -134,8 +133,8 @@ impl Notices<'_> {
             .write("refuse")
     }
 
-    /// To the owners and moderators, once a day: the posts that wait for them, and the requests, with
-    /// the pages where they decide.
+    /// To the owners and moderators, once a day: the held posts and waiting requests, with the pages
+    /// where they decide.
     pub fn pending(
         &self,
         waiting: &[Held],
@@ -216,7 +215,7 @@ impl Notices<'_> {
             .write("pending")
     }
 
-    /// To the owners and moderators: what waited too long was dropped.
+    /// To the owners and moderators: held posts expired.
     pub fn held_expired(&self, dropped: &[Held]) -> Output {
         Draft::to_moderators(self, "held-expired")
             .field("count", dropped.len())
@@ -225,7 +224,7 @@ impl Notices<'_> {
             .write("heldexpired")
     }
 
-    /// To a member who wants to hear that the own post went out.
+    /// To a member who asked to be told that a post was sent.
     pub fn acknowledged(&self, member: &Member, subject: &str) -> Output {
         Draft::to_person(self, "acknowledge", &member.address)
             .from(self.list.sub_address("bounces"))
@@ -234,7 +233,7 @@ impl Notices<'_> {
             .write("postack")
     }
 
-    /// An automatic answer with the list's own text (RFC 3834 §3).
+    /// An automatic reply with the list's own text (RFC 3834 §3).
     pub fn automatic_answer(&self, message: &Message, sender: &str, text: &str) -> Output {
         let mut draft = Draft::to_person(self, "autoresponse", sender)
             .from(self.list.sub_address("bounces"))
@@ -259,7 +258,7 @@ impl Notices<'_> {
             .write_text(text)
     }
 
-    /// To the owners: patterns in the list's settings that cannot be used.
+    /// To the owners: patterns in the list's settings cannot be used.
     pub fn bad_patterns(&self, problems: &[PatternProblem]) -> Output {
         let patterns: String = problems
             .iter()
@@ -271,7 +270,7 @@ impl Notices<'_> {
         Draft::to_owners(self, "bad-patterns").field("patterns", patterns).write("badpatterns")
     }
 
-    /// To the owners and moderators: a post of which the content filter left nothing.
+    /// To the owners and moderators: the content filter removed everything from a post.
     pub fn content_filtered(&self, message: &Message, reason: &str) -> Output {
         Draft::to_moderators(self, "content-filter")
             .field("reason", reason)
@@ -279,7 +278,7 @@ impl Notices<'_> {
             .write("contentfilter")
     }
 
-    /// A copy of a held post for somebody a moderator asks.
+    /// A copy of a held post, for an address that a moderator named.
     pub fn forwarded(&self, message: &Message, held: &Held, to: &[String]) -> Output {
         let to = to.join(", ");
         let recipients: Vec<String> = to.split(", ").map(str::to_owned).collect();
@@ -291,7 +290,7 @@ impl Notices<'_> {
             .write("forwarded")
     }
 
-    /// What every notice may name, under our names and those of Mailman's texts.
+    /// The fields of every notice, under our names and those of Mailman's texts.
     pub fn fields(&self) -> Fields {
         let (list, config) = (self.list, self.site.config());
         let mut fields = template::list_fields(list, config);
@@ -310,21 +309,21 @@ impl Notices<'_> {
             ("requestaddr", list.sub_address("request")),
             ("listinfo_url", list.info_url(config)),
             ("optionsurl", list.any_options_url(config)),
-            // There are no members' passwords to tell.
+            // Members' passwords are unknown: only hashes are stored.
             ("password", String::new()),
             ("umbrella", String::new()),
         ]);
         fields
     }
 
-    /// A phrase of the text `words` in a reader's language (the list's when empty), filled in.
+    /// A phrase of the text `words` in a reader's language (if empty, the list's), filled in.
     fn phrase(&self, key: &str, language: &str, fields: &Fields) -> String {
         let phrase = Phrases::of(self.site, self.list, "words", language).get(key);
         template::fill(&phrase, fields, false)
     }
 
-    /// A reason for refusing or holding a post, which is kept in English, for its reader. What a list's
-    /// owners wrote stays as it is.
+    /// A reason for rejecting or holding a post, translated for its reader: it is stored in English.
+    /// What a list's owners wrote stays unchanged.
     pub fn reason(&self, text: &str, language: &str) -> String {
         let known = templates::english("words").lines().filter_map(|line| line.split_once(": "));
         let mut reasons = known.filter(|(key, _)| key.starts_with("why"));
@@ -342,12 +341,12 @@ impl Notices<'_> {
         text.to(Language::or_english(own)).to_string()
     }
 
-    /// How many more there are.
+    /// The line "and N more".
     fn more(&self, more: usize) -> String {
         self.say(count("and {count} more", "and {count} more", number(more)))
     }
 
-    /// The page where a moderator looks at a held post and decides; nothing on a site without pages.
+    /// The page where a moderator decides on a held post; empty on a site without pages.
     pub fn review_url(&self, held: &Held, secret: &[u8]) -> Option<String> {
         let url = || self.link(held, Action::Review).url(self.list, self.site.config(), secret);
         self.site.config().has_pages().then(url)
@@ -361,12 +360,12 @@ impl Notices<'_> {
         self.site.config().moderation_link_lifetime.duration()
     }
 
-    /// When a link that is made now expires, for a reader of a language (the list's when empty).
+    /// When a link that is created now expires, for a reader of a language (if empty, the list's).
     fn expiry(&self, language: &str) -> String {
         self.date(clock::seconds() + self.lifetime().as_secs_f64(), language)
     }
 
-    /// A time for a reader of a language (the list's when empty).
+    /// A time for a reader of a language (if empty, the list's).
     fn date(&self, at: f64, language: &str) -> String {
         let own = &self.list.settings.preferred_language;
         dormouse_words::date::on(at, if language.is_empty() { own } else { language })
@@ -382,18 +381,18 @@ fn number(of: usize) -> u64 {
     u64::try_from(of).unwrap_or(u64::MAX)
 }
 
-/// A text of the owners between empty lines, or nothing.
+/// A text of the owners between empty lines; empty if there is none.
 fn paragraph(text: &str) -> String {
     let text = text.trim();
     if text.is_empty() { String::new() } else { format!("{text}\n") }
 }
 
-/// So many senders a reminder names, so many posts of each, and so many requests.
+/// The numbers of senders in a reminder, of posts of each, and of requests.
 const MOST_SENDERS: usize = 40;
 const MOST_OF_SENDER: usize = 3;
 const MOST_REQUESTS: usize = 40;
 
-/// Posts by their sender; the sender whose first post came first is the first.
+/// Groups posts by sender, in the order of each sender's first post.
 fn by_sender(waiting: &[Held]) -> Vec<Vec<&Held>> {
     let mut groups: Vec<Vec<&Held>> = Vec::new();
     let mut places: HashMap<AddressKey, usize> = HashMap::new();
@@ -407,7 +406,7 @@ fn by_sender(waiting: &[Held]) -> Vec<Vec<&Held>> {
     groups
 }
 
-/// A held post in a list of several.
+/// A held post's line in a notice about several.
 fn post_line(held: &Held) -> String {
     format!(
         "{:>4}. {} from {}\n      {}\n",

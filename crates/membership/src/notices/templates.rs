@@ -1,11 +1,11 @@
-//! The texts of notices: ours, and those a site or list puts in their place.
+//! The texts of notices: ours, and those that replace them on a site or list.
 //!
-//! A file `NAME.txt` in one of these directories of the site, the first one found, replaces ours,
-//! as in Mailman (docs/spec/web.md §7): `lists/LIST/LANGUAGE/`, `templates/HOST/LANGUAGE/`,
+//! A file `NAME.txt` in one of these directories of the site, the first one found, replaces ours, as in
+//! Mailman (docs/spec/web.md §7): `lists/LIST/LANGUAGE/`, `templates/HOST/LANGUAGE/`,
 //! `templates/site/LANGUAGE/`. It may begin with a `Subject:` line and an empty one.
 //!
-//! The reader's language comes first, then the list's, then English; in each, the files come before
-//! our own text. Ours are English, and their translations are in the catalogue (`po/`): a letter under its
+//! The reader's language comes first, then the list's, then English; in each, the files come before our
+//! own text. Ours are English, and their translations are in the catalogue (`po/`): a letter under its
 //! name, a phrase under its text's name and its key.
 
 use dormouse_mail::charset;
@@ -83,7 +83,7 @@ templates! {
     "words"
 }
 
-/// A text, not yet filled in.
+/// A text before its fields are filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     /// The subject, if the text has one.
@@ -105,8 +105,8 @@ impl Template {
     }
 }
 
-/// The file in whose words a list writes the text called `name` to readers of a language (the list's
-/// when empty); none where the words are ours.
+/// The file that replaces the text `name` for readers of a language (if empty, the list's); `None` if
+/// ours is used.
 pub fn file(site: &Site, list: &List, name: &str, language: &str) -> Option<PathBuf> {
     for language in languages(list, language) {
         let mut places = places_in(site, list, name, language).into_iter();
@@ -120,7 +120,7 @@ pub fn file(site: &Site, list: &List, name: &str, language: &str) -> Option<Path
     None
 }
 
-/// A reader's language, and then the list's.
+/// The reader's language, then the list's.
 fn languages<'l>(list: &'l List, reader: &'l str) -> Vec<&'l str> {
     let mut languages = vec![reader, list.settings.preferred_language.as_str()];
     languages.dedup();
@@ -137,27 +137,27 @@ fn places_in(site: &Site, list: &List, name: &str, language: &str) -> Vec<PathBu
         format!("templates/site/{language}"),
     ]
     .into_iter()
-    // A language or host with a slash in it would lead elsewhere.
+    // A language or host with a slash would escape the directory.
     .filter(|dir| dir.split('/').count() == 3 && !dir.split('/').any(|part| part == ".."))
     .map(|dir| site.dir().join(dir).join(&file))
     .collect()
 }
 
-/// Where a list's own text called `name` stands, or would; nowhere in a language that is no name of a
-/// directory.
+/// The path of a list's own text `name`, whether or not it exists; `None` if the language cannot be the
+/// name of a directory.
 pub(super) fn of_list(site: &Site, list: &List, name: &str, language: &str) -> Option<PathBuf> {
     let place = places_in(site, list, name, language).into_iter().next();
     place.filter(|place| place.starts_with(site.dir().join("lists")))
 }
 
-/// Whether there is a text called `name` in a language, ours or a file.
+/// Whether a text `name` exists in a language, ours or a file.
 pub fn is_in(site: &Site, list: &List, name: &str, language: &str) -> bool {
     ours(name, language).is_some()
         || places_in(site, list, name, language).iter().any(|place| place.exists())
 }
 
-/// The text called `name` for a list and a reader's language (the list's when empty). One that
-/// cannot be read is named in the log and passed over.
+/// Finds the text `name` for a list and a reader's language (if empty, the list's). A file that cannot
+/// be read is logged and ignored.
 pub fn find(site: &Site, list: &List, name: &str, language: &str) -> Template {
     for language in languages(list, language) {
         for path in places_in(site, list, name, language) {
@@ -178,7 +178,7 @@ pub fn find(site: &Site, list: &List, name: &str, language: &str) -> Template {
     Template::parse(english(name))
 }
 
-/// The subject of a text that brings none, as Mailman's do not: that of ours.
+/// The subject for a text without one, such as Mailman's: that of ours.
 fn usual_subject(list: &List, name: &str, language: &str) -> Option<String> {
     let mut languages = languages(list, language);
     languages.push(ENGLISH);
@@ -186,8 +186,7 @@ fn usual_subject(list: &List, name: &str, language: &str) -> Option<String> {
     Template::parse(&text).subject
 }
 
-/// The languages that a list has texts in: ours, and those that somebody has put files of into a
-/// directory for it.
+/// The languages in which a list has texts: ours, and those with files for it.
 pub fn languages_there(site: &Site, list: &List) -> BTreeSet<String> {
     let ours = Language::all().into_iter().map(|language| language.code().to_owned());
     let dirs = ["site", &list.settings.host_name].map(|of| site.dir().join("templates").join(of));
@@ -201,7 +200,8 @@ pub fn languages_there(site: &Site, list: &List) -> BTreeSet<String> {
     ours.chain(theirs).collect()
 }
 
-/// What Mailman's text of a name may say that only ours of that name knows (docs/spec/gotchas.md §7.11).
+/// The fields that Mailman's text of a name may use, and of ours only the one with that name
+/// (docs/spec/gotchas.md §7.11).
 const MAILMANS: [(&str, &[&str]); 17] = [
     ("adminsubscribeack", &["member", "whence"]),
     ("adminunsubscribeack", &["member", "whence"]),
@@ -222,7 +222,7 @@ const MAILMANS: [(&str, &[&str]); 17] = [
     ("verify", &["confirmurl", "cookie", "email", "remote"]),
 ];
 
-/// What a text called `name` says that nothing is known for: it would stand there as it is written.
+/// The fields in a text `name` that would have no value: they would be sent as they are written.
 pub fn unknown_fields<'t>(name: &str, text: &'t str) -> BTreeSet<&'t str> {
     let own = fields(english(name));
     let mailmans =
@@ -232,18 +232,18 @@ pub fn unknown_fields<'t>(name: &str, text: &'t str) -> BTreeSet<&'t str> {
     said
 }
 
-/// Whether any notice may say it.
+/// Whether all notices have the field.
 pub(super) fn is_anywhere(field: &str) -> bool {
     LIST_FIELDS.contains(&field) || NOTICE_FIELDS.contains(&field)
 }
 
-/// The fields of a text, `%(name)s` each.
+/// The names of the fields `%(name)s` in a text.
 pub fn fields(text: &str) -> BTreeSet<&str> {
     let parts = text.split("%(").skip(1);
     parts.filter_map(|rest| rest.split_once(")s")).map(|found| found.0).collect()
 }
 
-/// The language of texts that are in no other.
+/// The fallback language of texts.
 pub(super) const ENGLISH: &str = "en";
 
 /// Our own text called `name` in a language.
@@ -287,25 +287,25 @@ pub fn english(name: &str) -> &'static str {
     BUILT_IN.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| *text)
 }
 
-/// Short texts that stand within others: a file of them has one a line, behind its key and a colon.
+/// Short texts within others. A file of them has one on each line, after its key and a colon.
 #[derive(Debug, Clone)]
 pub struct Phrases {
-    /// What they are called.
+    /// The text's name.
     name: &'static str,
-    /// The file's, or ours.
+    /// The file's content, or our text.
     text: String,
-    /// The languages in which ours are looked for.
+    /// The languages in which our phrases are looked up.
     languages: Vec<Language>,
 }
 
 impl Phrases {
-    /// Those of the text called `name`, in a reader's language (the list's when empty).
+    /// The phrases of the text `name`, in a reader's language (if empty, the list's).
     pub fn of(site: &Site, list: &List, name: &'static str, language: &str) -> Phrases {
         let known = languages(list, language).into_iter().filter_map(Language::of).collect();
         Phrases { name, text: find(site, list, name, language).body, languages: known }
     }
 
-    /// The phrase behind a key; nothing when there is none.
+    /// The phrase of a key; empty if there is none.
     pub fn get(&self, key: &str) -> String {
         let of_key = |text: &str| {
             let found = phrases(text).into_iter().find(|(known, _)| *known == key);

@@ -122,7 +122,7 @@ fn whoever_is_removed_for_bounces_reads_the_lists_goodbye() {
     }
 }
 
-/// Every notice that names a page where there are pages.
+/// All notices that link to a page on a site with pages.
 fn with_links(fixture: &Fixture) -> Vec<Output> {
     let list = list(fixture);
     let notices = Notices { list: &list, site: &fixture.site };
@@ -160,7 +160,7 @@ fn notices_lead_to_pages_where_there_are_pages_and_to_mail_where_there_are_none(
         assert!(text(&output).contains("https://lists.example/"), "{}", text(&output));
     }
     fixture.config("web.listen", "");
-    // Where pages would be says nothing about whether there are any.
+    // The setting alone does not say whether there are pages.
     fixture.config("web_url", "https://lists.example/mailman/");
     for output in with_links(&fixture) {
         let text = text(&output);
@@ -257,7 +257,7 @@ fn texts_written_for_mailman_are_filled_in_and_have_our_subject() {
     assert!(verify.contains("listadmin=dev-owner@lists.example;\n"), "{verify}");
 }
 
-/// What `unknown_fields` takes for known anywhere is what every notice knows.
+/// The fields that `unknown_fields` accepts everywhere are those of every notice.
 #[test]
 fn every_notice_knows_what_any_text_may_say() {
     let fixture = Fixture::new(&[]);

@@ -1,4 +1,4 @@
-//! What archives offer beside their static pages: search, messages as they came, and threads as feeds.
+//! The parts of archives that are not static pages: search, single messages, and threads as feeds.
 
 use crate::desk::{Desk, Fields, Problem, at, blocking};
 use crate::page::{self, Frame};
@@ -19,7 +19,7 @@ use dormouse_store::{List, Site, Store};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// How many messages are shown.
+/// The number of messages on a page of results.
 const SHOWN: u64 = 50;
 
 /// The pages.
@@ -40,10 +40,10 @@ struct SearchPage {
     action: String,
     archive: String,
     is_signed_in: bool,
-    /// How many lists are searched, where it is more than one list's page.
+    /// The number of lists searched, on the page that searches several.
     lists: usize,
     query: String,
-    /// The same as a link carries it.
+    /// The query, encoded for a link.
     encoded: String,
     author: String,
     after: String,
@@ -65,10 +65,10 @@ struct Line {
     excerpt: Marked,
 }
 
-/// A text in pieces, each with whether it was searched for.
+/// A text in pieces, each with whether it matches the search.
 type Marked = Vec<(String, bool)>;
 
-/// What is searched for: words, and what the form asks beside them.
+/// The search's words, combined with the other fields of the form.
 fn query(wanted: &Fields) -> String {
     let mut query = wanted.get("q").to_owned();
     let author = wanted.get("author").replace('"', " ");
@@ -84,7 +84,7 @@ fn query(wanted: &Fields) -> String {
     query.trim().to_owned()
 }
 
-/// Sends those away who may not read the list's archive.
+/// Refuses visitors who may not read the list's archive.
 fn only_readers(desk: &Desk) -> Result<(), Problem> {
     if !desk.list.settings.archive_private || private::reader(desk)?.is_some() {
         return Ok(());
@@ -112,8 +112,8 @@ async fn find(
     .await
 }
 
-/// Searches all archives that may be read: public ones of lists that are shown, and those of one's own
-/// lists.
+/// Searches all archives that the visitor may read: public ones of advertised lists, and those of the
+/// visitor's own lists.
 async fn find_everywhere(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
@@ -130,7 +130,8 @@ async fn find_everywhere(
                 let settings = &list.settings;
                 let is_open = !settings.archive_private && settings.advertised;
                 let desk = Desk::new(&app, Rc::clone(&store), list, &visitor, account.clone())?;
-                // One who has to show a rank again reads what members read.
+                // A person whose proof is too old for a moderator's power still reads what members
+                // read.
                 if is_open || private::reader(&desk).is_ok_and(|reader| reader.is_some()) {
                     lists.push(desk.list);
                 }
@@ -150,7 +151,7 @@ async fn find_everywhere(
 }
 
 impl SearchPage {
-    /// The page with what is found on some lists.
+    /// The page with the results on some lists.
     fn answer(self, site: &Site, lists: &[List], wanted: &Fields) -> Result<Response, Problem> {
         let query = query(wanted);
         let (found, problem) = match query.as_str() {
@@ -199,7 +200,7 @@ fn line(found: Found, list: &List, query: &str, site: &Site) -> Line {
     }
 }
 
-/// `000123.txt` to be looked at, `000123.eml` for a mail program.
+/// `000123.txt` to be shown, `000123.eml` for a mail program.
 async fn message(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
@@ -224,7 +225,7 @@ async fn message(
     .await
 }
 
-/// The thread of a message, to be followed in a feed reader.
+/// The thread of a message as a feed.
 async fn feed(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,

@@ -1,5 +1,5 @@
-//! Adding and inviting people, and bringing a membership in line with a list of addresses: each with
-//! a look at what would happen.
+//! Adding and inviting people, and synchronizing the members with a list of addresses. Each page first
+//! shows what would happen.
 
 use crate::desk::{Problem, Sent};
 use crate::members;
@@ -20,9 +20,9 @@ use dormouse_words::Said;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// So many of each kind are named; the others are counted.
+/// The number of addresses named in each group; the others are counted.
 const NAMED: usize = 200;
-/// A text for those who are invited has at most so many letters.
+/// The maximum length of the text of an invitation, in bytes.
 const INVITATION: usize = 10_000;
 
 /// The pages.
@@ -49,15 +49,15 @@ struct ArrivalsPage {
     said: String,
 }
 
-/// What would become of the lines that were typed.
+/// What would happen to the lines that were typed.
 #[derive(Default)]
 struct Plan {
     kinds: Vec<Kind>,
-    /// Whether anything would happen.
+    /// Whether anything would change.
     has_work: bool,
 }
 
-/// Lines of one fate.
+/// Lines with the same outcome.
 struct Kind {
     title: String,
     shown: Vec<String>,
@@ -65,7 +65,7 @@ struct Kind {
 }
 
 impl Plan {
-    /// Adds lines of one fate, under a title that is given their number.
+    /// Adds lines with the same outcome, under a title that is given their number.
     fn add(&mut self, title: impl FnOnce(usize) -> Said, lines: Vec<String>) {
         if lines.is_empty() {
             return;
@@ -76,7 +76,7 @@ impl Plan {
     }
 }
 
-/// The lines that name people, and those that do not.
+/// Separates the lines that name people from the others.
 fn people(text: &str) -> (Vec<Person>, Vec<String>) {
     let (mut good, mut bad, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -96,11 +96,11 @@ fn origin(seat: &Seat<Owns>) -> Origin {
     Origin::web(&seat.visitor.address, &seat.visitor.network)
 }
 
-/// People by what would become of them.
+/// People by what would happen to them.
 struct Sorted {
     new: Vec<Person>,
     already: Vec<String>,
-    /// With the ban that keeps them out.
+    /// Each with the ban that excludes it.
     banned: Vec<String>,
 }
 
@@ -144,7 +144,7 @@ fn page_of(seat: &Seat<Owns>, is_sync: bool) -> ArrivalsPage {
     }
 }
 
-/// What was done, as numbers in the page's own address.
+/// The results, as numbers in the page's address.
 fn said(seat: &Seat<Owns>) -> String {
     let number = |name: &str| seat.asked.query.get(name).parse::<u64>().unwrap_or(0);
     let mut said = Vec::new();
@@ -217,7 +217,7 @@ fn add(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     Ok(page::see_other(&format!("{}/add?{done}", seat.place("members"))))
 }
 
-/// Makes people members; how many.
+/// Subscribes people, and returns how many.
 fn subscribe(seat: &Seat<Owns>, people: &[Person], welcome: Option<bool>) -> Result<u64, Problem> {
     seat.act_on_each(people, |registry, person| {
         let request = Request::Subscribe {
@@ -232,7 +232,7 @@ fn subscribe(seat: &Seat<Owns>, people: &[Person], welcome: Option<bool>) -> Res
     })
 }
 
-/// Asks people whether they would like to be members; how many.
+/// Invites people, and returns how many.
 fn invite(seat: &Seat<Owns>, people: &[Person], text: &str) -> Result<u64, Problem> {
     seat.act_on_each(people, |registry, person| {
         let wish = Wish {

@@ -1,5 +1,4 @@
-//! Posts, bounces and members of the last days, drawn here: a picture in the page, and a table that
-//! says the same.
+//! Posts, bounces and members of the last days, as SVG in the page and as a table.
 
 use crate::desk::Problem;
 use crate::page::{self, Frame};
@@ -17,11 +16,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// So many days are shown.
+/// The number of days shown.
 const DAYS: usize = 90;
-/// So many receiving domains are shown.
+/// The number of receiving domains shown.
 const DOMAINS: usize = 50;
-/// A picture's size, in units of its own.
+/// A chart's size, in SVG units.
 const WIDTH: usize = 720;
 const HEIGHT: usize = 120;
 const SECONDS_A_DAY: u64 = 86_400;
@@ -45,11 +44,11 @@ struct ChartsPage {
     back: String,
     charts: Vec<Chart>,
     days: Vec<Day>,
-    /// What came back, for those who may know where members have their mailboxes.
+    /// Bounces by receiving domain, if the reader may know where members have their mailboxes.
     returns: Option<Vec<DomainReturns>>,
 }
 
-/// What is known of a day.
+/// The numbers of a day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Day {
     day: String,
@@ -57,7 +56,7 @@ struct Day {
     bounces: u64,
     joined: u64,
     left: u64,
-    /// At its end.
+    /// At the end of the day.
     members: u64,
 }
 
@@ -67,12 +66,12 @@ impl Day {
     }
 }
 
-/// A picture.
+/// A chart.
 #[derive(Debug, PartialEq, Eq)]
 struct Chart {
     name: &'static str,
     title: String,
-    /// What it shows, in words.
+    /// A description for people who do not see it.
     says: String,
     first: String,
     last: String,
@@ -81,10 +80,10 @@ struct Chart {
     shape: Shape,
 }
 
-/// What is drawn.
+/// The form of a chart.
 #[derive(Debug, PartialEq, Eq)]
 enum Shape {
-    /// A bar a day: left, top, and height.
+    /// A bar for each day: left, top, and height.
     Bars(Vec<(usize, usize, usize)>),
     /// A line through all days: its points.
     Line(String),
@@ -118,7 +117,7 @@ impl Chart {
         let tall = |value: u64| scaled(value, 0, highest);
         let bars = values.iter().enumerate().filter(|(_, value)| **value > 0);
         let bars = bars.map(|(at, &value)| {
-            // A day with something is seen as one.
+            // Even the smallest value must be visible.
             let height = tall(value).max(2);
             (at * step, HEIGHT - height, height)
         });
@@ -173,7 +172,7 @@ impl Chart {
     }
 }
 
-/// Where a value stands between two others, in units of the picture.
+/// Where a value is between two others, in SVG units.
 fn scaled(value: u64, lowest: u64, highest: u64) -> usize {
     let (value, range) = (value.saturating_sub(lowest), highest.saturating_sub(lowest));
     if range == 0 {
@@ -183,8 +182,8 @@ fn scaled(value: u64, lowest: u64, highest: u64) -> usize {
     usize::try_from(share).unwrap_or(HEIGHT).min(HEIGHT)
 }
 
-/// The last days up to `now`, with what was counted on each. How many members there were follows from
-/// how many there are.
+/// The last days up to `now`, with the counts of each. The numbers of members follow from today's,
+/// backwards.
 fn days(counted: Vec<Daily>, members: u64, now: SystemTime) -> Vec<Day> {
     let mut by_day: BTreeMap<String, Day> = (0..DAYS as u64)
         .map(|back| date::day(now - Duration::from_secs(back * SECONDS_A_DAY)))

@@ -1,5 +1,5 @@
-//! The pages behind the links in mails that ask for a confirmation. Looking confirms nothing, so
-//! that a mail program that follows links does no harm.
+//! The pages behind the links in mails that ask for a confirmation. Opening one confirms nothing,
+//! because some mail programs open links.
 
 use crate::desk::{Desk, LanguageChoice, Problem, at};
 use crate::page::{self, Frame};
@@ -46,7 +46,7 @@ struct ConfirmPage {
     note: Option<&'static str>,
     button: &'static str,
     cancel: &'static str,
-    /// The name and whether digests are wanted, where they may still be changed.
+    /// The name and whether to get digests, if they can still be changed.
     wish: Option<(String, bool)>,
     has_digests: bool,
     languages: Vec<LanguageChoice>,
@@ -172,7 +172,7 @@ fn said(desk: &mut Desk, confirmed: Confirmed) -> Result<Response, Problem> {
         ),
         Confirmed::OptionsSet(_) => (say("Done"), say("Your options are saved.")),
         Confirmed::LoggedIn(address) => {
-            // One who shares the computer with another is not the other one, too.
+            // Two people who share a computer must not share a session.
             let key = AddressKey::of(&address);
             desk.account = desk.account.take().filter(|known| known.addresses().any(|a| *a == key));
             let proved = account::by_link(&desk.store, &desk.list, &address)?;
@@ -189,7 +189,7 @@ fn held(desk: &Desk, cookie: &str) -> Result<Option<Held>, Problem> {
     Ok(held.filter(|held| held.post.list_id == desk.list.id))
 }
 
-/// A post may be taken back here, as with the links of Mailman's notices (docs/spec/commands.md §3).
+/// Cancels a post, as with the links in Mailman's notices (docs/spec/commands.md §3).
 fn take_back(desk: &Desk, held: &Held, answer: &Answer) -> Result<Response, Problem> {
     if answer.cancel.is_none() {
         return Ok(page::message(
@@ -282,7 +282,7 @@ fn describe(desk: &Desk, request: &Request) -> ConfirmPage {
             page.note = Some(msgid("This link works once."));
             page.button = msgid("Open my options");
         }
-        // Not shown: see `Registry::waiting`.
+        // Never shown: see `Registry::waiting`.
         Request::Probe { .. } => {}
     }
     page

@@ -1,4 +1,4 @@
-//! Connections: whose they are, and how long one may stay without getting anywhere.
+//! Connections: where clients are, and how long one may be idle.
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
@@ -14,13 +14,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::{Instant, Sleep};
 
-/// A client that has not said in this time what it wants, or takes nothing of what it asked for, is
-/// sent away.
+/// A client that sends no complete request in this time, or reads nothing of its response, is
+/// disconnected.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long nobody is accepted when the system lacks something for one connection more.
+/// How long no connection is accepted after the system ran out of something for one.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 
-/// Where clients come in.
+/// The listening socket.
 pub enum Door {
     Tcp(TcpListener),
     Unix(UnixListener),
@@ -29,9 +29,9 @@ pub enum Door {
 /// The other end of a connection.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    /// Its address; a Unix socket has none.
+    /// Its address; `None` on a Unix socket.
     pub address: Option<SocketAddr>,
-    /// How many of its requests are being answered.
+    /// How many of its requests are being processed.
     answered: Arc<AtomicUsize>,
 }
 
@@ -40,19 +40,19 @@ impl Peer {
         Peer { address, answered: Arc::default() }
     }
 
-    /// One of its requests is complete and being answered: the time that takes is ours.
+    /// Notes that a request is complete: from now on the client's time does not run.
     pub fn is_answered(&self) {
         self.answered.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One of its requests has its answer.
+    /// Notes that a request has its response.
     pub fn was_answered(&self) {
         self.answered.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Door {
-    /// Waits at a socket.
+    /// Starts to listen on a socket.
     pub fn of(socket: Socket) -> io::Result<Door> {
         match socket {
             Socket::Unix(socket) => {
@@ -66,7 +66,7 @@ impl Door {
         }
     }
 
-    /// Where it is, for people.
+    /// Its address, for messages.
     pub fn place(&self) -> String {
         match self {
             Door::Tcp(listener) => {
@@ -90,7 +90,7 @@ impl Listener for Door {
             let accepted = match self {
                 Door::Tcp(listener) => {
                     TcpListener::accept(listener).await.map(|(stream, address)| {
-                        // Answers are written whole.
+                        // Responses are written in one piece.
                         if let Err(error) = stream.set_nodelay(true) {
                             tracing::debug!("{error}");
                         }
@@ -128,13 +128,13 @@ enum Stream {
     Unix(UnixStream),
 }
 
-/// A connection that ends when its client gets nowhere: half a header line, however slowly it grows,
-/// keeps nobody out. What is written begins the time anew.
+/// A connection that ends if its client makes no progress. Half a header line does not keep a
+/// connection open, however slowly it grows. Each write starts the time again.
 pub struct Patient {
     stream: Stream,
     peer: Peer,
     over: Pin<Box<Sleep>>,
-    /// The client has not taken what was to be written.
+    /// Whether the client does not read what was written.
     is_stuck: bool,
 }
 
@@ -147,7 +147,7 @@ impl Patient {
         self.over.as_mut().reset(Instant::now() + PATIENCE);
     }
 
-    /// Nothing can be done at this moment: for too long?
+    /// Returns an error if a connection that cannot proceed has waited too long.
     fn wait<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         while self.over.as_mut().poll(context).is_ready() {
             if self.is_stuck || self.peer.answered.load(Ordering::Relaxed) == 0 {
@@ -237,7 +237,7 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    /// With time that passes as fast as nothing happens.
+    /// With a clock that advances while nothing happens.
     fn with_a_client<F: Future<Output = ()>>(test: impl FnOnce(Patient, UnixStream, Peer) -> F) {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         runtime.enable_all().start_paused(true).build().unwrap().block_on(async {

@@ -1,5 +1,5 @@
-//! Lists are created by the site's administrators, and removed by their owners once these have read
-//! what goes.
+//! The site's administrators create lists; a list's owners remove it, after the page has shown what is
+//! removed.
 
 use crate::desk::{Fields, LanguageChoice, Problem, Sent};
 use crate::page::{self, Frame};
@@ -52,7 +52,7 @@ impl CreatePage {
 struct RemovePage {
     frame: Frame,
     list: String,
-    /// What has to be typed.
+    /// The text to type.
     name: String,
     address: String,
     action: String,
@@ -79,7 +79,7 @@ fn ask_create(room: &Room<Anybody>) -> Result<Response, Problem> {
     }
 }
 
-/// The form, with what was typed into it where that was refused.
+/// The form, with the refused input.
 fn form(
     room: &Room<RunsSite>,
     typed: Option<&Fields>,
@@ -171,7 +171,7 @@ fn create(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
     })
 }
 
-/// Has the MTA's files written anew; what went wrong, if anything did.
+/// Rewrites the MTA's files; returns the error, if any.
 pub fn mta_hears(app: &App, store: &Store) -> Option<String> {
     let error = (app.program.lists_changed)(&app.site, store).err()?;
     tracing::error!("the MTA's files were not written anew: {error}");
@@ -198,7 +198,7 @@ fn remove_form(seat: &Seat<Owns>, problem: String) -> Result<Response, Problem> 
     Ok(page::page(status, &page))
 }
 
-/// Whether somebody has typed a list's name: that of the store, or the local part of its address.
+/// Whether the typed text is the list's name, in the store or in its address.
 fn is_named(list: &List, typed: &str) -> bool {
     let typed = typed.to_lowercase();
     typed == list.name.to_lowercase() || typed == list.local_part().to_lowercase()

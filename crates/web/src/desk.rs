@@ -1,7 +1,7 @@
-//! The site's lists, for pages that show and change them.
+//! A page's access to one list: the visitor, the list, and what the visitor may do.
 //!
-//! Whatever may wait for the disk or the database runs on a thread of its own ([`blocking`]), so that
-//! no page waits for another.
+//! Everything that may wait for the disk or the database runs on a thread of its own ([`blocking`]), so
+//! that no page waits for another.
 
 use crate::page::{self, Frame};
 use crate::prose;
@@ -25,22 +25,22 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A page's place, with and without the path that Mailman's pages have.
+/// Routes a page with and without the path that Mailman's pages have.
 pub fn at(path: &str, page: MethodRouter<Arc<App>>) -> Router<Arc<App>> {
     Router::new().route(path, page.clone()).route(&format!("/mailman{path}"), page)
 }
 
-/// The page that `work` makes on a thread that may wait.
+/// The page that `work` creates on a thread that may block.
 pub async fn blocking(work: impl FnOnce() -> Response + Send + 'static) -> Response {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| page::trouble(&error))
 }
 
-/// How long an answer takes that must not tell by its time what was done for it.
+/// How long a response takes whose time must not show what was done for it.
 const EVEN: Duration = Duration::from_millis(500);
 
-/// Does something whose answer is the same for all, and gives that answer after the same time for
-/// all. Work that is not done by then has sent nothing yet and may still be refused, so the answer does not
-/// say that it did.
+/// Does some work, and returns the same response after the same time, whatever happened. Work that is
+/// not done by then has sent nothing yet and may still be refused, so the response must not say that it
+/// succeeded.
 pub async fn evenly(
     app: &Arc<App>,
     work: impl FnOnce() -> Result<Option<Response>, Problem> + Send + 'static,
@@ -73,7 +73,7 @@ pub async fn evenly(
     }
 }
 
-/// Lets somebody wait who, or whose neighbours, asked very often today.
+/// Delays visitors whose network made very many requests today.
 pub async fn pace(app: &Arc<App>, visitor: &Visitor) {
     let (work, network) = (Arc::clone(app), visitor.network.clone());
     let wait = tokio::task::spawn_blocking(move || {
@@ -83,7 +83,7 @@ pub async fn pace(app: &Arc<App>, visitor: &Visitor) {
     match wait.await {
         Ok(Ok(wait)) if !wait.is_zero() => tokio::time::sleep(wait).await,
         Ok(Ok(_)) => {}
-        // Whoever asks next meets the same trouble, and says so.
+        // The request that follows has the same error, and reports it.
         Ok(Err(error)) => tracing::debug!("nobody waits: {error}"),
         Err(error) => tracing::debug!("nobody waits: {error}"),
     }
@@ -93,15 +93,15 @@ pub async fn pace(app: &Arc<App>, visitor: &Visitor) {
 pub enum Problem {
     /// There is no such list.
     NoSuchList,
-    /// It may not be.
+    /// The request was refused.
     Refused(Refusal),
-    /// Somebody must sign in first, at this address.
+    /// The visitor must sign in first, at this address.
     SignIn(String),
-    /// Who is signed in may not.
+    /// The visitor is signed in, and is not allowed to do this.
     NotYours,
-    /// A form that was not made for who sends it, or long ago.
+    /// The form was not created for its sender, or is too old.
     StaleForm,
-    /// Something of ours is broken.
+    /// The server failed.
     Broken(RunError),
 }
 
@@ -133,7 +133,7 @@ impl From<MembershipError> for Problem {
 }
 
 impl Problem {
-    /// The page that says so.
+    /// The page that explains the problem.
     pub fn page(self) -> Response {
         match self {
             Problem::NoSuchList => page::message(
@@ -180,17 +180,17 @@ impl Problem {
     }
 }
 
-/// What a form or an address brought, by name.
+/// The fields of a form or of an address, by name.
 #[derive(Debug, Clone, Default)]
 pub struct Fields(pub Vec<(String, String)>);
 
 impl Fields {
-    /// A field without the spaces around it; empty where there is none.
+    /// A field without surrounding spaces; empty if it is missing.
     pub fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value.trim())
     }
 
-    /// Whether there is such a field.
+    /// Whether the field is present.
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(found, _)| found == name)
     }
@@ -201,7 +201,8 @@ impl Fields {
     }
 }
 
-/// What a form of ours brought, sent by the one it was made for: only then does it change anything.
+/// The fields of one of our forms, sent by the person for whom it was created. Only these may change
+/// anything.
 #[derive(Debug, Clone)]
 pub struct Sent(Fields);
 
@@ -214,7 +215,7 @@ impl std::ops::Deref for Sent {
 }
 
 impl Sent {
-    /// Checks that a form was made for whoever sends it.
+    /// Checks that a form was created for its sender.
     pub fn check(account: &Account, visitor: &Visitor, fields: Fields) -> Result<Sent, Problem> {
         if visitor.is_sent_from_elsewhere || !account.token.is_form_key(fields.get("key")) {
             return Err(Problem::StaleForm);
@@ -223,13 +224,13 @@ impl Sent {
     }
 }
 
-/// A language that may be chosen.
+/// A language to choose.
 pub struct LanguageChoice {
     /// Its code.
     pub code: String,
-    /// What its speakers call it; the code, where that is not known.
+    /// Its name in itself; the code, if that is unknown.
     pub name: String,
-    /// Whether it is chosen.
+    /// Whether it is selected.
     pub is_chosen: bool,
 }
 
@@ -242,7 +243,7 @@ impl LanguageChoice {
     }
 }
 
-/// One list, and who asks for its page.
+/// One list, and the visitor to its pages.
 pub struct Desk {
     /// What all pages share.
     pub app: Arc<App>,
@@ -250,22 +251,22 @@ pub struct Desk {
     pub store: Rc<Store>,
     /// The list.
     pub list: List,
-    /// Who asks.
+    /// The visitor.
     pub visitor: Visitor,
-    /// Who that is, if somebody is signed in.
+    /// The visitor's account, if signed in.
     pub account: Option<Account>,
-    /// What the list's pages speak: what a member chose, or the list's language.
+    /// The language of the list's pages: the one that a member chose, or the list's.
     pub language: Language,
 }
 
 impl Desk {
-    /// The list of that name; where two hosts have one, that of the host that was asked for.
+    /// Finds a list by name; if two hosts have one, that of the requested host.
     pub fn of(app: &Arc<App>, visitor: &Visitor, name: &str) -> Result<Desk, Problem> {
         Desk::find(app, visitor, name, |_| Ok(()))
     }
 
-    /// The same, once `admit` lets whoever is signed in have a look: it is asked before there is
-    /// anything to be told of lists.
+    /// The same, after `admit` has accepted the account. It is called first, so that a refused visitor
+    /// does not learn whether the list exists.
     pub fn find(
         app: &Arc<App>,
         visitor: &Visitor,
@@ -283,7 +284,7 @@ impl Desk {
         Desk::new(app, store, list, visitor, account)
     }
 
-    /// The desk of a list, for somebody.
+    /// The desk of a list, for a visitor.
     pub fn new(
         app: &Arc<App>,
         store: Rc<Store>,
@@ -303,7 +304,7 @@ impl Desk {
         Ok(Desk { app: Arc::clone(app), store, list, visitor: visitor.clone(), account, language })
     }
 
-    /// The page that `work` makes at a list's desk, or the one that says why there is none.
+    /// The page that `work` creates at a list's desk, or the page that explains why there is none.
     pub async fn serve(
         app: Arc<App>,
         visitor: Visitor,
@@ -323,13 +324,13 @@ impl Desk {
     /// The site's key for links and forms.
     pub fn secret(&self) -> Result<Vec<u8>, StoreError> {
         match self.store.existing_secret(membership::SECRET)? {
-            // Reading waits for no writer.
+            // Reading does not wait for a writer.
             Some(secret) => Ok(secret),
             None => self.store.write(|tx| tx.secret(membership::SECRET)),
         }
     }
 
-    /// Does something about the list's membership.
+    /// Changes something about the list's memberships.
     pub fn act<T>(
         &self,
         work: impl FnOnce(&mut Registry<'_>) -> Result<T, MembershipError>,
@@ -339,8 +340,8 @@ impl Desk {
         membership::act(&self.app.site, &spool, &self.store, &self.list, origin, work)
     }
 
-    /// Does something about each of many, some at a time, so that others get their turn; for how many
-    /// it was done, and was not refused.
+    /// Changes something for each of many people, in several transactions so that others get their
+    /// turn. Returns for how many it was done and not refused.
     pub fn act_on_each<P>(
         &self,
         all: &[P],
@@ -359,25 +360,25 @@ impl Desk {
         Ok(done)
     }
 
-    /// What stands around the list's pages.
+    /// The layout of the list's pages.
     pub fn frame(&self) -> Frame {
         let list = Some((self.name(), self.place("listinfo")));
         Frame { list, language: self.language, ..Frame::of(&self.visitor, self.account.as_ref()) }
     }
 
-    /// The same with what the list's owners say on that page.
+    /// The same with the owners' text for that page.
     pub fn frame_with(&self, text: &str) -> Frame {
         let frame = self.frame();
         Frame { words: self.words(text, frame.language).unwrap_or_default(), ..frame }
     }
 
-    /// What the list's owners say on one of its pages, as HTML that does no harm.
+    /// The owners' text for one of the list's pages, as harmless HTML.
     pub fn words(&self, text: &str, language: Language) -> Option<String> {
         let text = editing::on_page(&self.app.site, &self.list, text, language.code())?;
         Some(prose::shown(&text))
     }
 
-    /// Whether somebody who has that power on the list is signed in.
+    /// Whether the visitor has that power on the list.
     pub fn standing(&self, power: Power) -> Standing {
         let config = self.app.site.config();
         self.account.as_ref().map_or(Standing::HasNot, |account| {
@@ -385,7 +386,7 @@ impl Desk {
         })
     }
 
-    /// The membership of who is signed in.
+    /// The visitor's membership.
     pub fn member(&self) -> Result<Option<Member>, StoreError> {
         match &self.account {
             Some(account) => account.member_of(&self.store, &self.list),
@@ -393,8 +394,8 @@ impl Desk {
         }
     }
 
-    /// Sends somebody to sign in, and back here. Who is signed in already is told that it is not
-    /// enough.
+    /// Sends the visitor to sign in and come back. A person who is signed in already is told that it is
+    /// not enough.
     pub fn sign_in(&self) -> Problem {
         if self.account.is_some() {
             Problem::NotYours
@@ -403,16 +404,16 @@ impl Desk {
         }
     }
 
-    /// Where one of the list's pages is, for a form or a link on another of them: on the same host,
-    /// by whatever name that was asked for.
+    /// The address of one of the list's pages, for a form or link on another of them: on the requested
+    /// host.
     pub fn place(&self, page: &str) -> String {
         let url = self.list.web_url(self.app.site.config(), page);
         let start = url.find("://").map_or(0, |at| at + 3);
         url[start..].find('/').map_or_else(|| "/".to_owned(), |at| url[start + at..].to_owned())
     }
 
-    /// Where the list's archive is, if it has one. Before the first post there are no pages of it that a
-    /// web server could send; then it is ours.
+    /// The address of the list's archive, if it has one. Before the first post there are no static
+    /// pages, and it is a page of ours.
     pub fn archive(&self) -> Option<String> {
         let site = &self.app.site;
         let has_pages = Place::of(site, &self.list.name).tree().join("index.html").exists();
@@ -428,12 +429,12 @@ impl Desk {
         notices.reason(reason, self.language.code())
     }
 
-    /// A language, if the list has it for its members.
+    /// Returns the language if the list offers it to members.
     pub fn language(&self, wanted: &str) -> Option<String> {
         self.list.settings.available_languages.iter().find(|code| *code == wanted).cloned()
     }
 
-    /// The languages that a member may choose, and which is chosen: the list's, if it is none of them.
+    /// The languages that a member may choose; the list's is selected if `chosen` is none of them.
     pub fn languages(&self, chosen: &str) -> Vec<LanguageChoice> {
         let settings = &self.list.settings;
         let chosen = self.language(chosen).unwrap_or_else(|| settings.preferred_language.clone());
@@ -444,7 +445,7 @@ impl Desk {
             .collect()
     }
 
-    /// The list's name as people read it.
+    /// The list's name as shown to people.
     pub fn name(&self) -> String {
         self.list.settings.real_name.clone()
     }

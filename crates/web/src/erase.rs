@@ -1,5 +1,5 @@
-//! What is known about a person, handed out and forgotten: by owners on their list, by the site's
-//! administrators everywhere, and by people for themselves.
+//! Exports and erases the data about a person: for owners on their list, for the site's administrators
+//! everywhere, and for people themselves.
 
 use crate::desk::{Problem, Sent};
 use crate::page::{self, Frame};
@@ -26,7 +26,7 @@ pub fn routes() -> Router<Arc<App>> {
         .merge(room_page("/mine/export", export_own, None))
 }
 
-/// Who asks, which decides on the words.
+/// Who erases, which decides on the words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Who {
     Owner,
@@ -43,16 +43,16 @@ struct ErasePage {
     action: String,
     back: String,
     address: AddressKey,
-    /// What would go; nothing until an address is named.
+    /// What would be erased; `None` until an address is entered.
     going: Option<Erasure>,
     problem: &'static str,
 }
 
-/// What is said when an address was not typed.
+/// Shown if no address was entered.
 const UNTYPED: &str = msgid("Type the address to erase it.");
 
 impl ErasePage {
-    /// What is done, and to whom.
+    /// The title: whose data is erased, and where.
     fn title(frame: &Frame, address: &str, list: Option<&str>) -> String {
         let title = match (address, list) {
             ("", _) => frame.say("Erase a person"),
@@ -83,7 +83,7 @@ impl ErasePage {
     }
 }
 
-/// What would be forgotten of somebody.
+/// What would be erased of a person.
 fn going(
     room: &Room<impl crate::seat::Rank>,
     address: &str,
@@ -95,7 +95,7 @@ fn going(
     Ok(Some(person::erase(&room.app.site, &room.store, address, list, false, true)?))
 }
 
-/// Forgets somebody; the page that says so.
+/// Erases a person; returns the page that says so.
 fn erase(
     room: &Room<impl crate::seat::Rank>,
     address: &str,
@@ -104,7 +104,7 @@ fn erase(
 ) -> Result<Response, Problem> {
     let erased = person::erase(&room.app.site, &room.store, address, list, with_posts, false)?;
     let on = list.map_or_else(|| "the whole site".to_owned(), |list| list.name.clone());
-    // Not whom: the log would go on naming them.
+    // Without the address: the log would keep it.
     tracing::info!("a person was erased on {on}, by {}", room.account.name());
     let frame = room.frame();
     let mut said = vec![frame.say("What was known about the address is erased.").to_string()];
@@ -130,7 +130,7 @@ fn erase(
     Ok(page::message(StatusCode::OK, say("Erased"), said.join(" ").as_str()))
 }
 
-/// The address that somebody typed.
+/// The address that was typed.
 fn key(typed: &str) -> AddressKey {
     AddressKey::of(typed.trim())
 }
@@ -163,7 +163,7 @@ fn erase_on_list(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     erase(&seat.room()?, &address, Some(&seat.list), sent.has("posts"))
 }
 
-/// The form for an address that is erased everywhere; `action` and `back` are places of the site.
+/// The form for erasing an address everywhere; `action` and `back` are addresses of pages.
 fn everywhere_form(
     room: &Room<impl crate::seat::Rank>,
     who: Who,
@@ -201,7 +201,7 @@ fn erase_everywhere(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, Prob
     erase(room, &address, None, sent.has("posts"))
 }
 
-/// One of the addresses of who is signed in: the one that is asked for, or the first.
+/// One of the visitor's own addresses: the requested one, or the first.
 fn own(room: &Room<Anybody>, wanted: &str) -> Result<AddressKey, Problem> {
     let wanted = key(wanted);
     let mut addresses = room.account.addresses();
@@ -209,7 +209,7 @@ fn own(room: &Room<Anybody>, wanted: &str) -> Result<AddressKey, Problem> {
     found.cloned().ok_or(Problem::NotYours)
 }
 
-/// The same, for one who has shown a short while ago that mail for it arrives here.
+/// The same, if the visitor has recently proved that mail to it arrives.
 fn own_lately(room: &Room<Anybody>, wanted: &str) -> Result<AddressKey, Problem> {
     let address = own(room, wanted)?;
     let lifetime = room.app.site.config().members_login_lifetime.duration().as_secs_f64();
@@ -229,7 +229,7 @@ fn ask_own(room: &Room<Anybody>) -> Result<Response, Problem> {
     own_form(room, room.asked.query.get("who"), "")
 }
 
-/// Posts in archives stay: they are a part of what others wrote, too, and the owners' to remove.
+/// Posts in archives stay: they are part of other people's threads, and the owners decide on them.
 fn erase_own(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
     let address = own_lately(room, sent.get("who"))?;
     if key(sent.get("typed")) != address {
@@ -239,7 +239,7 @@ fn erase_own(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
     session::forget(&room.visitor, said)
 }
 
-/// All that is known about one's own address, as a file.
+/// All data about the visitor's own address, as a file.
 fn export_own(room: &Room<Anybody>) -> Result<Response, Problem> {
     let address = own(room, room.asked.query.get("who"))?;
     let known = room.store.person(&address)?;

@@ -1,4 +1,4 @@
-//! Files of an archive, sent as they are.
+//! Sends an archive's files unchanged.
 
 use axum::body::Body;
 use axum::http::{HeaderName, header};
@@ -8,12 +8,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// What is read at once, in bytes.
+/// The size of a read, in bytes.
 const CHUNK: u64 = 64 * 1024;
 
-/// What files are, by the endings of their names; others are only bytes.
+/// Media types by file name ending; other files are sent as plain bytes.
 const KINDS: [(&str, &str); 9] = [
-    // Pages name their charset, and Pipermail's have another one.
+    // Without a charset: pages declare theirs, and Pipermail's have others.
     ("html", "text/html"),
     ("txt", "text/plain; charset=utf-8"),
     ("css", "text/css; charset=utf-8"),
@@ -26,30 +26,30 @@ const KINDS: [(&str, &str); 9] = [
 ];
 const BYTES: &str = "application/octet-stream";
 
-/// A page loads the archive's own style and images, and nothing else.
+/// Pages load the archive's own style and images, and nothing else.
 const PAGE: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
-/// An attachment is from anybody.
+/// Attachments come from anyone.
 const ATTACHMENT: &str = "sandbox; default-src 'none'; frame-ancestors 'none'";
 
-/// What is at an address.
+/// What an address leads to.
 pub enum Found {
     /// A file.
     File(FileToSend),
-    /// A directory without a slash at the end of its address.
+    /// A directory whose address lacks the final slash.
     Directory,
 }
 
-/// A file, open.
+/// An open file.
 pub struct FileToSend {
     file: File,
     length: u64,
     kind: &'static str,
-    /// Whether it is for the disk and not to be looked at.
+    /// Whether browsers must save it instead of showing it.
     is_download: bool,
     is_attachment: bool,
 }
 
-/// Whether an address stays below where it begins.
+/// Whether a relative path stays below its start.
 pub fn is_inside(path: &str) -> bool {
     let is_name = |name: &str| {
         !name.starts_with('.')
@@ -65,8 +65,8 @@ pub fn is_inside(path: &str) -> bool {
     true
 }
 
-/// What is at an address below a directory, which links do not leave. A directory is its
-/// `index.html`.
+/// Finds what a path leads to in a directory; symbolic links cannot leave it. A directory stands for
+/// its `index.html`.
 pub fn find(root: &Path, path: &str) -> io::Result<Option<Found>> {
     if !is_inside(path) {
         return Ok(None);
@@ -113,7 +113,7 @@ pub fn find(root: &Path, path: &str) -> io::Result<Option<Found>> {
 }
 
 impl FileToSend {
-    /// The answer that sends it. It is kept nowhere on its way.
+    /// The response with the file's content, which is streamed.
     pub fn send(self) -> Response {
         let headers = [
             (header::CONTENT_TYPE, self.kind.to_owned()),

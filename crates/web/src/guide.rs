@@ -1,5 +1,4 @@
-//! Settings for owners who would rather answer questions: each answer shows which settings it would
-//! change, and one button saves.
+//! Settings as questions: each answer shows which settings it would change, and one button saves.
 
 use crate::desk::{Fields, Problem, Sent};
 use crate::page::{self, Frame};
@@ -36,22 +35,22 @@ struct GuidePage {
     problem: String,
 }
 
-/// A question as the page has it.
+/// A question on the page.
 struct Asked {
     name: &'static str,
     title: &'static str,
     answers: Vec<Choice>,
-    /// The list's settings are those of no answer.
+    /// Whether the list's settings match none of the answers.
     is_other: bool,
 }
 
-/// An answer as the page has it.
+/// An answer on the page.
 struct Choice {
     name: &'static str,
     title: &'static str,
     doc: &'static str,
     is_chosen: bool,
-    /// Nothing would change.
+    /// Whether it would change nothing.
     is_in_effect: bool,
     changes: Vec<Change>,
 }
@@ -67,12 +66,12 @@ fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
     form(seat, guide, &Fields::default(), said, String::new())
 }
 
-/// What would change if settings were given these values; nothing for a value that cannot be.
+/// What would change if settings got these values; values that are not allowed are left out.
 fn changes(seat: &Seat<Owns>, pairs: &[(&str, &str)]) -> Vec<Change> {
     settings::differences(seat, &as_sent(pairs)).unwrap_or_default()
 }
 
-/// Settings as a form of theirs sends them.
+/// Settings in the form in which a page sends them.
 fn as_sent(pairs: &[(&str, &str)]) -> Fields {
     let field = |(name, value): &(&str, &str)| (format!("set-{name}"), (*value).to_owned());
     Fields(pairs.iter().map(field).collect())
@@ -97,7 +96,7 @@ fn ask(seat: &Seat<Owns>, question: &Question, sent: &Fields) -> Asked {
     Asked { name: question.name, title: question.title, answers, is_other }
 }
 
-/// The page, with what was chosen and typed where it comes back.
+/// The page, with the submitted choices and input if it is shown again.
 fn form(
     seat: &Seat<Owns>,
     guide: &'static Guide,
@@ -135,7 +134,7 @@ fn form(
     Ok(page::page(status, &page))
 }
 
-/// The settings that were chosen and typed, and no others.
+/// The settings that were chosen or typed, without any others.
 fn wanted(guide: &Guide, sent: &Fields) -> Fields {
     let chosen = guide.questions.iter().filter_map(|question| {
         let name = sent.get(question.name);

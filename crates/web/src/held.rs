@@ -1,5 +1,5 @@
-//! The pages behind the signed links of held posts: a look at the post, then a decision. Looking
-//! decides nothing, so that a mail program that follows links does no harm.
+//! The pages behind the signed links of held posts: the post, and buttons to decide. Opening one
+//! decides nothing, because some mail programs open links.
 
 use crate::desk::blocking;
 use crate::page::{self, Frame};
@@ -22,7 +22,7 @@ use dormouse_words::{Language, Text, date, say};
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// The pages, wherever the web server in front puts them.
+/// The pages, with and without a path that the web server in front may keep.
 pub fn routes() -> Router<Arc<App>> {
     let pages = routing::get(show).post(decide);
     Router::new().route("/held/{token}", pages.clone()).route("/mailman/held/{token}", pages)
@@ -40,7 +40,7 @@ struct HeldPage {
     setting: String,
     preview: Preview,
     is_moderator: bool,
-    /// What its sender is told if the moderator writes nothing else.
+    /// What the sender is told if the moderator writes nothing.
     rejection: String,
 }
 
@@ -51,7 +51,7 @@ struct Answer {
     reason: String,
 }
 
-/// Why there is no such page.
+/// Why a link shows no post.
 enum Problem {
     Link(LinkError),
     Run(RunError),
@@ -123,8 +123,8 @@ fn carry_out(app: &App, token: &str, answer: &Answer) -> Response {
     }
 }
 
-/// What an answer means, and what is said when it is done. A link to take a post back lets nobody
-/// approve it.
+/// The decision for an answer, and the words when it is carried out. A sender's link to cancel a post
+/// cannot approve it.
 fn decision_of(answer: &Answer, action: Action) -> Option<(Decision, (Text, Text))> {
     Some(match (action, answer.decision.as_str()) {
         (Action::Review, "approve") => (
@@ -202,17 +202,17 @@ pub fn subject(frame: &Frame, held: &Held) -> String {
     }
 }
 
-/// A moment, for people.
+/// A time, for people.
 pub fn since(frame: &Frame, at: f64) -> String {
     frame.tell(&date::minute(at)).to_string()
 }
 
-/// What is said of a link that is too old.
+/// The words for a link that has expired.
 pub fn expired() -> Text {
     say("The daily reminder contains a new link.")
 }
 
-/// What is said of a link that nobody of ours made.
+/// The words for a link that is not signed by this site.
 pub fn not_ours() -> Text {
     say("This link is not valid, or was damaged in transit.")
 }

@@ -1,56 +1,66 @@
-//! Server-rendered pages on a socket that systemd passes, gone when idle.
+//! Server-rendered pages on a socket that systemd passes. The process exits when idle.
 //!
 //! # Layout
-//! - [`server`]: the end when nobody comes. `connection`: the sockets, and who gets nowhere there.
-//! - [`held`]: the pages behind the signed links of held posts.
-//! - `request`: those behind the links of requests that wait for a moderator.
-//! - `confirm`: what a cookie stands for. `unsubscribe`: the end of a membership with one click.
-//!   `options`: a member's own page. `listinfo`: what a list is about, and the way in; `words`: how
-//!   pages speak. `roster`: who is a member.
-//! - `signin`: signing in, and where one is signed in. `session`: the cookie.
-//!   `oidc`, `provider`: signing in with an OpenID provider.
-//! - `moderation`: all that waits for a moderator; `preview`: how a post looks to one; `undo`:
-//!   decisions of a moment ago are taken back. `mine`: all of one's own lists. `erase`: what is
-//!   known about a person, handed out and forgotten. `lists`: the lists
-//!   that one runs. `members`: who is in them, `arrivals`: who comes. `settings`: their settings, and who changed them;
-//!   `guide`: the same by plain questions, which are in `questions`. `passwords`: a list's
-//!   passwords. `create`: lists come and go. `succession`: they are renamed, copied, closed. `texts`: what it writes to people. `queues`: what waits for the site's administrators. `old`:
-//!   where Mailman's addresses lead.
-//! - `site`: all lists at a glance, and the site's settings. `charts`: posts, bounces and members day by day.
-//!   `whereabouts`: the trace of a message.
-//! - `archive`: search, messages as they came, and threads as feeds. `removal`: messages are taken
-//!   out of an archive.
-//! - `private`: private archives, for members. `files`: files that are sent as they are.
-//! - `seat`: pages for somebody who is signed in. `visitor`: who asks. `desk`: the site's lists for
-//!   pages.
-//! - `page`: what every page has in common: layout, headers, errors. `looks`: a site's colour and logo.
-//!   `prose`: what owners write, without what does harm.
+//! - [`server`]: runs the pages and exits when idle. `connection`: sockets and idle clients.
+//! - `seat`: pages for people who are signed in. `visitor`: the client of a request. `desk`: a page's
+//!   access to one list.
+//! - `page`: what all pages share: layout, headers, errors. `words`: translated texts in templates.
+//!   `looks`: a site's colour and logo. `prose`: owners' texts as harmless HTML.
+//! - Signing in: `signin`, `session` (the cookie), `oidc` and `provider` (an OpenID provider).
+//! - For readers: `listinfo` (a list's page, and joining), `roster` (its members), `archive` (search,
+//!   messages, feeds), `private` (private archives), `files` (files sent unchanged).
+//! - For members: `mine` (all own lists), `options` (one list), `unsubscribe` (one click), `confirm`
+//!   (links in mails that ask for a confirmation), `erase` (export and erase a person's data).
+//! - For moderators: `moderation` (all that waits), `held` and `request` (the links in notices),
+//!   `preview` (a post), `undo` (revert a recent decision).
+//! - For owners: `lists`, `members`, `arrivals` (add, invite, synchronize), `settings` and `guide`
+//!   (settings as `questions`), `texts` (notices), `passwords`, `removal` (remove messages from the
+//!   archive), `create` (create and remove lists), `succession` (rename, copy, close), `charts` (posts,
+//!   bounces and members day by day), `whereabouts` (the trace of a message).
+//! - For the site's administrators: `site` (all lists, and the site's settings), `queues`.
+//! - `old`: Mailman's addresses lead to the pages here.
+//!
+//! # Limits
+//! No scripts, no other style than the one stylesheet, and no state in the process: any request may be the
+//! first of a new one. A client that makes no progress is disconnected.
+//!
+//! # Example
+//! A crate that serves pages gives [`serve`] what only the program can do:
+//! ```no_run
+//! use dormouse_store::LiveSite;
+//! use dormouse_web::{Listen, Program, serve};
+//!
+//! let program = Program { lists_changed: |_, _| Ok(0), findings: |_| Vec::new() };
+//! let site = LiveSite::open("/var/lib/dormouse".as_ref(), |_| Ok(())).unwrap();
+//! serve(site, program, Listen::On("127.0.0.1:8080".into()), |on| println!("{on}")).unwrap();
+//! ```
 //!
 //! # To add a page
 //! 1. A file of its own, with `pub fn routes() -> Router<Arc<App>>`, named here and merged in
-//!    `server::router`. A page for somebody who is signed in is two plain functions, one that shows
-//!    and one that does, given to `seat`:
+//!    `server::router`. A page for people who are signed in consists of two plain functions, one that
+//!    shows it and one that handles its form, given to `seat`:
 //!    ```ignore
 //!    list_page::<Owns>("/settings/{list}/{category}", show, Some(save))
 //!    fn show(seat: &Seat<Owns>) -> Result<Response, Problem>
 //!    fn save(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem>
-//!    room_page::<RunsSite>("/site", show, None)   // a Room<RunsSite>: beyond any one list
+//!    room_page::<RunsSite>("/site", show, None)   // a Room<RunsSite>: not about one list
 //!    ```
 //!    Ranks are `Anybody` (signed in), `Moderates`, `Owns`, `RunsSite`. A `Seat` is the list's `Desk`
 //!    (`store`, `list`, `act`, `place`, `frame`) with `asked.part("category")` and
-//!    `asked.query.get("q")`. Nothing else makes a `Seat`, a `Room` or a `Sent`: who is not signed in
-//!    was sent to sign in and comes back, whoever may not has been told so, and a form has been made
-//!    for the one who sent it. These functions may wait for disk and database; they have a thread.
+//!    `asked.query.get("q")`. Only `seat` creates a `Seat`, a `Room` or a `Sent`: by then an anonymous
+//!    visitor has signed in, a visitor who is not allowed to see the page has been refused, and the form
+//!    is known to have been created for its sender. These functions may wait for disk and database; they
+//!    run on a thread of their own.
 //! 2. A template that extends `layout.html`; its struct has a field `frame: Frame`
-//!    (`seat.frame()`). Each of its forms has `{% include "key.html" %}` in it. Looks come from
-//!    `templates/style.css` alone: the policy allows no other style, and no script.
-//! 3. What changes something goes through `dormouse_membership`, or the function behind the
-//!    command; then `page::see_other(&seat.place("…"))`, so that loading again does nothing twice.
-//! 4. Every text is said in the reader's language: `{{ frame.say("Join {list}").with("list", list) }}`,
+//!    (`seat.frame()`). Each of its forms contains `{% include "key.html" %}`. All style is in
+//!    `templates/style.css`: the policy allows no other style, and no script.
+//! 3. Changes are made by `dormouse_membership`, or by the function behind the command; then
+//!    `page::see_other(&seat.place("…"))`, so that reloading does not repeat them.
+//! 4. Every text is in the reader's language: `{{ frame.say("Join {list}").with("list", list) }}`,
 //!    `{{ frame.count("{count} post", "{count} posts", n) }}`, `{{ frame.rich("<b>{x}</b>").with("x", x) }}`
 //!    in templates; `page::message(status, say("Saved"), say("…").with(…))` in Rust; a field of a page is
 //!    a `Text`, shown by `{{ frame.tell(said) }}`; in a table `msgid("…")`.
-//! 5. Where Mailman had the page at another address, a row in `old`.
+//! 5. If Mailman had the page at another address, a row in `old`.
 
 mod archive;
 mod arrivals;

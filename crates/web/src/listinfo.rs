@@ -1,4 +1,4 @@
-//! What a list is about, and the way in.
+//! The page of a list, where people join it, and the overview of lists.
 
 use crate::desk::{Desk, LanguageChoice, Problem, at, blocking, evenly};
 use crate::page::{self, Frame};
@@ -33,13 +33,13 @@ pub fn routes() -> Router<Arc<App>> {
         .merge(at("/subscribe/{list}", routing::get(lead).post(subscribe)))
 }
 
-/// Another page, told from this one's address: what a web server in front took away from it is
-/// not known here.
+/// A redirect relative to this page's address: the web server in front may have removed a prefix that
+/// is not known here.
 async fn to(place: &'static str) -> Response {
     page::see_other(place)
 }
 
-/// Mailman's page only took a form; whoever looks at it wants the form.
+/// Mailman's page only handled a form. A visitor who opens it gets the form.
 async fn lead(Path(list): Path<String>) -> Response {
     page::see_other(&format!("../listinfo/{}", dormouse_archive::percent(&list)))
 }
@@ -52,7 +52,7 @@ struct OverviewPage {
     lists: Vec<Line>,
 }
 
-/// A list, as the overview has it.
+/// A list in the overview.
 struct Line {
     url: String,
     name: String,
@@ -66,7 +66,7 @@ struct ListPage {
     frame: Frame,
     list: String,
     description: String,
-    /// HTML without anything that runs, loads or leads astray.
+    /// HTML without anything that runs, loads or misleads.
     info: String,
     address: String,
     shown: Address,
@@ -79,12 +79,12 @@ struct ListPage {
     form: String,
     has_digests: bool,
     is_closed: bool,
-    /// What is wished for so far.
+    /// The input so far.
     email: String,
     fullname: String,
     digest: bool,
     languages: Vec<LanguageChoice>,
-    /// What follows when somebody asks to join.
+    /// What happens after a request to join.
     note: Option<Text>,
     said: Option<Text>,
 }
@@ -100,7 +100,7 @@ struct Wanted {
     language: String,
     #[serde(default)]
     form: String,
-    /// Nobody sees this field; programs fill it in.
+    /// A field that people do not see; programs fill it in.
     #[serde(default)]
     website: String,
 }
@@ -113,7 +113,7 @@ async fn overview(State(app): State<Arc<App>>, Extension(visitor): Extension<Vis
             let account = session::account(&store, &visitor)?;
             let lists = store.lists()?;
             let host = &visitor.host;
-            // Where several hosts have lists, each shows its own.
+            // If several hosts have lists, each shows its own.
             let here = |list: &&List| list.settings.host_name == *host;
             let own = lists.iter().any(|list| here(&list));
             let lists =
@@ -149,7 +149,7 @@ async fn show(
     Desk::serve(app, visitor, list, move |desk| list_page(desk, &wanted, false)).await
 }
 
-/// What follows when somebody asks to join.
+/// What happens after a request to join.
 fn note(policy: SubscribePolicy) -> Option<Text> {
     Some(match policy {
         SubscribePolicy::Open => return None,
@@ -165,8 +165,8 @@ fn note(policy: SubscribePolicy) -> Option<Text> {
     })
 }
 
-/// The page, with a form that says already what is wished for. It speaks the list's language, or the
-/// one that it is asked for in.
+/// The page, with the form as it was filled in. It is in the list's language, or in the one that was
+/// requested.
 fn list_page(desk: &Desk, wanted: &Wanted, comes_back: bool) -> Result<Response, Problem> {
     let list = &desk.list;
     let settings = &list.settings;
@@ -204,14 +204,14 @@ fn list_page(desk: &Desk, wanted: &Wanted, comes_back: bool) -> Result<Response,
     Ok(page::page(StatusCode::OK, &page))
 }
 
-/// A form is good for so long, in seconds (Mailman: FORM_LIFETIME).
+/// How long a form is valid, in seconds (Mailman: FORM_LIFETIME).
 const FORM_LIFETIME: f64 = 3600.0;
 
-/// What becomes of a form.
+/// What to do with a form.
 enum Fate {
-    /// It comes back: what it carries is missing, too old, or what only programs fill in is filled in.
+    /// Show it again: its seal is missing or too old, or the hidden field is filled in.
     Back(Response),
-    /// It is carried out, but not before this has passed.
+    /// Carry it out, but not before this time has passed.
     Good { wait: Duration, wish: Wish, neutral: Response, is_neutral: bool },
 }
 
@@ -231,7 +231,7 @@ async fn subscribe(
         Ok(Err(problem)) => return problem.page(),
         Err(error) => return page::trouble(&error),
     };
-    // A browser may fill in a form faster than a person; then it is this server that waits.
+    // A browser may fill in a form faster than a person; then the server waits.
     tokio::time::sleep(wait).await;
     let work = {
         let app = Arc::clone(&app);
@@ -254,7 +254,7 @@ fn fate(desk: &Desk, wanted: &Wanted) -> Result<Fate, Problem> {
     let age = link::form_age(&desk.list, &secret, &visitor.network, &wanted.form, clock::seconds());
     let age = age.filter(|age| (0.0..=FORM_LIFETIME).contains(age) && wanted.website.is_empty());
     let Some(age) = age else {
-        // A form on somebody's own site has no seal, and one that lay open for long an old one.
+        // A form on another site has no seal, and one that was open for long has an old one.
         return Ok(Fate::Back(list_page(desk, wanted, true)?));
     };
     let wait = if visitor.is_browser_on_our_page {
@@ -273,8 +273,8 @@ fn fate(desk: &Desk, wanted: &Wanted) -> Result<Fate, Problem> {
     Ok(Fate::Good { wait, wish, neutral, is_neutral: hides_members(&desk.list) })
 }
 
-/// What is said: on a list whose members are nobody's business the same for all that could tell
-/// who is one.
+/// The words for the visitor. If the list hides its members, they are the same for all outcomes that
+/// could show who is one.
 fn said(desk: &Desk, address: &str, asked: Asked) -> Response {
     let name = desk.name();
     let list = &desk.list;
@@ -294,9 +294,9 @@ fn said(desk: &Desk, address: &str, asked: Asked) -> Response {
         )
     };
     let said = match (asked, list.settings.subscribe_policy) {
-        // Whoever was a member is one now, too.
+        // An address that was a member before is one now, too.
         (_, SubscribePolicy::Open) => joined(),
-        // No mail goes out before the decision; nobody is told here that there need be none.
+        // No mail is sent before the decision; that must not show here.
         (_, SubscribePolicy::Approve) if hides_members(list) => waits(say(
             "The moderators of {list} decide on it, unless they already have. You will hear from them.",
         )),

@@ -1,4 +1,4 @@
-//! The lists that one runs, and each of them at a glance.
+//! The lists that the visitor runs, and an overview of each.
 
 use crate::desk::Problem;
 use crate::page::{self, Frame};
@@ -25,7 +25,7 @@ struct ListsPage {
     runs_site: bool,
 }
 
-/// A list at a glance.
+/// A list in the overview.
 struct Line {
     name: String,
     url: String,

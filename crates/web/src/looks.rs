@@ -1,4 +1,4 @@
-//! How a site looks: its colour, kept readable, and its logo.
+//! A site's appearance: its colour, kept readable, and its logo.
 
 use crate::page::{self, STYLE};
 use crate::server::App;
@@ -13,12 +13,12 @@ use sha2::{Digest as _, Sha256};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A logo has at most so many bytes.
+/// The maximum size of a logo, in bytes.
 const LARGEST: u64 = 512 * 1024;
-/// Text and what it stands on differ by that much (WCAG 2.2, 1.4.3), and a little more.
+/// The minimum contrast of text (WCAG 2.2, 1.4.3), and a little more.
 const CONTRAST: f64 = 4.6;
-/// What colours stand on in `style.css`: by day paper, cards and white letters, by night paper, cards
-/// and dark letters.
+/// The backgrounds in `style.css`: light mode's paper, cards and white letters; dark mode's paper,
+/// cards and dark letters.
 const BY_DAY: [Colour; 3] =
     [Colour(0xf6, 0xf5, 0xf1), Colour(0xff, 0xff, 0xff), Colour(0xff, 0xff, 0xff)];
 const BY_NIGHT: [Colour; 3] =
@@ -29,19 +29,19 @@ pub fn routes() -> Router<Arc<App>> {
     crate::desk::at("/logo", axum::routing::get(logo))
 }
 
-/// How a site looks.
+/// A site's appearance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Looks {
-    /// What is added to the stylesheet.
+    /// The addition to the stylesheet.
     pub style: String,
     /// Whether there is a logo.
     pub has_logo: bool,
-    /// What browsers may do with pages.
+    /// The Content-Security-Policy of pages.
     pub policy: String,
 }
 
 impl Looks {
-    /// Of a site.
+    /// The appearance that a site's settings give.
     pub fn of(config: &Config) -> Looks {
         let style = Colour::parse(&config.web_colour).map(style).unwrap_or_default();
         let has_logo = !config.web_logo.trim().is_empty();
@@ -50,7 +50,7 @@ impl Looks {
             hashes.push_str(&format!(" {}", hash(&style)));
         }
         let images = if has_logo { "img-src 'self'; " } else { "" };
-        // Nothing else is loaded from anywhere, nothing runs, and nobody may frame the page.
+        // Nothing else is loaded, no script runs, and no site may frame the page.
         let policy = format!(
             "default-src 'none'; style-src {hashes}; {images}form-action 'self'; \
              frame-ancestors 'none'; base-uri 'none'"
@@ -59,12 +59,12 @@ impl Looks {
     }
 }
 
-/// A style as the policy names it.
+/// A style's hash for the policy.
 fn hash(style: &str) -> String {
     format!("'sha256-{}'", BASE64.encode(Sha256::digest(style.as_bytes())))
 }
 
-/// The site's colour for buttons and links, by day and by night.
+/// The rules for the site's colour of buttons and links, in light and dark mode.
 fn style(colour: Colour) -> String {
     let day = colour.until_readable(Colour(0, 0, 0), BY_DAY);
     let night = colour.until_readable(Colour(0xff, 0xff, 0xff), BY_NIGHT);
@@ -74,7 +74,7 @@ fn style(colour: Colour) -> String {
     )
 }
 
-/// A colour of a screen: red, green and blue.
+/// An RGB colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Colour(u8, u8, u8);
 
@@ -85,7 +85,7 @@ impl std::fmt::Display for Colour {
 }
 
 impl Colour {
-    /// Reads `#1a6f45`.
+    /// Parses `#1a6f45`.
     fn parse(text: &str) -> Option<Colour> {
         let digits = text.trim().strip_prefix('#').filter(|digits| digits.len() == 6)?;
         let number = u32::from_str_radix(digits, 16).ok()?.to_be_bytes();
@@ -101,13 +101,13 @@ impl Colour {
         0.2126 * part(self.0) + 0.7152 * part(self.1) + 0.0722 * part(self.2)
     }
 
-    /// The contrast with another colour, from 1 to 21.
+    /// The contrast ratio to another colour, from 1 to 21.
     fn contrast(self, other: Colour) -> f64 {
         let (one, other) = (self.luminance(), other.luminance());
         (one.max(other) + 0.05) / (one.min(other) + 0.05)
     }
 
-    /// The nearest colour on the way to another that can be read on all of `grounds`.
+    /// The first colour on the way to `end` that is readable on all of `grounds`.
     fn until_readable(self, end: Colour, grounds: [Colour; 3]) -> Colour {
         let mixed = |share: u16| {
             let part = |from: u8, to: u8| {
@@ -122,7 +122,7 @@ impl Colour {
     }
 }
 
-/// What kind of picture a file is, by its name.
+/// The media type of a picture, by its name.
 fn kind(path: &Path) -> Option<&'static str> {
     match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
         "png" => Some("image/png"),
@@ -145,7 +145,7 @@ async fn logo(State(app): State<Arc<App>>) -> Response {
                     (header::CONTENT_TYPE, kind),
                     (header::CACHE_CONTROL, "public, max-age=3600"),
                     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-                    // Looked at by itself, a drawing runs nothing either.
+                    // Scripts in an SVG do not run even if it is opened by itself.
                     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
                 ];
                 (headers, bytes).into_response()
@@ -187,7 +187,7 @@ mod tests {
                 }
             }
         }
-        // One that can be read already stays.
+        // A readable colour stays unchanged.
         let green = Colour::parse("#1a6f45").unwrap();
         assert_eq!(green.until_readable(Colour(0, 0, 0), BY_DAY), green);
     }

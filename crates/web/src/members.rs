@@ -1,6 +1,6 @@
-//! Who is a member, for owners: search, and each member's options, bounces and history.
+//! The members, for owners: search, and each member's options, bounces and history.
 //!
-//! `arrivals` has the pages that add people and bring a membership in line.
+//! `arrivals` has the pages that add people and synchronize the members.
 
 use crate::desk::{Fields, Problem, Sent};
 use crate::held::since;
@@ -21,9 +21,9 @@ use futures_util::stream;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// So many members stand on a page.
+/// The number of members on a page.
 const SHOWN: u32 = 50;
-/// So many bounces and acts of a member are shown.
+/// The numbers of bounces and acts shown.
 const HISTORY: usize = 50;
 
 /// The pages.
@@ -77,7 +77,7 @@ struct MemberPage {
     acts: Vec<Deed>,
     is_moderator: bool,
     is_owner: bool,
-    /// The page that forgets all about the member.
+    /// The page that erases the member's data.
     erase: String,
     said: String,
     went_wrong: bool,
@@ -97,14 +97,14 @@ struct Bounce {
     text: String,
 }
 
-/// What a member did, or what was done to one.
+/// An act in the member's history.
 struct Deed {
     at: String,
     act: String,
     how: String,
 }
 
-/// What owners may switch for a member, in Mailman's words.
+/// The options that owners may set for a member, in Mailman's words.
 const SWITCHES: [(MemberOption, &str, &str); 5] = [
     (MemberOption::Moderate, "mod", msgid("Posts wait for a moderator")),
     (MemberOption::ConcealSubscription, "hide", msgid("Not shown to other members")),
@@ -158,7 +158,7 @@ fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
     Ok(page::page(StatusCode::OK, &page))
 }
 
-/// What was done, as the page's own address says.
+/// The result, as the page's own address says.
 fn said(frame: &Frame, query: &Fields) -> String {
     let number = |name: &str| query.get(name).parse::<u64>().ok();
     let said = if let Some(removed) = number("removed") {
@@ -171,8 +171,8 @@ fn said(frame: &Frame, query: &Fields) -> String {
     said.to_string()
 }
 
-/// The members of a page, and the page that goes on. Those whose address begins with what is looked for
-/// come first, if there are any: they are found at once among any number.
+/// The members on a page, and where the next page starts. Addresses that begin with the searched text
+/// come first, if there are any: the index finds them among any number.
 fn find(seat: &Seat<Owns>, query: &str) -> Result<(Vec<Member>, Option<String>), Problem> {
     let (asked, id) = (&seat.asked.query, seat.list.id);
     let after = AddressKey::of(asked.get("after"));
@@ -198,7 +198,7 @@ fn find(seat: &Seat<Owns>, query: &str) -> Result<(Vec<Member>, Option<String>),
     Ok((found, next))
 }
 
-/// Removes those who are chosen, or moderates all or none.
+/// Removes the selected members, or sets the moderation flag of all.
 fn act(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     let done = match sent.get("do") {
         "remove" => {
@@ -216,12 +216,12 @@ fn act(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     Ok(page::see_other(&format!("{}?{done}", seat.place("members"))))
 }
 
-/// Removes members; how many there were. Who is gone by now need not be removed.
+/// Removes members, and returns how many. Those who have left by now are skipped.
 pub fn remove(seat: &Seat<Owns>, chosen: &[&str]) -> Result<u64, Problem> {
     seat.act_on_each(chosen, |registry, address| registry.remove(address, None).map(drop))
 }
 
-/// The member that a page or form is about.
+/// The member of a page or form.
 fn member(seat: &Seat<Owns>, who: &str) -> Result<Option<Member>, StoreError> {
     seat.store.member(seat.list.id, who)
 }
@@ -328,11 +328,11 @@ fn is_named(addresses: &[String], address: &str) -> bool {
     addresses.iter().any(|named| named.trim().eq_ignore_ascii_case(address))
 }
 
-/// Names a member among the list's owners and moderators, or takes the name out. False if no owner
+/// Makes a member an owner or moderator of the list, or removes the role. Returns false if no owner
 /// would be left.
 fn save_roles(seat: &Seat<Owns>, address: &str, sent: &Sent) -> Result<bool, Problem> {
     Ok(seat.store.write(|tx| {
-        // As they are now: another owner may be at it, too.
+        // Read again: another owner may have changed them.
         let Some(list) = tx.list(&seat.list.name)? else { return Ok(false) };
         let settings = &list.settings;
         let mut changes = Vec::new();
@@ -394,7 +394,7 @@ fn put(seat: &Seat<Owns>, member: &Member, turned_on: bool) -> Result<(), StoreE
     Ok(())
 }
 
-/// All members as a table, sent piece by piece.
+/// All members as a CSV file, which is streamed.
 fn export(seat: &Seat<Owns>) -> Result<Response, Problem> {
     let head = "address,name,digest,moderated,delivery,joined\n".to_owned();
     let state = (seat.app.site.clone(), seat.list.clone(), Some(AddressKey::default()), Some(head));
@@ -426,12 +426,12 @@ fn export(seat: &Seat<Owns>) -> Result<Response, Problem> {
     Ok((headers, Body::from_stream(pieces)).into_response())
 }
 
-/// When somebody joined, as programs read it.
+/// The date of joining, for programs.
 fn joined(at: f64) -> String {
     date::rfc5322(UNIX_EPOCH + Duration::try_from_secs_f64(at).unwrap_or_default())
 }
 
-/// Some members behind an address as lines, and the last one's address.
+/// Some members after an address as CSV lines, and the last one's address.
 fn piece(site: &Site, list: &List, after: &AddressKey) -> Result<(String, AddressKey), StoreError> {
     let members = Store::open_read_only(site)?.members_after(list.id, after)?;
     let last = members.last().map(|member| member.key.clone()).unwrap_or_default();
@@ -450,7 +450,7 @@ fn piece(site: &Site, list: &List, after: &AddressKey) -> Result<(String, Addres
     Ok((lines.collect(), last))
 }
 
-/// A cell of a table that no spreadsheet takes for a formula.
+/// A CSV cell that spreadsheets do not read as a formula.
 fn cell(text: &str) -> String {
     let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
     format!("\"{guard}{}\"", text.replace('"', "\"\""))

@@ -1,5 +1,5 @@
-//! All lists of whoever is signed in, with all addresses, on one page: what one gets of each, and
-//! changes on one, on some or on all of them at once.
+//! All memberships of the visitor, with all addresses, on one page: what each delivers, and changes to
+//! one, some or all of them in one go.
 
 use crate::desk::{Desk, Problem, Sent};
 use crate::page::{self, Frame};
@@ -21,12 +21,12 @@ pub fn routes() -> Router<Arc<App>> {
     room_page("/mine", show, Some(change))
 }
 
-/// An option that may be set on many lists at once.
+/// An option that can be set on many lists in one go.
 #[derive(Clone, Copy)]
 struct Choice {
     name: &'static str,
     title: &'static str,
-    /// Its values, each with what it is called.
+    /// Its values, each with its label.
     values: &'static [(&'static str, &'static str)],
 }
 
@@ -74,14 +74,14 @@ struct MinePage {
     action: String,
     addresses: Vec<(AddressKey, Vec<Line>)>,
     options: [Choice; 6],
-    /// Addresses that this person has shown to have, each as it is and as a link carries it.
+    /// The visitor's proved addresses, each plain and encoded for a link.
     own: Vec<(String, String)>,
     export: String,
     erase: String,
     said: String,
 }
 
-/// A membership.
+/// A membership in the table.
 struct Line {
     key: String,
     name: String,
@@ -94,7 +94,7 @@ struct Line {
 /// An address with its memberships.
 type Memberships = (AddressKey, Vec<(Desk, Member)>);
 
-/// This person's memberships.
+/// The visitor's memberships.
 fn memberships(room: &Room<Anybody>) -> Result<Vec<Memberships>, Problem> {
     let mut found: Vec<Memberships> = Vec::new();
     for proved in &room.account.session.proofs {
@@ -214,7 +214,7 @@ fn line(frame: &Frame, desk: &Desk, address: &str, member: &Member) -> Line {
 
 fn change(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
     let is_leaving = sent.get("do") == "leave";
-    // Nobody leaves all lists by one tick.
+    // "All lists" does not apply to leaving: one tick must not end all memberships.
     let all = sent.has("all") && !is_leaving;
     let changes: Vec<Change> = OPTIONS
         .iter()
@@ -235,7 +235,7 @@ fn change(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
                 }
                 continue;
             }
-            // What one list does not have keeps nothing from the others, nor the rest from it.
+            // A list that refuses the change must not stop it on the others.
             let mut is_whole = true;
             for change in &changes {
                 is_whole &=

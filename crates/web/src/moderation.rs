@@ -1,7 +1,8 @@
-//! All that waits for a moderator, on all lists of whoever is signed in: posts, and requests to join
-//! and to leave. One button decides on one, on all of a sender, or on all that are chosen.
+//! All that waits for a moderator, on all of the visitor's lists: posts, and requests to join and to
+//! leave. Buttons decide on one, on all of a sender, or on the selected ones.
 //!
-//! A button names what it decides on (`accept:p3,p7`), so that what has come meanwhile is not touched.
+//! A button names what it decides on (`accept:p3,p7`), so that what arrived in the meantime is not
+//! affected.
 
 use crate::desk::{Desk, Problem, Sent};
 use crate::held::{since, subject};
@@ -25,14 +26,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// So many posts are shown at once; the others come when these are decided on.
+/// The number of posts on the page; further ones follow when these are decided on.
 const SHOWN: usize = 100;
-/// So much of a post stands in the overview, in letters; of larger ones, in bytes, nothing does.
+/// The length of an excerpt in characters, and the size in bytes from which a post has none.
 const EXCERPT: usize = 280;
 const MOST_READ: i64 = 256 * 1024;
-/// A post is forwarded to so many people at once.
+/// The maximum number of recipients of a forwarded post.
 const MOST_FORWARDED: usize = 10;
-/// A reason has at most so many letters.
+/// The maximum length of a reason, in bytes.
 const REASON: usize = 10_000;
 
 /// The pages.
@@ -48,12 +49,12 @@ pub fn routes() -> Router<Arc<App>> {
 struct ModerationPage {
     frame: Frame,
     action: String,
-    /// The list that the page is about, if it is about one.
+    /// The list of the page, if it is about one list.
     only: String,
     lists: Vec<Waiting>,
-    /// What was decided a moment ago and can be taken back.
+    /// Recent decisions that can be undone.
     decided: Vec<Undoable>,
-    /// How many posts wait behind those that are shown.
+    /// How many posts are not shown.
     more: usize,
     said: String,
     moderates_none: bool,
@@ -68,7 +69,7 @@ struct Waiting {
     senders: Vec<Sender>,
 }
 
-/// A request.
+/// A request to join or leave.
 struct Ask {
     key: String,
     text: String,
@@ -76,14 +77,14 @@ struct Ask {
     since: String,
 }
 
-/// What waits of a sender.
+/// What waits from a sender.
 struct Sender {
     address: String,
     keys: String,
     posts: Vec<Post>,
 }
 
-/// A post.
+/// A held post.
 struct Post {
     key: String,
     url: String,
@@ -135,7 +136,7 @@ fn all(room: &Room<Anybody>) -> Result<Response, Problem> {
     Ok(page::page(StatusCode::OK, &page))
 }
 
-/// Mailman's page of one list, with the address that its notices have for one post.
+/// Mailman's page of one list, also with the address in its notices for one post.
 fn of_list(seat: &Seat<Moderates>) -> Result<Response, Problem> {
     let place = &seat.visitor.base;
     if let Ok(id) = seat.asked.query.get("msgid").parse::<i64>() {
@@ -147,7 +148,7 @@ fn of_list(seat: &Seat<Moderates>) -> Result<Response, Problem> {
     Ok(page::page(StatusCode::OK, &page))
 }
 
-/// What was done, as the page's own address says.
+/// The result, as the page's own address says.
 fn said(frame: &Frame, query: &crate::desk::Fields) -> String {
     let number = |name: &str| query.get(name).parse::<u64>().unwrap_or(0);
     let mut said = Vec::new();
@@ -246,7 +247,7 @@ fn ask(frame: &Frame, held: &HeldRequest) -> Ask {
 
 fn post(frame: &Frame, desk: &Desk, base: &str, held: &Held) -> Result<Post, Problem> {
     let entry = match desk.store.held_content_up_to(held.id, MOST_READ)? {
-        // One that cannot be read is shown without its text.
+        // A post that cannot be read is shown without its text.
         Some(content) => Entry::from_bytes(&content, Path::new("a held post")).ok(),
         None => None,
     };
@@ -266,7 +267,7 @@ fn post(frame: &Frame, desk: &Desk, base: &str, held: &Held) -> Result<Post, Pro
     })
 }
 
-/// The post of that number, for a moderator of its list; for others there is none.
+/// The post of that number, if the visitor moderates its list.
 fn find(room: &Room<Anybody>, id: HeldId) -> Result<Option<(Seat<Moderates>, Held)>, Problem> {
     let Some(held) = room.store.held(id)? else { return Ok(None) };
     let Some(list) = room.store.list_by_id(held.post.list_id)? else { return Ok(None) };
@@ -315,12 +316,12 @@ fn nothing_to_decide() -> Response {
     )
 }
 
-/// Mailman's page takes decisions, too.
+/// Mailman's page handled decisions, too.
 fn decide_of_list(seat: &Seat<Moderates>, sent: &Sent) -> Result<Response, Problem> {
     decide(&seat.room()?, sent)
 }
 
-/// How decisions went.
+/// The results of decisions.
 #[derive(Default)]
 struct Tally {
     done: usize,
@@ -330,7 +331,7 @@ struct Tally {
     left: usize,
 }
 
-/// What a key on the page names: `p7` a held post, `r7` a request.
+/// What a key on the page means: `p7` a held post, `r7` a request.
 enum Named {
     Post(HeldId),
     Request(RequestId),
@@ -397,7 +398,7 @@ fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
     )))
 }
 
-/// Sends a copy of a post to somebody whom the moderator asks; it goes on waiting.
+/// Sends a copy of a post to an address that the moderator entered; the post still waits.
 fn forward(room: &Room<Anybody>, id: HeldId, to: &str) -> Result<Response, Problem> {
     let Some((seat, held)) = find(room, id)? else { return Ok(nothing_to_decide()) };
     let place = room.place(&format!("moderation/post/{id}"));
@@ -437,7 +438,7 @@ fn decide_post(
         "ban" => Decision::Discard { ban: true },
         _ => return Err(Problem::StaleForm),
     };
-    // Whether it is gone or another's is the same to whoever may not see it.
+    // A post that does not exist and one that the visitor may not see look the same.
     let Some((seat, held)) = find(room, id)? else {
         tally.late += 1;
         return Ok(());

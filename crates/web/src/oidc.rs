@@ -1,7 +1,7 @@
-//! Signing in by an OpenID provider that the site names.
+//! Signing in with the site's OpenID provider.
 //!
-//! What an attempt is known by is in a cookie, which is written here and sealed, so that an answer counts
-//! only in the browser that asked, and once.
+//! The state of an attempt is in a sealed cookie, so that a response counts only in the browser that
+//! started it, and once.
 
 use crate::desk::{Fields, Problem, at, blocking};
 use crate::page;
@@ -22,11 +22,11 @@ use dormouse_store::{Proof, Proved, Store, StoreError};
 use dormouse_words::say;
 use std::sync::Arc;
 
-/// What the cookie is sealed for.
+/// The purpose of the cookie's seal.
 const PURPOSE: &str = "oidc";
-/// How long somebody may take to sign in with the provider, in seconds.
+/// How long signing in with the provider may take, in seconds.
 const PATIENCE: u64 = 600;
-/// How many letters of a kind of 32 what nobody can guess has: 215 bits.
+/// The length of random values, in letters of an alphabet of 32: 215 bits.
 const LENGTH: usize = 43;
 
 /// The pages.
@@ -113,7 +113,7 @@ async fn begin(
     .await
 }
 
-/// The attempt that this browser began, and where it leads.
+/// The attempt that this browser started, and the page to go on to.
 fn attempt(store: &Store, visitor: &Visitor) -> Result<Option<(Attempt, String)>, StoreError> {
     let Some(sealed) = session::attempt(visitor) else { return Ok(None) };
     let fields = seal::open(&secret(store)?, PURPOSE, sealed);
@@ -137,7 +137,7 @@ async fn answer(
             let Some((attempt, next)) = attempt(&store, &visitor)? else {
                 return Ok(start_again());
             };
-            // Asked of the provider only for the browser that began.
+            // The provider is only contacted for the browser that started the attempt.
             let query = Fields(query);
             let (state, code) = (query.get("state"), query.get("code"));
             if state.is_empty() || state != attempt.state || code.is_empty() {
@@ -157,7 +157,7 @@ async fn answer(
                 return session::forget_attempt(&visitor, refused(&Trouble::Unverified));
             }
             let account = session::account(&store, &visitor)?;
-            // One who shares the computer with another is not the other one, too.
+            // Two people who share a computer must not share a session.
             let earlier =
                 account.filter(|account| account.addresses().any(|known| *known == address));
             let proof = Proof::Address(address);

@@ -1,5 +1,5 @@
-//! Where Mailman's addresses lead (docs/spec/web.md): each to its page here. A page that is at Mailman's own
-//! address is not here.
+//! Mailman's addresses (docs/spec/web.md), and the pages that replace them. Pages that have kept
+//! Mailman's address are not here.
 
 use crate::desk::{Problem, at};
 use crate::page;
@@ -13,8 +13,8 @@ use axum::response::Response;
 use axum::{Extension, Router, routing};
 use std::sync::Arc;
 
-/// Mailman's categories of a list's administration, and the page of a list where each is; the
-/// list's own page where none is.
+/// Mailman's categories of a list's settings, and the page that has each; `None` for the list's own
+/// page.
 const CATEGORIES: [(&str, &str); 14] = [
     ("general", "settings/general"),
     ("passwords", "settings/passwords"),
@@ -68,7 +68,7 @@ fn category(seat: &Seat<Owns>) -> Result<Response, Problem> {
     Ok(page::see_other(&match page {
         "account" => format!("{}account", seat.visitor.base),
         page => match page.split_once('/') {
-            // Most of Mailman's privacy pages say who may post.
+            // Most of Mailman's privacy pages are about who may post.
             Some((page, _))
                 if matches!(seat.asked.part("sub"), "sender" | "recipient" | "spam") =>
             {
@@ -88,8 +88,7 @@ async fn logout(Extension(visitor): Extension<Visitor>, Path(_): Path<String>) -
     page::see_other(&format!("{}account", visitor.base))
 }
 
-/// What is at no address: Mailman took no heed of what stood behind the list's name, nor of a slash at
-/// the end.
+/// Handles addresses without a page: Mailman ignored what followed the list's name, and a final slash.
 pub async fn elsewhere(method: Method, Extension(visitor): Extension<Visitor>) -> Response {
     const PAGES: [&str; 11] = [
         "admin",

@@ -1,5 +1,4 @@
-//! A member's own page on one list, for whoever has signed in as the member; those who run the list
-//! see it, too, and change it.
+//! A member's own page on one list, for the member; the list's owners see and change it, too.
 
 use crate::desk::{Desk, Fields, LanguageChoice, Problem, Sent, at, evenly};
 use crate::page::{self, Frame};
@@ -43,7 +42,7 @@ struct Topic {
     chosen: bool,
 }
 
-/// The list's topics, as [name, pattern, description, …] each; none where they are not in use.
+/// The list's topics, as [name, pattern, description, …] each; empty if they are not enabled.
 fn topics(list: &List, chosen: &[String]) -> Vec<Topic> {
     let all = list.settings.topics.0.as_array().filter(|_| list.settings.topics_enabled);
     let text = |topic: &serde_json::Value, at: usize| {
@@ -63,7 +62,7 @@ struct OptionsPage {
     frame: Frame,
     list: String,
     action: String,
-    /// The page of the members, for one who may see them.
+    /// The page of the members, if the visitor may see them.
     roster: Option<String>,
     is_own: bool,
     address: String,
@@ -80,7 +79,7 @@ struct OptionsPage {
     went_wrong: bool,
 }
 
-/// Everything that is on or off, and what the page calls it.
+/// All options that are on or off, with their labels.
 pub const SWITCHES: [(&str, &str); 5] = [
     ("delivery", msgid("Send me the mail of this list")),
     ("myposts", msgid("Send me my own posts")),
@@ -97,7 +96,7 @@ async fn ask(
     Desk::serve(app, visitor, list, |desk| first(desk, "")).await
 }
 
-/// Mailman's addresses of these pages name the member, as `anna--at--example.org`.
+/// In Mailman, the addresses of these pages name the member, as `anna--at--example.org`.
 async fn ask_for(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
@@ -122,12 +121,12 @@ fn first(desk: &Desk, address: &str) -> Result<Response, Problem> {
 /// Whose options are shown, and to whom.
 struct Subject {
     member: Member,
-    /// To the member: only the member changes something on other lists.
+    /// Whether the member is the visitor: only the member changes something on other lists.
     is_own: bool,
 }
 
-/// The member whom the one who is signed in may see: itself or, for those who run the list, the one
-/// whom the address names. Whoever is not signed in is sent to.
+/// The member whose page the visitor may see: the visitor or, for an owner, the member in the address.
+/// An anonymous visitor is sent to sign in.
 fn whose(desk: &Desk, address: &str) -> Result<Option<Subject>, Problem> {
     if desk.account.is_none() {
         return Err(desk.sign_in());
@@ -164,7 +163,7 @@ async fn answer(
     reply(state, visitor, list, String::new(), form).await
 }
 
-/// A form of ours, an address that wants a link, or a password, as Mailman's page took them.
+/// Handles one of our forms, a request for a link, or a password, which Mailman's page accepted.
 async fn reply(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
@@ -199,7 +198,7 @@ async fn reply(
     send_link(app, visitor, list, email).await
 }
 
-/// The same is said to all, whether or not there is such a member, and after the same time.
+/// The response is the same and takes the same time, whether or not the member exists.
 async fn send_link(app: Arc<App>, visitor: Visitor, list: String, address: String) -> Response {
     let asked = {
         let (app, visitor) = (Arc::clone(&app), visitor.clone());
@@ -232,7 +231,7 @@ async fn send_link(app: Arc<App>, visitor: Visitor, list: String, address: Strin
     evenly(&app, work, said).await
 }
 
-/// The owners' and the site's passwords open any member's page, as in Mailman.
+/// As in Mailman, the owners' and the site's passwords open any member's page.
 fn log_in(desk: &mut Desk, address: &str, password: &str) -> Result<Response, Problem> {
     signin::with_password(desk, &signin::KEEPERS, address, password)??;
     let response = first(desk, address)?;
@@ -242,7 +241,7 @@ fn log_in(desk: &mut Desk, address: &str, password: &str) -> Result<Response, Pr
 
 fn show(desk: &Desk, subject: &Subject, said: Result<Text, Refusal>) -> Result<Response, Problem> {
     let address = &subject.member.address;
-    // As it is now, and not as it was before the change.
+    // Read again after the change.
     let member = desk.store.member(desk.list.id, address)?.ok_or(Refusal::NotMember)?;
     let values = shown(&member);
     let value = |name: &str| values.iter().find(|(word, _)| *word == name).map_or("", |(_, on)| on);
@@ -276,7 +275,7 @@ fn show(desk: &Desk, subject: &Subject, said: Result<Text, Refusal>) -> Result<R
     Ok(page::page(StatusCode::OK, &page))
 }
 
-/// Does what the page sent.
+/// Carries out a submitted form.
 fn change(desk: &Desk, subject: &Subject, sent: &Sent) -> Result<Response, Problem> {
     let address = &subject.member.address;
     let name = desk.name();
@@ -321,7 +320,8 @@ fn change(desk: &Desk, subject: &Subject, sent: &Sent) -> Result<Response, Probl
     }
 }
 
-/// Whether something is to be done on all lists, by the member: a password is good for its own list.
+/// Whether something applies to all lists and the visitor is the member: a password is valid only for
+/// its own list.
 fn is_global(desk: &Desk, subject: &Subject, sent: &Sent) -> bool {
     let key = AddressKey::of(&subject.member.address);
     let is_proved =
@@ -329,7 +329,7 @@ fn is_global(desk: &Desk, subject: &Subject, sent: &Sent) -> bool {
     subject.is_own && sent.get("globally") == "on" && is_proved()
 }
 
-/// What a form says of everything that is on or off, and of digests.
+/// The changes in a form: options that are on or off, and digests.
 fn changes(sent: &Sent) -> Vec<Change> {
     let mut changes = Vec::new();
     for (name, _) in SWITCHES {
@@ -342,7 +342,7 @@ fn changes(sent: &Sent) -> Vec<Change> {
     changes
 }
 
-/// Does the same on the member's other lists. What one of them does not have keeps nothing from it.
+/// Repeats the changes on the member's other lists. A list that refuses one gets the others.
 fn save_elsewhere(desk: &Desk, address: &str, sent: &Sent) -> Result<(), Problem> {
     for id in desk.store.lists_of(address)?.into_iter().filter(|id| *id != desk.list.id) {
         let Some(list) = desk.store.list_by_id(id)? else { continue };

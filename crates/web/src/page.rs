@@ -1,4 +1,4 @@
-//! What every page has in common: layout, headers, errors.
+//! What all pages share: layout, headers, errors.
 
 use crate::looks::Looks;
 use crate::visitor::Visitor;
@@ -11,14 +11,14 @@ use dormouse_store::Config;
 use dormouse_words::{Language, Text, say};
 use std::sync::{Arc, LazyLock};
 
-/// The one stylesheet. It stands in every page, so that a page is one answer, and the policy names it
-/// by its hash.
+/// The only stylesheet. It is part of every page, so that a page needs one request, and the policy
+/// names it by its hash.
 pub const STYLE: &str = include_str!("../templates/style.css");
 
-/// What browsers may do with pages of a site without looks of its own.
+/// The policy for pages of a site without an appearance of its own.
 static POLICY: LazyLock<String> = LazyLock::new(|| Looks::of(&Config::default()).policy);
 
-/// What every page is sent with. Its address, which may be a key in itself, is told to nobody.
+/// The headers of every page. No Referer: the page's address may be a key in itself.
 pub fn headers() -> HeaderMap {
     let policy = HeaderValue::try_from(POLICY.as_str());
     [
@@ -34,27 +34,27 @@ pub fn headers() -> HeaderMap {
     .collect()
 }
 
-/// What stands around a page: where one is, who one is, and where one can go from here.
+/// The layout around a page: the list, the visitor, and links.
 #[derive(Debug, Clone, Default)]
 pub struct Frame {
     /// The path of all pages, with a slash at the end.
     pub base: String,
     /// The reader's language, which the page is in.
     pub language: Language,
-    /// The list that the page is about: its name, and its page.
+    /// The list of the page: its name and address.
     pub list: Option<(String, String)>,
-    /// Who is signed in.
+    /// The visitor's name, if signed in.
     pub who: Option<String>,
-    /// What the forms of somebody who is signed in carry.
+    /// The secret in the forms of a person who is signed in.
     pub form_key: String,
     /// How the site looks.
     pub looks: Arc<Looks>,
-    /// What the list's owners say on this page, as HTML that does no harm.
+    /// The owners' text on this page, as harmless HTML.
     pub words: String,
 }
 
 impl Frame {
-    /// For somebody, who may be signed in.
+    /// The layout for a visitor, who may be signed in.
     pub fn of(visitor: &Visitor, account: Option<&Account>) -> Frame {
         Frame {
             base: visitor.base.clone(),
@@ -76,13 +76,13 @@ impl Frame {
         format!("{}{page}", self.base)
     }
 
-    /// Where somebody shows again who it is, to come back to one of our pages.
+    /// The address for signing in again, and returning to one of our pages.
     pub fn confirm_place(&self, page: &str) -> String {
         format!("{0}signin?again=1&next={0}{page}", self.base)
     }
 }
 
-/// A page that says one thing, and leads on.
+/// A page with a message and a link.
 #[derive(Template)]
 #[template(path = "message.html")]
 struct MessagePage<'p> {
@@ -91,7 +91,7 @@ struct MessagePage<'p> {
     text: &'p Text,
 }
 
-/// What a page says that says one thing. It is laid out when it is known who reads it.
+/// The content of a page with a message. Its layout is added when the reader is known.
 #[derive(Debug, Clone)]
 pub struct Said {
     title: Text,
@@ -110,20 +110,20 @@ pub fn page(status: StatusCode, template: &impl Template) -> Response {
     }
 }
 
-/// A page with one sentence.
+/// A page with one message.
 pub fn message(status: StatusCode, title: impl ToSay, text: impl ToSay) -> Response {
     let said = Said { title: title.to_say(), text: text.to_say() };
     (status, axum::Extension(said)).into_response()
 }
 
-/// An answer that is laid out for a reader of that language, where it says one thing.
+/// Adds the layout in that language to a response with a message.
 pub fn spoken(language: Language, mut response: Response) -> Response {
     response.extensions_mut().insert(language);
     response
 }
 
-/// What becomes of an answer before it is sent: what says one thing is laid out, and so is what the
-/// web server itself says about requests that it did not understand.
+/// Prepares a response to be sent: adds the layout to messages, including those of the web framework
+/// about malformed requests.
 pub fn laid_out(visitor: &Visitor, response: Response) -> Response {
     let mut response = with_layout(visitor, response);
     let headers = response.headers_mut();
@@ -141,7 +141,7 @@ fn with_layout(visitor: &Visitor, response: Response) -> Response {
     let said = match response.extensions().get::<Said>() {
         Some(said) => said.clone(),
         None => match refused(status) {
-            // Pages of ours have a policy.
+            // Our own pages have a policy.
             Some(said) if !response.headers().contains_key(header::CONTENT_SECURITY_POLICY) => said,
             _ => return response,
         },
@@ -159,7 +159,7 @@ fn with_layout(visitor: &Visitor, response: Response) -> Response {
     laid_out
 }
 
-/// What is said about requests that no page was asked about.
+/// The message for requests that did not reach a page.
 fn refused(status: StatusCode) -> Option<Said> {
     let (title, text) = match status {
         StatusCode::NOT_FOUND => (say("Page not found"), say("There is no page at this address.")),
@@ -185,7 +185,7 @@ fn refused(status: StatusCode) -> Option<Said> {
     Some(Said { title, text })
 }
 
-/// Another page, to be asked for from here.
+/// A redirect to another page after a form.
 pub fn see_other(place: &str) -> Response {
     match HeaderValue::try_from(place) {
         Ok(place) => {
@@ -195,7 +195,7 @@ pub fn see_other(place: &str) -> Response {
     }
 }
 
-/// An error as a sentence of its own.
+/// An error as a sentence.
 pub fn sentence(error: &dyn std::fmt::Display) -> String {
     let text = error.to_string();
     let mut letters = text.chars();
@@ -208,7 +208,7 @@ pub fn not_found() -> Response {
     message(StatusCode::NOT_FOUND, say("Page not found"), say("There is no page at this address."))
 }
 
-/// Something of ours is broken; the log knows what.
+/// The page for a failure of the server; the log has the cause.
 pub fn trouble(error: &dyn std::fmt::Display) -> Response {
     tracing::error!("a page failed: {error}");
     message(

@@ -1,4 +1,4 @@
-//! The passwords of a list: its owners' set and remove them; what they are nobody can see.
+//! The passwords of a list. Owners set and remove them; nobody can read them.
 
 use crate::desk::{Problem, Sent};
 use crate::page::{self, Frame};
@@ -54,7 +54,7 @@ struct PasswordsPage {
     problem: String,
 }
 
-/// One role's form.
+/// The form of one role.
 struct RoleForm {
     key: &'static str,
     title: &'static str,

@@ -1,17 +1,17 @@
-//! A post as a moderator looks at it: everything of it, and nothing of it runs or loads anything.
+//! A post as moderators see it: complete, but nothing of it runs or is loaded from elsewhere.
 
 use crate::page::Frame;
 use dormouse_mail::{Message, html, mime};
 
-/// A text is shown up to so many letters.
+/// The maximum length of the text shown, in characters.
 const SHOWN: usize = 20_000;
 /// Larger HTML is not shown, in bytes.
 const LARGEST_HTML: usize = 200_000;
-/// So many fields of a header are shown, each up to so many letters.
+/// The numbers of header fields, and of characters of each.
 const FIELDS: usize = 100;
 const FIELD: usize = 1000;
 
-/// What other programs think of a post: spam filters, and who checked its sender.
+/// Header fields of spam filters, and about the sender's authentication.
 const VERDICTS: [&str; 8] = [
     "Authentication-Results",
     "ARC-Authentication-Results",
@@ -30,16 +30,16 @@ pub struct Preview {
     pub date: String,
     pub text: String,
     pub is_cut: bool,
-    /// Its HTML, without what a browser would run or load.
+    /// Its HTML without anything that a browser would run or load.
     pub html: Option<String>,
-    /// What is not shown: what it is called, of which type it is, how large.
+    /// What is not shown: name, type and size.
     pub attachments: Vec<String>,
     pub verdicts: Vec<(String, String)>,
     pub header: Vec<(String, String)>,
 }
 
 impl Preview {
-    /// Of a message.
+    /// Creates the preview of a message.
     pub fn of(message: &Message, frame: &Frame) -> Preview {
         let root = mime::structure(message);
         let parts = root.walk();
@@ -70,13 +70,13 @@ impl Preview {
 }
 
 fn message_text(message: &Message, name: &str, raw: &[u8]) -> String {
-    // One that stands there once is decoded; of several each is shown as it is.
+    // A field that occurs once is decoded; repeated ones are shown raw.
     let is_alone = message.fields_named(name).count() == 1;
     let decoded = is_alone.then(|| message.text(name)).flatten();
     decoded.unwrap_or_else(|| String::from_utf8_lossy(raw).trim().to_owned())
 }
 
-/// The beginning of a text, and whether that is not all.
+/// The beginning of a text, and whether it was cut.
 pub fn cut(text: &str, letters: usize) -> (String, bool) {
     match text.char_indices().nth(letters) {
         Some((end, _)) => (text[..end].to_owned(), true),

@@ -1,5 +1,5 @@
-//! Private archives, for the members of their lists: the static pages, at Mailman's addresses. Whether
-//! whoever is signed in is still a member is looked up for every page.
+//! Private archives, for the members of their lists: the static pages, at Mailman's addresses. Each
+//! request checks that the visitor is still a member.
 
 use crate::desk::{Desk, Fields, Problem, at};
 use crate::files::{self, Found};
@@ -74,7 +74,7 @@ async fn show(
             source,
         })?;
         Ok(match found {
-            // Only to what is there: from what is not, web servers may send back here.
+            // Only if the page exists: for missing ones, the web server may redirect to here.
             Some(_) if is_public => {
                 let url = desk.list.archive_url(desk.app.site.config());
                 page::see_other(&format!("{url}{}", encoded(&path)))
@@ -93,7 +93,7 @@ async fn show(
     .await
 }
 
-/// Sends a link, or takes a password, as Mailman's page did.
+/// Sends a link or accepts a password, as Mailman's page did.
 async fn ask(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
@@ -117,17 +117,16 @@ async fn ask(
     .await
 }
 
-/// Somebody who may read the archive, and see who is a member.
+/// A visitor who may read the archive and see the members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
     /// A member.
     Member,
-    /// Somebody who runs the list or the site.
+    /// An owner or moderator of the list, or the site's administrator.
     Keeper,
 }
 
-/// Who is signed in, as a reader. That somebody runs the list is believed for as long as everything
-/// else that those may do.
+/// The visitor as a reader. The power to run the list expires as it does everywhere else.
 pub fn reader(desk: &Desk) -> Result<Option<Reader>, Problem> {
     if desk.standing(Power::Moderator) == Standing::Has {
         return Ok(Some(Reader::Keeper));

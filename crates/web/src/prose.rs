@@ -1,26 +1,26 @@
-//! What owners write about their list: Markdown, HTML, or lines; as HTML that does no harm.
+//! Owners' texts about their list (Markdown, HTML, or plain lines), converted to harmless HTML.
 
 use dormouse_mail::html;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-/// The text as HTML without anything that runs, loads or leads astray.
+/// The text as HTML without anything that runs, loads or misleads.
 pub fn shown(text: &str) -> String {
     let text = text.trim();
     let page = if has_tag(text) { text.to_owned() } else { markdown(text) };
     match html::clean(&page) {
         Some(clean) => clean.trim().to_owned(),
-        // Too large or too deep to be looked through.
+        // Too large or too deep to be cleaned.
         None => html::clean(&html::to_text(text).replace('<', "&lt;")).unwrap_or_default(),
     }
 }
 
-/// Whether an element begins or ends somewhere, as in HTML.
+/// Whether the text contains an HTML tag.
 fn has_tag(text: &str) -> bool {
     text.match_indices('<').any(|(at, _)| {
         let rest = text[at + 1..].trim_start_matches('/');
         let name = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
         let is_name = rest.starts_with(|first: char| first.is_ascii_alphabetic());
-        // `<https://…>` and `<anna@example.org>` are no elements.
+        // `<https://…>` and `<anna@example.org>` are not tags.
         is_name
             && matches!(rest.as_bytes().get(name), Some(b'>' | b'/' | b' ' | b'\t' | b'\n'))
             && rest[name..].contains('>')
@@ -30,7 +30,7 @@ fn has_tag(text: &str) -> bool {
 fn markdown(text: &str) -> String {
     let options = Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TABLES;
     let events = Parser::new_ext(text, options).map(|event| match event {
-        // The lines of those who know no Markdown stay lines.
+        // Authors who do not know Markdown expect their line breaks to stay.
         Event::SoftBreak => Event::HardBreak,
         Event::Html(raw) | Event::InlineHtml(raw) => Event::Text(raw),
         Event::Start(Tag::Heading { level, .. }) => {
@@ -45,7 +45,7 @@ fn markdown(text: &str) -> String {
     page
 }
 
-/// The page has a first heading already.
+/// One level lower: the page has a first heading already.
 fn below(level: HeadingLevel) -> HeadingLevel {
     if level == HeadingLevel::H1 { HeadingLevel::H2 } else { level }
 }

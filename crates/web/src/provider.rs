@@ -1,5 +1,5 @@
-//! An OpenID provider: what it is asked, and what of its answers is believed (OpenID Connect Core 1.0,
-//! authorization code flow with PKCE, RFC 7636).
+//! The client of an OpenID provider: its requests, and the checks of the responses (OpenID Connect Core
+//! 1.0, authorization code flow with PKCE, RFC 7636).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,9 +17,9 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// How long a request may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The largest answer that is read, in bytes.
+/// The largest response accepted, in bytes.
 const LARGEST: u64 = 256 * 1024;
-/// The algorithms whose keys only the provider has.
+/// The algorithms with keys that only the provider has.
 const SIGNED_BY_ITS_KEY: [Algorithm; 9] = [
     Algorithm::RS256,
     Algorithm::RS384,
@@ -32,22 +32,22 @@ const SIGNED_BY_ITS_KEY: [Algorithm; 9] = [
     Algorithm::EdDSA,
 ];
 
-/// Why somebody is not signed in by a provider.
+/// Why signing in with a provider failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
-    /// It could not be reached, or said no.
+    /// The provider could not be reached, or refused the request.
     #[error("{0}: {1}")]
     Asking(String, Box<ureq::Error>),
-    /// What it says cannot be understood.
+    /// The response cannot be parsed.
     #[error("{0} is not what OpenID Connect says: {1}")]
     Answer(String, String),
-    /// What it says is not to be believed.
+    /// The ID token is not valid.
     #[error("the ID token is not valid: {0}")]
     Token(String),
-    /// The file with the secret.
+    /// The file with the secret cannot be read.
     #[error("cannot read {0}: {1}")]
     Secret(std::path::PathBuf, std::io::Error),
-    /// It does not say that the address is this person's.
+    /// The provider does not confirm that the address is this person's.
     #[error("it names no verified email address")]
     Unverified,
 }
@@ -63,7 +63,7 @@ pub struct Provider {
     userinfo_endpoint: Option<String>,
 }
 
-/// What one attempt to sign in is known by.
+/// The random values of one attempt to sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     pub state: String,
@@ -71,13 +71,13 @@ pub struct Attempt {
     pub verifier: String,
 }
 
-/// Who we are to the provider.
+/// This site as the provider's client.
 #[derive(Debug)]
 pub struct Client {
     pub issuer: String,
     pub id: String,
     pub secret: Option<String>,
-    /// Where it sends people back to.
+    /// Where the provider sends browsers back to.
     pub redirect: String,
 }
 
@@ -88,7 +88,7 @@ struct Tokens {
     access_token: Option<String>,
 }
 
-/// What is said about a person.
+/// The claims about a person.
 #[derive(Debug, Default, Deserialize)]
 struct Claims {
     #[serde(default)]
@@ -110,7 +110,7 @@ impl Claims {
 }
 
 impl Client {
-    /// As the site's settings say; nothing when there is no provider.
+    /// The client that the site's settings describe; `None` if there is no provider.
     pub fn of(site: &Site) -> Result<Option<Client>, Trouble> {
         let config = site.config();
         if config.web_oidc_issuer.trim().is_empty() {
@@ -138,7 +138,7 @@ impl Client {
 }
 
 impl Provider {
-    /// Asks a provider how it works.
+    /// Fetches a provider's configuration.
     pub fn discover(client: &Client) -> Result<Provider, Trouble> {
         let issuer = client.issuer.trim_end_matches('/');
         let place = format!("{issuer}/.well-known/openid-configuration");
@@ -146,8 +146,7 @@ impl Provider {
         provider.checked(client, &place)
     }
 
-    /// A document that is about another issuer, or that leads to places without encryption, counts for
-    /// nothing.
+    /// Refuses a configuration of another issuer, or with addresses without encryption.
     fn checked(self, client: &Client, place: &str) -> Result<Provider, Trouble> {
         let wrong = |why: &str| Err(Trouble::Answer(place.to_owned(), why.to_owned()));
         if self.issuer != client.issuer {
@@ -165,7 +164,7 @@ impl Provider {
         Ok(self)
     }
 
-    /// Where a browser is sent to sign in.
+    /// The address at which a browser signs in.
     pub fn place(&self, client: &Client, attempt: &Attempt) -> String {
         let challenge = BASE64.encode(Sha256::digest(attempt.verifier.as_bytes()));
         let between = if self.authorization_endpoint.contains('?') { '&' } else { '?' };
@@ -184,7 +183,7 @@ impl Provider {
         format!("{}{between}{query}", self.authorization_endpoint)
     }
 
-    /// The verified email address of the person for whom a code was issued.
+    /// Returns the verified email address of the person for whom a code was issued.
     pub fn address(
         &self,
         client: &Client,
@@ -201,7 +200,7 @@ impl Provider {
             return Err(Trouble::Unverified);
         };
         let more: Claims = get(place, Some(access))?;
-        // What is said of somebody else counts for nothing (OpenID Connect Core 1.0 §5.3.2).
+        // Claims about another subject are ignored (OpenID Connect Core 1.0 §5.3.2).
         if more.sub != claims.sub {
             return Err(Trouble::Token("userinfo is about another person".to_owned()));
         }
@@ -231,7 +230,7 @@ impl Provider {
     }
 }
 
-/// What an ID token says, if the provider wrote it, for us, for this attempt, and not long ago.
+/// The claims of an ID token, if the provider issued it recently, for this site and this attempt.
 fn believed(
     client: &Client,
     attempt: &Attempt,
@@ -266,7 +265,7 @@ fn believed(
     Ok(claims)
 }
 
-/// Who asks: over TLS as all else here, following nobody anywhere.
+/// An HTTP client that requires TLS and follows no redirects.
 fn agent() -> ureq::Agent {
     let found = rustls_native_certs::load_native_certs().certs;
     let roots: Vec<Certificate<'static>> =

@@ -1,31 +1,31 @@
-//! What owners are asked in plain words, and which settings each answer stands for. What a setting means,
-//! and what it may be, stands in the table of settings alone.
+//! Questions in plain words for owners, and the settings for each answer. The table of settings has the
+//! meaning and the allowed values of a setting.
 
 use dormouse_words::msgid;
 
-/// Settings that are taken together: the answer to a question, or what a list is for.
+/// Settings that belong together: the answer to a question, or a purpose of a list.
 pub struct Answer {
-    /// How forms call it.
+    /// Its name in forms.
     pub name: &'static str,
-    /// How people call it.
+    /// Its title.
     pub title: &'static str,
-    /// What it is for, or what follows from it; may be empty.
+    /// An explanation; may be empty.
     pub doc: &'static str,
-    /// The settings, as they are typed.
+    /// The settings, with values as they are typed.
     pub settings: &'static [(&'static str, &'static str)],
 }
 
-/// A question with answers of which one is chosen.
+/// A question with one answer to select.
 pub struct Question {
-    /// How forms call it.
+    /// Its name in forms.
     pub name: &'static str,
     /// The question.
     pub title: &'static str,
-    /// What can be answered.
+    /// The answers.
     pub answers: &'static [Answer],
 }
 
-/// A page of questions about one thing.
+/// A page of related questions.
 pub struct Guide {
     /// Its name in addresses of pages.
     pub name: &'static str,
@@ -37,11 +37,11 @@ pub struct Guide {
     pub questions: &'static [Question],
     /// Settings that are typed.
     pub typed: &'static [&'static str],
-    /// Whether it shows how a post arrives.
+    /// Whether it shows an example post.
     pub has_example: bool,
 }
 
-/// What lists are for.
+/// Purposes of lists.
 pub const PRESETS: [Answer; 5] = [
     Answer {
         name: "discussion",
@@ -433,7 +433,7 @@ mod tests {
     use super::*;
     use dormouse_store::ListSettings;
 
-    /// The settings of answers.
+    /// The settings of all answers.
     fn all() -> Vec<(String, &'static [(&'static str, &'static str)])> {
         let of_guides = GUIDES.iter().flat_map(|guide| {
             guide

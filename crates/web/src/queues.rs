@@ -1,5 +1,5 @@
-//! The queues, for the site's administrators: how many entries are in each, those that were set aside
-//! with their reasons, and what `doctor` finds.
+//! The queues, for the site's administrators: the number of entries in each, those that need a decision
+//! with the reasons, and the findings of `doctor`.
 
 use crate::desk::{Problem, Sent};
 use crate::page::{self, Frame};
@@ -18,7 +18,7 @@ use dormouse_spool::{Found, FoundState, Queue, Spool, SpoolError};
 use dormouse_words::say;
 use std::sync::Arc;
 
-/// So many entries that were set aside are shown.
+/// The number of such entries shown.
 const SHOWN: usize = 100;
 
 /// The pages.
@@ -41,7 +41,7 @@ struct QueuesPage {
     said: String,
 }
 
-/// An entry that was set aside.
+/// An entry that needs a decision.
 struct Line {
     key: String,
     url: String,
@@ -58,7 +58,7 @@ struct EntryPage {
     action: String,
     key: String,
     reason: String,
-    /// What is known of it: metadata and journal.
+    /// Its metadata and journal.
     known: Vec<(String, String)>,
     preview: Option<Preview>,
 }
@@ -81,12 +81,12 @@ fn spool(room: &Room<RunsSite>) -> Spool {
     Spool::new(room.app.site.qfiles())
 }
 
-/// Whether an entry waits for a person.
+/// Whether an entry needs a person's decision.
 fn is_set_aside(queue: Queue, found: &Found) -> bool {
     matches!(queue, Queue::Shunt | Queue::Bad) || found.state == FoundState::Preserved
 }
 
-/// An entry that was set aside, as forms and addresses name it.
+/// Finds such an entry by its name in forms and addresses.
 fn find(spool: &Spool, queue: &str, name: &str) -> Result<Option<(Queue, Found)>, SpoolError> {
     let Ok(queue) = queue.parse::<Queue>() else { return Ok(None) };
     let found = spool.list(queue)?.into_iter().find(|found| found.name.as_str() == name);
@@ -202,7 +202,7 @@ fn act(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
     }
 }
 
-/// Puts everything of a queue back that was set aside there. What cannot be stays.
+/// Retries all such entries of a queue. Those that cannot be retried stay.
 fn put_all_back(room: &Room<RunsSite>, spool: &Spool, queue: &str) -> Result<Response, Problem> {
     let Ok(queue) = queue.parse::<Queue>() else { return Ok(page::not_found()) };
     let mut back = 0;

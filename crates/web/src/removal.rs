@@ -1,4 +1,4 @@
-//! A message is taken out of a list's archive, or words in it are masked, by the list's owners.
+//! Owners remove a message from a list's archive, or mask words in it.
 
 use crate::desk::{Problem, Sent};
 use crate::page::{self, Frame};
@@ -16,7 +16,7 @@ use dormouse_runners::digest;
 use dormouse_words::{msgid, say};
 use std::sync::Arc;
 
-/// So much of the message is shown, in letters.
+/// The length of the excerpt, in characters.
 const SHOWN: usize = 4_000;
 
 /// The page.
@@ -125,7 +125,7 @@ fn remove(seat: &Seat<Owns>, number: i64) -> Result<Response, Problem> {
     ))
 }
 
-/// Masks words; each line of the form is one.
+/// Masks words, one on each line of the form.
 fn redact(seat: &Seat<Owns>, number: i64, typed: &str) -> Result<Response, Problem> {
     let words: Vec<String> =
         typed.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();

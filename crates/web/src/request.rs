@@ -41,7 +41,7 @@ struct Answer {
     reason: String,
 }
 
-/// What a link leads to, or the page that says why it leads nowhere.
+/// The request of a link, or the page that explains why there is none.
 fn follow(
     app: &Arc<App>,
     visitor: &Visitor,
@@ -49,7 +49,7 @@ fn follow(
 ) -> Result<Result<(Desk, HeldRequest), Response>, Problem> {
     let store = Rc::new(Store::open(&app.site)?);
     let Some(list) = requests::list_of(&store, token)? else {
-        // The list is known by the request; without one the link says the same as a forged one.
+        // The list is found by the request; without it the message is that of a forged link.
         return Ok(Err(gone(&requests::why_decided(&store, token)?)));
     };
     let desk = Desk::new(app, store, list, visitor, None)?;

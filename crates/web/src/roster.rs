@@ -1,4 +1,4 @@
-//! Who is a member, for those whom `private_roster` of the list names.
+//! A list's members, for those whom the list's `private_roster` permits.
 
 use crate::desk::{Desk, Fields, Problem, at};
 use crate::page::{self, Frame};
@@ -28,27 +28,26 @@ struct RosterPage {
     frame: Frame,
     list: String,
     action: String,
-    /// How many there are, with those who are not shown.
+    /// The number of members, including hidden ones.
     number: u64,
-    /// Who gets posts one by one, and who gets digests.
+    /// Members who get each post, and members who get digests.
     groups: Vec<(&'static str, Vec<Shown>)>,
     sees_hidden: bool,
-    /// Behind whom the next page begins, if there is one.
+    /// The address after which the next page starts, if there is one.
     after: Option<AddressKey>,
 }
 
-/// A member as it is shown.
+/// A member on the page.
 struct Shown {
     address: Address,
     name: String,
     is_off: bool,
 }
 
-/// An address that may be broken behind `@` and dots.
+/// An address in pieces between which a line may break.
 pub type Address = Vec<String>;
 
-/// The pieces of an address between which a line may be broken. A short one has its place on every
-/// screen.
+/// Breaks an address after `@` and dots. A short one fits on every screen.
 pub fn breakable(address: &str) -> Address {
     const SHORT: usize = 28;
     if address.len() <= SHORT {
@@ -66,7 +65,7 @@ async fn ask(
     Desk::serve(app, visitor, list, move |desk| look(desk, Fields(query).get("after"))).await
 }
 
-/// A password, as Mailman's page took it; it opens the page at once.
+/// Accepts a password, as Mailman's page did, and shows the page.
 async fn answer(
     State(app): State<Arc<App>>,
     Extension(visitor): Extension<Visitor>,
@@ -136,7 +135,7 @@ fn shown(member: &Member, is_obscured: bool) -> Shown {
     }
 }
 
-/// Numbers in names are numbers: 2 comes before 10.
+/// Sorts names with their numbers by value: 2 before 10.
 fn as_people_sort(one: &str, other: &str) -> Ordering {
     let (mut one, mut other) = (one, other);
     loop {

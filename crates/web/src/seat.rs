@@ -1,8 +1,8 @@
-//! Pages for somebody who is signed in.
+//! Pages for people who are signed in.
 //!
-//! Such a page is a function that takes a [`Seat`] of the rank it is for, or a [`Room`]; only this
-//! module makes them, once it knows who asks. What a form sent it gets as [`Sent`], which only comes
-//! from a form that was made for who sends it. So no page can forget to ask.
+//! Such a page is a function that takes a [`Seat`] of a rank, or a [`Room`]. Only this module creates
+//! them, after it has checked the visitor. A form's fields arrive as [`Sent`], which exists only for a
+//! form that was created for its sender. So no page can forget a check.
 
 use crate::desk::{Desk, Fields, Problem, Sent, at, blocking};
 use crate::page::{self, Frame};
@@ -21,17 +21,17 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// For whom a page is.
+/// The rank that a page requires.
 pub trait Rank: Sized + 'static {
-    /// What such a person must be able to do; nothing for whoever is signed in.
+    /// The required power; `None` if it is enough to be signed in.
     const POWER: Option<Power>;
 }
 
-/// Whoever is signed in.
+/// Anyone who is signed in.
 pub enum Anybody {}
-/// Those who decide on what waits for a list: its moderators, its owners, the site's administrators.
+/// A list's moderators and owners, and the site's administrators.
 pub enum Moderates {}
-/// Those who run a list: its owners and the site's administrators.
+/// A list's owners and the site's administrators.
 pub enum Owns {}
 /// The site's administrators.
 pub enum RunsSite {}
@@ -49,33 +49,33 @@ impl Rank for RunsSite {
     const POWER: Option<Power> = Some(Power::Site);
 }
 
-/// What the address of a page said.
+/// The variable parts of a page's address.
 #[derive(Debug, Default)]
 pub struct Asked {
-    /// The variable parts of its path, by name.
+    /// Those in its path, by name.
     path: HashMap<String, String>,
-    /// What stood behind the `?`.
+    /// Those after the `?`.
     pub query: Fields,
 }
 
 impl Asked {
-    /// A variable part of the path.
+    /// Returns a variable part of the path.
     pub fn part(&self, name: &str) -> &str {
         self.path.get(name).map_or("", String::as_str)
     }
 }
 
-/// Somebody of a rank, beyond any one list.
+/// A visitor of a rank, on a page that is not about one list.
 pub struct Room<R> {
     /// What all pages share.
     pub app: Arc<App>,
     /// The database.
     pub store: Rc<Store>,
-    /// Who asks, by network.
+    /// The client.
     pub visitor: Visitor,
-    /// Who that is.
+    /// The account.
     pub account: Account,
-    /// What the address said.
+    /// The variable parts of the address.
     pub asked: Asked,
     rank: PhantomData<R>,
 }
@@ -94,7 +94,7 @@ impl<R: Rank> Room<R> {
         Ok(Room { app, store, visitor, account, asked, rank: PhantomData })
     }
 
-    /// What stands around the page.
+    /// The page's layout.
     pub fn frame(&self) -> Frame {
         Frame::of(&self.visitor, Some(&self.account))
     }
@@ -104,7 +104,7 @@ impl<R: Rank> Room<R> {
         format!("{}{page}", self.visitor.base)
     }
 
-    /// The same person, as one of a rank over the whole site.
+    /// The same person with a rank over the whole site.
     pub fn rise<S: Rank>(&self) -> Result<Room<S>, Problem> {
         if let Some(power) = S::POWER {
             let config = self.app.site.config();
@@ -121,12 +121,13 @@ impl<R: Rank> Room<R> {
         })
     }
 
-    /// A list, for somebody who has that power there now; whoever had to show it again is sent to.
+    /// The seat at a list, if the visitor has that power; a visitor whose proof is too old is sent to
+    /// sign in again.
     pub fn seat<S: Rank>(&self, list: List) -> Result<Seat<S>, Problem> {
         Seat::take(self.desk(list)?, Asked::default())
     }
 
-    /// All lists on which this person has that rank, and whether it has to be shown again for some.
+    /// All lists on which the visitor has that rank, and whether some need a new proof.
     pub fn seats<S: Rank>(&self) -> Result<(Vec<Seat<S>>, bool), Problem> {
         let (mut seats, mut must_show_again) = (Vec::new(), false);
         for list in self.store.lists()? {
@@ -140,17 +141,17 @@ impl<R: Rank> Room<R> {
         Ok((seats, must_show_again))
     }
 
-    /// A list as this person sees it.
+    /// A list as the visitor sees it.
     pub fn desk(&self, list: List) -> Result<Desk, Problem> {
         let (store, account) = (Rc::clone(&self.store), Some(self.account.clone()));
         Desk::new(&self.app, store, list, &self.visitor, account)
     }
 }
 
-/// Somebody of a rank at one list's desk.
+/// A visitor of a rank on one list's page.
 pub struct Seat<R> {
     desk: Desk,
-    /// What the address said.
+    /// The variable parts of the address.
     pub asked: Asked,
     rank: PhantomData<R>,
 }
@@ -177,7 +178,7 @@ impl<R: Rank> Seat<R> {
 }
 
 impl<R: Rank> Seat<R> {
-    /// The same person beyond this list.
+    /// The same visitor without the list.
     pub fn room(&self) -> Result<Room<Anybody>, Problem> {
         let account = self.account.clone().ok_or(Problem::NotYours)?;
         Ok(Room {
@@ -191,7 +192,7 @@ impl<R: Rank> Seat<R> {
     }
 }
 
-/// Who changes something on a page, for the audit trail.
+/// The author of changes on a page, for the audit trail.
 fn author(account: &Account) -> Author {
     Author { who: account.name(), via: "web" }
 }
@@ -204,27 +205,27 @@ fn require(standing: Standing, visitor: &Visitor) -> Result<(), Problem> {
     }
 }
 
-/// What a page shows.
+/// The function that shows a page.
 pub type Show<S> = fn(&S) -> Result<Response, Problem>;
-/// What a page does with what its form sent.
+/// The function that handles a page's form.
 pub type Act<S> = fn(&S, &Sent) -> Result<Response, Problem>;
 
 type Shared = (State<Arc<App>>, Extension<Visitor>, Path<HashMap<String, String>>);
 type Pairs = Form<Vec<(String, String)>>;
 
-/// Somebody at a page, who was let in.
+/// A visitor who was admitted to a page.
 trait Guest: Sized + 'static {
-    /// Lets somebody in, or says why not.
+    /// Admits a visitor, or refuses.
     fn enter(app: Arc<App>, visitor: Visitor, asked: Asked) -> Result<Self, Problem>;
-    /// What a form brought, if it was made for this person.
+    /// The fields of a form, if it was created for this visitor.
     fn checked(&self, form: Fields) -> Result<Sent, Problem>;
-    /// In which language.
+    /// The page's language.
     fn language(&self) -> Language;
 }
 
 impl<R: Rank> Guest for Seat<R> {
     fn enter(app: Arc<App>, visitor: Visitor, asked: Asked) -> Result<Seat<R>, Problem> {
-        // Who is not signed in hears nothing of which lists there are.
+        // An anonymous visitor does not learn which lists exist.
         let desk = Desk::find(&app, &visitor, asked.part("list"), |account| {
             account.map(drop).ok_or_else(|| session::sign_in(&visitor, false))
         })?;
@@ -254,7 +255,7 @@ impl<R: Rank> Guest for Room<R> {
     }
 }
 
-/// A page of a list, for those of a rank. `path` names the list as `{list}`; other variable parts are
+/// Routes a page of a list, for a rank. `path` contains the list as `{list}`; other variable parts are
 /// in [`Seat::asked`].
 pub fn list_page<R: Rank>(
     path: &str,
@@ -264,7 +265,7 @@ pub fn list_page<R: Rank>(
     page_for(path, show, act)
 }
 
-/// A page beyond any one list, for those of a rank: [`Anybody`] who is signed in, or [`RunsSite`].
+/// Routes a page that is not about one list, for a rank: [`Anybody`] who is signed in, or [`RunsSite`].
 pub fn room_page<R: Rank>(
     path: &str,
     show: Show<Room<R>>,
@@ -286,8 +287,8 @@ fn page_for<G: Guest>(path: &str, show: Show<G>, act: Option<Act<G>>) -> Router<
                          Form(form): Pairs| {
             blocking(move || {
                 let form = Fields(form);
-                // The return key presses a form's first button, which does nothing where another
-                // would do something that nobody chose.
+                // The return key presses a form's first button. Some forms have a first button that
+                // does nothing, so that it chooses nothing.
                 if form.get("do") == "nothing" {
                     return page::see_other(&visitor.here());
                 }
@@ -300,7 +301,7 @@ fn page_for<G: Guest>(path: &str, show: Show<G>, act: Option<Act<G>>) -> Router<
     at(path, routes)
 }
 
-/// What somebody gets who was let in, or the page that says why nobody was.
+/// The page for an admitted visitor, or the one that explains the refusal.
 fn served<G: Guest>(
     guest: Result<G, Problem>,
     work: impl FnOnce(&G) -> Result<Response, Problem>,

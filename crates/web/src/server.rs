@@ -1,4 +1,4 @@
-//! The sockets, and the end when nobody comes.
+//! Runs the pages: accepts connections, and exits when idle.
 
 use crate::connection::{Door, Peer};
 use crate::desk::{at, blocking};
@@ -28,25 +28,25 @@ use sysexits::ExitCode;
 use tokio::sync::oneshot;
 use tower_service::Service as _;
 
-/// A process that ends takes no connection any more, and waits so long for those it has: one that
-/// brought half a request keeps nobody out.
+/// How long a process that ends waits for its connections: an incomplete request must not delay the
+/// next process.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// A request that is not there and answered within this is given up.
+/// A request that is not complete and processed within this time is aborted.
 const LONGEST_REQUEST: Duration = Duration::from_secs(60);
 
-/// Where requests come from.
+/// Where to listen.
 #[derive(Debug, Clone)]
 pub enum Listen {
-    /// The socket that was passed by whoever started us.
+    /// On the socket that systemd or inetd passed.
     Passed,
-    /// One that is made here: `ADDRESS:PORT`, or a path.
+    /// On a new socket: `ADDRESS:PORT`, or a path.
     On(String),
 }
 
 /// Why pages cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nothing was passed.
+    /// No socket was passed.
     #[error(
         "no socket was passed, as systemd and inetd do it; say --listen ADDRESS:PORT, or a path"
     )]
@@ -54,15 +54,15 @@ pub enum Error {
     /// A socket failed.
     #[error("cannot serve pages{}: {source}", .on.as_ref().map(|on| format!(" on {on}")).unwrap_or_default())]
     Socket {
-        /// Where.
+        /// The socket.
         on: Option<String>,
-        /// What the system said.
+        /// The cause.
         source: std::io::Error,
     },
 }
 
 impl Error {
-    /// The exit code.
+    /// The exit code (sysexits.h).
     pub fn sysexit(&self) -> ExitCode {
         match self {
             Error::NoSocket => ExitCode::Usage,
@@ -71,32 +71,32 @@ impl Error {
     }
 }
 
-/// What only the program knows that serves pages.
+/// Functions that only the program can provide.
 #[derive(Debug, Clone, Copy)]
 pub struct Program {
-    /// Writes anew what the MTA reads, now that a list has come or gone.
+    /// Rewrites the MTA's files after a list was created or removed.
     ///
     /// # Errors
-    /// What went wrong.
+    /// The text of the error.
     pub lists_changed: fn(&Site, &Store) -> Result<usize, String>,
-    /// Looks for what is not as it should be.
+    /// Looks for problems of the site.
     pub findings: fn(&Site) -> Vec<Finding>,
 }
 
-/// Something that is not as it should be.
+/// A problem of the site.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// Whether it does not work, or will not for long.
+    /// Whether something does not work, or will stop working soon.
     pub is_bad: bool,
-    /// What was looked at.
+    /// The subject.
     pub what: &'static str,
-    /// How it is.
+    /// The state.
     pub text: String,
-    /// What to do about it.
+    /// The remedy.
     pub mend: String,
 }
 
-/// What every request may look at.
+/// What all requests share.
 #[derive(Debug)]
 pub(crate) struct App {
     pub site: Site,
@@ -105,10 +105,10 @@ pub(crate) struct App {
     crowd: Arc<Crowd>,
 }
 
-/// Who is being served.
+/// Counts the requests being processed.
 #[derive(Debug)]
 struct Crowd {
-    /// Requests being answered.
+    /// The number of requests being processed.
     busy: AtomicUsize,
     started: Instant,
     /// When the last one ended, in milliseconds after the start.
@@ -125,7 +125,7 @@ impl Crowd {
         self.last.store(now, Ordering::Relaxed);
     }
 
-    /// How long nobody has asked for anything.
+    /// How long there has been no request.
     fn idle_for(&self) -> Duration {
         if self.busy.load(Ordering::Relaxed) > 0 {
             return Duration::ZERO;
@@ -135,7 +135,7 @@ impl Crowd {
     }
 }
 
-/// The pages, made anew when the settings have changed.
+/// The pages, created again when the settings have changed.
 struct Pages {
     live: LiveSite,
     program: Program,
@@ -161,8 +161,8 @@ impl Pages {
     }
 }
 
-/// Serves pages until nobody has asked for one for `web.idle`, if the socket was passed. `ready` hears
-/// where. New settings count from the next request on.
+/// Serves pages, on a passed socket until there was no request for `web.idle`. Calls `ready` with the
+/// address. New settings apply to the next request.
 pub fn serve(
     live: LiveSite,
     program: Program,
@@ -189,12 +189,12 @@ pub fn serve(
         });
         let (quiet, over) = oneshot::channel();
         let over = async move {
-            // An error is that the other end is gone, and then it is over, too.
+            // An error means that the sender is gone, and the task has ended.
             let _quiet = over.await;
         };
         let at_last = async move {
             until_idle(crowd, idle).await;
-            // Where nobody listens any more, the server has ended by itself.
+            // Without a receiver the server has ended already.
             let _sent = quiet.send(());
             tokio::time::sleep(LAST_WORDS).await;
         };
@@ -257,9 +257,9 @@ fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// For programs that watch the site: whether pages can be served.
+/// For monitoring: whether pages can be served.
 async fn health(State(app): State<Arc<App>>) -> Response {
-    // A server's database is asked something: opening it may not reach it.
+    // A query is needed: opening a database server's store may not connect to it.
     blocking(move || match Store::open(&app.site).and_then(|store| store.list_names()) {
         Ok(_) => (page::headers(), "ok\n").into_response(),
         Err(error) => {
@@ -271,7 +271,7 @@ async fn health(State(app): State<Arc<App>>) -> Response {
     .await
 }
 
-/// A request that is being answered, or what is done for it.
+/// A request that is being processed, or work for it.
 pub(crate) struct Busy {
     crowd: Arc<Crowd>,
     peer: Option<Peer>,
@@ -297,7 +297,7 @@ impl Drop for Busy {
     }
 }
 
-/// What is sent; until its end it keeps the process alive.
+/// A response body; the process stays alive until its end.
 struct Sending {
     body: Body,
     _busy: Busy,
@@ -323,7 +323,7 @@ impl HttpBody for Sending {
     }
 }
 
-/// Forms of those who are many wait.
+/// Delays forms from networks that send very many.
 async fn paced(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if request.method() == Method::POST
         && let Some(visitor) = request.extensions().get::<Visitor>().cloned()
@@ -333,7 +333,7 @@ async fn paced(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     next.run(request).await
 }
 
-/// Keeps the process alive while it answers, and tells the page who asks.
+/// Keeps the process alive while it responds, and adds the visitor to the request.
 async fn counted(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let visitor = Visitor::of(&request, app.site.config(), &app.looks);
     request.extensions_mut().insert(visitor.clone());
@@ -352,8 +352,8 @@ async fn counted(State(app): State<Arc<App>>, mut request: Request, next: Next) 
     page::laid_out(&visitor, response).map(|body| Body::new(Sending { body, _busy: busy }))
 }
 
-/// Ends when nobody has come for that long. A connection that is made from then on waits in the
-/// socket, which systemd holds, and starts the next process.
+/// Ends after that time without requests. Later connections wait in the socket, which systemd holds,
+/// and start the next process.
 async fn until_idle(crowd: Arc<Crowd>, idle: Option<Duration>) {
     let Some(idle) = idle else { return std::future::pending().await };
     loop {

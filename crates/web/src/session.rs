@@ -1,4 +1,4 @@
-//! Who is signed in: the cookie that a browser carries.
+//! The session cookie.
 
 use crate::desk::Problem;
 use crate::server::App;
@@ -10,12 +10,12 @@ use dormouse_membership::account::{self, Account, Token};
 use dormouse_spool::clock;
 use dormouse_store::{Proved, Store, StoreError};
 
-/// No page of a neighbouring host can set a cookie of the first name (RFC 6265bis).
+/// Pages of a neighbouring host cannot set a cookie with the prefix `__Host-` (RFC 6265bis).
 fn cookie_name(visitor: &Visitor) -> &'static str {
     if visitor.is_secure { "__Host-dormouse" } else { "dormouse" }
 }
 
-/// Who is signed in, if anybody is.
+/// The visitor's account, if signed in.
 pub fn account(store: &Store, visitor: &Visitor) -> Result<Option<Account>, StoreError> {
     match visitor.cookie(cookie_name(visitor)).and_then(Token::parse) {
         Some(token) => Account::open(store, token, clock::seconds()),
@@ -23,8 +23,8 @@ pub fn account(store: &Store, visitor: &Visitor) -> Result<Option<Account>, Stor
     }
 }
 
-/// Signs somebody in who has just proved something; with `earlier` as what they are, too. The answer
-/// must be given to [`keep`].
+/// Signs in a person who has just proved something, in addition to `earlier`. The response must be
+/// given to [`keep`].
 pub fn begin(
     app: &App,
     store: &Store,
@@ -41,28 +41,28 @@ pub fn begin(
     Ok(account)
 }
 
-/// Gives the browser the cookie of who is signed in.
+/// Adds the session cookie to a response.
 pub fn keep(visitor: &Visitor, account: &Account, response: Response) -> Result<Response, Problem> {
     let left = account.session.expires_at - clock::seconds();
     set(visitor, cookie_name(visitor), account.token.as_str(), left.max(0.0) as u64, response)
 }
 
-/// Takes the cookie away.
+/// Removes the session cookie.
 pub fn forget(visitor: &Visitor, response: Response) -> Result<Response, Problem> {
     set(visitor, cookie_name(visitor), "", 0, response)
 }
 
-/// The cookie of an attempt to sign in with a provider.
+/// The name of the cookie for an attempt to sign in with a provider.
 fn attempt_name(visitor: &Visitor) -> &'static str {
     if visitor.is_secure { "__Host-dormouse-oidc" } else { "dormouse-oidc" }
 }
 
-/// What the browser keeps of an attempt to sign in with a provider.
+/// The browser's cookie of an attempt to sign in with a provider.
 pub fn attempt(visitor: &Visitor) -> Option<&str> {
     visitor.cookie(attempt_name(visitor))
 }
 
-/// Has the browser keep an attempt for so many seconds.
+/// Adds that cookie to a response, for some seconds.
 pub fn keep_attempt(
     visitor: &Visitor,
     sealed: &str,
@@ -72,12 +72,12 @@ pub fn keep_attempt(
     set(visitor, attempt_name(visitor), sealed, seconds, response)
 }
 
-/// Ends an attempt.
+/// Removes that cookie.
 pub fn forget_attempt(visitor: &Visitor, response: Response) -> Result<Response, Problem> {
     set(visitor, attempt_name(visitor), "", 0, response)
 }
 
-/// A cookie for these pages alone, which no script sees and no form of another site sends along.
+/// A cookie for these pages only, which scripts cannot read and other sites' forms do not send.
 fn set(
     visitor: &Visitor,
     name: &str,
@@ -93,7 +93,7 @@ fn set(
     Ok(response)
 }
 
-/// Where one signs in, to come back to the page that was asked for.
+/// The address for signing in and returning to the requested page.
 pub fn sign_in(visitor: &Visitor, again: bool) -> Problem {
     let again = if again { "&again=1" } else { "" };
     Problem::SignIn(format!("{}signin?next={}{again}", visitor.base, percent(&visitor.here())))

@@ -1,5 +1,5 @@
-//! A list's settings, for its owners: forms made from the table of settings, a look at what would
-//! change before it does, and who changed what.
+//! A list's settings, for its owners: forms generated from the table of settings, a preview of changes,
+//! and the history.
 
 use crate::desk::{Fields, Problem, Sent};
 use crate::held::since;
@@ -19,11 +19,11 @@ use dormouse_store::{ListSettings, SettingChange, StoreError, audit};
 use dormouse_words::say;
 use std::sync::Arc;
 
-/// The page of what a search finds.
+/// The name of the page with search results.
 const SEARCH: &str = "search";
-/// Settings that have pages of their own, or that only the command line changes.
+/// Settings that only the command line changes, or that have a page of their own.
 const ELSEWHERE: [&str; 1] = ["pipeline"];
-/// So many changes stand on one page.
+/// The number of changes on a page of the history.
 pub const MOST_CHANGES: u32 = 50;
 
 /// The pages.
@@ -46,14 +46,14 @@ struct Overview {
     changes: String,
 }
 
-/// A page of plain questions.
+/// A link to a page of questions.
 struct GuideLine {
     title: &'static str,
     doc: &'static str,
     url: String,
 }
 
-/// A group of settings, and how many of them are not as they are on a new list.
+/// A group of settings, and how many of them differ from the defaults.
 struct GroupLine {
     title: &'static str,
     url: String,
@@ -74,7 +74,7 @@ pub struct FormPage {
     pub problem: String,
 }
 
-/// A setting as a form shows it.
+/// A setting in a form.
 pub struct Field {
     pub name: String,
     pub doc: String,
@@ -83,7 +83,7 @@ pub struct Field {
     pub default: String,
     pub is_changed: bool,
     pub choices: Vec<Choice>,
-    /// With what a setting is changed that pages only show.
+    /// The command that changes a setting that pages only show.
     pub command: String,
 }
 
@@ -105,7 +105,7 @@ pub struct DiffPage {
     pub example: Option<Example>,
 }
 
-/// A post as it would arrive.
+/// An example post.
 pub struct Example {
     pub subject: String,
     pub text: String,
@@ -130,7 +130,7 @@ pub struct ChangesPage {
     pub older: Option<String>,
 }
 
-/// A change that was made.
+/// A change in the history.
 pub struct Line {
     id: i64,
     name: String,
@@ -149,7 +149,7 @@ pub fn entries(settings: &ListSettings) -> impl Iterator<Item = Entry> {
     settings.entries().into_iter().filter(is_here)
 }
 
-/// A value as the form of it would send it.
+/// A value in the form in which a form sends it.
 pub fn as_sent(text: &str) -> String {
     text.replace("\r\n", "\n")
 }
@@ -187,12 +187,12 @@ impl Overview {
     }
 }
 
-/// Whether a setting is not as it is on a new list.
+/// Whether a setting differs from its default.
 pub fn is_changed(settings: &ListSettings, new: &ListSettings, name: &str) -> bool {
     settings.kept(name) != new.kept(name)
 }
 
-/// The settings of a page: of a group, or those that a search finds.
+/// The settings of a page: those of a group, or the search results.
 fn of_page(seat: &Seat<Owns>, page: &str, query: &str) -> Vec<Entry> {
     let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
     let has_words = |entry: &Entry| {
@@ -221,7 +221,7 @@ pub fn said_saved(frame: &Frame, saved: usize) -> String {
     }
 }
 
-/// The form of a page, with what was typed into it where it was refused.
+/// The form of a page, with the refused input.
 fn form(
     seat: &Seat<Owns>,
     page: &str,
@@ -276,7 +276,7 @@ pub fn field(frame: &Frame, entry: Entry, is_changed: bool, typed: &Fields) -> F
     }
 }
 
-/// What a form changes: settings with their new values as they may be typed.
+/// The changes in a form: settings with their new values as they may be typed.
 pub fn differences(seat: &Seat<Owns>, sent: &Fields) -> Result<Vec<Change>, String> {
     let settings = &seat.list.settings;
     let mut changes = Vec::new();
@@ -293,7 +293,7 @@ pub fn differences(seat: &Seat<Owns>, sent: &Fields) -> Result<Vec<Change>, Stri
     Ok(changes)
 }
 
-/// Changes settings, or only tries whether it could be done.
+/// Changes settings, or only checks that they can be changed.
 pub fn put(seat: &Seat<Owns>, changes: &[Change], for_good: bool) -> Result<(), StoreError> {
     let pairs: Vec<(&str, &str)> =
         changes.iter().map(|change| (change.name.as_str(), change.new.as_str())).collect();
@@ -362,7 +362,7 @@ fn preview(
     Ok(page::page(StatusCode::OK, &template))
 }
 
-/// How a post would arrive, where that is what changes.
+/// An example post, if the changes affect it.
 fn example(seat: &Seat<Owns>, changes: &[Change]) -> Option<Example> {
     const SHOWN: [&str; 5] =
         ["msg_header", "msg_footer", "subject_prefix", "personalize", "use_dollar_strings"];
@@ -370,7 +370,7 @@ fn example(seat: &Seat<Owns>, changes: &[Change]) -> Option<Example> {
     is_shown.then(|| arriving(seat, changes)).flatten()
 }
 
-/// How a post arrives after some changes.
+/// An example post after some changes.
 pub fn arriving(seat: &Seat<Owns>, changes: &[Change]) -> Option<Example> {
     let mut list = seat.list.clone();
     for change in changes {
@@ -423,7 +423,7 @@ fn changes(seat: &Seat<Owns>) -> Result<Response, Problem> {
 }
 
 impl Line {
-    /// The same, but taken back here only if that may be.
+    /// The same, but with a button to revert it only if that is allowed.
     pub fn if_revertible(self, may_be: bool) -> Line {
         Line { is_revertible: self.is_revertible && may_be, ..self }
     }
@@ -443,7 +443,7 @@ pub fn line(frame: &Frame, change: SettingChange) -> Line {
     }
 }
 
-/// Gives a setting the value that it had before a change.
+/// Restores the value that a setting had before a change.
 fn revert(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     let id = sent.get("revert").parse().unwrap_or(0);
     let found = seat.store.setting_change(seat.list.id, id)?;

@@ -1,8 +1,7 @@
-//! Signing in: by a link by mail, or with a password from before there were links; and whoever is
-//! signed in sees where, and ends it.
+//! Signing in, by a link by mail or with an existing password, and the visitor's sessions.
 //!
-//! Looking at a link signs nobody in, so that a mail program that follows links does no harm. The
-//! answer to an address is the same for all, and takes the same time.
+//! Opening a link signs nobody in, because some mail programs open links. The response to an address is
+//! the same for all, and takes the same time.
 
 use crate::desk::{Desk, Fields, Problem, Sent, at, blocking, evenly};
 use crate::oidc;
@@ -37,16 +36,16 @@ pub fn routes() -> Router<Arc<App>> {
 #[template(path = "signin.html")]
 struct SignInPage {
     frame: Frame,
-    /// The page that was wanted.
+    /// The page to go on to.
     next: String,
     email: String,
     /// The list whose password may be meant.
     list: String,
-    /// What went wrong.
+    /// The error, or empty.
     said: String,
-    /// It has been shown before, but long ago.
+    /// Whether the person was signed in before, but too long ago.
     again: bool,
-    /// A provider with which one may sign in, too.
+    /// The name of a provider for signing in.
     provider: Option<String>,
 }
 
@@ -55,7 +54,7 @@ struct SignInPage {
 struct LinkPage {
     frame: Frame,
     address: String,
-    /// Who is signed in already, if that is somebody else.
+    /// The account that is signed in, if it is another person's.
     other: Option<String>,
 }
 
@@ -67,7 +66,7 @@ struct AccountPage {
     sessions: Vec<Line>,
 }
 
-/// A session as it is shown.
+/// A session on the page.
 struct Line {
     id: i64,
     since: String,
@@ -77,12 +76,12 @@ struct Line {
     is_this: bool,
 }
 
-/// Where one goes on to: the page that was wanted, or one's own.
+/// The page to go on to: the requested one, or the visitor's lists.
 pub fn goal(visitor: &Visitor, next: &str) -> String {
     local_goal(&visitor.base, next).unwrap_or_else(|| format!("{}mine", visitor.base))
 }
 
-/// The list that a page is about, by its address.
+/// The list in a page's address.
 fn list_in(visitor: &Visitor, goal: &str) -> String {
     let page = goal.strip_prefix(&visitor.base).unwrap_or_default();
     let path = page.split('?').next().unwrap_or_default();
@@ -113,7 +112,7 @@ async fn ask(
         let shown = || -> Result<Response, Problem> {
             let account = session::account(&Store::open(&app.site)?, &visitor)?;
             let mut fields = Fields(query);
-            // A link could put words into the form.
+            // Other fields are dropped: a link could prefill the form.
             fields.0.retain(|(name, _)| name == "next" || name == "again");
             let address = account.as_ref().and_then(|account| account.addresses().next());
             fields.0.extend(address.map(|address| ("email".to_owned(), address.to_string())));
@@ -130,7 +129,7 @@ async fn answer(
     Extension(visitor): Extension<Visitor>,
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Response {
-    // Nobody is signed in by another site's page as somebody whom that site chose.
+    // Another site's page must not sign a visitor in as a person of its choice.
     if visitor.is_sent_from_elsewhere {
         return Problem::StaleForm.page();
     }
@@ -150,7 +149,7 @@ async fn answer(
     send_link(&app, visitor, address, goal).await
 }
 
-/// Sends a link to whoever has to do with a list here. The same is said to all.
+/// Sends a link to an address that has to do with a list here. The response is the same for all.
 pub async fn send_link(
     app: &Arc<App>,
     visitor: Visitor,
@@ -191,7 +190,7 @@ fn by_password(app: &Arc<App>, visitor: &Visitor, fields: &Fields) -> Result<Res
         }
         list => match Desk::of(app, visitor, list) {
             Ok(desk) => prove(&desk, &ANY, fields.get("email"), password)?,
-            // Which lists there are is told elsewhere; a password is right for one or it is not.
+            // Does not show which lists exist: the password is refused in both cases.
             Err(Problem::NoSuchList) => Err(Refusal::WrongPassword),
             Err(problem) => return Err(problem),
         },
@@ -213,14 +212,14 @@ fn by_password(app: &Arc<App>, visitor: &Visitor, fields: &Fields) -> Result<Res
     }
 }
 
-/// Whose password it may be, where it is not known for what: the one with the most power first.
+/// The roles of a password, most powerful first.
 const ANY: [Role; 3] = [Role::Site, Role::Owner, Role::Moderator];
-/// Where it is for reading alone.
+/// The roles that may read.
 pub const READERS: [Role; 3] = [Role::Moderator, Role::Owner, Role::Site];
-/// Where it is for the options of members.
+/// The roles that may change members' options.
 pub const KEEPERS: [Role; 2] = [Role::Owner, Role::Site];
 
-/// Who somebody is by a password on a list.
+/// What a password proves on a list.
 fn prove(
     desk: &Desk,
     roles: &[Role],
@@ -230,7 +229,7 @@ fn prove(
     Ok(desk.act(|registry| registry.prove(roles, address, password))?)
 }
 
-/// Signs somebody in by a password that a list's page was given, as Mailman's pages take it.
+/// Signs a person in by a password on a list's page, as in Mailman.
 pub fn with_password(
     desk: &mut Desk,
     roles: &[Role],
@@ -245,7 +244,7 @@ pub fn with_password(
     Ok(Ok(()))
 }
 
-/// Signs somebody in who has proved something at a list's desk.
+/// Signs a person in after a proof at a list's desk.
 pub fn admit(desk: &mut Desk, proved: Proved) -> Result<(), Problem> {
     let earlier = desk.account.take();
     let begun = session::begin(&desk.app, &desk.store, &desk.visitor, earlier.as_ref(), proved)?;
@@ -296,7 +295,7 @@ async fn open(
             let link =
                 store.write(|tx| tx.take_sign_in(&token.hash(), now))?.ok_or(Refusal::Unknown)?;
             let account = session::account(&store, &visitor)?;
-            // One who shares the computer with another is not the other one, too.
+            // Two people who share a computer must not share a session.
             let earlier = account.filter(|account| {
                 Fields(fields).has("both")
                     || account.addresses().any(|known| *known == link.address)
@@ -367,7 +366,7 @@ fn line(room: &Room<Anybody>, session: &Session) -> Line {
     }
 }
 
-/// This person's sessions, this one first: whatever was proved there was proved here, too.
+/// This person's sessions, this one first: what it proved, it proved itself.
 fn sessions(room: &Room<Anybody>) -> Result<Vec<Session>, Problem> {
     let mut sessions = vec![room.account.session.clone()];
     for proved in &room.account.session.proofs {
@@ -385,7 +384,7 @@ fn end(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
     let ended: Vec<i64> = match sent.get("end") {
         "this" => vec![own],
         "all" => sessions(room)?.iter().map(|session| session.id).collect(),
-        // One's own alone.
+        // Only the person's own.
         id => sessions(room)?
             .iter()
             .map(|session| session.id)

@@ -1,4 +1,4 @@
-//! The site, for its administrators: all lists at a glance, who runs them, and the settings.
+//! The site, for its administrators: all lists, the people who run them, and the settings.
 
 use crate::desk::{Fields, Problem, Sent};
 use crate::held::since;
@@ -17,9 +17,9 @@ use dormouse_store::{Config, SettingChange, StoreError, site_changes};
 use dormouse_words::say;
 use std::sync::Arc;
 
-/// So many lists, or people, stand on one page.
+/// The number of lists, or people, on a page.
 const SHOWN: usize = 50;
-/// The page of what a search finds.
+/// The name of the page with search results.
 const SEARCH: &str = "search";
 
 /// The pages.
@@ -44,7 +44,7 @@ struct OverviewPage {
     next: Option<String>,
 }
 
-/// A list at a glance.
+/// A list in the overview.
 struct Line {
     glance: Glance,
     url: String,
@@ -61,10 +61,10 @@ struct PeoplePage {
     next: Option<String>,
 }
 
-/// Somebody who runs lists.
+/// A person who runs lists.
 struct Person {
     address: String,
-    /// The lists' names and pages.
+    /// The lists' names and addresses.
     owns: Vec<(String, String)>,
     moderates: Vec<(String, String)>,
 }
@@ -151,7 +151,7 @@ fn people(room: &Room<RunsSite>) -> Result<Response, Problem> {
     Ok(page::page(StatusCode::OK, &page))
 }
 
-/// The settings that pages show: not what may be a secret.
+/// The settings that pages show: no secrets.
 fn entries(config: &Config) -> Vec<Entry> {
     let mut entries = config.entries();
     for key in site_changes::defaults_for_pages() {
@@ -163,13 +163,13 @@ fn entries(config: &Config) -> Vec<Entry> {
     entries
 }
 
-/// Whether a value may be nobody's business, by its name.
+/// Whether a setting's name says that its value is a secret.
 fn is_secret(key: &str) -> bool {
     let name = key.rsplit('.').next().unwrap_or_default();
     name.ends_with("password") || name.ends_with("secret")
 }
 
-/// The section that a setting is in.
+/// The section of a setting.
 fn section(entry: &Entry) -> &str {
     entry.key.split_once('.').map_or("general", |(section, _)| section)
 }
@@ -181,7 +181,7 @@ fn is_changed(config: &Config, entry: &Entry) -> bool {
     }
 }
 
-/// The settings as they stand in the file now, which may be later than those this page began with.
+/// The settings in the file now, which may be newer than the process's.
 fn config(room: &Room<RunsSite>) -> Result<Config, Problem> {
     Ok(Config::load(&room.app.site.config_file())?)
 }
@@ -210,7 +210,7 @@ fn sections(room: &Room<RunsSite>) -> Result<Response, Problem> {
     Ok(page::page(StatusCode::OK, &page))
 }
 
-/// The settings of a page: of a section, or those that a search finds.
+/// The settings of a page: those of a section, or the search results.
 fn of_page(config: &Config, page: &str, query: &str) -> Vec<Entry> {
     let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
     let has_words = |entry: &Entry| {
@@ -229,7 +229,7 @@ fn show(room: &Room<RunsSite>) -> Result<Response, Problem> {
     form(room, room.asked.part("page"), query, &Fields::default(), said, String::new())
 }
 
-/// The form of a page, with what was typed into it where it was refused.
+/// The form of a page, with the refused input.
 fn form(
     room: &Room<RunsSite>,
     page: &str,
@@ -284,7 +284,7 @@ fn field(frame: &Frame, config: &Config, entry: Entry, typed: &Fields) -> Field 
     }
 }
 
-/// What a form changes. What pages may not change is not looked at.
+/// The changes in a form. Settings that pages may not change are ignored.
 fn differences(config: &Config, sent: &Fields) -> Result<Vec<Change>, String> {
     let mut changes = Vec::new();
     for entry in entries(config) {
@@ -381,7 +381,7 @@ fn changes(room: &Room<RunsSite>) -> Result<Response, Problem> {
     Ok(page::page(StatusCode::OK, &page))
 }
 
-/// Gives a setting the value that it had before a change.
+/// Restores the value that a setting had before a change.
 fn revert(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
     let id = sent.get("revert").parse().unwrap_or(0);
     let is_mine = |change: &SettingChange| site_changes::is_for_pages(&change.name);

@@ -1,4 +1,4 @@
-//! A list gets another name, is copied, or is closed. What that means is said before.
+//! Renames, copies or closes a list, after showing the effects.
 
 use crate::create::mta_hears;
 use crate::desk::{Fields, Problem, Sent};
@@ -69,7 +69,7 @@ fn status(problem: &str) -> StatusCode {
     if problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
 }
 
-/// What somebody has to do otherwise; nothing where something of ours is broken.
+/// What to do about an error; `None` if the server failed.
 fn advice(error: &RunError) -> Option<String> {
     let is_advice = matches!(
         error,
@@ -150,7 +150,7 @@ fn rename(seat: &Seat<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
     ))
 }
 
-/// Tells the MTA, and leads on where that went well.
+/// Updates the MTA, and redirects if that succeeded.
 fn told(seat: &Seat<RunsSite>, place: &str, otherwise: Text) -> Response {
     match mta_hears(&seat.app, &seat.store) {
         None => page::see_other(place),
@@ -190,7 +190,7 @@ fn copy(seat: &Seat<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
         .map(str::to_owned)
         .collect();
     let who = who(seat);
-    // Those of the other list stay what they are there: its moderators, too.
+    // Owners who are copied from the other list come with its moderators.
     let owners = if owners == seat.list.settings.owner { Vec::new() } else { owners };
     let copy = lists::Copy {
         name: sent.get("new"),

@@ -1,5 +1,5 @@
-//! The texts of a list's notices and pages, for its owners: in each language, with ours beside, a preview
-//! before anything is kept, and the way back to ours.
+//! The texts of a list's notices and pages, for its owners: in each language, next to ours, with a
+//! preview before saving and a way to restore ours.
 
 use crate::desk::{Problem, Sent};
 use crate::page::{self, Frame};
@@ -42,11 +42,11 @@ struct Language {
     is_chosen: bool,
 }
 
-/// A text in one line.
+/// A text in the table.
 struct Line {
     name: &'static str,
     url: String,
-    /// Its subject, or how it begins; where it stands on a page.
+    /// Its subject, or how it begins; for a page, where it is shown.
     about: String,
     is_own: bool,
 }
@@ -64,7 +64,7 @@ struct TextPage {
     text: String,
     lines: usize,
     is_own: bool,
-    /// Whether the site's own text stands between the list's and ours.
+    /// Whether the site has a text that replaces ours.
     is_sites: bool,
     built_in: String,
     is_of_page: bool,
@@ -74,15 +74,15 @@ struct TextPage {
     problem: String,
 }
 
-/// A mail or a page's text as it would look.
+/// A preview of a mail or of a page's text.
 struct Example {
     subject: String,
     body: String,
-    /// On a page, HTML that does no harm.
+    /// For a page, harmless HTML.
     page: String,
 }
 
-/// The language that was asked for; the list's otherwise.
+/// The requested language, or the list's.
 fn language<'s>(seat: &'s Seat<Owns>, wanted: &'s str) -> &'s str {
     if wanted.is_empty() { &seat.list.settings.preferred_language } else { wanted }
 }
@@ -156,7 +156,7 @@ fn one(seat: &Seat<Owns>) -> Result<Response, Problem> {
     Ok(form(seat, &text, query.get("language"), None, &said, None, String::new()))
 }
 
-/// The form of a text, with what was typed.
+/// The form for a text, with the input.
 fn form(
     seat: &Seat<Owns>,
     text: &Text<'_>,
@@ -241,7 +241,7 @@ fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     }
 }
 
-/// Mailman's files of pages, and the texts that do what owners wrote there.
+/// Mailman's files for pages, and the texts that replace them.
 const MAILMANS: [(&str, &str); 5] = [
     ("listinfo.html", "page-listinfo"),
     ("subscribe.html", "page-join"),
@@ -250,7 +250,7 @@ const MAILMANS: [(&str, &str); 5] = [
     ("private.html", "page-archive"),
 ];
 
-/// The address of a text that Mailman's page has: its file's name, if we have a text of this name.
+/// The address of the text that replaces one of Mailman's files, if there is one.
 pub fn place_of(seat: &Seat<Owns>, file: &str) -> String {
     let name = match MAILMANS.iter().find(|(page, _)| *page == file) {
         Some((_, name)) => name,

@@ -1,4 +1,4 @@
-//! Decisions of a moment ago are taken back.
+//! Reverts recent decisions.
 
 use crate::desk::Problem;
 use crate::held::subject;
@@ -11,7 +11,7 @@ use dormouse_spool::{Spool, clock};
 use dormouse_store::{HeldId, RequestId};
 use dormouse_words::msgid;
 
-/// A decision that can be taken back.
+/// A decision that can be undone.
 pub struct Undoable {
     pub key: String,
     pub list: String,
@@ -19,7 +19,7 @@ pub struct Undoable {
     pub what: String,
 }
 
-/// What was decided on a list a moment ago and can be taken back.
+/// Recent decisions on a list that can be undone.
 pub fn undoable(seat: &Seat<Moderates>, frame: &Frame) -> Result<Vec<Undoable>, Problem> {
     let spool = Spool::new(seat.app.site.qfiles());
     let moderators = desk::Desk { site: &seat.app.site, spool: &spool, store: &seat.store };
@@ -39,7 +39,7 @@ pub fn undoable(seat: &Seat<Moderates>, frame: &Frame) -> Result<Vec<Undoable>, 
     Ok(posts.chain(requests).collect())
 }
 
-/// What was decided, in a word.
+/// The decision in a word.
 fn outcome(what: &str) -> &'static str {
     match what {
         "approved" => msgid("accepted"),
@@ -48,7 +48,7 @@ fn outcome(what: &str) -> &'static str {
     }
 }
 
-/// Takes a decision on a request back.
+/// Reverts a decision on a request.
 pub fn request(room: &Room<Anybody>, id: RequestId) -> Result<bool, Problem> {
     let spool = Spool::new(room.app.site.qfiles());
     let since = clock::seconds() - dormouse_store::decided::UNDO;
@@ -66,7 +66,7 @@ pub fn request(room: &Room<Anybody>, id: RequestId) -> Result<bool, Problem> {
     Ok(is_undone)
 }
 
-/// Takes a decision on a post back.
+/// Reverts a decision on a post.
 pub fn post(room: &Room<Anybody>, id: HeldId) -> Result<bool, Problem> {
     let spool = Spool::new(room.app.site.qfiles());
     let moderators = desk::Desk { site: &room.app.site, spool: &spool, store: &room.store };
@@ -77,7 +77,7 @@ pub fn post(room: &Room<Anybody>, id: HeldId) -> Result<bool, Problem> {
     let list = room.store.list_by_id(kept.held.post.list_id)?.ok_or(Problem::NoSuchList)?;
     let is_undone = match room.seat::<Moderates>(list) {
         Ok(seat) => moderators.undo(&seat.list, &kept)?,
-        // Whether it is over or another's is the same to one who may not see it.
+        // The response does not show whether it is too late or not the visitor's list.
         Err(Problem::NotYours) => false,
         Err(problem) => return Err(problem),
     };

@@ -1,5 +1,5 @@
-//! The end of a membership with one click (RFC 8058): the link in a post, and its page for people.
-//! A mail program posts to it; whoever only looks changes nothing.
+//! Unsubscribing with one click (RFC 8058): the link in a post, and its page for people. A mail program
+//! posts to it; opening the page changes nothing.
 
 use crate::desk::{Desk, Problem, at};
 use crate::held;
@@ -59,7 +59,7 @@ async fn leave(
         let name = desk.name();
         let left = desk.act(|registry| registry.leave_by_link(&address, since))?;
         Ok(match left {
-            // A second click is no mistake.
+            // A second click is not an error.
             Ok(Asked::Done) | Err(Refusal::NotMember) => page::message(
                 StatusCode::OK,
                 say("Goodbye"),

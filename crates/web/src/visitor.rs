@@ -1,4 +1,4 @@
-//! Who asks for a page.
+//! The client of a request.
 
 use crate::connection::Peer;
 use crate::looks::Looks;
@@ -9,39 +9,39 @@ use dormouse_words::Language;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-/// Somebody with a browser.
+/// A client, usually a browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visitor {
-    /// The address it asks from, as far as that is known.
+    /// The client's address, if known.
     pub address: String,
-    /// The network of that address, which is what is counted: /24, for IPv6 /64.
+    /// The network of that address, by which requests are counted: /24, for IPv6 /64.
     pub network: String,
-    /// The host it asks for.
+    /// The requested host.
     pub host: String,
-    /// The browser, as it calls itself.
+    /// The browser's name for itself (User-Agent).
     pub agent: String,
     /// The path of all pages as browsers see it, with a slash at the end.
     pub base: String,
     /// Whether browsers reach the pages encrypted.
     pub is_secure: bool,
-    /// The page it asks for, below `base`, with what stands behind a `?`.
+    /// The requested page, below `base`, with its query.
     pub page: String,
-    /// Whether a page of another site made the browser ask.
+    /// Whether another site's page caused the request.
     pub is_sent_from_elsewhere: bool,
-    /// Whether the browser says that a page of ours made it ask, as programs that fill in forms
-    /// do not.
+    /// Whether the browser says that one of our pages caused the request. Programs that fill in forms
+    /// do not say so.
     pub is_browser_on_our_page: bool,
-    /// What it reads best: what the browser says, or the site's language.
+    /// The preferred language: the browser's, or the site's.
     pub language: Language,
-    /// How the site looks that it asks.
+    /// The site's appearance.
     pub looks: Arc<Looks>,
-    /// Its cookies, as they came.
+    /// The Cookie header.
     cookies: String,
 }
 
 impl Visitor {
-    /// Who asks. What a web server in front says is believed when it is one of the site's
-    /// (`web.proxies`), or comes over a Unix socket: nobody else gets there.
+    /// Reads a request. The headers of a web server in front are trusted if it is one of the site's
+    /// (`web.proxies`), or connects over a Unix socket, which only it can reach.
     pub fn of(request: &Request, config: &Config, looks: &Arc<Looks>) -> Visitor {
         let peer = request.extensions().get::<ConnectInfo<Peer>>().and_then(|peer| peer.0.address);
         let peer = peer.map(|address| address.ip());
@@ -61,7 +61,7 @@ impl Visitor {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let page = path.strip_prefix("/mailman").filter(|rest| rest.starts_with('/'));
         let fetch = text(header::HeaderName::from_static("sec-fetch-site"));
-        // Of a page that tells nobody its address, browsers say "null".
+        // From a page that sends no Referer, browsers send the origin "null".
         let origin = text(header::ORIGIN).split_once("://").map(|(_, origin)| origin);
         Visitor {
             address: address.map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string()),
@@ -90,14 +90,14 @@ impl Visitor {
         pairs.into_iter().find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 
-    /// The page it asks for, as browsers see it.
+    /// The requested page, as browsers see it.
     pub fn here(&self) -> String {
         format!("{}{}", self.base, self.page)
     }
 }
 
-/// Each web server on the way writes down whom it has seen. From the right, past our own, the first
-/// is whom ours have seen; what stands before it anybody may have written.
+/// Each web server on the way appends the address of its client. From the right, the first that is not
+/// one of ours is the client; what precedes it may be forged.
 fn address(peer: Option<IpAddr>, headers: &HeaderMap, proxies: &[String]) -> Option<IpAddr> {
     let is_proxy = |address: IpAddr| {
         let proxies = proxies.iter().filter_map(|proxy| proxy.trim().parse::<IpAddr>().ok());
@@ -110,7 +110,7 @@ fn address(peer: Option<IpAddr>, headers: &HeaderMap, proxies: &[String]) -> Opt
     let seen = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
     let mut nearest = peer;
     for seen in seen {
-        // What is no address was written by nobody of ours.
+        // Our web servers write addresses only.
         let Some(seen) = forwarded(seen.trim()) else { break };
         nearest = Some(seen);
         if !is_proxy(seen) {
@@ -120,7 +120,7 @@ fn address(peer: Option<IpAddr>, headers: &HeaderMap, proxies: &[String]) -> Opt
     nearest
 }
 
-/// An address as web servers write it: some with a port.
+/// Parses an address as web servers write it, some with a port.
 fn forwarded(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
@@ -174,9 +174,9 @@ mod tests {
             (&["198.51.100.7:4711, ::ffff:10.0.0.1"], "198.51.100.7"),
             (&["[2001:db8::9]:443,[2001:db8::1]"], "2001:db8::9"),
             (&["2001:db8::9"], "2001:db8::9"),
-            // Whoever says to be one of ours, and is none.
+            // A forged address of one of ours.
             (&["10.0.0.2, 198.51.100.7"], "198.51.100.7"),
-            // Nobody but ours.
+            // Only ours.
             (&["10.0.0.2, 10.0.0.1"], "10.0.0.2"),
             (&["unknown, 10.0.0.1"], "10.0.0.1"),
             (&["198.51.100.7, unknown"], "127.0.0.1"),

@@ -1,5 +1,5 @@
-//! Where a message is: what `dormouse trace` knows of it, for a list's owners as far as it is about
-//! their list, and for the site's administrators.
+//! The trace of a message: for a list's owners the steps about their list, for the site's
+//! administrators all.
 
 use crate::desk::Problem;
 use crate::page::{self, Frame};
@@ -16,7 +16,7 @@ use dormouse_trace::{Event, Story};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// So many steps are shown.
+/// The number of steps shown.
 const SHOWN: usize = 500;
 
 /// The pages.
@@ -34,7 +34,7 @@ pub fn routes() -> Router<Arc<App>> {
 #[template(path = "trace.html")]
 struct TracePage {
     frame: Frame,
-    /// The list's name, and its page; nothing for the whole site.
+    /// The list's name and page; `None` for the whole site.
     of: Option<(String, String)>,
     action: String,
     id: String,
@@ -68,7 +68,7 @@ fn line(event: &Event, own: &str) -> Line {
     }
 }
 
-/// What is known of the message that was asked for.
+/// What is known of the requested message.
 fn find(site: &Site, id: &str) -> Result<Story, Problem> {
     if id.is_empty() {
         return Ok(Story::default());

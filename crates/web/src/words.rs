@@ -1,10 +1,10 @@
-//! How pages speak to their reader: in the language of their frame.
+//! Translated texts in templates, in the language of their frame.
 
 use crate::page::Frame;
 use dormouse_words::{Said, Text};
 use std::fmt::{self, Display, Formatter};
 
-/// A text of the program, as templates name it: by itself, or in a field.
+/// A text of the program in a template: a literal, or a field.
 pub trait Id {
     /// The text.
     fn id(self) -> &'static str;
@@ -22,7 +22,7 @@ impl<I: Id + Copy> Id for &I {
     }
 }
 
-/// A number of things, as templates have it.
+/// A number of things in a template.
 pub trait Number {
     /// The number.
     fn number(self) -> u64;
@@ -62,22 +62,22 @@ impl Frame {
         Rich(self.say(id))
     }
 
-    /// The documentation of something that is not a page's, where it is translated.
+    /// The documentation of something outside the pages, translated if possible.
     pub fn doc(&self, doc: String) -> String {
         self.language.find("", &doc).map_or(doc, str::to_owned)
     }
 
-    /// What somebody else has to say.
+    /// A text that comes from other code.
     pub fn tell(&self, text: &Text) -> Said {
         text.clone().to(self.language)
     }
 }
 
-/// A text with markup, whose fields can bring none.
+/// A text with markup; the values of its fields are escaped.
 pub struct Rich(Said);
 
 impl Rich {
-    /// What a field stands for.
+    /// Sets a field's value.
     pub fn with(self, name: &'static str, value: impl Display) -> Rich {
         Rich(self.0.with(name, value))
     }
@@ -91,9 +91,9 @@ impl Display for Rich {
 
 impl askama::filters::HtmlSafe for Rich {}
 
-/// What a page is given to say: a text, or what is the same in all languages.
+/// What a template can show: a text, or something that is the same in all languages.
 pub trait ToSay {
-    /// As a text.
+    /// Converts it to a text.
     fn to_say(self) -> Text;
 }
 

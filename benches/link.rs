@@ -35,7 +35,9 @@ fn main() {
     let late = || Sink::builder().counting().quick_ack(false).one_write_a_reply();
     let slow = || {
         Sink::builder().counting().reply(|event| {
-            event.recipient().map(|_| std::thread::sleep(Duration::from_secs(1)));
+            if event.recipient().is_some() {
+                std::thread::sleep(Duration::from_secs(1));
+            }
             None
         })
     };

@@ -100,7 +100,8 @@ fn each_write_of_sqlite_fails_once_and_everything_is_done_once() {
         assert_eq!(times, 1, "{post} is in one digest");
     }
     let mut arrived = subjects(&site, ANNA);
-    (arrived.sort(), posts.sort());
+    arrived.sort();
+    posts.sort();
     assert_eq!(arrived, posts);
     assert!(
         failures.iter().all(|&failures| failures > 3),

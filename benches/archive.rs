@@ -40,7 +40,7 @@ fn main() {
 
     let site = Site::open(&test.dir()).expect("the site");
     let store = Store::open(&site).expect("the store");
-    let list = |name| store.list(name).expect("the store").expect("the list");
+    let list = |name| store.read().list(name).expect("the store").expect("the list");
     add(&site, &list("small"), &list("big"), count);
     find(&site, &[list("big")]);
 }

@@ -610,7 +610,7 @@ fn five_hundred_posts_through_lists_of_any_kind_arrive_with_good_signatures_and_
             for (key, values) in EDITS {
                 tx.set_setting(&name, key, any(&mut runner, &select(*values)))?;
             }
-            let list = tx.list(&name)?.expect("the list");
+            let list = tx.read().list(&name)?.expect("the list");
             let address = "reader@y.example".to_owned();
             let new = NewMember { address, real_name: "Rea Der".to_owned(), digest: false };
             tx.add_member(&list, &new, 1.0, "test")?;

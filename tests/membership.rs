@@ -853,7 +853,7 @@ fn what_is_known_of_a_person_is_shown_handed_out_and_forgotten() {
 fn cookies_that_mailman_gave_out_keep_working() {
     let site = site();
     let store = Store::open(&Site::open(&site.dir()).unwrap()).unwrap();
-    let dev = store.list("dev").unwrap().unwrap();
+    let dev = store.read().list("dev").unwrap().unwrap();
     let cookie = |digit: char| digit.to_string().repeat(40);
     let anna = || "anna@example.org".to_owned();
     let pend = |digit: char, request: Request| {
@@ -868,7 +868,7 @@ fn cookies_that_mailman_gave_out_keep_working() {
     pend('c', Request::Probe { address: anna() });
     store
         .write(|tx| -> Result<(), StoreError> {
-            let mut member = tx.member(dev.id, "anna@example.org")?.unwrap();
+            let mut member = tx.read().member(dev.id, "anna@example.org")?.unwrap();
             member.delivery = Delivery::ByBounce;
             tx.update_member(dev.id, &member, 1.0)?;
             let ops = tx.create_list("ops", HOST, &[OWNER.to_owned()])?;
@@ -893,7 +893,7 @@ fn cookies_that_mailman_gave_out_keep_working() {
     set(&site, &["generic_nonmember_action=hold"]);
     site.post("dev", &message("s@example.com", "x", "News.\n"));
     site.ok(&["run"]);
-    let held = store.held_posts(dev.id).unwrap().remove(0);
+    let held = store.read().held_posts(dev.id).unwrap().remove(0);
     let server = Server::start(&site);
     let path = format!("/mailman/confirm/dev/{}", held.post.cookie);
     assert!(server.get(&path).contains("Your post is waiting for a moderator"));
@@ -938,8 +938,8 @@ fn the_members_are_shown_to_those_whom_private_roster_names() {
     // SHA-1 of "secret", as Mailman kept the site's password, and the member's from a takeover.
     const SHA1: &str = "e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4";
     let store = store(&site);
-    let dev = store.list("dev").unwrap().unwrap();
-    let anna = || store.member_password(dev.id, "anna@example.org").unwrap();
+    let dev = store.read().list("dev").unwrap().unwrap();
+    let anna = || store.read().member_password(dev.id, "anna@example.org").unwrap();
     let quick = dormouse_membership::password::hash_quickly("annas").unwrap();
     store
         .write(|tx| -> Result<(), StoreError> {
@@ -970,7 +970,7 @@ fn the_members_are_shown_to_those_whom_private_roster_names() {
     // The site's password, for the first time.
     let all = log_in("", "secret");
     assert!(all.contains("hidden@example.net") && all.contains("(bert@example.net)"), "{all}");
-    let kept = store.site_password("admin").unwrap().unwrap();
+    let kept = store.read().site_password("admin").unwrap().unwrap();
     assert!(kept.starts_with("$argon2id$"), "{kept}");
     assert!(log_in("", "secret").contains("hidden@example.net"));
     // It opens a member's options, too; by mail it is nobody's (docs/spec/commands.md §10).
@@ -991,7 +991,7 @@ fn the_members_are_shown_to_those_whom_private_roster_names() {
     assert_eq!(shows(&anna_in.get(path)), [false; 3]);
     set(&site, &["mod_password=e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4"]);
     assert!(log_in("", "secret").contains("hidden@example.net"));
-    let kept = store.kept_setting(dev.id, "mod_password").unwrap().unwrap();
+    let kept = store.read().kept_setting(dev.id, "mod_password").unwrap().unwrap();
     assert!(kept.starts_with("$argon2id$"), "{kept}");
     set(&site, &["private_roster=anyone", "obscure_addresses=no"]);
     let public = server.get(path);

@@ -231,11 +231,11 @@ fn after_a_night_without_power_there_is_one_reminder_that_day() {
 /// Makes what is held two days older.
 fn age_held_posts(site: &TestSite) {
     let store = Store::open(&Site::open(&site.dir()).unwrap()).unwrap();
-    let list = store.list("dev").unwrap().unwrap();
+    let list = store.read().list("dev").unwrap().unwrap();
     store
         .write(|tx| -> Result<(), StoreError> {
-            for Held { id, mut post } in tx.held_posts(list.id)? {
-                let content = tx.held_content(id)?.unwrap();
+            for Held { id, mut post } in tx.read().held_posts(list.id)? {
+                let content = tx.read().held_content(id)?.unwrap();
                 tx.release_held(id)?;
                 post.held_at -= 2.0 * 86_400.0;
                 tx.hold(&post, &content)?;
@@ -323,8 +323,8 @@ fn a_rehearsal_says_what_would_happen_and_which_setting_decides() {
 fn a_member_is_told_in_the_members_own_language() {
     let site = site();
     let store = Store::open(&Site::open(&site.dir()).unwrap()).unwrap();
-    let list = store.list("dev").unwrap().unwrap();
-    let mut anna = store.member(list.id, "anna@example.org").unwrap().unwrap();
+    let list = store.read().list("dev").unwrap().unwrap();
+    let mut anna = store.read().member(list.id, "anna@example.org").unwrap().unwrap();
     anna.language = "de".to_owned();
     store.write(|tx| tx.update_member(list.id, &anna, 1.0)).unwrap();
     let texts = site.dir().join("templates/site/de");

@@ -21,8 +21,8 @@ fn site(settings: &[&str]) -> TestSite {
 
 fn option(site: &TestSite, address: &str, option: MemberOption, value: bool) {
     let store = Store::open(&Site::open(&site.dir()).unwrap()).unwrap();
-    let list = store.list("dev").unwrap().unwrap();
-    let mut member = store.member(list.id, address).unwrap().unwrap();
+    let list = store.read().list("dev").unwrap().unwrap();
+    let mut member = store.read().member(list.id, address).unwrap().unwrap();
     member.options = member.options.with(option, value);
     store.write(|tx| tx.update_member(list.id, &member, 1.0)).unwrap();
 }

@@ -444,7 +444,7 @@ fn who_is_erased_is_in_no_byte_of_the_site() {
     // A change of address of another member to this one, and one of this one away and back.
     store(&site)
         .write(|tx| -> Result<(), dormouse_store::StoreError> {
-            let list = tx.list("dev")?.unwrap();
+            let list = tx.read().list("dev")?.unwrap();
             let pending = dormouse_store::Pending {
                 cookie: "c".repeat(40),
                 list_id: list.id,
@@ -656,14 +656,14 @@ fn the_last_wish_counts_and_the_confirmation_shows_it() {
     };
     let first = ask("fullname=Old+Name&digest=0&language=en");
     assert!(first.contains("Name:     Old Name") && first.contains("one by one"), "{first}");
-    let since = store(&site).pending_for("bert@example.net").unwrap()[0].expires_at;
+    let since = store(&site).read().pending_for("bert@example.net").unwrap()[0].expires_at;
     let second = ask("fullname=New+Name&digest=1&language=de");
     let text =
         dormouse_mail::mime::first_text(&dormouse_mail::Message::parse(second.clone())).unwrap();
     assert!(text.contains("Name:     New Name") && text.contains("in Sammelmails"), "{text}");
     assert!(text.contains("Sprache:  de") && text.contains(" UTC"), "{text}");
     assert_eq!(cookie(&first), cookie(&second));
-    assert!(store(&site).pending_for("bert@example.net").unwrap()[0].expires_at > since);
+    assert!(store(&site).read().pending_for("bert@example.net").unwrap()[0].expires_at > since);
     // A mail without a name leaves the name, and says nothing of a language.
     send(&site, "bert@example.net", "dev-request", "Subject: subscribe nodigest\n\n");
     send(
@@ -674,8 +674,8 @@ fn the_last_wish_counts_and_the_confirmation_shows_it() {
     );
     let members = site.ok(&["member", "ls", "dev", "--json"]);
     assert!(members.contains("\"name\":\"New Name\""), "{members}");
-    let list = store(&site).list("dev").unwrap().unwrap();
-    let bert = store(&site).member(list.id, "bert@example.net").unwrap().unwrap();
+    let list = store(&site).read().list("dev").unwrap().unwrap();
+    let bert = store(&site).read().member(list.id, "bert@example.net").unwrap().unwrap();
     assert_eq!((bert.digest, bert.language.as_str()), (false, "de"));
     // Nobody advertises with a name.
     let spam = {
@@ -754,7 +754,7 @@ fn server_moves(site: &TestSite, old: &str, new: &str) {
     let cookie = "d".repeat(40);
     store(site)
         .write(|tx| -> Result<(), dormouse_store::StoreError> {
-            let list_id = tx.list("dev")?.unwrap().id;
+            let list_id = tx.read().list("dev")?.unwrap().id;
             let (address, new) = (old.to_owned(), new.to_owned());
             let request = dormouse_store::Request::ChangeAddress { address, new, globally: false };
             let (content, cookie) = (Vec::new(), cookie.clone());

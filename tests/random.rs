@@ -37,7 +37,7 @@ fn lists(site: &TestSite, runner: &mut TestRunner) {
             for (key, value) in open.into_iter().chain(any(runner, &settings)) {
                 tx.set_setting(&name, key, value)?;
             }
-            let list = tx.list(&name)?.expect("the list");
+            let list = tx.read().list(&name)?.expect("the list");
             for address in ["member@x.example", "reader@y.example"] {
                 let address = address.to_owned();
                 let new = NewMember { address, real_name: String::new(), digest: false };

@@ -970,10 +970,13 @@ fn damage_a_thousand_times(root: &Path, file: &str) {
             dormouse_takeover::import(&mailman, target, options, &|_, _, _| {});
         let report = report.unwrap_or_else(|error| panic!("{file}, turn {turn}: {error}"));
         refused += usize::from(!report.problems.is_empty());
-        for list in store.lists().unwrap() {
+        for list in store.read().lists().unwrap() {
             assert!(!dry_run, "{file}, turn {turn}: a rehearsal left {}", list.name);
             let source = format!("lists/{}", list.name);
-            assert!(store.imported(&source).unwrap().is_some(), "{file}, turn {turn}: half a list");
+            assert!(
+                store.read().imported(&source).unwrap().is_some(),
+                "{file}, turn {turn}: half a list"
+            );
             store.write(|tx| tx.delete_list(&list.name).map(|_| ())).unwrap();
         }
         if !dry_run {
@@ -1017,7 +1020,7 @@ fn a_list_of_mailman_2_0_comes_over_from_its_marshalled_files() {
     // The owners' password is good, and its hash is one of ours from then on.
     let post = "From: a@b.example\nMessage-ID: <1@b.example>\nApproved: secret\n\nx\n";
     let store = Store::open(&Site::open(&site.site()).unwrap()).unwrap();
-    let kept = || store.list("dev").unwrap().unwrap().settings.password;
+    let kept = || store.read().list("dev").unwrap().unwrap().settings.password;
     assert_eq!(kept(), "abNANd1rDfiNc");
     let mut child = Command::new(DORMOUSE)
         .args(["post", "dev"])
@@ -1529,12 +1532,12 @@ fn leftover_bounces_count_at_their_own_date() {
     assert_eq!(report["brought"]["bounces"], 3, "{report:#}");
     assert!(report["remarks"].to_string().contains("4 of its bounces are too old"), "{report:#}");
     let store = Store::open(&Site::open(&site.site()).unwrap()).unwrap();
-    let list = store.list("dev").unwrap().unwrap();
-    let state = |address: &str| store.bounce_state(list.id, address).unwrap().unwrap();
+    let list = store.read().list("dev").unwrap().unwrap();
+    let state = |address: &str| store.read().bounce_state(list.id, address).unwrap().unwrap();
     assert!(state("anna@example.org").is_empty());
     let carl = state("carl@example.org");
     assert_eq!((carl.score, carl.date), (2.0, day(1)));
-    let member = store.member(list.id, "anna@example.org").unwrap().unwrap();
+    let member = store.read().member(list.id, "anna@example.org").unwrap().unwrap();
     assert_eq!(member.delivery, dormouse_store::Delivery::Enabled);
 }
 
@@ -1610,11 +1613,11 @@ fn passwords_by_pbkdf2_are_checked_and_forms_that_nobody_knows_are_named() {
     assert!(remarks.contains("data/creator.pw") && remarks.contains("{PKCS5S2}"), "{remarks}");
     assert!(!remarks.contains("data/adm.pw"), "{remarks}");
     let store = Store::open(&Site::open(&site.site()).unwrap()).unwrap();
-    let dev = store.list("dev").unwrap().unwrap();
+    let dev = store.read().list("dev").unwrap().unwrap();
     let verify = |hash: &str| dormouse_membership::password::verify(hash, "secret");
     assert!(verify(&dev.settings.password));
-    assert!(verify(&store.site_password("admin").unwrap().unwrap()));
-    assert!(verify(&store.member_passwords(dev.id).unwrap()["anna@example.org"]));
+    assert!(verify(&store.read().site_password("admin").unwrap().unwrap()));
+    assert!(verify(&store.read().member_passwords(dev.id).unwrap()["anna@example.org"]));
     with("$scrypt$16$abc$def");
     let report = site.import();
     assert!(report["remarks"].to_string().contains("$scrypt$"), "{report:#}");

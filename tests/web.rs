@@ -815,6 +815,7 @@ fn behind_two_web_servers_everybody_is_known_and_led_to_the_right_place() {
     let opened = dormouse_store::Site::open(&site.dir()).unwrap();
     let store = dormouse_store::Store::open(&opened).unwrap();
     let sessions = store
+        .read()
         .sessions_with(
             &dormouse_store::Proof::Address(dormouse_mail::AddressKey::of("owner@example.org")),
             0.0,

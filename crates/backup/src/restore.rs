@@ -62,7 +62,7 @@ fn check(dir: &Path) -> Result<(), BackupError> {
     if !site.database().exists() {
         return Err(BackupError::CutShort(DATABASE));
     }
-    let problems = Store::open(&site)?.check()?;
+    let problems = Store::open(&site)?.read().check()?;
     match problems.first() {
         Some(problem) => Err(BackupError::Damaged(problem.clone())),
         None => Ok(()),

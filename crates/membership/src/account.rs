@@ -35,7 +35,7 @@ impl std::fmt::Debug for Token {
 
 impl Token {
     /// Creates a random token and stores nothing.
-    pub fn new(tx: &Tx<'_>) -> Result<Token, StoreError> {
+    pub fn new(tx: &Read) -> Result<Token, StoreError> {
         let mut bytes = [0; DIGITS / 2];
         getrandom::fill(&mut bytes).map_err(|error| StoreError::Io {
             action: "get random bytes for",
@@ -121,7 +121,7 @@ pub struct Account {
 
 impl Account {
     /// Returns the account of a session's token, if the session is open.
-    pub fn open(store: &Store, token: Token, now: f64) -> Result<Option<Account>, StoreError> {
+    pub fn open(store: &Read, token: Token, now: f64) -> Result<Option<Account>, StoreError> {
         let Some(mut session) = store.session(&token.hash(), now)? else { return Ok(None) };
         let mut holding = Vec::new();
         for proved in session.proofs {
@@ -155,7 +155,7 @@ impl Account {
     }
 
     /// Returns this person's membership on a list, if there is one.
-    pub fn member_of(&self, store: &Store, list: &List) -> Result<Option<Member>, StoreError> {
+    pub fn member_of(&self, store: &Read, list: &List) -> Result<Option<Member>, StoreError> {
         for proved in &self.session.proofs {
             let address = match &proved.proof {
                 Proof::Address(address) => address,
@@ -250,7 +250,7 @@ fn proved(store: &Read, proof: Proof, now: f64) -> Result<Proved, StoreError> {
 
 /// What a link proves that was mailed to a member: the address or, if the member's mail goes elsewhere
 /// (umbrella lists), only the membership.
-pub fn by_link(store: &Store, list: &List, address: &str) -> Result<Proved, StoreError> {
+pub fn by_link(store: &Read, list: &List, address: &str) -> Result<Proved, StoreError> {
     let key = AddressKey::of(address);
     let proof = match list.mailed(address) == address {
         true => Proof::Address(key),
@@ -274,7 +274,7 @@ impl Registry<'_> {
             LoggedIn::As(Role::Owner) => Proof::Owner(self.list.id),
             LoggedIn::As(Role::Moderator | Role::Poster) => Proof::Moderator(self.list.id),
         };
-        Ok(proved(self.store, proof, self.now)?)
+        Ok(proved(self.store.read(), proof, self.now)?)
     }
 }
 
@@ -288,7 +288,7 @@ pub fn prove_site(
     let now = clock::seconds();
     login::counted(tx, site, origin, now, || {
         let is_right = role::is_sites(tx, password)?;
-        Ok(is_right.then(|| proved(tx, Proof::Site, now)).transpose()?)
+        Ok(is_right.then(|| proved(tx.read(), Proof::Site, now)).transpose()?)
     })
 }
 
@@ -320,9 +320,9 @@ pub fn begin(
             }
         }
     }
-    let token = Token::new(tx)?;
+    let token = Token::new(tx.read())?;
     tx.begin_session(&token.hash(), &session)?;
-    let language = language_of(tx, &session)?;
+    let language = language_of(tx.read(), &session)?;
     Ok(Account { token, session, language })
 }
 
@@ -362,9 +362,9 @@ pub fn send_link(
     if let Err(refusal) = paid {
         return Ok(Err(refusal));
     }
-    let Some(list) = list_for(site, store, &address)? else { return Ok(Ok(())) };
+    let Some(list) = list_for(site, store.read(), &address)? else { return Ok(Ok(())) };
     super::act(site, spool, store, &list, origin, |registry| {
-        let token = Token::new(registry.store)?;
+        let token = Token::new(registry.store.read())?;
         let lifetime = registry.site.config().members_login_lifetime.duration().as_secs_f64();
         let sign_in = SignIn {
             address: AddressKey::of(&address),
@@ -372,7 +372,7 @@ pub fn send_link(
             expires_at: registry.now + lifetime,
         };
         registry.store.add_sign_in(&token.hash(), &sign_in, registry.now)?;
-        let language = registry.store.language_of(registry.list.id, &address)?;
+        let language = registry.store.read().language_of(registry.list.id, &address)?;
         let url = format!("{}signin/{}", registry.list.web_page_url(site.config()), token.as_str());
         let asker = registry.origin.from().to_owned();
         let mail =
@@ -383,7 +383,7 @@ pub fn send_link(
 }
 
 /// Returns a list with which an address has to do: the mail is written in that list's name.
-fn list_for(site: &Site, store: &Store, address: &str) -> Result<Option<List>, StoreError> {
+fn list_for(site: &Site, store: &Read, address: &str) -> Result<Option<List>, StoreError> {
     for id in store.lists_of(address)? {
         // Mail to a member of an umbrella list goes elsewhere.
         if let Some(list) = store.list_by_id(id)?.filter(|list| list.mailed(address) == address) {

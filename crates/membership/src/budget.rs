@@ -50,7 +50,7 @@ impl Budget {
         if most == 0 {
             return Ok(Some(u64::MAX));
         }
-        Ok(Some(most.saturating_sub(store.asked(self.kind(), address, &today)?)))
+        Ok(Some(most.saturating_sub(store.read().asked(self.kind(), address, &today)?)))
     }
 }
 

@@ -7,7 +7,7 @@ impl Registry<'_> {
     /// Asks the new address to confirm that it replaces a member's old one; with `globally` on all
     /// lists of the host.
     pub fn move_to(&mut self, old: &str, new: &str, globally: bool) -> Result<(), MembershipError> {
-        let member = self.store.member(self.list.id, old)?.ok_or(Refusal::NotMember)?;
+        let member = self.store.read().member(self.list.id, old)?.ok_or(Refusal::NotMember)?;
         let new = checked(new)?;
         if new == member.address {
             return Err(Refusal::SameAddress.into());
@@ -33,8 +33,8 @@ impl Registry<'_> {
     ) -> Result<Vec<String>, MembershipError> {
         self.check_ban(new)?;
         let mut done = Vec::new();
-        for id in self.store.lists_of(old)? {
-            let list = match self.store.list_by_id(id)? {
+        for id in self.store.read().lists_of(old)? {
+            let list = match self.store.read().list_by_id(id)? {
                 Some(list) if id == self.list.id => list,
                 Some(list)
                     if globally
@@ -64,9 +64,9 @@ impl Registry<'_> {
 
     /// Tells both addresses. If another person did this, the member finds out at the old address.
     pub fn tell_moved(&mut self, old: &str, new: &str, lists: &[String]) -> Result<(), StoreError> {
-        let mut language = self.store.language_of(self.list.id, new)?;
+        let mut language = self.store.read().language_of(self.list.id, new)?;
         if language.is_empty() {
-            language = self.store.language_of(self.list.id, old)?;
+            language = self.store.read().language_of(self.list.id, old)?;
         }
         for to in [old, new] {
             let mailed = self.list.mailed(to);

@@ -69,7 +69,7 @@ impl Registry<'_> {
     /// Returns the request that waits for a cookie of this list, and leaves it waiting.
     pub fn waiting(&self, cookie: &str) -> Result<Pending, MembershipError> {
         let cookie = cookie.trim().to_lowercase();
-        match self.store.pending(&cookie, self.now)? {
+        match self.store.read().pending(&cookie, self.now)? {
             None => Err(self.used(&cookie)?.into()),
             Some(Pending { request: Request::Probe { .. }, .. }) => Err(Refusal::Unknown.into()),
             Some(pending) if pending.list_id != self.list.id => Err(Refusal::Unknown.into()),
@@ -79,7 +79,7 @@ impl Registry<'_> {
 
     /// Returns what a used cookie of this list did.
     pub fn used(&self, cookie: &str) -> Result<Refusal, MembershipError> {
-        let settled = self.store.settled(cookie)?;
+        let settled = self.store.read().settled(cookie)?;
         Ok(match settled.filter(|settled| settled.list_id == self.list.id) {
             Some(settled) => {
                 let on = dormouse_words::date::on(settled.at, "en");
@@ -92,11 +92,11 @@ impl Registry<'_> {
     /// Tells the owners of both lists if an invitation to another list is used on this one: one list
     /// may be made to look like the other (docs/spec/commands.md §3).
     fn check_hostile(&mut self, cookie: &str) -> Result<(), MembershipError> {
-        let pending = self.store.pending(&cookie.trim().to_lowercase(), self.now)?;
+        let pending = self.store.read().pending(&cookie.trim().to_lowercase(), self.now)?;
         if let Some(Pending { list_id, request, .. }) = pending
             && list_id != self.list.id
             && let Request::Subscribe { address, invitation: true, .. } = request
-            && let Some(other) = self.store.list_by_id(list_id)?
+            && let Some(other) = self.store.read().list_by_id(list_id)?
         {
             let theirs = Notices { list: &other, site: self.site };
             let ours = self.notices();
@@ -151,7 +151,7 @@ impl Registry<'_> {
                 Ok(Confirmed::OptionsSet(address))
             }
             Request::LogIn { address } => {
-                if !self.store.is_member(self.list.id, &address)? {
+                if !self.store.read().is_member(self.list.id, &address)? {
                     return Err(Refusal::NotMember.into());
                 }
                 Ok(Confirmed::LoggedIn(address))
@@ -178,7 +178,7 @@ impl Registry<'_> {
         }
         *digest = self.digest(Some(choice.digest.unwrap_or(*digest)))?;
         let (address, invitation) = (address.clone(), *invitation);
-        if self.store.is_member(self.list.id, &address)? {
+        if self.store.read().is_member(self.list.id, &address)? {
             return Err(Refusal::Member.into());
         }
         self.note(&address, Act::Confirmed)?;

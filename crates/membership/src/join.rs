@@ -79,7 +79,7 @@ impl Registry<'_> {
             Err(MembershipError::Refused(Refusal::Member)) if hides_members(self.list) => {
                 let address = checked(&wish.address)?;
                 self.count_like_a_stranger(&address)?;
-                let language = self.store.language_of(self.list.id, &address)?;
+                let language = self.store.read().language_of(self.list.id, &address)?;
                 let to = self.list.mailed(&address);
                 self.send(self.notices().asked_to_join_again(&to, &address, &language));
                 Ok(Asked::Confirm)
@@ -94,7 +94,7 @@ impl Registry<'_> {
         if self.list.settings.closed {
             return Err(Refusal::Closed.into());
         }
-        if self.store.is_member(self.list.id, &address)? {
+        if self.store.read().is_member(self.list.id, &address)? {
             return Err(Refusal::Member.into());
         }
         self.check_not_list(&address)?;
@@ -159,7 +159,7 @@ impl Registry<'_> {
         if language.is_empty() && !welcome && !notify {
             return Ok(());
         }
-        if let Some(mut member) = self.store.member(self.list.id, address)? {
+        if let Some(mut member) = self.store.read().member(self.list.id, address)? {
             if !language.is_empty() {
                 member.language.clone_from(language);
                 self.store.update_member(self.list.id, &member, self.now)?;

@@ -29,14 +29,14 @@ impl Registry<'_> {
     /// Ends a membership through the link in a mail that was sent at `since`. Only the membership that
     /// the address had at that time ends, also if it has another address by now.
     pub fn leave_by_link(&mut self, address: &str, since: f64) -> Result<Asked, MembershipError> {
-        let member = self.store.member_since(self.list.id, address, since)?;
+        let member = self.store.read().member_since(self.list.id, address, since)?;
         self.leave(&member.ok_or(Refusal::NotMember)?.address, true)
     }
 
     /// Removes a member, sends the goodbye message and notifies the owners. `goodbye` overrides the
     /// list's `send_goodbye_msg`.
     pub fn remove(&mut self, address: &str, goodbye: Option<bool>) -> Result<(), MembershipError> {
-        let member = self.store.member(self.list.id, address)?.ok_or(Refusal::NotMember)?;
+        let member = self.store.read().member(self.list.id, address)?.ok_or(Refusal::NotMember)?;
         self.store.remove_member(self.list.id, address, &self.origin.how, self.now)?;
         tracing::info!(target: "subscribe", "{}: deleted {}; {}", self.list.name, member.address, self.origin.how);
         if goodbye.unwrap_or(self.list.settings.send_goodbye_msg) {

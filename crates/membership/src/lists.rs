@@ -16,7 +16,7 @@ use dormouse_archive::Place;
 use dormouse_mail::address::{Address, AddressError};
 use dormouse_mail::date;
 use dormouse_spool::{Spool, SpoolError, clock};
-use dormouse_store::{List, Site, Store, StoreError, Tx};
+use dormouse_store::{List, Read, Site, Store, StoreError};
 use std::fs::{DirBuilder, File};
 use std::io::{self, BufWriter};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -86,7 +86,7 @@ pub fn create(site: &Site, store: &Store, new: NewList<'_>) -> Result<List, List
         Address::parse(owner).map_err(|error| ListError::Owner(owner.clone(), error))?;
     }
     let (local, host) = new.name.split_once('@').unwrap_or((new.name, &site.config().host));
-    let taken = store.list(local)?;
+    let taken = store.read().list(local)?;
     let elsewhere = taken.is_some_and(|list| !list.settings.host_name.eq_ignore_ascii_case(host));
     let key = if elsewhere { format!("{local}@{host}") } else { local.to_owned() };
     store.write(|tx| {
@@ -102,7 +102,7 @@ pub fn create(site: &Site, store: &Store, new: NewList<'_>) -> Result<List, List
             })?;
         }
         tx.change_settings(&list.name, new.settings)?;
-        let made = tx.list(&list.name)?;
+        let made = tx.read().list(&list.name)?;
         made.ok_or_else(|| StoreError::Setting(format!("the list {key} was not created")).into())
     })
 }
@@ -154,7 +154,7 @@ pub struct Going {
 }
 
 /// Returns what would be removed together with a list.
-pub fn going(site: &Site, store: &Store, list: &List) -> Result<Going, StoreError> {
+pub fn going(site: &Site, store: &Read, list: &List) -> Result<Going, StoreError> {
     Ok(Going {
         members: store.count_members(list.id)?,
         posts: store.held_posts(list.id)?.len(),
@@ -182,7 +182,7 @@ pub fn remove(
     archives: bool,
 ) -> Result<Removed, RunError> {
     let kept = store.write(|tx| -> Result<_, StoreError> {
-        let kept = keep(site, tx, list)?;
+        let kept = keep(site, tx.read(), list)?;
         tx.delete_list(&list.name)?;
         Ok(kept)
     })?;
@@ -193,7 +193,7 @@ pub fn remove(
 }
 
 /// Writes everything of a list but its archive to a file of the site, and syncs it.
-pub fn keep(site: &Site, tx: &Tx<'_>, list: &List) -> Result<PathBuf, StoreError> {
+pub fn keep(site: &Site, tx: &Read, list: &List) -> Result<PathBuf, StoreError> {
     let dir = site.dir().join("removed");
     let day = date::day(clock::now());
     let mut path = dir.join(format!("{}-{day}.jsonl", list.name));

@@ -5,7 +5,7 @@ use super::rules::ASKED_BY;
 use super::{MembershipError, Origin, Refusal, Registry};
 use crate::role::{self, Role};
 use crate::{budget, password};
-use dormouse_store::{Config, Site, Store, StoreError, Tx};
+use dormouse_store::{Config, Read, Site, StoreError, Tx};
 use std::time::Duration;
 
 /// Who signed in.
@@ -46,7 +46,7 @@ pub(super) fn counted<T>(
 /// budget is used, then longer and longer. Offices and universities share a network, so requests are
 /// slowed down long before any is refused, and a right password never is.
 pub fn pace(
-    store: &Store,
+    store: &Read,
     config: &Config,
     network: &str,
     now: f64,
@@ -97,7 +97,7 @@ impl Registry<'_> {
             return Ok(Some(LoggedIn::Member(member.address.clone())));
         }
         let hash = match member {
-            Some(member) => self.store.member_password(self.list.id, &member.address)?,
+            Some(member) => self.store.read().member_password(self.list.id, &member.address)?,
             None => String::new(),
         };
         if password::is_outdated(&hash) {

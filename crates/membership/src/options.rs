@@ -122,7 +122,7 @@ impl Registry<'_> {
         address: &str,
         changes: &[Change],
     ) -> Result<Member, MembershipError> {
-        let before = self.store.member(self.list.id, address)?.ok_or(Refusal::NotMember)?;
+        let before = self.store.read().member(self.list.id, address)?.ok_or(Refusal::NotMember)?;
         let mut member = before.clone();
         for change in changes {
             change.apply(&mut member, self.list)?;
@@ -140,7 +140,7 @@ impl Registry<'_> {
         address: &str,
         changes: &[String],
     ) -> Result<(), MembershipError> {
-        let member = self.store.member(self.list.id, address)?.ok_or(Refusal::NotMember)?;
+        let member = self.store.read().member(self.list.id, address)?.ok_or(Refusal::NotMember)?;
         let request =
             Request::SetOptions { address: member.address.clone(), changes: changes.to_vec() };
         self.count_for(&request)?;

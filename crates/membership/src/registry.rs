@@ -265,7 +265,7 @@ impl<'r> Registry<'r> {
     ) -> Result<Confirmation, StoreError> {
         let language = match &pending.request {
             Request::Subscribe { language, .. } => language.clone(),
-            request => self.store.language_of(self.list.id, request.address())?,
+            request => self.store.read().language_of(self.list.id, request.address())?,
         };
         Ok(Confirmation::new(pending, &self.origin, &self.list.mailed(address), &language))
     }
@@ -308,7 +308,9 @@ impl<'r> Registry<'r> {
     /// for an address, so that asking twice sends the same cookie again.
     pub(crate) fn pend(&self, request: Request, lifetime: Duration) -> Result<Pending, StoreError> {
         let (kind, address) = (request.kind(), request.address().to_lowercase());
-        if let Some(earlier) = self.store.pending_about(self.list.id, kind, &address, self.now)? {
+        if let Some(earlier) =
+            self.store.read().pending_about(self.list.id, kind, &address, self.now)?
+        {
             if let Some(request) = updated(&earlier.request, &request) {
                 // The last request counts, and renews the expiry.
                 let expires_at = earlier.expires_at.max(self.now + lifetime.as_secs_f64());

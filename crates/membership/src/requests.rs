@@ -71,6 +71,7 @@ impl Registry<'_> {
             Turn::Summary => {
                 let all: Vec<(String, Option<String>)> = self
                     .store
+                    .read()
                     .held_requests(self.list.id)?
                     .iter()
                     .map(|held| {
@@ -149,7 +150,7 @@ impl Registry<'_> {
                 let to = self.list.mailed(address);
                 let language = match &held.request {
                     Request::Subscribe { language, .. } => language.clone(),
-                    _ => self.store.language_of(self.list.id, address)?,
+                    _ => self.store.read().language_of(self.list.id, address)?,
                 };
                 self.send(self.notices().request_refused(held, &to, reason, &language));
             }
@@ -192,10 +193,10 @@ impl Registry<'_> {
     pub fn follow(&self, token: &str) -> Result<HeldRequest, link::LinkError> {
         let secret = self.store.secret(super::SECRET)?;
         let (id, cookie) = link::open_review(&secret, token, self.now)?;
-        let held = self.store.held_request(id)?;
+        let held = self.store.read().held_request(id)?;
         match held.filter(|held| held.cookie == cookie && held.list_id == self.list.id) {
             Some(held) => Ok(held),
-            None => Err(decided(self.store, &cookie)?),
+            None => Err(decided(self.store.read(), &cookie)?),
         }
     }
 }
@@ -233,7 +234,7 @@ fn decided(store: &dormouse_store::Read, cookie: &str) -> Result<link::LinkError
 
 /// Why the link to a request that is not found is refused; `None` if the link is not ours.
 pub fn why_decided(
-    store: &dormouse_store::Store,
+    store: &dormouse_store::Read,
     token: &str,
 ) -> Result<link::LinkError, StoreError> {
     let opened = match store.existing_secret(super::SECRET)? {
@@ -248,7 +249,7 @@ pub fn why_decided(
 
 /// The list of a request, for a link that contains only the request's number.
 pub fn list_of(
-    store: &dormouse_store::Store,
+    store: &dormouse_store::Read,
     token: &str,
 ) -> Result<Option<dormouse_store::List>, StoreError> {
     let Some(secret) = store.existing_secret(super::SECRET)? else { return Ok(None) };

@@ -49,7 +49,7 @@ pub fn site_password(store: &Read) -> Result<String, StoreError> {
 
 /// Whether a password is the site's.
 pub fn is_sites(store: &Tx<'_>, password: &str) -> Result<bool, StoreError> {
-    let hash = site_password(store)?;
+    let hash = site_password(store.read())?;
     if password.is_empty() || !password::verify(&hash, password) {
         return Ok(false);
     }
@@ -77,7 +77,7 @@ pub fn of_password(
             continue;
         };
         // Read again: the caller may have read the list long ago.
-        let hash = store.kept_setting(list.id, setting)?.unwrap_or_default();
+        let hash = store.read().kept_setting(list.id, setting)?.unwrap_or_default();
         if !password::verify(&hash, password) {
             continue;
         }
@@ -96,7 +96,7 @@ pub fn is_members(
     address: &str,
     password: &str,
 ) -> Result<bool, StoreError> {
-    let hash = store.member_password(list.id, address)?;
+    let hash = store.read().member_password(list.id, address)?;
     if password.is_empty() || !password::verify(&hash, password) {
         return Ok(false);
     }

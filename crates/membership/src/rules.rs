@@ -56,7 +56,7 @@ pub(super) fn pay_for_sign_in(
 
 impl<'r> Registry<'r> {
     fn owner(&self) -> Owner<'_> {
-        Owner { list: self.list, store: self.store, problems: &self.problems }
+        Owner { list: self.list, store: self.store.read(), problems: &self.problems }
     }
 
     /// Refuses an address that the list or the site has banned.
@@ -123,8 +123,12 @@ impl<'r> Registry<'r> {
             Request::ChangeAddress { new, .. } => new,
             request => request.address(),
         };
-        let waiting =
-            self.store.pending_about(self.list.id, request.kind(), request.address(), self.now)?;
+        let waiting = self.store.read().pending_about(
+            self.list.id,
+            request.kind(),
+            request.address(),
+            self.now,
+        )?;
         match waiting {
             Some(waiting) if crate::registry::updated(&waiting.request, request).is_some() => {
                 self.pay(address, Budget::Again)
@@ -157,11 +161,11 @@ impl<'r> Registry<'r> {
 
     /// The member with an address, or with the same mailbox at an equivalent domain.
     pub fn member(&self, address: &str) -> Result<Option<Member>, StoreError> {
-        if let Some(member) = self.store.member(self.list.id, address)? {
+        if let Some(member) = self.store.read().member(self.list.id, address)? {
             return Ok(Some(member));
         }
         for variant in equivalents(&self.list.settings.equivalent_domains, address) {
-            if let Some(member) = self.store.member(self.list.id, &variant)? {
+            if let Some(member) = self.store.read().member(self.list.id, &variant)? {
                 return Ok(Some(member));
             }
         }

@@ -6,7 +6,7 @@ use crate::requests::describe;
 use crate::{Means, Origin, RunError};
 use dormouse_spool::{Claim, EntryName, Queue, Spool, clock, fault};
 use dormouse_store::decided::UNDO;
-use dormouse_store::{Changed, DecidedRequest, List, Store};
+use dormouse_store::{Changed, DecidedRequest, List, Read, Store};
 
 /// The source that is noted in an address's history.
 fn how(origin: &Origin) -> String {
@@ -31,11 +31,7 @@ fn sent(kept: &DecidedRequest) -> Option<Vec<(Queue, EntryName)>> {
 ///
 /// # Errors
 /// If the database fails.
-pub fn undoable(
-    spool: &Spool,
-    store: &Store,
-    list: &List,
-) -> Result<Vec<DecidedRequest>, RunError> {
+pub fn undoable(spool: &Spool, store: &Read, list: &List) -> Result<Vec<DecidedRequest>, RunError> {
     let mut kept = store.decided_requests(list.id, clock::seconds() - UNDO)?;
     kept.retain(|kept| {
         sent(kept).is_some_and(|sent| sent.iter().all(|(queue, name)| spool.is_ready(*queue, name)))
@@ -99,7 +95,7 @@ fn revert(
     let (id, address) = (kept.held.id, kept.held.request.address());
     store.write(|tx| -> Result<bool, RunError> {
         // Another moderator may have been faster.
-        if tx.decided_request(id, now - UNDO)?.is_none() {
+        if tx.read().decided_request(id, now - UNDO)?.is_none() {
             return Ok(false);
         }
         let is_reverted = match kept.changed {

@@ -8,7 +8,7 @@ use dormouse_dmarc::{Answer, Record, Resolver, names, record};
 use dormouse_mail::Message;
 use dormouse_membership::RunError;
 use dormouse_spool::Entry;
-use dormouse_store::{DnsAnswer, List, Site, Store, StoreError, Tx};
+use dormouse_store::{DnsAnswer, List, Read, Site, Store, StoreError, Tx};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -56,7 +56,8 @@ impl Policies {
         let mut wanted: BTreeSet<String> = BTreeSet::new();
         for entry in entries {
             let Some(list) = entry.metadata.envelope().listname() else { continue };
-            let wants = self.wants(site, store, &list.to_lowercase())?.of_entry(&entry.metadata);
+            let wants =
+                self.wants(site, store.read(), &list.to_lowercase())?.of_entry(&entry.metadata);
             if wants.policy
                 && let Some(domain) = from_domain(&Message::parse_header_of(&entry.message))
             {
@@ -70,7 +71,7 @@ impl Policies {
         let now = dormouse_spool::clock::seconds();
         let mut missing: Vec<String> = Vec::new();
         for name in wanted {
-            match store.dns_answer(&name, now)?.and_then(|kept| read(&name, &kept)) {
+            match store.read().dns_answer(&name, now)?.and_then(|kept| read(&name, &kept)) {
                 Some(answer) => drop(found.answers.insert(name, answer)),
                 None => missing.push(name),
             }
@@ -88,7 +89,7 @@ impl Policies {
     }
 
     /// What a list wants to know.
-    fn wants(&mut self, site: &Site, store: &Store, name: &str) -> Result<Wants, RunError> {
+    fn wants(&mut self, site: &Site, store: &Read, name: &str) -> Result<Wants, RunError> {
         if let Some(wants) = self.wanted_by.get(name) {
             return Ok(*wants);
         }

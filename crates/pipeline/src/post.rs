@@ -148,7 +148,7 @@ impl From<HandlerError> for RunError {
 
 impl<'o> From<&'o Post<'_>> for Owner<'o> {
     fn from(post: &'o Post<'_>) -> Owner<'o> {
-        Owner { list: post.list, store: post.store, problems: &post.pattern_problems }
+        Owner { list: post.list, store: post.store.read(), problems: &post.pattern_problems }
     }
 }
 

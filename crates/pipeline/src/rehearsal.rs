@@ -161,7 +161,7 @@ fn from_changed_by(post: &Post<'_>) -> Option<(&'static str, String)> {
 
 fn count(post: &Post<'_>, out: &Entry) -> Result<u64, RunError> {
     let Some(recipients) = Recipients::read(&out.metadata)? else { return Ok(0) };
-    let mut stream = recipients.stream(post.store, &Progress::default())?;
+    let mut stream = recipients.stream(post.store.read(), &Progress::default())?;
     let mut number = 0;
     while stream.pull()?.is_some() {
         number += 1;

@@ -22,7 +22,7 @@ pub fn settle(post: &mut Post<'_>, verdict: &Verdict) -> Result<Vec<Output>, Run
     match flow {
         Flow::Reject(reason) => {
             if is_sender_told(post, &sender, flow)? {
-                let language = post.store.language_of(post.list.id, &sender)?;
+                let language = post.store.read().language_of(post.list.id, &sender)?;
                 let (notices, message) = (post.notices(), &post.message);
                 outputs.push(notices.rejected(message, &sender, &reason.text, &language));
             }
@@ -83,7 +83,7 @@ fn hold(
         outputs.extend(tell_moderators(post, &held, &secret)?);
     }
     if is_sender_told(post, sender, flow)? {
-        let language = post.store.language_of(post.list.id, sender)?;
+        let language = post.store.read().language_of(post.list.id, sender)?;
         outputs.push(post.notices().post_held(&held, &secret, &language));
     }
     Ok(outputs)
@@ -97,7 +97,7 @@ fn tell_moderators(
     Ok(match turn(post.store, post.list.id, post.now)? {
         Turn::Single => Some(post.notices().held(&post.message, held, secret)),
         Turn::Summary => {
-            let waiting = post.store.held_posts(post.list.id)?;
+            let waiting = post.store.read().held_posts(post.list.id)?;
             Some(post.notices().pending(&waiting, secret, &[]))
         }
         Turn::Quiet => None,

@@ -6,7 +6,7 @@
 use crate::Shared;
 use dormouse_membership::RunError;
 use dormouse_spool::{Estate, Identity, Queue, Spool, SpoolError, clock, fault};
-use dormouse_store::{AdoptedSpool, Store, StoreError};
+use dormouse_store::{AdoptedSpool, Read, Store, StoreError};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -84,7 +84,7 @@ pub fn adopt(spool: &Spool, store: &Store, dir: &Path) -> Result<Adoption, Adopt
         return Err(AdoptionError::Own(dir));
     }
     for id in estate.undecided()? {
-        if store.adopted_spool(&id)?.is_some_and(|adopted| adopted.adopter == estate.id) {
+        if store.read().adopted_spool(&id)?.is_some_and(|adopted| adopted.adopter == estate.id) {
             estate.add_decided(&id)?;
         }
     }
@@ -93,7 +93,7 @@ pub fn adopt(spool: &Spool, store: &Store, dir: &Path) -> Result<Adoption, Adopt
         entries: 0,
         odd: std::mem::take(&mut estate.odd),
         returns_knowing: estate.has_identity,
-        was_decided: store.adopted_spool(&estate.id)?.is_some(),
+        was_decided: store.read().adopted_spool(&estate.id)?.is_some(),
     };
     if !adoption.was_decided {
         estate.copy_to(spool)?;
@@ -101,7 +101,7 @@ pub fn adopt(spool: &Spool, store: &Store, dir: &Path) -> Result<Adoption, Adopt
         decide(store, &estate, &own)?;
         fault::point("adopt.decided");
     }
-    match store.adopted_spool(&estate.id)? {
+    match store.read().adopted_spool(&estate.id)? {
         Some(adopted) if adopted.adopter != own => {
             let at = jiff::Timestamp::from_second(adopted.adopted_at as i64).unwrap_or_default();
             Err(AdoptionError::ByAnother { dir, host: adopted.host, at })
@@ -162,10 +162,10 @@ fn come_back(spool: &Spool, store: &Store, identity: Identity) -> Result<Identit
 
 /// Gives up what another host has adopted.
 fn give_up(spool: &Spool, store: &Store, identity: &Identity) -> Result<(), RunError> {
-    let Some(adopted) = store.adopted_spool(&identity.id)? else { return Ok(()) };
+    let Some(adopted) = store.read().adopted_spool(&identity.id)? else { return Ok(()) };
     if adopted.adopter == RETURNED {
         // Under the identity that it loses now it may have adopted one without having the entries yet.
-        take_decided(spool, store, &identity.id)?;
+        take_decided(spool, store.read(), &identity.id)?;
     }
     let count = spool.give_up(adopted.entries.iter().map(String::as_str))?;
     if adopted.adopter != RETURNED {
@@ -196,12 +196,12 @@ pub(crate) fn respect(shared: &Shared<'_>, store: impl FnOnce() -> Asked) -> Res
     give_up(spool, &store, &identity)?;
     let identity = come_back(spool, &store, spool.identity()?)?;
     spool.note_asked(&identity)?;
-    take_decided(spool, &store, &identity.id)
+    take_decided(spool, store.read(), &identity.id)
 }
 
 /// Puts into the queues what this spool, under that identity, has adopted without doing so, and removes
 /// copies of what others have by now.
-fn take_decided(spool: &Spool, store: &Store, own: &str) -> Result<(), RunError> {
+fn take_decided(spool: &Spool, store: &Read, own: &str) -> Result<(), RunError> {
     for id in spool.adopting()? {
         let Some(adopted) = store.adopted_spool(&id)? else { continue };
         if adopted.adopter == own {

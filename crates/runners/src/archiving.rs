@@ -31,7 +31,7 @@ impl Runner for Archiving {
         let batch = desk.shared.spool.batch();
         let mut done = Done { desk, tally: Tally::default(), events: Vec::new(), batch };
         for (name, entries) in by_list {
-            match store.list(&name)? {
+            match store.read().list(&name)? {
                 Some(list) => match done.desk.shared.site.config().archive_host(&name) {
                     None => archive(&mut done, &list, entries)?,
                     Some(url) => {

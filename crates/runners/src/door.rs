@@ -112,7 +112,7 @@ impl<'d> Door<'d> {
             return Ok(known);
         }
         let (_, store) = self.inside()?;
-        Ok(store.list(name)?.map(|list| KnownList {
+        Ok(store.read().list(name)?.map(|list| KnownList {
             may_refuse: at_the_door::may_refuse(&list),
             host: list.settings.host_name,
             name: list.name,
@@ -142,7 +142,7 @@ impl<'d> Door<'d> {
     fn has_namesake(&self, local: &str) -> Result<bool, StoreError> {
         match self.index.as_ref().map(|index| index.has_namesake(local)) {
             Some(Ok(has)) => Ok(has),
-            _ => Ok(self.inside()?.1.has_namesake(local)),
+            _ => Ok(self.inside()?.1.read().has_namesake(local)),
         }
     }
 
@@ -152,7 +152,7 @@ impl<'d> Door<'d> {
     /// When the database fails.
     pub fn has_host(&self, host: &str) -> Result<bool, StoreError> {
         let (_, store) = self.inside()?;
-        store.has_host(host)
+        store.read().has_host(host)
     }
 }
 

@@ -350,7 +350,7 @@ fn for_archive(
     message: &[u8],
 ) -> Result<Result<Accepted, Refusal>, Refusal> {
     let (_, store) = door.inside()?;
-    let key = store.existing_secret(elsewhere::SECRET)?.unwrap_or_default();
+    let key = store.read().existing_secret(elsewhere::SECRET)?.unwrap_or_default();
     let passed_on = PassedOn::read(&key, message).filter(|_| !key.is_empty());
     let Some(PassedOn { list, name, entry }) = passed_on else {
         let problem = "only a host of this site passes entries for archives on";
@@ -376,7 +376,7 @@ fn refused(
     let name = EntryName::new(clock::seconds(), message, &list.name);
     let ask = || -> Result<_, HandlerError> {
         // One that is gone since then is its runner's to miss.
-        let Some(list) = store.list(&list.name)? else { return Ok(None) };
+        let Some(list) = store.read().list(&list.name)? else { return Ok(None) };
         at_the_door::refusal(site, store, &list, &name, message, metadata)
     };
     let (handler, reason) = ask().unwrap_or_else(|error| {

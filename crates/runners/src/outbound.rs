@@ -211,7 +211,7 @@ impl<'o> Outbound<'o> {
     /// Adds to the head what is for this one recipient, and returns the message if that is, too.
     fn own_copy(&self, recipient: &str, head: &mut String) -> Result<Option<Message>, StoreError> {
         let member = if self.to_recipient || self.own_texts.is_some() {
-            self.store.member(self.list.id, recipient)?
+            self.store.read().member(self.list.id, recipient)?
         } else {
             None
         };

@@ -5,7 +5,7 @@ use dormouse_archive::{Archive, Place};
 use dormouse_membership::RunError;
 use dormouse_store::archive_index::ArchiveIndex;
 use dormouse_store::value::Value as _;
-use dormouse_store::{Erased, List, ListId, Person, Site, Store, StoreError, Tx};
+use dormouse_store::{Erased, List, ListId, Person, Read, Site, Store, StoreError, Tx};
 use dormouse_trace as trace;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -45,9 +45,9 @@ pub fn erase(
     let key = address.trim().to_lowercase();
     let lists = match list {
         Some(list) => vec![list.clone()],
-        None => store.lists()?,
+        None => store.read().lists()?,
     };
-    let mut settings = store.person(&key)?.named_in;
+    let mut settings = store.read().person(&key)?.named_in;
     settings.retain(|(name, _)| lists.iter().any(|list| list.name == *name));
     let mut written = Vec::new();
     for list in &lists {
@@ -103,28 +103,28 @@ pub fn exported(store: &Store, address: &str, person: &Person) -> Result<Value, 
     let mut pending = Vec::new();
     for waiting in &person.pending {
         pending.push(json!({
-            "list": list_name(store, waiting.list_id)?, "request": waiting.request,
+            "list": list_name(store.read(), waiting.list_id)?, "request": waiting.request,
             "created_at": waiting.created_at, "expires_at": waiting.expires_at,
         }));
     }
     let mut requests = Vec::new();
     for held in &person.requests {
         requests.push(json!({
-            "list": list_name(store, held.list_id)?, "id": held.id, "request": held.request,
+            "list": list_name(store.read(), held.list_id)?, "id": held.id, "request": held.request,
             "how": held.how, "held_at": held.held_at,
         }));
     }
     let mut posts = Vec::new();
     for held in &person.held {
         posts.push(json!({
-            "list": list_name(store, held.post.list_id)?, "id": held.id,
+            "list": list_name(store.read(), held.post.list_id)?, "id": held.id,
             "subject": held.post.subject, "reason": held.post.reason, "held_at": held.post.held_at,
         }));
     }
     let mut bounces = Vec::new();
     for event in &person.bounces {
         bounces.push(json!({
-            "list": list_name(store, event.list_id)?, "code": event.code, "text": event.text,
+            "list": list_name(store.read(), event.list_id)?, "code": event.code, "text": event.text,
             "at": event.at,
         }));
     }
@@ -152,6 +152,6 @@ pub fn exported(store: &Store, address: &str, person: &Person) -> Result<Value, 
     }))
 }
 
-fn list_name(store: &Store, id: ListId) -> Result<String, StoreError> {
+fn list_name(store: &Read, id: ListId) -> Result<String, StoreError> {
     Ok(store.list_by_id(id)?.map_or_else(|| format!("list {id}"), |list| list.name))
 }

@@ -32,7 +32,7 @@ impl<'u> Unsubscribe<'u> {
             return Ok(None);
         }
         let Some(plain) = message.text("List-Unsubscribe") else { return Ok(None) };
-        let secret = match store.existing_secret(SECRET)? {
+        let secret = match store.read().existing_secret(SECRET)? {
             Some(secret) => secret,
             None => store.write(|tx| tx.secret(SECRET))?,
         };
@@ -68,6 +68,6 @@ impl<'u> Unsubscribe<'u> {
     fn is_member(&self, address: &str) -> Result<bool, StoreError> {
         let settings = &self.list.settings;
         Ok(settings.regular_include_lists.is_empty()
-            || self.store.is_member(self.list.id, address)?)
+            || self.store.read().is_member(self.list.id, address)?)
     }
 }

@@ -31,7 +31,7 @@ fn list(store: &Store, name: &str, settings: &[(&str, &str)]) {
         for (key, value) in settings {
             tx.set_setting(name, key, value)?;
         }
-        let list = tx.list(name)?.expect("the list");
+        let list = tx.read().list(name)?.expect("the list");
         let address = "member@x.example".to_owned();
         let new = NewMember { address, real_name: String::new(), digest: false };
         tx.add_member(&list, &new, 1.0, "test").map(drop)
@@ -103,8 +103,8 @@ proptest! {
         for (step, count) in counted {
             prop_assert_eq!(found.get(step).copied().unwrap_or(0) as u64, count, "{}", step);
         }
-        let dev = store.list("dev").unwrap().unwrap();
-        prop_assert_eq!(store.held_posts(dev.id).unwrap().len() as u64, tally.held);
+        let dev = store.read().list("dev").unwrap().unwrap();
+        prop_assert_eq!(store.read().held_posts(dev.id).unwrap().len() as u64, tally.held);
         // What a pipeline hands over without recipients does not vanish: it waits for a person.
         let for_nobody = settings.contains(&("pipeline", "SpamDetect\nToOutgoing")) && !to_owner;
         let undeliverable = if for_nobody { tally.passed } else { 0 };

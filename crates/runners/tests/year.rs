@@ -57,10 +57,10 @@ impl World {
                         let address = "reader@x.example".to_owned();
                         let reader = NewMember { address, real_name: String::new(), digest: true };
                         tx.add_member(&list, &reader, 1.0, "")?;
-                        let mut member = tx.member(list.id, "reader@x.example")?.unwrap();
+                        let mut member = tx.read().member(list.id, "reader@x.example")?.unwrap();
                         member.options = member.options.with(MemberOption::DisableMime, false);
                         tx.update_member(list.id, &member, 1.0)?;
-                        Ok(tx.list(&name)?.unwrap())
+                        Ok(tx.read().list(&name)?.unwrap())
                     })
                     .collect::<Result<Vec<List>, dormouse_store::StoreError>>()
             })
@@ -108,7 +108,7 @@ impl World {
         if self.held.remove(&list.name) {
             self.store
                 .write(|tx| {
-                    for held in tx.held_posts(list.id)? {
+                    for held in tx.read().held_posts(list.id)? {
                         tx.release_held(held.id)?;
                     }
                     Ok::<(), dormouse_store::StoreError>(())

@@ -89,7 +89,7 @@ impl Tx<'_> {
              values (?1, ?2, ?3, ?4) on conflict (list_id, address, entry) do nothing",
             params![list_id, address, entry, until],
         )?;
-        self.one(
+        self.read().one(
             "select count(*) from recent_post where list_id = ?1 and address = ?2",
             params![list_id, address],
             |row| row.get(0),

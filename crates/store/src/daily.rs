@@ -138,7 +138,7 @@ mod tests {
             })
             .unwrap();
         let numbers = |id: Option<ListId>| -> Vec<(Count, u64)> {
-            let daily = store.daily(id, "2000-01-01").unwrap();
+            let daily = store.read().daily(id, "2000-01-01").unwrap();
             daily.into_iter().map(|daily| (daily.count, daily.number)).collect()
         };
         assert_eq!(
@@ -146,7 +146,7 @@ mod tests {
             [(Count::Joined, 2), (Count::Left, 1), (Count::Posts, 4)]
         );
         assert!(numbers(None).contains(&(Count::Posts, 6)));
-        assert_eq!(store.daily(None, "9999-01-01").unwrap(), []);
+        assert_eq!(store.read().daily(None, "9999-01-01").unwrap(), []);
         assert_eq!(store.write(|tx| tx.forget_daily("9999-01-01")).unwrap(), 4);
     }
 }

@@ -174,7 +174,7 @@ impl Tx<'_> {
     pub fn member_again(&self, request: RequestId, how: &str, at: f64) -> Result<bool, StoreError> {
         let sql = "select list_id, address_key from decided_member where request_id = ?1";
         let found: Option<(ListId, String)> =
-            self.first(sql, params![request], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            self.read().first(sql, params![request], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let Some((list_id, key)) = found else { return Ok(false) };
         let restored = self.execute(
             &format!(

@@ -130,7 +130,7 @@ impl Tx<'_> {
         mut goes: impl FnMut(&[u8]) -> bool,
     ) -> Result<usize, StoreError> {
         let mut gone = Vec::new();
-        self.digest_posts(list_id, |post| -> Result<(), StoreError> {
+        self.read().digest_posts(list_id, |post| -> Result<(), StoreError> {
             if goes(&post.content) {
                 gone.push(post.id);
             }

@@ -72,7 +72,7 @@ mod tests {
             |name, expires_at| DnsAnswer { name, answer: format!("of {name}"), expires_at };
         let known = |now| -> Vec<String> {
             let names = ["a", "b", "c", "d"].into_iter();
-            names.filter_map(|name| store.dns_answer(name, now).unwrap()).collect()
+            names.filter_map(|name| store.read().dns_answer(name, now).unwrap()).collect()
         };
         let first = [answer("a", 10.0), answer("b", 20.0)];
         store.write(|tx| tx.keep_dns_answers(&first, 1.0)).unwrap();

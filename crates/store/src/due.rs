@@ -142,23 +142,23 @@ impl Read {
 impl Store {
     /// Where other hosts may give the jobs something to do, every job looks: the markers stay.
     pub(crate) fn keep_markers(&self) -> Result<(), StoreError> {
-        let jobs = Due::ALL.iter().filter(|job| self.is_shared() && job.is_daily());
-        let missing = jobs.filter(|job| !job.marker(self.site_dir()).exists());
-        missing.into_iter().try_for_each(|job| job.mark(self.site_dir()))
+        let jobs = Due::ALL.iter().filter(|job| self.read().is_shared() && job.is_daily());
+        let missing = jobs.filter(|job| !job.marker(self.read().site_dir()).exists());
+        missing.into_iter().try_for_each(|job| job.mark(self.read().site_dir()))
     }
 
     /// Puts a job's marker right: it is there exactly when the job has something to do. Nobody else
     /// writes meanwhile.
     pub fn settle_due(&self, job: Due) -> Result<(), StoreError> {
-        if self.is_shared() && job.is_daily() {
+        if self.read().is_shared() && job.is_daily() {
             return Ok(());
         }
         self.write(|tx| {
-            if tx.has_work(job)? {
+            if tx.read().has_work(job)? {
                 tx.note_due(job);
                 return Ok(());
             }
-            let marker = job.marker(tx.site_dir());
+            let marker = job.marker(tx.read().site_dir());
             remove_if_there(&marker).map_err(StoreError::io("remove", &marker))
         })
     }
@@ -220,7 +220,7 @@ mod tests {
             digest: false,
         };
         store.write(|tx| tx.add_member(&list, &new, 1.0, "")).unwrap();
-        let mut member = store.member(list.id, "a@x.example").unwrap().unwrap();
+        let mut member = store.read().member(list.id, "a@x.example").unwrap().unwrap();
         store.write(|tx| tx.update_member(list.id, &member, 1.0)).unwrap();
         assert!(!site.is_due(Due::Disabled));
         member.delivery = Delivery::ByBounce;
@@ -297,7 +297,7 @@ mod tests {
         for job in Due::ALL {
             store.settle_due(job).unwrap();
             assert_eq!(site.is_due(job), job.is_daily(), "{}", job.name());
-            assert!(!store.has_work(job).unwrap(), "{}", job.name());
+            assert!(!store.read().has_work(job).unwrap(), "{}", job.name());
         }
         let (home, other) = (home, tempfile::tempdir().unwrap());
         let (there, is_there) = Site::init_on(other.path(), "l.example", &server).unwrap();

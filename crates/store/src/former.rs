@@ -101,7 +101,7 @@ impl Tx<'_> {
         if name == list.name && host.eq_ignore_ascii_case(old_host) {
             return Err(StoreError::Setting(format!("the list is called {name} already")));
         }
-        if name != list.name && self.list(&name)?.is_some_and(|found| found.id != list.id) {
+        if name != list.name && self.read().list(&name)?.is_some_and(|found| found.id != list.id) {
             return Err(StoreError::ListExists(name));
         }
         self.check_addresses_are_free(&local, &host)?;
@@ -133,7 +133,7 @@ impl Tx<'_> {
         self.note_archive(&list.name);
         self.note_archive(&name);
         Due::ALL.iter().for_each(|&job| self.note_due(job));
-        let renamed = self.list_by_id(list.id)?;
+        let renamed = self.read().list_by_id(list.id)?;
         renamed
             .ok_or_else(|| StoreError::Setting(format!("there is no list {} any more", list.name)))
     }
@@ -144,10 +144,12 @@ impl Tx<'_> {
         let sql = "select list.name, list_setting.name, list_setting.value from list_setting
                    join list on list.id = list_setting.list_id where list_setting.name = ?1";
         for setting in NAMES_LISTS {
-            let rows: Vec<(String, String, String)> = self
-                .rows(sql, params![setting], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            let rows: Vec<(String, String, String)> =
+                self.read().rows(sql, params![setting], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })?;
             for (list, setting, _) in rows.iter().filter(|(.., value)| value.contains(&old)) {
-                let Some(found) = self.list(list)? else { continue };
+                let Some(found) = self.read().list(list)? else { continue };
                 let value = found.settings.get(setting).unwrap_or_default();
                 let renamed = |line: &str| match line.trim().eq_ignore_ascii_case(&old) {
                     true => format!("{new}\n"),
@@ -247,7 +249,7 @@ mod tests {
     }
 
     fn rename(store: &Store, list: &str, name: &str) -> Result<List, StoreError> {
-        let list = store.list(list).unwrap().unwrap();
+        let list = store.read().list(list).unwrap().unwrap();
         store.write(|tx| tx.rename_list(&list, name, "l.example"))
     }
 
@@ -262,22 +264,22 @@ mod tests {
                 )
             })
             .unwrap();
-        let id = store.list("tea").unwrap().unwrap().id;
+        let id = store.read().list("tea").unwrap().unwrap().id;
         let green = rename(&store, "tea", "Green").unwrap();
         assert_eq!((green.id, green.name.as_str()), (id, "green"));
         assert_eq!(green.settings.real_name, "Green");
         assert_eq!(green.settings.subject_prefix, "[Green] ");
         rename(&store, "green", "black").unwrap();
         for name in ["tea", "green", "black"] {
-            assert_eq!(store.list(name).unwrap().unwrap().name, "black", "{name}");
-            let found = store.list_by_address(name, "l.example").unwrap().unwrap();
+            assert_eq!(store.read().list(name).unwrap().unwrap().name, "black", "{name}");
+            let found = store.read().list_by_address(name, "l.example").unwrap().unwrap();
             assert_eq!(found.id, id);
         }
-        let accepted = store.list("milk").unwrap().unwrap().settings.accept_these_nonmembers;
+        let accepted = store.read().list("milk").unwrap().unwrap().settings.accept_these_nonmembers;
         assert_eq!(accepted, ["@black", "@net-admin", "a@x.example"]);
         rename(&store, "tea", "tea").unwrap();
-        assert_eq!(store.list("green").unwrap().unwrap().name, "tea");
-        assert_eq!(store.former_names(id).unwrap().len(), 2);
+        assert_eq!(store.read().list("green").unwrap().unwrap().name, "tea");
+        assert_eq!(store.read().former_names(id).unwrap().len(), 2);
     }
 
     #[test]
@@ -290,7 +292,7 @@ mod tests {
         let create = |name: &str| store.write(|tx| tx.create_list(name, "l.example", &[]));
         let refused = create("tea").unwrap_err().to_string();
         assert!(refused.contains("green"), "{refused}");
-        let id = store.list("green").unwrap().unwrap().id;
+        let id = store.read().list("green").unwrap().unwrap().id;
         assert!(store.write(|tx| tx.forget_former_name(id, "tea")).unwrap());
         assert!(!store.write(|tx| tx.forget_former_name(id, "milk")).unwrap());
         assert_ne!(create("tea").unwrap().id, id);
@@ -299,8 +301,10 @@ mod tests {
     #[test]
     fn members_are_copied_once_with_their_options_and_without_their_secrets() {
         let (_home, store) = store();
-        let (tea, milk) =
-            (store.list("tea").unwrap().unwrap(), store.list("milk").unwrap().unwrap());
+        let (tea, milk) = (
+            store.read().list("tea").unwrap().unwrap(),
+            store.read().list("milk").unwrap().unwrap(),
+        );
         let member = |address: &str| NewMember {
             address: address.to_owned(),
             real_name: "N".to_owned(),
@@ -315,9 +319,9 @@ mod tests {
             .unwrap();
         let copy = || store.write(|tx| tx.copy_members(tea.id, milk.id, 2.0, "copied")).unwrap();
         assert_eq!((copy(), copy()), (1, 0));
-        let copied = store.member(milk.id, "a@x.example").unwrap().unwrap();
+        let copied = store.read().member(milk.id, "a@x.example").unwrap().unwrap();
         assert!(copied.digest);
-        let said = store.consents("a@x.example").unwrap();
+        let said = store.read().consents("a@x.example").unwrap();
         assert!(said.iter().any(|act| act.list == "milk" && act.how == "copied"), "{said:?}");
     }
 }

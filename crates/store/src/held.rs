@@ -105,7 +105,7 @@ impl Tx<'_> {
             ],
         )?;
         let sql = format!("select {COLUMNS} from held_post where entry = ?1");
-        self.one(&sql, params![&post.entry], read)
+        self.read().one(&sql, params![&post.entry], read)
     }
 
     /// Forgets a held post, because it was decided on. False if that had happened before.

@@ -277,31 +277,31 @@ impl Store {
         site: &Site,
         may_refuse: &dyn Fn(&List) -> bool,
     ) -> Result<(), StoreError> {
-        if self.is_shared() {
+        if self.read().is_shared() {
             return self.settle_spare_index(site, may_refuse);
         }
         let Some(stamp) = site.stamp().filter(|stamp| stamp.is_settled()) else { return Ok(()) };
         let stamp = stamp.to_string();
-        if self.run(Db::generation)? == 0 {
+        if self.read().run(Db::generation)? == 0 {
             self.write(|tx| -> Result<(), StoreError> {
                 tx.note_lists();
                 Ok(())
             })?;
         }
-        let generation = self.run(Db::generation)?;
+        let generation = self.read().run(Db::generation)?;
         if self.has_index_of(generation, &stamp) {
             return Ok(());
         }
-        if !self.run(Db::show_generation)? {
+        if !self.read().run(Db::show_generation)? {
             return Ok(());
         }
         self.rehearse(|tx| {
             // A change of the lists since then stands in no file yet.
-            if tx.run(Db::generation)? != generation {
+            if tx.read().run(Db::generation)? != generation {
                 return Ok(());
             }
             let settings = IntakeSettings::of(site);
-            let lists = tx.lists_by_all_names()?;
+            let lists = tx.read().lists_by_all_names()?;
             match text(&lists, may_refuse, (generation, stamp, settings)) {
                 Some(text) => self.put_index(text.as_bytes()),
                 None => Ok(()),
@@ -316,15 +316,15 @@ impl Store {
     /// When the database fails.
     pub fn is_index_current(&self, site: &Site) -> Result<bool, StoreError> {
         match site.stamp() {
-            Some(stamp) if !self.is_shared() && stamp.is_settled() => {
-                Ok(self.has_index_of(self.run(Db::generation)?, &stamp.to_string()))
+            Some(stamp) if !self.read().is_shared() && stamp.is_settled() => {
+                Ok(self.has_index_of(self.read().run(Db::generation)?, &stamp.to_string()))
             }
             _ => Ok(false),
         }
     }
 
     fn has_index_of(&self, generation: i32, stamp: &str) -> bool {
-        IntakeIndex::read(self.site_dir()).is_ok_and(|IntakeIndex { header, .. }| {
+        IntakeIndex::read(self.read().site_dir()).is_ok_and(|IntakeIndex { header, .. }| {
             (header.schema, header.generation) == (migrate::newest(), generation)
                 && header.stamp == stamp
         })
@@ -337,13 +337,13 @@ impl Store {
         site: &Site,
         may_refuse: &dyn Fn(&List) -> bool,
     ) -> Result<(), StoreError> {
-        if spare_age(self.site_dir()).is_some_and(|age| age < RENEWED_AFTER) {
+        if spare_age(self.read().site_dir()).is_some_and(|age| age < RENEWED_AFTER) {
             return Ok(());
         }
-        let lists = self.look(|tx| tx.lists_by_all_names())?;
+        let lists = self.look(|tx| tx.read().lists_by_all_names())?;
         // Another host may have set one to want them.
         if lists.iter().any(List::gates_news) {
-            Due::GateNews.mark(self.site_dir())?;
+            Due::GateNews.mark(self.read().site_dir())?;
         }
         match text(&lists, may_refuse, (0, String::new(), IntakeSettings::of(site))) {
             Some(text) => self.put_index(text.as_bytes()),
@@ -352,7 +352,7 @@ impl Store {
     }
 
     fn put_index(&self, text: &[u8]) -> Result<(), StoreError> {
-        let path = self.site_dir().join(FILE);
+        let path = self.read().site_dir().join(FILE);
         let new = path.with_extension("index.new");
         let write = || {
             let mut options = OpenOptions::new();
@@ -412,16 +412,18 @@ impl Tx<'_> {
         }
         let mut random = [0; 4];
         getrandom::fill(&mut random).map_err(|error| {
-            StoreError::io("get random bytes for", self.path())(io::Error::other(error.to_string()))
+            StoreError::io("get random bytes for", self.read().path())(io::Error::other(
+                error.to_string(),
+            ))
         })?;
         let generation = i32::from_be_bytes(random) | 1;
-        self.run(|db| db.set_generation(generation))?;
-        let path = self.site_dir().join(FILE);
+        self.read().run(|db| db.set_generation(generation))?;
+        let path = self.read().site_dir().join(FILE);
         match fs::remove_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             // It must not come back with a power failure.
             removed => removed
-                .and_then(|()| File::open(self.site_dir())?.sync_all())
+                .and_then(|()| File::open(self.read().site_dir())?.sync_all())
                 .map_err(StoreError::io("remove", &path)),
         }
     }

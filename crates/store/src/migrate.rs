@@ -38,14 +38,14 @@ pub fn newest() -> i64 {
 
 /// Brings a database up to date, each step whole or not at all.
 pub fn up(store: &Store) -> Result<(), StoreError> {
-    if store.run(|db| Ok(db.is_known()))? {
+    if store.read().run(|db| Ok(db.is_known()))? {
         return Ok(());
     }
-    if number(store)? < newest() {
+    if number(store.read())? < newest() {
         steps(store)?;
     }
     store.keep_markers()?;
-    note_known(store)
+    note_known(store.read())
 }
 
 /// The next look in this process need not ask.
@@ -57,19 +57,19 @@ fn note_known(store: &Read) -> Result<(), StoreError> {
 }
 
 fn steps(store: &Store) -> Result<(), StoreError> {
-    store.run(Db::prepare_schema)?;
+    store.read().run(Db::prepare_schema)?;
     store.write(|tx| {
         // Another process may have been faster.
-        let done = usize::try_from(number(tx)?).unwrap_or(0);
+        let done = usize::try_from(number(tx.read())?).unwrap_or(0);
         if done > 0 {
             // What waits from before the markers were there: each job looks once.
             Due::ALL.iter().for_each(|&job| tx.note_due(job));
         }
         if done == 0 {
-            tx.run(Db::found_schema)?;
+            tx.read().run(Db::found_schema)?;
         }
         for (index, step) in STEPS.iter().enumerate().skip(done) {
-            tx.run(|db| {
+            tx.read().run(|db| {
                 db.run_step(step)?;
                 db.set_schema_number(index as i64 + 1)
             })?;

@@ -45,13 +45,13 @@ mod tests {
             store.write(|tx| tx.put_list("dev", &ListSettings::default(), &state)).unwrap().id
         };
         let list = put(None);
-        let now = || store.news_watermark(list).unwrap();
+        let now = || store.read().news_watermark(list).unwrap();
         assert_eq!(now(), None);
         put(Some(7));
         assert_eq!(now(), Some(7));
         store.write(|tx| tx.set_news_watermark(list, 9)).unwrap();
         put(Some(8));
         assert_eq!(now(), Some(9), "what has been passed on here is not passed on again");
-        assert_eq!(store.list_state(list).unwrap().unwrap().usenet_watermark, Some(9));
+        assert_eq!(store.read().list_state(list).unwrap().unwrap().usenet_watermark, Some(9));
     }
 }

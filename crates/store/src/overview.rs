@@ -171,7 +171,7 @@ mod tests {
             store.write(|tx| tx.create_list(name, host, &[owner.to_owned()])).unwrap();
         }
         store.write(|tx| tx.set_setting("tea", "description", "Grüne Blätter, 50%")).unwrap();
-        let tea = store.list("tea").unwrap().unwrap();
+        let tea = store.read().list("tea").unwrap().unwrap();
         let member = NewMember {
             address: "m@x.example".to_owned(),
             real_name: String::new(),
@@ -179,7 +179,7 @@ mod tests {
         };
         store.write(|tx| tx.add_member(&tea, &member, 1.0, "t")).unwrap();
         let names = |of: Glances<'_>| -> Vec<String> {
-            let found = store.glances(Glances { most: 50, ..of }).unwrap();
+            let found = store.read().glances(Glances { most: 50, ..of }).unwrap();
             found.into_iter().map(|list| list.name).collect()
         };
         assert_eq!(names(Glances::default()), ["a_b", "axb", "dev", "tea"]);
@@ -188,15 +188,16 @@ mod tests {
         assert_eq!(names(Glances { word: "anna@", ..Glances::default() }), ["axb", "dev"]);
         assert_eq!(names(Glances { word: "A_B", ..Glances::default() }), ["a_b"]);
         assert_eq!(names(Glances { word: "50%", ..Glances::default() }), ["tea"]);
-        let glance = store.glances(Glances { word: "tea", most: 1, ..Glances::default() }).unwrap();
+        let glance =
+            store.read().glances(Glances { word: "tea", most: 1, ..Glances::default() }).unwrap();
         assert_eq!((glance[0].members, glance[0].posts), (1, 0));
         assert_eq!(glance[0].owners, ["otto@x.example"]);
-        assert_eq!(store.hosts().unwrap().len(), 2);
+        assert_eq!(store.read().hosts().unwrap().len(), 2);
         for (host, is_known) in [("l.example", true), ("L.Example", true), ("other.example", false)]
         {
-            assert_eq!(store.has_host(host).unwrap(), is_known, "{host}");
+            assert_eq!(store.read().has_host(host).unwrap(), is_known, "{host}");
         }
-        let people = store.who_runs_lists().unwrap();
+        let people = store.read().who_runs_lists().unwrap();
         assert_eq!(people["anna@x.example"].owns, ["axb", "dev"]);
     }
 }

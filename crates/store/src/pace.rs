@@ -91,7 +91,7 @@ impl Tx<'_> {
         back_off: BackOff,
     ) -> Result<f64, StoreError> {
         let sql = format!("select {COLUMNS} from slow_domain where domain = ?1");
-        let known = self.first(&sql, params![domain], read)?;
+        let known = self.read().first(&sql, params![domain], read)?;
         let (failures, since) =
             known.as_ref().map_or((0, now), |known| (known.failures, known.since));
         let is_repeated = known.as_ref().is_some_and(|known| {
@@ -143,7 +143,7 @@ impl Tx<'_> {
             "delete from paced_part where name = ?1 and (last_at <= ?2 or last_at > ?3)",
             params![name, now - period, now + SLACK],
         )?;
-        let parts = self.rows(
+        let parts = self.read().rows(
             "select began, sent, unreported, last_at from paced_part where name = ?1 order by last_at",
             params![name],
             |row| {
@@ -253,14 +253,14 @@ mod tests {
             assert_eq!(put_off(180.0), 240.0);
             assert_eq!(put_off(420.0), 400.0);
             assert_eq!(put_off(820.0), 400.0);
-            let known = store.slow_domains().unwrap();
+            let known = store.read().slow_domains().unwrap();
             assert_eq!((known[0].failures, known[0].since), (5, 0.0));
             // The clock went back by a year.
             assert_eq!(put_off(-3e7), 400.0);
             store.write(|tx| tx.takes_mail("slow.example")).unwrap();
             assert_eq!(put_off(5000.0), 60.0);
             assert_eq!(store.write(|tx| tx.forget_slow_domains(9000.0)).unwrap(), 1);
-            assert_eq!(store.slow_domains().unwrap(), []);
+            assert_eq!(store.read().slow_domains().unwrap(), []);
         });
     }
 

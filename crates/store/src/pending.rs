@@ -228,7 +228,7 @@ impl Tx<'_> {
 
     /// Takes a request that still waits at `now`, for good.
     pub fn take_pending(&self, cookie: &str, now: f64) -> Result<Option<Pending>, StoreError> {
-        let pending = self.pending(cookie, now)?;
+        let pending = self.read().pending(cookie, now)?;
         if pending.is_some() {
             self.execute("delete from pending where cookie = ?1", params![cookie])?;
         }

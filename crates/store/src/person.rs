@@ -173,7 +173,9 @@ impl Tx<'_> {
         for (table, column) in NAMING {
             erased.traces += self.unname(table, column, &key, &within)?;
         }
-        for found in self.lists()?.iter().filter(|found| list.is_none_or(|id| id == found.id)) {
+        for found in
+            self.read().lists()?.iter().filter(|found| list.is_none_or(|id| id == found.id))
+        {
             erased.digests += self.drop_from_digest(found.id, |content| {
                 let message = Message::parse_header_of(content);
                 message.senders().iter().any(|sender| sender.eq_ignore_ascii_case(&key))
@@ -193,7 +195,7 @@ impl Tx<'_> {
         let found = format!(
             "select distinct {column} from {table} where instr(lower({column}), ?1) > 0{within}"
         );
-        let texts: Vec<String> = self.rows(&found, params![key], |row| row.get(0))?;
+        let texts: Vec<String> = self.read().rows(&found, params![key], |row| row.get(0))?;
         let change = format!("update {table} set {column} = ?2 where {column} = ?1{within}");
         let mut changed = 0;
         for text in texts {
@@ -208,7 +210,7 @@ impl Tx<'_> {
 impl Store {
     /// Writes the database anew, so that nothing that was deleted is left in its file or beside it.
     pub fn purge(&self) -> Result<(), StoreError> {
-        self.run(Db::purge)
+        self.read().run(Db::purge)
     }
 }
 

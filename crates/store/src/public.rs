@@ -171,16 +171,16 @@ impl Tx<'_> {
         if shown.is_empty() {
             return Ok(shown);
         }
-        let (lists, privates) = (self.list_names()?, self.private_archives()?);
-        let former = self.all_former_names()?;
+        let (lists, privates) = (self.read().list_names()?, self.read().private_archives()?);
+        let former = self.read().all_former_names()?;
         for (name, list) in &former {
             if shown.contains(list) && privates.contains(list) {
-                hide(self.site_dir(), name)?;
+                hide(self.read().site_dir(), name)?;
             }
         }
         for list in &shown {
             if !lists.contains(list) || privates.contains(list) {
-                hide(self.site_dir(), list)?;
+                hide(self.read().site_dir(), list)?;
             }
         }
         shown.retain(|list| lists.contains(list) && !privates.contains(list));
@@ -191,7 +191,7 @@ impl Tx<'_> {
 impl Store {
     /// The names that a list had before.
     fn names_before(&self, list: &str) -> Result<Vec<String>, StoreError> {
-        let former = self.all_former_names()?.into_iter();
+        let former = self.read().all_former_names()?.into_iter();
         Ok(former.filter(|(_, now)| now == list).map(|(name, _)| name).collect())
     }
 
@@ -208,9 +208,9 @@ impl Store {
         for list in lists {
             // The next run tries again.
             let show = || {
-                show_as(self.site_dir(), &list, &list)?;
+                show_as(self.read().site_dir(), &list, &list)?;
                 let before = self.names_before(&list)?;
-                before.iter().try_for_each(|name| show_as(self.site_dir(), name, &list))
+                before.iter().try_for_each(|name| show_as(self.read().site_dir(), name, &list))
             };
             if let Err(error) = show() {
                 tracing::warn!("the archive of {list} is not shown yet: {error}");
@@ -221,14 +221,14 @@ impl Store {
     /// Shows and hides the archives of all lists, and hides what belongs to no list. Only links that
     /// are wrong are touched.
     pub fn settle_archives(&self) -> Result<(), StoreError> {
-        let site = self.site_dir();
+        let site = self.read().site_dir();
         let linked = names_in(&public(site))?;
         if linked.is_empty() && names_in(&site.join("archives/private"))?.is_empty() {
             return Ok(());
         }
-        let privates = self.private_archives()?;
-        let lists: BTreeSet<String> = self.list_names()?.into_iter().collect();
-        let former = self.all_former_names()?;
+        let privates = self.read().private_archives()?;
+        let lists: BTreeSet<String> = self.read().list_names()?.into_iter().collect();
+        let former = self.read().all_former_names()?;
         for name in &linked {
             // A link to a whole mbox was somebody's wish (PUBLIC_MBOX), but for a private list's.
             let list = name.strip_suffix(".mbox").filter(|_| !lists.contains(name));
@@ -331,7 +331,7 @@ mod tests {
         fs::remove_file(&link).unwrap();
         fs::create_dir(&link).unwrap();
         set(&store, "open", "yes").unwrap_err();
-        assert!(!store.list("open").unwrap().unwrap().settings.archive_private);
+        assert!(!store.read().list("open").unwrap().unwrap().settings.archive_private);
     }
 
     #[test]

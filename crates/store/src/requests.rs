@@ -86,7 +86,7 @@ impl Tx<'_> {
             "select {COLUMNS} from held_request
              where list_id = ?1 and kind = ?2 and address = ?3"
         );
-        let held = self.one(&sql, params![list_id, kind, address], read)?;
+        let held = self.read().one(&sql, params![list_id, kind, address], read)?;
         Ok((held, updated == 0))
     }
 

@@ -16,13 +16,13 @@ impl Read {
 impl Tx<'_> {
     /// The key of that name; made at the first time it is asked for.
     pub fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {
-        if let Some(secret) = self.existing_secret(name)? {
+        if let Some(secret) = self.read().existing_secret(name)? {
             return Ok(secret);
         }
         let mut secret = vec![0; LENGTH];
         getrandom::fill(&mut secret).map_err(|error| StoreError::Io {
             action: "get random bytes for",
-            path: self.path().to_owned(),
+            path: self.read().path().to_owned(),
             source: error.into(),
         })?;
         self.execute("insert into secret (name, value) values (?1, ?2)", params![name, secret])?;

@@ -206,7 +206,7 @@ impl Tx<'_> {
 
     /// Uses up a link that signs somebody in: it is good once.
     pub fn take_sign_in(&self, token_hash: &str, now: f64) -> Result<Option<SignIn>, StoreError> {
-        let found = self.sign_in(token_hash, now)?;
+        let found = self.read().sign_in(token_hash, now)?;
         if found.is_some() {
             self.execute("delete from sign_in where token_hash = ?1", params![token_hash])?;
         }
@@ -253,14 +253,14 @@ mod tests {
         };
         for proof in &proofs {
             store.write(|tx| tx.begin_session("hash", &session)).unwrap();
-            let found = store.session("hash", 99.0).unwrap().unwrap();
+            let found = store.read().session("hash", 99.0).unwrap().unwrap();
             assert_eq!(found.proofs.len(), proofs.len());
             assert!(found.proofs.iter().all(|found| proofs.contains(&found.proof)));
-            assert_eq!(store.session("hash", 100.0).unwrap(), None);
-            assert_eq!(store.session("other", 99.0).unwrap(), None);
-            assert_eq!(store.sessions_with(proof, 99.0).unwrap(), [found]);
+            assert_eq!(store.read().session("hash", 100.0).unwrap(), None);
+            assert_eq!(store.read().session("other", 99.0).unwrap(), None);
+            assert_eq!(store.read().sessions_with(proof, 99.0).unwrap(), [found]);
             assert_eq!(store.write(|tx| tx.end_sessions_with(proof)).unwrap(), 1);
-            assert_eq!(store.session("hash", 99.0).unwrap(), None);
+            assert_eq!(store.read().session("hash", 99.0).unwrap(), None);
         }
     }
 
@@ -275,8 +275,8 @@ mod tests {
             expires_at: 10.0,
         };
         store.write(|tx| tx.add_sign_in("hash", &link, 1.0)).unwrap();
-        assert_eq!(store.sign_in("hash", 10.0).unwrap(), None);
-        assert_eq!(store.sign_in("hash", 9.0).unwrap().as_ref(), Some(&link));
+        assert_eq!(store.read().sign_in("hash", 10.0).unwrap(), None);
+        assert_eq!(store.read().sign_in("hash", 9.0).unwrap().as_ref(), Some(&link));
         let take = || store.write(|tx| tx.take_sign_in("hash", 9.0)).unwrap();
         assert_eq!(take(), Some(link));
         assert_eq!(take(), None);

@@ -176,13 +176,13 @@ mod tests {
             Config::load(&site.config_file()).unwrap().known_spammers,
             ["From: a", "From: b"]
         );
-        let changes = store.site_changes(None, 10).unwrap();
+        let changes = store.read().site_changes(None, 10).unwrap();
         assert_eq!(changes.len(), 2);
         assert!(changes.iter().all(|change| change.who == "anna" && change.via == "web"));
         let keep = changes.iter().find(|change| change.name == "trace.keep").unwrap();
         assert_eq!((keep.old_value.as_str(), keep.new_value.as_str()), ("30d", "7d"));
         site.change(&store, &right).unwrap();
-        assert_eq!(store.site_changes(None, 10).unwrap().len(), 2, "nothing has changed");
+        assert_eq!(store.read().site_changes(None, 10).unwrap().len(), 2, "nothing has changed");
         assert!(text().contains("# How long the trace"), "comments stay");
     }
 }

@@ -8,7 +8,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io;
-use std::ops::Deref;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +22,7 @@ pub struct Read {
     dir: PathBuf,
 }
 
-/// A site's database: a [`Read`], and transactions.
+/// A site's database: what can be asked ([`Store::read`]), and transactions.
 #[derive(Debug)]
 pub struct Store {
     read: Read,
@@ -31,8 +30,8 @@ pub struct Store {
     author: RefCell<Author>,
 }
 
-/// A transaction: everything that a [`Read`] can be asked, and what changes it. Nobody sees any of it
-/// before [`Store::write`] returns.
+/// A transaction: what changes things. What can be asked ([`Tx::read`]) is as it has been changed so
+/// far; nobody else sees any of it before [`Store::write`] returns.
 #[derive(Debug)]
 pub struct Tx<'s> {
     store: &'s Store,
@@ -50,22 +49,6 @@ pub struct Tx<'s> {
     pub(crate) posts: RefCell<BTreeMap<ListId, (i64, f64)>>,
     /// Lists whose next digest is due from so many bytes on.
     pub(crate) digests: RefCell<BTreeMap<ListId, i64>>,
-}
-
-impl Deref for Store {
-    type Target = Read;
-
-    fn deref(&self) -> &Read {
-        &self.read
-    }
-}
-
-impl Deref for Tx<'_> {
-    type Target = Read;
-
-    fn deref(&self) -> &Read {
-        &self.store.read
-    }
 }
 
 impl Read {
@@ -161,9 +144,14 @@ impl<'s> Tx<'s> {
         Tx { store, due, done, archives, lists, counts, posts, digests }
     }
 
+    /// What can be asked, as this transaction has left it so far.
+    pub fn read(&self) -> &Read {
+        self.store.read()
+    }
+
     /// Runs a statement that changes something; how many rows it changed.
     pub(crate) fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<usize, StoreError> {
-        self.run(|db| db.execute(sql, params))
+        self.read().run(|db| db.execute(sql, params))
     }
 
     /// Who changes things.
@@ -189,7 +177,7 @@ impl Store {
     /// Opens a site's database for reading only.
     pub fn open_read_only(site: &Site) -> Result<Store, StoreError> {
         let store = Store::of(site, false)?;
-        migrate::check(&store)?;
+        migrate::check(store.read())?;
         Ok(store)
     }
 
@@ -227,6 +215,11 @@ impl Store {
         })
     }
 
+    /// What can be asked.
+    pub fn read(&self) -> &Read {
+        &self.read
+    }
+
     /// Opens a site's database only to keep it open, for a process that stays. While nobody has it
     /// open its journal is merged into it and removed, and created again by the next process: four
     /// waits for the disk. When it cannot be opened, the process that needs it says so.
@@ -240,7 +233,7 @@ impl Store {
     /// Prepares for very much to be changed at once: up to so many bytes of pages stay in memory
     /// until the transaction ends, and are not written and read again and again.
     pub fn keep_in_memory(&self, bytes: i64) -> Result<(), StoreError> {
-        self.run(|db| db.keep_in_memory(bytes))
+        self.read().run(|db| db.keep_in_memory(bytes))
     }
 
     /// From here on it is this one who changes things, for the audit trail.
@@ -263,13 +256,13 @@ impl Store {
         tx.write_posts()?;
         tx.write_due_digests()?;
         for job in tx.due.take() {
-            job.mark(self.site_dir())?;
+            job.mark(self.read().site_dir())?;
         }
         // First of all: without it the next drain does the rest of what follows here.
         tx.forget_index()?;
         // What becomes private is hidden before, what becomes public is shown after.
         let shown = tx.hide_archives()?;
-        self.run(|_| transaction.commit())?;
+        self.read().run(|_| transaction.commit())?;
         self.show_archives(shown);
         for job in tx.done.take() {
             // A marker too many is put right by the job itself.
@@ -298,7 +291,7 @@ impl Store {
     }
 
     fn begin(&self, how: Begin) -> Result<Transaction<'_, Db>, StoreError> {
-        self.read.db.begin(how).map_err(|source| self.failed(source))
+        self.read.db.begin(how).map_err(|source| self.read.failed(source))
     }
 
     fn take_back<T, E: From<StoreError>>(
@@ -308,7 +301,7 @@ impl Store {
     ) -> Result<T, E> {
         let transaction = self.begin(how)?;
         let value = work(&Tx::new(self));
-        self.run(|_| transaction.rollback())?;
+        self.read.run(|_| transaction.rollback())?;
         value
     }
 }

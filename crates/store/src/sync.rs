@@ -27,7 +27,7 @@ impl Tx<'_> {
     pub fn sync<'s>(&'s self, list: &'s List) -> Result<Sync<'s>, StoreError> {
         let columns = "address_key text primary key, domain text not null, address text not null, \
                        real_name text not null";
-        self.run(|db| db.make_temporary("wanted", columns))?;
+        self.read().run(|db| db.make_temporary("wanted", columns))?;
         Ok(Sync { tx: self, list })
     }
 }
@@ -70,9 +70,12 @@ impl Sync<'_> {
     ) -> Result<(), E> {
         let sql = format!("select address, real_name from {of} order by address_key");
         let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        self.tx.stream(&sql, params![self.list.id], read, |(address, name): (String, String)| {
-            each(&address, &name)
-        })
+        self.tx.read().stream(
+            &sql,
+            params![self.list.id],
+            read,
+            |(address, name): (String, String)| each(&address, &name),
+        )
     }
 
     /// Carries the changes out; new members get the list's options for new ones. `how` says who did
@@ -170,16 +173,16 @@ mod tests {
         assert_eq!(run(true), (expected, (1, 1)));
         assert_eq!(run(true), (Vec::new(), (0, 0)));
         let acts = |address: &str| {
-            let consents = store.consents(address).unwrap();
+            let consents = store.read().consents(address).unwrap();
             consents.into_iter().map(|consent| consent.act).collect::<Vec<_>>()
         };
         assert_eq!(acts("goes@x.example"), ["joined", "left"]);
         assert_eq!(acts("comes@x.example"), ["joined"]);
         assert_eq!(acts("stays@x.example"), ["joined"]);
-        assert_eq!(store.count_members(list.id).unwrap(), 2);
-        let stayed = store.member(list.id, "stays@x.example").unwrap().unwrap();
+        assert_eq!(store.read().count_members(list.id).unwrap(), 2);
+        let stayed = store.read().member(list.id, "stays@x.example").unwrap().unwrap();
         assert_eq!((stayed.address.as_str(), stayed.digest), ("Stays@x.example", true));
-        let came = store.member(list.id, "comes@x.example").unwrap().unwrap();
+        let came = store.read().member(list.id, "comes@x.example").unwrap().unwrap();
         assert_eq!((came.real_name.as_str(), came.digest), ("New", false));
         assert!(came.options.has(MemberOption::DontReceiveDuplicates));
     }

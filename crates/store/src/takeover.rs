@@ -248,15 +248,16 @@ impl Tx<'_> {
             params![name],
         )?;
         self.note_archive(name);
-        let id =
-            self.one("select id from list where name = ?1", params![name], |row| row.get(0))?;
+        let id = self
+            .read()
+            .one("select id from list where name = ?1", params![name], |row| row.get(0))?;
         for setting in ListSettings::names() {
             let value = settings.kept(setting);
             if value != defaults.kept(setting) {
                 self.keep_setting(id, setting, value)?;
             }
         }
-        let made = self.list(name)?;
+        let made = self.read().list(name)?;
         let made =
             made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))?;
         if made.gates_news() {
@@ -336,7 +337,8 @@ impl Tx<'_> {
         at: f64,
     ) -> Result<usize, StoreError> {
         let sql = "select address_key from member where list_id = ?1 and consent = ?2";
-        let keys: Vec<String> = self.rows(sql, params![list_id, consent], |row| row.get(0))?;
+        let keys: Vec<String> =
+            self.read().rows(sql, params![list_id, consent], |row| row.get(0))?;
         let mut removed = 0;
         for key in keys.iter().filter(|key| !keep(key)) {
             removed += usize::from(self.remove_member(list_id, key, how, at)?);

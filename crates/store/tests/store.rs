@@ -134,7 +134,7 @@ fn two_hosts_may_have_a_list_of_one_name() {
     let store = Store::open(&site).unwrap();
     list(&store, "info", "a.example");
     let at = |local: &str, domain: &str| {
-        store.list_by_address(local, domain).unwrap().map(|list| list.name)
+        store.read().list_by_address(local, domain).unwrap().map(|list| list.name)
     };
     assert_eq!(
         at("info", "elsewhere.example").as_deref(),
@@ -145,7 +145,7 @@ fn two_hosts_may_have_a_list_of_one_name() {
     assert_eq!(at("info", "a.example").as_deref(), Some("info"));
     assert_eq!(at("info", "b.example").as_deref(), Some("info@b.example"));
     assert_eq!(at("info", "elsewhere.example"), None);
-    assert_eq!(store.list("info@b.example").unwrap().unwrap().address(), "info@b.example");
+    assert_eq!(store.read().list("info@b.example").unwrap().unwrap().address(), "info@b.example");
 }
 
 #[test]
@@ -154,9 +154,9 @@ fn settings_are_kept_and_a_default_is_not_stored() {
     let store = Store::open(&site).unwrap();
     list(&store, "dev", "h.example");
     store.write(|tx| tx.set_setting("dev", "max_message_size", "7")).unwrap();
-    assert_eq!(store.list("dev").unwrap().unwrap().settings.max_message_size, 7);
+    assert_eq!(store.read().list("dev").unwrap().unwrap().settings.max_message_size, 7);
     store.write(|tx| tx.set_setting("dev", "max_message_size", "40")).unwrap();
-    assert_eq!(store.list("dev").unwrap().unwrap().settings.max_message_size, 40);
+    assert_eq!(store.read().list("dev").unwrap().unwrap().settings.max_message_size, 40);
     let error = store.write(|tx| tx.set_setting("dev", "nonsense", "1")).unwrap_err();
     assert!(matches!(error, StoreError::Setting(_)));
 }
@@ -168,16 +168,20 @@ fn a_member_is_known_in_any_case_and_added_once() {
     let dev = list(&store, "dev", "h.example");
     assert_eq!(add(&store, &dev, "Anna@example.org"), Added::Added);
     assert_eq!(add(&store, &dev, "anna@example.org"), Added::AlreadyMember);
-    let mut anna = store.member(dev.id, "ANNA@example.org").unwrap().unwrap();
+    let mut anna = store.read().member(dev.id, "ANNA@example.org").unwrap().unwrap();
     assert_eq!(anna.address, "Anna@example.org");
     assert!(anna.options.has(MemberOption::DontReceiveDuplicates));
     anna.delivery = Delivery::ByUser;
     store.write(|tx| tx.update_member(dev.id, &anna, 5.0)).unwrap();
     assert!(
-        store.recipients(dev.id, Audience::Regular { issue: None }, None, 10).unwrap().is_empty()
+        store
+            .read()
+            .recipients(dev.id, Audience::Regular { issue: None }, None, 10)
+            .unwrap()
+            .is_empty()
     );
     assert!(store.write(|tx| tx.remove_member(dev.id, "anna@EXAMPLE.org", "by me", 2.0)).unwrap());
-    assert!(!store.is_member(dev.id, "anna@example.org").unwrap());
+    assert!(!store.read().is_member(dev.id, "anna@example.org").unwrap());
 }
 
 #[test]
@@ -189,7 +193,7 @@ fn members_are_found_by_any_part_of_address_or_name_in_any_script() {
     addresses.iter().for_each(|address| assert_eq!(add(&store, &dev, address), Added::Added));
     let found = |text: &str, after: &str, most: u32| -> Vec<String> {
         let after = AddressKey::of(after);
-        let (members, end) = store.find_members(dev.id, text, &after, most).unwrap();
+        let (members, end) = store.read().find_members(dev.id, text, &after, most).unwrap();
         assert_eq!(end, None, "all were looked through");
         members.into_iter().map(|member| member.address).collect()
     };
@@ -212,7 +216,7 @@ fn a_list_goes_with_everything_that_is_its_own() {
     assert!(store.write(|tx| tx.delete_list("dev")).unwrap());
     assert!(!store.write(|tx| tx.delete_list("dev")).unwrap());
     let again = list(&store, "dev", "h.example");
-    assert_eq!(store.count_members(again.id).unwrap(), 0);
+    assert_eq!(store.read().count_members(again.id).unwrap(), 0);
 }
 
 #[test]
@@ -233,9 +237,9 @@ fn a_post_is_held_once_however_often_its_entry_is_processed() {
     let first = store.write(|tx| tx.hold(&post, b"bytes")).unwrap();
     let second = store.write(|tx| tx.hold(&post, b"other")).unwrap();
     assert_eq!((&first, &first.post), (&second, &post));
-    assert_eq!(store.held_posts(dev.id).unwrap(), std::slice::from_ref(&first));
-    assert_eq!(store.held_by_cookie("c0ffee").unwrap().as_ref(), Some(&first));
-    assert_eq!(store.held_content(first.id).unwrap().as_deref(), Some(&b"bytes"[..]));
+    assert_eq!(store.read().held_posts(dev.id).unwrap(), std::slice::from_ref(&first));
+    assert_eq!(store.read().held_by_cookie("c0ffee").unwrap().as_ref(), Some(&first));
+    assert_eq!(store.read().held_content(first.id).unwrap().as_deref(), Some(&b"bytes"[..]));
     let event = BounceEvent {
         list_id: dev.id,
         address: "a@example.org".to_owned(),
@@ -251,10 +255,10 @@ fn a_post_is_held_once_however_often_its_entry_is_processed() {
     for _ in 0..2 {
         store.write(|tx| tx.add_bounce_event(&event)).unwrap();
     }
-    assert_eq!(store.bounce_events(dev.id).unwrap(), std::slice::from_ref(&event));
-    assert_eq!(store.bounce_events_of_entry("1.0+a").unwrap(), [event]);
-    assert_eq!(store.count_bounced(dev.id, BounceKind::Permanent, 0.5).unwrap(), 1);
-    assert_eq!(store.count_bounced(dev.id, BounceKind::Permanent, 1.0).unwrap(), 0);
+    assert_eq!(store.read().bounce_events(dev.id).unwrap(), std::slice::from_ref(&event));
+    assert_eq!(store.read().bounce_events_of_entry("1.0+a").unwrap(), [event]);
+    assert_eq!(store.read().count_bounced(dev.id, BounceKind::Permanent, 0.5).unwrap(), 1);
+    assert_eq!(store.read().count_bounced(dev.id, BounceKind::Permanent, 1.0).unwrap(), 0);
     assert_eq!(store.write(|tx| tx.forget_bounces(2.0)).unwrap(), 1);
 }
 
@@ -271,16 +275,19 @@ fn bounces_of_a_member_are_forgotten_when_delivery_is_turned_on_again() {
         ..BounceState::default()
     };
     store.write(|tx| tx.set_bounce_state(dev.id, "ANNA@example.org", &state)).unwrap();
-    assert_eq!(store.bounce_state(dev.id, "anna@example.org").unwrap(), Some(state));
-    assert_eq!(store.bounce_state(dev.id, "bert@example.org").unwrap(), None);
-    assert_eq!(store.bouncing_members(dev.id).unwrap(), ["anna@example.org"]);
+    assert_eq!(store.read().bounce_state(dev.id, "anna@example.org").unwrap(), Some(state));
+    assert_eq!(store.read().bounce_state(dev.id, "bert@example.org").unwrap(), None);
+    assert_eq!(store.read().bouncing_members(dev.id).unwrap(), ["anna@example.org"]);
     for (delivery, left) in [(Delivery::ByBounce, 2.5), (Delivery::Enabled, 0.0)] {
-        let mut member = store.member(dev.id, "anna@example.org").unwrap().unwrap();
+        let mut member = store.read().member(dev.id, "anna@example.org").unwrap().unwrap();
         member.delivery = delivery;
         store.write(|tx| tx.update_member(dev.id, &member, 2.0)).unwrap();
-        assert_eq!(store.bounce_state(dev.id, "anna@example.org").unwrap().unwrap().score, left);
+        assert_eq!(
+            store.read().bounce_state(dev.id, "anna@example.org").unwrap().unwrap().score,
+            left
+        );
     }
-    assert!(store.bouncing_members(dev.id).unwrap().is_empty());
+    assert!(store.read().bouncing_members(dev.id).unwrap().is_empty());
 }
 
 #[test]
@@ -292,7 +299,7 @@ fn a_change_that_fails_half_way_changes_nothing() {
         Err(StoreError::Setting("no".to_owned()))
     });
     assert!(failed.is_err());
-    assert!(store.list("dev").unwrap().is_none());
+    assert!(store.read().list("dev").unwrap().is_none());
 }
 
 #[test]
@@ -310,7 +317,7 @@ fn writers_at_the_same_time_wait_for_each_other() {
             });
         }
     });
-    assert_eq!(Store::open_read_only(&site).unwrap().count_members(dev.id).unwrap(), 200);
+    assert_eq!(Store::open_read_only(&site).unwrap().read().count_members(dev.id).unwrap(), 200);
 }
 
 #[test]
@@ -358,7 +365,7 @@ proptest! {
         let mut streamed = Vec::new();
         let mut after = None;
         loop {
-            let fetched = store.recipients(dev.id, Audience::Regular { issue: None }, after.as_ref(), page).unwrap();
+            let fetched = store.read().recipients(dev.id, Audience::Regular { issue: None }, after.as_ref(), page).unwrap();
             let Some(last) = fetched.last() else { break };
             // A cursor survives being written down.
             after = Some(Cursor::from(last.clone().into_parts().1.to_string().as_str()));
@@ -399,7 +406,7 @@ fn a_secret_is_made_once_and_a_rehearsal_leaves_nothing_behind() {
     let (_home, site) = site();
     let store = Store::open(&site).unwrap();
     let rehearsed = store.rehearse(|tx| tx.secret("links")).unwrap();
-    assert_eq!(store.existing_secret("links").unwrap(), None);
+    assert_eq!(store.read().existing_secret("links").unwrap(), None);
     let secret = store.write(|tx| tx.secret("links")).unwrap();
     assert_eq!(secret.len(), 32);
     assert_ne!(secret, rehearsed);
@@ -421,8 +428,8 @@ fn answers_are_limited_by_grace_period() {
     let store = Store::open(&site).unwrap();
     let dev = list(&store, "dev", "h.example");
     store.write(|tx| tx.keep_quiet(dev.id, "admin", "A@x.example", 9.0)).unwrap();
-    assert_eq!(store.quiet_until(dev.id, "admin", "a@X.example").unwrap(), 9.0);
-    assert_eq!(store.quiet_until(dev.id, "postings", "a@x.example").unwrap(), 0.0);
+    assert_eq!(store.read().quiet_until(dev.id, "admin", "a@X.example").unwrap(), 9.0);
+    assert_eq!(store.read().quiet_until(dev.id, "postings", "a@x.example").unwrap(), 0.0);
 }
 
 #[test]
@@ -453,8 +460,8 @@ fn a_pattern_problem_is_told_once_a_month_and_dns_answers_expire() {
         expires_at: 50.0,
     };
     store.write(|tx| tx.keep_dns_answers(&[answer], 40.0)).unwrap();
-    assert_eq!(store.dns_answer("_dmarc.x", 49.0).unwrap().as_deref(), Some("none"));
-    assert_eq!(store.dns_answer("_dmarc.x", 50.0).unwrap(), None);
+    assert_eq!(store.read().dns_answer("_dmarc.x", 49.0).unwrap().as_deref(), Some("none"));
+    assert_eq!(store.read().dns_answer("_dmarc.x", 50.0).unwrap(), None);
 }
 
 #[test]
@@ -465,5 +472,5 @@ fn a_post_waits_once_for_the_digest() {
     for entry in ["1", "1", "2"] {
         store.write(|tx| tx.add_to_digest(&dev, entry, 1.0, b"12345")).unwrap();
     }
-    assert_eq!(store.digest_size(dev.id).unwrap(), (2, 10));
+    assert_eq!(store.read().digest_size(dev.id).unwrap(), (2, 10));
 }

@@ -99,7 +99,7 @@ impl Export<'_> {
         // Mailman's own: other users must not list it.
         let private = make_dir(&self.to.join("archives/private"))?;
         set_mode(&private, 0o2771)?;
-        let lists = self.target.store.lists()?;
+        let lists = self.target.store.read().lists()?;
         let names = self.names(&lists);
         let named = || lists.iter().filter_map(|list| Some((list, names.get(&list.id)?.as_str())));
         for (index, (list, name)) in named().enumerate() {
@@ -163,7 +163,7 @@ impl Export<'_> {
     /// Passwords of the site, texts and archives; those of lists with Mailman's names.
     fn site(&mut self, names: &BTreeMap<&str, &str>) -> Result<(), TakeoverError> {
         for (role, file) in [("admin", "adm.pw"), ("creator", "creator.pw")] {
-            match self.target.store.site_password(role)? {
+            match self.target.store.read().site_password(role)? {
                 Some(hash) if is_sha1(&hash) => {
                     let path = self.to.join("data").join(file);
                     write(&path, format!("{hash}\n").as_bytes())?;

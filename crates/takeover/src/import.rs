@@ -151,7 +151,7 @@ impl Import<'_> {
 
     /// Whether a source was already imported in its current state.
     fn is_unchanged(&self, source: &str, fingerprint: &str) -> Result<bool, TakeoverError> {
-        let known = self.target.store.imported(source)?;
+        let known = self.target.store.read().imported(source)?;
         Ok(known.is_some_and(|known| known.fingerprint == fingerprint))
     }
 }

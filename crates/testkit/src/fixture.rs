@@ -57,7 +57,7 @@ impl Fixture {
         let new =
             NewMember { address: address.to_owned(), real_name: String::new(), digest: false };
         self.write(|tx| tx.add_member(&list, &new, 1.0, "test").map(drop));
-        let mut member = self.store.member(list.id, address).unwrap().unwrap();
+        let mut member = self.store.read().member(list.id, address).unwrap().unwrap();
         member.options = MemberOptions::from_bits(0);
         for option in options {
             member.options = member.options.with(*option, true);
@@ -67,7 +67,7 @@ impl Fixture {
 
     /// A list as it is now.
     pub fn get(&self, list: &str) -> List {
-        self.store.list(list).unwrap().unwrap()
+        self.store.read().list(list).unwrap().unwrap()
     }
 
     /// Changes the store.

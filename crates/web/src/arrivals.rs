@@ -110,7 +110,7 @@ fn sorted(seat: &Seat<Owns>, people: Vec<Person>) -> Result<Sorted, StoreError> 
         let registry = Registry::new(&seat.app.site, tx, &seat.list, origin(seat));
         let (mut new, mut already, mut banned) = (Vec::new(), Vec::new(), Vec::new());
         for person in people {
-            if seat.store.is_member(seat.list.id, &person.address)? {
+            if seat.store.read().is_member(seat.list.id, &person.address)? {
                 already.push(person.address);
             } else if let Some(ban) = registry.ban(&person.address) {
                 banned.push(

@@ -11,7 +11,7 @@ use axum::response::Response;
 use dormouse_mail::date;
 use dormouse_membership::account::{Power, Standing};
 use dormouse_spool::clock;
-use dormouse_store::{Count, Daily, DomainReturns, ListId, Store};
+use dormouse_store::{Count, Daily, DomainReturns, ListId, Read};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -211,7 +211,7 @@ fn since() -> String {
     date::day(SystemTime::now() - Duration::from_secs((DAYS as u64 - 1) * SECONDS_A_DAY))
 }
 
-fn returns(store: &Store, list: Option<ListId>) -> Result<Vec<DomainReturns>, Problem> {
+fn returns(store: &Read, list: Option<ListId>) -> Result<Vec<DomainReturns>, Problem> {
     let since = clock::seconds() - (DAYS as u64 * SECONDS_A_DAY) as f64;
     let mut returns = store.returns_by_domain(list, since)?;
     returns.truncate(DOMAINS);
@@ -235,21 +235,21 @@ fn show(
 }
 
 fn of_list(seat: &Seat<Moderates>) -> Result<Response, Problem> {
-    let counted = seat.store.daily(Some(seat.list.id), &since())?;
-    let members = seat.store.count_members(seat.list.id)?;
+    let counted = seat.store.read().daily(Some(seat.list.id), &since())?;
+    let members = seat.store.read().count_members(seat.list.id)?;
     let days = days(counted, members, SystemTime::now());
     let is_owner = matches!(seat.standing(Power::Owner), Standing::Has);
-    let returns = is_owner.then(|| returns(&seat.store, Some(seat.list.id))).transpose()?;
+    let returns = is_owner.then(|| returns(seat.store.read(), Some(seat.list.id))).transpose()?;
     Ok(show(seat.frame(), seat.name(), seat.place("admin"), days, returns))
 }
 
 fn of_site(room: &Room<RunsSite>) -> Result<Response, Problem> {
-    let counted = room.store.daily(None, &since())?;
-    let members = room.store.count_all_members()?;
+    let counted = room.store.read().daily(None, &since())?;
+    let members = room.store.read().count_all_members()?;
     let days = days(counted, members, SystemTime::now());
     let frame = room.frame();
     let title = frame.say("All lists").to_string();
-    Ok(show(frame, title, room.place("site"), days, Some(returns(&room.store, None)?)))
+    Ok(show(frame, title, room.place("site"), days, Some(returns(room.store.read(), None)?)))
 }
 
 #[cfg(test)]

@@ -175,7 +175,7 @@ fn said(desk: &mut Desk, confirmed: Confirmed) -> Result<Response, Problem> {
             // Two people who share a computer must not share a session.
             let key = AddressKey::of(&address);
             desk.account = desk.account.take().filter(|known| known.addresses().any(|a| *a == key));
-            let proved = account::by_link(&desk.store, &desk.list, &address)?;
+            let proved = account::by_link(desk.store.read(), &desk.list, &address)?;
             signin::admit(desk, proved)?;
             let account = desk.account.as_ref().ok_or(Problem::StaleForm)?;
             return session::keep(&desk.visitor, account, page::see_other(&desk.place("options")));
@@ -185,7 +185,7 @@ fn said(desk: &mut Desk, confirmed: Confirmed) -> Result<Response, Problem> {
 }
 
 fn held(desk: &Desk, cookie: &str) -> Result<Option<Held>, Problem> {
-    let held = desk.store.held_by_cookie(&cookie.to_lowercase())?;
+    let held = desk.store.read().held_by_cookie(&cookie.to_lowercase())?;
     Ok(held.filter(|held| held.post.list_id == desk.list.id))
 }
 

@@ -190,7 +190,7 @@ fn remove_form(seat: &Seat<Owns>, problem: String) -> Result<Response, Problem> 
         address: seat.list.address(),
         action: seat.place("rmlist"),
         back: seat.place("admin"),
-        going: lists::going(&seat.app.site, &seat.store, &seat.list)?,
+        going: lists::going(&seat.app.site, seat.store.read(), &seat.list)?,
         problem,
     };
     let status =

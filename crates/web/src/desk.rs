@@ -78,7 +78,7 @@ pub async fn pace(app: &Arc<App>, visitor: &Visitor) {
     let (work, network) = (Arc::clone(app), visitor.network.clone());
     let wait = tokio::task::spawn_blocking(move || {
         let store = Store::open_read_only(&work.site)?;
-        login::pace(&store, work.site.config(), &network, clock::seconds())
+        login::pace(store.read(), work.site.config(), &network, clock::seconds())
     });
     match wait.await {
         Ok(Ok(wait)) if !wait.is_zero() => tokio::time::sleep(wait).await,
@@ -277,9 +277,9 @@ impl Desk {
         let account = session::account(&store, visitor)?;
         admit(account.as_ref())?;
         let name = name.to_lowercase();
-        let list = match store.list_by_address(&name, &visitor.host)? {
+        let list = match store.read().list_by_address(&name, &visitor.host)? {
             Some(list) => list,
-            None => store.list(&name)?.ok_or(Problem::NoSuchList)?,
+            None => store.read().list(&name)?.ok_or(Problem::NoSuchList)?,
         };
         Desk::new(app, store, list, visitor, account)
     }
@@ -293,7 +293,7 @@ impl Desk {
         account: Option<Account>,
     ) -> Result<Desk, Problem> {
         let member = match &account {
-            Some(account) => account.member_of(&store, &list)?,
+            Some(account) => account.member_of(store.read(), &list)?,
             None => None,
         };
         let language = member
@@ -323,7 +323,7 @@ impl Desk {
 
     /// The site's key for links and forms.
     pub fn secret(&self) -> Result<Vec<u8>, StoreError> {
-        match self.store.existing_secret(membership::SECRET)? {
+        match self.store.read().existing_secret(membership::SECRET)? {
             // Reading does not wait for a writer.
             Some(secret) => Ok(secret),
             None => self.store.write(|tx| tx.secret(membership::SECRET)),
@@ -389,7 +389,7 @@ impl Desk {
     /// The visitor's membership.
     pub fn member(&self) -> Result<Option<Member>, StoreError> {
         match &self.account {
-            Some(account) => account.member_of(&self.store, &self.list),
+            Some(account) => account.member_of(self.store.read(), &self.list),
             None => Ok(None),
         }
     }

@@ -242,7 +242,7 @@ fn erase_own(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
 /// All data about the visitor's own address, as a file.
 fn export_own(room: &Room<Anybody>) -> Result<Response, Problem> {
     let address = own(room, room.asked.query.get("who"))?;
-    let known = room.store.person(&address)?;
+    let known = room.store.read().person(&address)?;
     let text = format!("{:#}\n", person::exported(&room.store, &address, &known)?);
     let headers = [
         (header::CONTENT_TYPE, "application/json"),

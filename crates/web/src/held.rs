@@ -172,7 +172,7 @@ fn with_desk<T>(
 
 fn follow(desk: &Desk<'_>, token: &str) -> Result<(List, Held, Action), Problem> {
     let (held, action) = desk.follow(token).map_err(Problem::Link)?;
-    let list = desk.store.list_by_id(held.post.list_id);
+    let list = desk.store.read().list_by_id(held.post.list_id);
     match list.map_err(|error| Problem::Run(error.into()))? {
         Some(list) => Ok((list, held, action)),
         None => Err(Problem::Link(LinkError::Decided(desk::DECIDED.to_owned()))),

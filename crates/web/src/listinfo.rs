@@ -111,7 +111,7 @@ async fn overview(State(app): State<Arc<App>>, Extension(visitor): Extension<Vis
             let config = app.site.config();
             let store = Store::open(&app.site)?;
             let account = session::account(&store, &visitor)?;
-            let lists = store.lists()?;
+            let lists = store.read().lists()?;
             let host = &visitor.host;
             // If several hosts have lists, each shows its own.
             let here = |list: &&List| list.settings.host_name == *host;

@@ -65,8 +65,8 @@ fn line(seat: &Seat<Moderates>) -> Result<Line, Problem> {
         name: seat.name(),
         url: seat.place("admin"),
         description: seat.list.settings.description.clone(),
-        members: store.count_members(id)?,
-        waiting: store.held_posts(id)?.len() + store.held_requests(id)?.len(),
+        members: store.read().count_members(id)?,
+        waiting: store.read().held_posts(id)?.len() + store.read().held_requests(id)?.len(),
     })
 }
 

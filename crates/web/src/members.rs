@@ -148,7 +148,7 @@ fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
     let page = MembersPage {
         frame: seat.frame(),
         list: seat.name(),
-        number: seat.store.count_members(seat.list.id)?,
+        number: seat.store.read().count_members(seat.list.id)?,
         query: query.to_owned(),
         members: found.into_iter().map(row).collect(),
         next,
@@ -179,7 +179,7 @@ fn find(seat: &Seat<Owns>, query: &str) -> Result<(Vec<Member>, Option<String>),
     let (place, percent) = (seat.place("members"), dormouse_archive::percent);
     let everywhere = format!("{place}?q={}&all=1", percent(query));
     if !query.is_empty() && !asked.has("all") {
-        let mut found = seat.store.members_beginning(id, query, &after, SHOWN + 1)?;
+        let mut found = seat.store.read().members_beginning(id, query, &after, SHOWN + 1)?;
         let has_more = found.len() > SHOWN as usize;
         found.truncate(SHOWN as usize);
         if let Some(last) = found.last() {
@@ -187,7 +187,7 @@ fn find(seat: &Seat<Owns>, query: &str) -> Result<(Vec<Member>, Option<String>),
             return Ok((found, Some(if has_more { next } else { everywhere })));
         }
     }
-    let (mut found, end) = seat.store.find_members(id, query, &after, SHOWN + 1)?;
+    let (mut found, end) = seat.store.read().find_members(id, query, &after, SHOWN + 1)?;
     let has_more = found.len() > SHOWN as usize;
     found.truncate(SHOWN as usize);
     let last = if has_more { found.last().map(|last| last.key.clone()) } else { end };
@@ -223,7 +223,7 @@ pub fn remove(seat: &Seat<Owns>, chosen: &[&str]) -> Result<u64, Problem> {
 
 /// The member of a page or form.
 fn member(seat: &Seat<Owns>, who: &str) -> Result<Option<Member>, StoreError> {
-    seat.store.member(seat.list.id, who)
+    seat.store.read().member(seat.list.id, who)
 }
 
 fn gone() -> Response {
@@ -245,9 +245,9 @@ fn one(seat: &Seat<Owns>) -> Result<Response, Problem> {
         "last" => frame.say("Nothing was changed: a list needs an owner.").to_string(),
         _ => String::new(),
     };
-    let state = seat.store.bounce_state(seat.list.id, &member.key)?.unwrap_or_default();
-    let bounces = seat.store.bounce_events_of(seat.list.id, &member.key, HISTORY as u32)?;
-    let acts = seat.store.consents(&member.key)?;
+    let state = seat.store.read().bounce_state(seat.list.id, &member.key)?.unwrap_or_default();
+    let bounces = seat.store.read().bounce_events_of(seat.list.id, &member.key, HISTORY as u32)?;
+    let acts = seat.store.read().consents(&member.key)?;
     let page = MemberPage {
         list: seat.name(),
         place: seat.place("members"),
@@ -333,7 +333,7 @@ fn is_named(addresses: &[String], address: &str) -> bool {
 fn save_roles(seat: &Seat<Owns>, address: &str, sent: &Sent) -> Result<bool, Problem> {
     Ok(seat.store.write(|tx| {
         // Read again: another owner may have changed them.
-        let Some(list) = tx.list(&seat.list.name)? else { return Ok(false) };
+        let Some(list) = tx.read().list(&seat.list.name)? else { return Ok(false) };
         let settings = &list.settings;
         let mut changes = Vec::new();
         for (role, named) in [("owner", &settings.owner), ("moderator", &settings.moderator)] {
@@ -433,7 +433,7 @@ fn joined(at: f64) -> String {
 
 /// Some members after an address as CSV lines, and the last one's address.
 fn piece(site: &Site, list: &List, after: &AddressKey) -> Result<(String, AddressKey), StoreError> {
-    let members = Store::open_read_only(site)?.members_after(list.id, after)?;
+    let members = Store::open_read_only(site)?.read().members_after(list.id, after)?;
     let last = members.last().map(|member| member.key.clone()).unwrap_or_default();
     let lines = members.iter().map(|member| {
         let yes = |on: bool| if on { "yes" } else { "no" };

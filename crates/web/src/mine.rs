@@ -99,7 +99,7 @@ fn memberships(room: &Room<Anybody>) -> Result<Vec<Memberships>, Problem> {
     let mut found: Vec<Memberships> = Vec::new();
     for proved in &room.account.session.proofs {
         let (address, ids) = match &proved.proof {
-            Proof::Address(address) => (address, room.store.lists_of(address)?),
+            Proof::Address(address) => (address, room.store.read().lists_of(address)?),
             Proof::Member(list, address) => (address, vec![*list]),
             _ => continue,
         };
@@ -110,8 +110,8 @@ fn memberships(room: &Room<Anybody>) -> Result<Vec<Memberships>, Problem> {
             if is_known {
                 continue;
             }
-            let Some(list) = room.store.list_by_id(id)? else { continue };
-            let Some(member) = room.store.member(id, address)? else { continue };
+            let Some(list) = room.store.read().list_by_id(id)? else { continue };
+            let Some(member) = room.store.read().member(id, address)? else { continue };
             let one = (room.desk(list)?, member);
             match found.iter_mut().find(|(known, _)| known == address) {
                 Some((_, desks)) => desks.push(one),

@@ -194,9 +194,14 @@ fn overview(
     let mut decided = Vec::new();
     for seat in seats {
         decided.extend(undo::undoable(seat, &frame)?);
-        let requests: Vec<Ask> =
-            seat.store.held_requests(seat.list.id)?.iter().map(|held| ask(&frame, held)).collect();
-        let held = seat.store.held_posts(seat.list.id)?;
+        let requests: Vec<Ask> = seat
+            .store
+            .read()
+            .held_requests(seat.list.id)?
+            .iter()
+            .map(|held| ask(&frame, held))
+            .collect();
+        let held = seat.store.read().held_posts(seat.list.id)?;
         more += held.len().saturating_sub(left);
         let mut senders: BTreeMap<AddressKey, Vec<Post>> = BTreeMap::new();
         let mut order = Vec::new();
@@ -246,7 +251,7 @@ fn ask(frame: &Frame, held: &HeldRequest) -> Ask {
 }
 
 fn post(frame: &Frame, desk: &Desk, base: &str, held: &Held) -> Result<Post, Problem> {
-    let entry = match desk.store.held_content_up_to(held.id, MOST_READ)? {
+    let entry = match desk.store.read().held_content_up_to(held.id, MOST_READ)? {
         // A post that cannot be read is shown without its text.
         Some(content) => Entry::from_bytes(&content, Path::new("a held post")).ok(),
         None => None,
@@ -269,8 +274,8 @@ fn post(frame: &Frame, desk: &Desk, base: &str, held: &Held) -> Result<Post, Pro
 
 /// The post of that number, if the visitor moderates its list.
 fn find(room: &Room<Anybody>, id: HeldId) -> Result<Option<(Seat<Moderates>, Held)>, Problem> {
-    let Some(held) = room.store.held(id)? else { return Ok(None) };
-    let Some(list) = room.store.list_by_id(held.post.list_id)? else { return Ok(None) };
+    let Some(held) = room.store.read().held(id)? else { return Ok(None) };
+    let Some(list) = room.store.read().list_by_id(held.post.list_id)? else { return Ok(None) };
     match room.seat(list) {
         Ok(seat) => Ok(Some((seat, held))),
         Err(Problem::NotYours) => Ok(None),
@@ -378,11 +383,12 @@ fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
             }
             Some(Named::Post(id)) => decide_post(room, id, verb, reason, &mut tally)?,
             Some(Named::Request(id)) => {
-                let Some(held) = room.store.held_request(id)? else {
+                let Some(held) = room.store.read().held_request(id)? else {
                     tally.late += 1;
                     continue;
                 };
-                let list = room.store.list_by_id(held.list_id)?.ok_or(Problem::NoSuchList)?;
+                let list =
+                    room.store.read().list_by_id(held.list_id)?.ok_or(Problem::NoSuchList)?;
                 decide_request(&room.seat(list)?, &held, verb, reason, &mut tally)?;
             }
             None => return Ok(not_understood()),

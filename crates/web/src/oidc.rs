@@ -46,7 +46,7 @@ pub fn name(app: &App) -> Option<String> {
 }
 
 fn secret(store: &Store) -> Result<Vec<u8>, StoreError> {
-    match store.existing_secret(membership::SECRET)? {
+    match store.read().existing_secret(membership::SECRET)? {
         Some(secret) => Ok(secret),
         None => store.write(|tx| tx.secret(membership::SECRET)),
     }

@@ -139,7 +139,7 @@ fn whose(desk: &Desk, address: &str) -> Result<Option<Subject>, Problem> {
         if desk.standing(Power::Owner) == Standing::MustShowAgain {
             return Err(session::sign_in(&desk.visitor, true));
         }
-        let member = desk.store.member(desk.list.id, address)?.ok_or(Refusal::NotMember)?;
+        let member = desk.store.read().member(desk.list.id, address)?.ok_or(Refusal::NotMember)?;
         return Ok(Some(Subject { member, is_own: false }));
     }
     Ok(own.map(|member| Subject { member, is_own: true }))
@@ -242,7 +242,7 @@ fn log_in(desk: &mut Desk, address: &str, password: &str) -> Result<Response, Pr
 fn show(desk: &Desk, subject: &Subject, said: Result<Text, Refusal>) -> Result<Response, Problem> {
     let address = &subject.member.address;
     // Read again after the change.
-    let member = desk.store.member(desk.list.id, address)?.ok_or(Refusal::NotMember)?;
+    let member = desk.store.read().member(desk.list.id, address)?.ok_or(Refusal::NotMember)?;
     let values = shown(&member);
     let value = |name: &str| values.iter().find(|(word, _)| *word == name).map_or("", |(_, on)| on);
     let went_wrong = said.is_err();
@@ -261,7 +261,7 @@ fn show(desk: &Desk, subject: &Subject, said: Result<Text, Refusal>) -> Result<R
         switches: SWITCHES
             .map(|(name, text)| Switch { name, text, on: value(name) == "on" })
             .into(),
-        topics: topics(&desk.list, &desk.store.topics(desk.list.id, address)?),
+        topics: topics(&desk.list, &desk.store.read().topics(desk.list.id, address)?),
         unmatched: member.options.has(MemberOption::ReceiveNonmatchingTopics),
         languages: desk.languages(&member.language),
         archive: desk.archive(),
@@ -344,8 +344,8 @@ fn changes(sent: &Sent) -> Vec<Change> {
 
 /// Repeats the changes on the member's other lists. A list that refuses one gets the others.
 fn save_elsewhere(desk: &Desk, address: &str, sent: &Sent) -> Result<(), Problem> {
-    for id in desk.store.lists_of(address)?.into_iter().filter(|id| *id != desk.list.id) {
-        let Some(list) = desk.store.list_by_id(id)? else { continue };
+    for id in desk.store.read().lists_of(address)?.into_iter().filter(|id| *id != desk.list.id) {
+        let Some(list) = desk.store.read().list_by_id(id)? else { continue };
         let store = Rc::clone(&desk.store);
         let other = Desk::new(&desk.app, store, list, &desk.visitor, desk.account.clone())?;
         for change in changes(sent) {

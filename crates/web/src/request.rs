@@ -48,9 +48,9 @@ fn follow(
     token: &str,
 ) -> Result<Result<(Desk, HeldRequest), Response>, Problem> {
     let store = Rc::new(Store::open(&app.site)?);
-    let Some(list) = requests::list_of(&store, token)? else {
+    let Some(list) = requests::list_of(store.read(), token)? else {
         // The list is found by the request; without it the message is that of a forged link.
-        return Ok(Err(gone(&requests::why_decided(&store, token)?)));
+        return Ok(Err(gone(&requests::why_decided(store.read(), token)?)));
     };
     let desk = Desk::new(app, store, list, visitor, None)?;
     let found = desk.act(|registry| Ok(registry.follow(token)))??;
@@ -133,7 +133,7 @@ fn carry_out(app: &Arc<App>, visitor: &Visitor, token: &str, answer: &Answer) ->
             }
         };
         if !desk.act(|registry| registry.decide(&held, &decision))?? {
-            return Ok(gone(&requests::why_decided(&desk.store, token)?));
+            return Ok(gone(&requests::why_decided(desk.store.read(), token)?));
         }
         Ok(page::spoken(desk.language, page::message(StatusCode::OK, say("Decided"), said)))
     };

@@ -97,10 +97,12 @@ fn look(desk: &Desk, after: &str) -> Result<Response, Problem> {
 }
 
 fn show(desk: &Desk, sees_hidden: bool, after: &str) -> Result<Response, Problem> {
-    let mut found = desk.store.members_after(desk.list.id, &AddressKey::of(after))?;
+    let mut found = desk.store.read().members_after(desk.list.id, &AddressKey::of(after))?;
     let last = found.last().map(|member| member.key.clone());
     let after = match last {
-        Some(last) if !desk.store.members_after(desk.list.id, &last)?.is_empty() => Some(last),
+        Some(last) if !desk.store.read().members_after(desk.list.id, &last)?.is_empty() => {
+            Some(last)
+        }
         _ => None,
     };
     found.retain(|member| sees_hidden || !member.options.has(MemberOption::ConcealSubscription));
@@ -116,7 +118,7 @@ fn show(desk: &Desk, sees_hidden: bool, after: &str) -> Result<Response, Problem
         frame: desk.frame_with("page-roster"),
         list: desk.name(),
         action: desk.place("roster"),
-        number: desk.store.count_members(desk.list.id)?,
+        number: desk.store.read().count_members(desk.list.id)?,
         groups: groups.into_iter().filter(|(_, members)| !members.is_empty()).collect(),
         sees_hidden,
         after,

@@ -130,7 +130,7 @@ impl<R: Rank> Room<R> {
     /// All lists on which the visitor has that rank, and whether some need a new proof.
     pub fn seats<S: Rank>(&self) -> Result<(Vec<Seat<S>>, bool), Problem> {
         let (mut seats, mut must_show_again) = (Vec::new(), false);
-        for list in self.store.lists()? {
+        for list in self.store.read().lists()? {
             match self.seat(list) {
                 Ok(seat) => seats.push(seat),
                 Err(Problem::SignIn(_)) => must_show_again = true,

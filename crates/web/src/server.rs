@@ -260,7 +260,7 @@ fn router(app: Arc<App>) -> Router {
 /// For monitoring: whether pages can be served.
 async fn health(State(app): State<Arc<App>>) -> Response {
     // A query is needed: opening a database server's store may not connect to it.
-    blocking(move || match Store::open(&app.site).and_then(|store| store.list_names()) {
+    blocking(move || match Store::open(&app.site).and_then(|store| store.read().list_names()) {
         Ok(_) => (page::headers(), "ok\n").into_response(),
         Err(error) => {
             tracing::error!("not healthy: {error}");

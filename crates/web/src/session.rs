@@ -18,7 +18,7 @@ fn cookie_name(visitor: &Visitor) -> &'static str {
 /// The visitor's account, if signed in.
 pub fn account(store: &Store, visitor: &Visitor) -> Result<Option<Account>, StoreError> {
     match visitor.cookie(cookie_name(visitor)).and_then(Token::parse) {
-        Some(token) => Account::open(store, token, clock::seconds()),
+        Some(token) => Account::open(store.read(), token, clock::seconds()),
         None => Ok(None),
     }
 }

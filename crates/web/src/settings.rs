@@ -402,7 +402,7 @@ fn choose_preset(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
 
 fn changes(seat: &Seat<Owns>) -> Result<Response, Problem> {
     let before = seat.asked.query.get("before").parse().ok();
-    let found = seat.store.setting_changes(seat.list.id, before, MOST_CHANGES)?;
+    let found = seat.store.read().setting_changes(seat.list.id, before, MOST_CHANGES)?;
     let last =
         found.last().map(|change| change.id).filter(|_| found.len() == MOST_CHANGES as usize);
     let frame = seat.frame();
@@ -446,7 +446,7 @@ pub fn line(frame: &Frame, change: SettingChange) -> Line {
 /// Restores the value that a setting had before a change.
 fn revert(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     let id = sent.get("revert").parse().unwrap_or(0);
-    let found = seat.store.setting_change(seat.list.id, id)?;
+    let found = seat.store.read().setting_change(seat.list.id, id)?;
     let Some(change) = found.filter(SettingChange::is_revertible) else {
         return Ok(page::not_found());
     };

@@ -261,7 +261,8 @@ async fn look(
         let shown = || -> Result<Response, Problem> {
             let store = Store::open(&app.site)?;
             let token = Token::parse(&token).ok_or(Refusal::Unknown)?;
-            let link = store.sign_in(&token.hash(), clock::seconds())?.ok_or(Refusal::Unknown)?;
+            let link =
+                store.read().sign_in(&token.hash(), clock::seconds())?.ok_or(Refusal::Unknown)?;
             let account = session::account(&store, &visitor)?;
             let is_other = account
                 .as_ref()
@@ -327,7 +328,7 @@ fn account_page(room: &Room<Anybody>) -> Result<Response, Problem> {
     let frame = room.frame();
     let words = |proof: &Proof| -> Result<String, Problem> {
         let name = |id: &ListId| -> Result<String, Problem> {
-            let list = room.store.list_by_id(*id)?;
+            let list = room.store.read().list_by_id(*id)?;
             Ok(list.map(|list| list.settings.real_name).unwrap_or_default())
         };
         let text = match proof {
@@ -370,7 +371,7 @@ fn line(room: &Room<Anybody>, session: &Session) -> Line {
 fn sessions(room: &Room<Anybody>) -> Result<Vec<Session>, Problem> {
     let mut sessions = vec![room.account.session.clone()];
     for proved in &room.account.session.proofs {
-        for session in room.store.sessions_with(&proved.proof, clock::seconds())? {
+        for session in room.store.read().sessions_with(&proved.proof, clock::seconds())? {
             if sessions.iter().all(|known| known.id != session.id) {
                 sessions.push(session);
             }

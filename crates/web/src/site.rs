@@ -82,7 +82,7 @@ fn overview(room: &Room<RunsSite>) -> Result<Response, Problem> {
     let query = &room.asked.query;
     let (word, host, after) = (query.get("q"), query.get("host"), query.get("after"));
     let most = SHOWN as u32 + 1;
-    let mut found = room.store.glances(Glances { word, host, after, most })?;
+    let mut found = room.store.read().glances(Glances { word, host, after, most })?;
     let more = found.len() > SHOWN;
     found.truncate(SHOWN);
     let last = found.last().filter(|_| more).map(|list| list.name.clone());
@@ -90,7 +90,7 @@ fn overview(room: &Room<RunsSite>) -> Result<Response, Problem> {
         let (word, host) = (percent(word), percent(host));
         format!("{}?q={word}&host={host}&after={}", room.place("site"), percent(&last))
     });
-    let hosts = room.store.hosts()?.into_iter().map(|(host, lists)| {
+    let hosts = room.store.read().hosts()?.into_iter().map(|(host, lists)| {
         let place = format!("{}?host={}", room.place("site"), percent(&host));
         (host, lists, place)
     });
@@ -125,7 +125,7 @@ fn people(room: &Room<RunsSite>) -> Result<Response, Problem> {
         };
         names.into_iter().map(place).collect()
     };
-    let found = room.store.who_runs_lists()?.into_iter();
+    let found = room.store.read().who_runs_lists()?.into_iter();
     let found = found.filter(|(address, _)| address.as_str() > after && address.contains(&word));
     let mut people: Vec<Person> = found
         .take(SHOWN + 1)
@@ -356,7 +356,7 @@ fn put(room: &Room<RunsSite>, changes: &[Change]) -> Result<(), StoreError> {
 
 fn changes(room: &Room<RunsSite>) -> Result<Response, Problem> {
     let before = room.asked.query.get("before").parse().ok();
-    let mut found = room.store.site_changes(before, MOST_CHANGES)?;
+    let mut found = room.store.read().site_changes(before, MOST_CHANGES)?;
     let last =
         found.last().map(|change| change.id).filter(|_| found.len() == MOST_CHANGES as usize);
     found.retain(|change| !is_secret(&change.name));
@@ -385,7 +385,7 @@ fn changes(room: &Room<RunsSite>) -> Result<Response, Problem> {
 fn revert(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
     let id = sent.get("revert").parse().unwrap_or(0);
     let is_mine = |change: &SettingChange| site_changes::is_for_pages(&change.name);
-    let Some(found) = room.store.site_change(id)?.filter(is_mine) else {
+    let Some(found) = room.store.read().site_change(id)?.filter(is_mine) else {
         return Ok(page::not_found());
     };
     let change = Change { name: found.name, old: found.new_value, new: found.old_value };

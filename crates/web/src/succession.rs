@@ -110,7 +110,7 @@ fn rename_form(
         back: seat.place("admin"),
         new: new.to_owned(),
         means,
-        former: seat.store.former_names(seat.list.id)?,
+        former: seat.store.read().former_names(seat.list.id)?,
         said,
         problem,
     };
@@ -176,7 +176,7 @@ fn copy_form(
         new: typed.map_or("", |typed| typed.get("new")).to_owned(),
         owners: typed.map_or(owners, |typed| typed.get("owners").to_owned()),
         members: typed.is_some_and(|typed| typed.has("members")),
-        count: seat.store.count_members(seat.list.id)?,
+        count: seat.store.read().count_members(seat.list.id)?,
         problem,
     };
     Ok(page::page(status(&page.problem), &page))

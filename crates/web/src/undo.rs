@@ -29,7 +29,7 @@ pub fn undoable(seat: &Seat<Moderates>, frame: &Frame) -> Result<Vec<Undoable>, 
         subject: subject(frame, &kept.held),
         what: frame.say(outcome(&kept.what)).to_string(),
     });
-    let requests = undo::undoable(&spool, &seat.store, &seat.list)?;
+    let requests = undo::undoable(&spool, seat.store.read(), &seat.list)?;
     let requests = requests.into_iter().map(|kept| Undoable {
         key: format!("r{}", kept.held.id),
         list: seat.name(),
@@ -52,10 +52,10 @@ fn outcome(what: &str) -> &'static str {
 pub fn request(room: &Room<Anybody>, id: RequestId) -> Result<bool, Problem> {
     let spool = Spool::new(room.app.site.qfiles());
     let since = clock::seconds() - dormouse_store::decided::UNDO;
-    let Some(kept) = room.store.decided_request(id, since)? else {
+    let Some(kept) = room.store.read().decided_request(id, since)? else {
         return Ok(false);
     };
-    let list = room.store.list_by_id(kept.held.list_id)?.ok_or(Problem::NoSuchList)?;
+    let list = room.store.read().list_by_id(kept.held.list_id)?.ok_or(Problem::NoSuchList)?;
     let origin = Origin::web(&room.visitor.address, &room.visitor.network);
     let is_undone = match room.seat::<Moderates>(list) {
         Ok(seat) => undo::undo(&spool, &seat.store, &seat.list, &kept, &origin)?,
@@ -71,10 +71,10 @@ pub fn post(room: &Room<Anybody>, id: HeldId) -> Result<bool, Problem> {
     let spool = Spool::new(room.app.site.qfiles());
     let moderators = desk::Desk { site: &room.app.site, spool: &spool, store: &room.store };
     let since = clock::seconds() - dormouse_store::decided::UNDO;
-    let Some(kept) = room.store.decided_post(id, since)? else {
+    let Some(kept) = room.store.read().decided_post(id, since)? else {
         return Ok(false);
     };
-    let list = room.store.list_by_id(kept.held.post.list_id)?.ok_or(Problem::NoSuchList)?;
+    let list = room.store.read().list_by_id(kept.held.post.list_id)?.ok_or(Problem::NoSuchList)?;
     let is_undone = match room.seat::<Moderates>(list) {
         Ok(seat) => moderators.undo(&seat.list, &kept)?,
         // The response does not show whether it is too late or not the visitor's list.

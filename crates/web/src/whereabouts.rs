@@ -106,7 +106,7 @@ fn show(
 
 fn of_list(seat: &Seat<Owns>) -> Result<Response, Problem> {
     let (id, recipient) = (seat.asked.query.get("id"), seat.asked.query.get("recipient"));
-    let former = seat.store.former_names(seat.list.id)?;
+    let former = seat.store.read().former_names(seat.list.id)?;
     let former = former.into_iter().map(|former| former.name);
     let names: Vec<String> = std::iter::once(seat.list.name.clone()).chain(former).collect();
     let story = find(&seat.app.site, id)?.of_list(&names);

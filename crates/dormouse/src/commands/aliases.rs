@@ -6,7 +6,7 @@ use crate::cli::{AliasesArgs, Mta, Receiver, WrapperCommand};
 use crate::failure::Failure;
 use crate::output;
 use dormouse_runners::intake::{self, Envelope};
-use dormouse_store::{List, Site, Store};
+use dormouse_store::{List, Read, Site, Store};
 use dormouse_takeover::aliases;
 use std::fs::{File, Permissions};
 use std::io::Write;
@@ -27,7 +27,7 @@ const USER: &str = "list";
 /// Prints or installs the MTA's configuration for the lists' mail.
 pub fn run(dir: &Path, args: AliasesArgs) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
-    let lists = store.lists_by_all_names()?;
+    let lists = store.read().lists_by_all_names()?;
     let receiver = receiver(&site, &args)?;
     if args.json {
         output::json(&aliases::entries(&lists, &receiver))?;
@@ -237,7 +237,7 @@ fn indexed_as(path: &Path) -> Option<String> {
 
 /// Updates the files that `dormouse aliases --install` wrote into the site's directory for Postfix,
 /// after a list was created or removed, and their indexes. Returns these files.
-pub fn refresh(site: &Site, store: &Store) -> Result<Vec<PathBuf>, Failure> {
+pub fn refresh(site: &Site, store: &Read) -> Result<Vec<PathBuf>, Failure> {
     let lists = store.lists_by_all_names()?;
     let mut written = Vec::new();
     let path = site.dir().join("aliases");
@@ -265,8 +265,8 @@ pub fn refresh(site: &Site, store: &Store) -> Result<Vec<PathBuf>, Failure> {
 
 /// The same, and prints what was written, or what is left to do for the MTA.
 pub fn refresh_and_say(site: &Site, store: &Store) -> Result<(), Failure> {
-    let written = refresh(site, store)?;
-    let lists = store.lists_by_all_names()?;
+    let written = refresh(site, store.read())?;
+    let lists = store.read().lists_by_all_names()?;
     for path in &written {
         output::line(format_args!("updated {}", path.display()))?;
     }

@@ -9,7 +9,7 @@ use dormouse_archive::{
 };
 use dormouse_runners::digest::take_out;
 use dormouse_store::archive_index::ArchiveIndex;
-use dormouse_store::{List, Site, Store};
+use dormouse_store::{List, Read, Site, Store};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::Path;
@@ -18,7 +18,7 @@ use sysexits::ExitCode;
 pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
     match command {
-        ArchiveCommand::Ls { json } => ls(&site, &store, json)?,
+        ArchiveCommand::Ls { json } => ls(&site, store.read(), json)?,
         ArchiveCommand::Search(args) => find(&site, &store, args)?,
         ArchiveCommand::Rebuild { list } => {
             for list in lists(&store, list)? {
@@ -26,7 +26,7 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
             }
         }
         ArchiveCommand::Import { list, file } => {
-            let list = find_list(&store, &list)?;
+            let list = find_list(store.read(), &list)?;
             let bar = Bar::new(&list.name);
             let reader = mbox::Reader::new(file.reader()?, file.path(), 0)?;
             let every = 0..=u64::MAX;
@@ -42,18 +42,18 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
             ))?;
         }
         ArchiveCommand::Export { list } => {
-            let list = find_list(&store, &list)?;
+            let list = find_list(store.read(), &list)?;
             mbox::copy(&Place::of(&site, &list.name).mbox(), &mut std::io::stdout().lock())?;
         }
         ArchiveCommand::Show { list, message_id } => {
-            let kept = source::kept(&site, &find_list(&store, &list)?, &message_id)?;
+            let kept = source::kept(&site, &find_list(store.read(), &list)?, &message_id)?;
             output::bytes(&kept)?;
         }
         ArchiveCommand::Redact { list, message_id, words } => {
-            redact(&site, &find_list(&store, &list)?, &message_id, &words)?;
+            redact(&site, &find_list(store.read(), &list)?, &message_id, &words)?;
         }
         ArchiveCommand::Rm { list, message_id } => {
-            let list = find_list(&store, &list)?;
+            let list = find_list(store.read(), &list)?;
             let waiting = take_out(&store, &list, &message_id)?;
             let removed = match Archive::open(&site, &list)?.remove(&message_id) {
                 Err(ArchiveError::NoSuchMessage { .. }) if waiting > 0 => Removed::default(),
@@ -105,8 +105,8 @@ fn redact(site: &Site, list: &List, message_id: &str, words: &[String]) -> Resul
 /// The list of that name, or all that have an archive.
 fn lists(store: &Store, name: Option<String>) -> Result<Vec<List>, Failure> {
     match name {
-        Some(name) => Ok(vec![find_list(store, &name)?]),
-        None => Ok(store.lists()?),
+        Some(name) => Ok(vec![find_list(store.read(), &name)?]),
+        None => Ok(store.read().lists()?),
     }
 }
 
@@ -139,7 +139,7 @@ struct Row {
     url: String,
 }
 
-fn ls(site: &Site, store: &Store, json: bool) -> Result<(), Failure> {
+fn ls(site: &Site, store: &Read, json: bool) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for list in store.lists()? {
         let place = Place::of(site, &list.name);
@@ -174,10 +174,10 @@ fn ls(site: &Site, store: &Store, json: bool) -> Result<(), Failure> {
 fn find(site: &Site, store: &Store, args: SearchArgs) -> Result<(), Failure> {
     let (lists, words): (_, Vec<String>) = if args.all {
         // Without a list, the first word is in the list's place.
-        (store.lists()?, args.list.into_iter().chain(args.query).collect())
+        (store.read().lists()?, args.list.into_iter().chain(args.query).collect())
     } else {
         let name = args.list.unwrap_or_default();
-        (vec![find_list(store, &name)?], args.query)
+        (vec![find_list(store.read(), &name)?], args.query)
     };
     let query = match words.as_slice() {
         [query] => query.clone(),

@@ -7,7 +7,7 @@ use crate::output::{self, Table};
 use dormouse_runners::bounces::jobs::{self, Which};
 use dormouse_spool::Spool;
 use dormouse_store::value::Value as _;
-use dormouse_store::{List, Site, SlowDomain, Store};
+use dormouse_store::{List, Read, Site, SlowDomain, Store};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ struct Rows {
 
 /// Prints bounces by receiving domain, as numbers of addresses and as shares of the members there, and
 /// which domains put mail off.
-pub fn rates(store: &Store, list: Option<&List>, days: u32, json: bool) -> Result<(), Failure> {
+pub fn rates(store: &Read, list: Option<&List>, days: u32, json: bool) -> Result<(), Failure> {
     let since = dormouse_spool::clock::seconds() - f64::from(days) * 86_400.0;
     let rows = store.returns_by_domain(list.map(|list| list.id), since)?;
     if json {
@@ -91,7 +91,7 @@ pub fn slow_domain(slow: &SlowDomain) -> String {
 
 /// Prints the members with bounces or without delivery, and every stored bounce.
 pub fn show(store: &Store, list: &List, json: bool) -> Result<(), Failure> {
-    let rows = Rows { members: members(store, list)?, bounces: events(store, list)? };
+    let rows = Rows { members: members(store.read(), list)?, bounces: events(store.read(), list)? };
     if json {
         return output::json(&rows);
     }
@@ -121,7 +121,7 @@ pub fn show(store: &Store, list: &List, json: bool) -> Result<(), Failure> {
     table.print()
 }
 
-fn members(store: &Store, list: &List) -> Result<Vec<MemberRow>, Failure> {
+fn members(store: &Read, list: &List) -> Result<Vec<MemberRow>, Failure> {
     let mut rows = Vec::new();
     for key in store.bouncing_members(list.id)? {
         let Some(member) = store.member(list.id, &key)? else { continue };
@@ -138,7 +138,7 @@ fn members(store: &Store, list: &List) -> Result<Vec<MemberRow>, Failure> {
     Ok(rows)
 }
 
-fn events(store: &Store, list: &List) -> Result<Vec<EventRow>, Failure> {
+fn events(store: &Read, list: &List) -> Result<Vec<EventRow>, Failure> {
     let row = |event: dormouse_store::BounceEvent| EventRow {
         address: event.address,
         kind: event.kind.write(),
@@ -155,9 +155,9 @@ fn events(store: &Store, list: &List) -> Result<Vec<EventRow>, Failure> {
 /// Reminds or removes members whose delivery is off.
 pub fn disabled(site: &Site, store: &Store, args: &DisabledArgs) -> Result<(), Failure> {
     let lists = if args.lists.is_empty() {
-        store.lists()?
+        store.read().lists()?
     } else {
-        args.lists.iter().map(|name| find_list(store, name)).collect::<Result<_, _>>()?
+        args.lists.iter().map(|name| find_list(store.read(), name)).collect::<Result<_, _>>()?
     };
     let which = Which { reasons: args.reasons(), force: args.force };
     let spool = Spool::new(site.qfiles());

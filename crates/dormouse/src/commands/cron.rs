@@ -29,7 +29,7 @@ pub fn run(dir: &Path, command: CronCommand) -> Result<ExitCode, Failure> {
             let unknown = || Failure::usage(format!("there is no job {}", args.name));
             let job = cron::job(&args.name).ok_or_else(unknown)?;
             for name in &args.lists {
-                find_list(&store, name)?;
+                find_list(store.read(), name)?;
             }
             let done = Clock { lists: &args.lists, ..clock }.run(job)?;
             if args.json {
@@ -93,7 +93,7 @@ fn ls(clock: &Clock<'_>, json: bool) -> Result<(), Failure> {
             job: job.name,
             when: job.timer().map(Schedule::in_words),
             due: job.is_due(clock.site) && !clock.is_over(job)?,
-            last: clock.store.last_run(job.name)?,
+            last: clock.store.read().last_run(job.name)?,
             last_is_impossible: clock.impossible_run(job)?.is_some(),
             about: job.absence().unwrap_or(job.about),
         });

@@ -214,8 +214,8 @@ fn post(site: &Site, bytes: &[u8]) -> Result<PostShown, Failure> {
 /// The outcome of each post, found by where it is now.
 fn fates(site: &Site, posts: &mut [PostShown]) -> Result<(), Failure> {
     let store = Store::open(site)?;
-    let held = match store.list(LIST)? {
-        Some(list) => store.held_posts(list.id)?,
+    let held = match store.read().list(LIST)? {
+        Some(list) => store.read().held_posts(list.id)?,
         None => Vec::new(),
     };
     let mails: Vec<Message> =

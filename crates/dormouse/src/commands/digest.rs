@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::output::{self, Table};
 use dormouse_runners::digest::{Press, take_out};
 use dormouse_spool::Spool;
-use dormouse_store::{List, Site, Store, StoreError};
+use dormouse_store::{List, Read, Site, Store, StoreError};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::path::Path;
@@ -16,7 +16,7 @@ pub fn run(dir: &Path, command: DigestCommand) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
     match command {
         DigestCommand::Send { lists, all, json } => {
-            let lists = if all { store.lists()? } else { named(&store, &lists)? };
+            let lists = if all { store.read().lists()? } else { named(&store, &lists)? };
             send(&site, &store, &lists, json)?;
         }
         DigestCommand::Bump { lists } => {
@@ -25,12 +25,12 @@ pub fn run(dir: &Path, command: DigestCommand) -> Result<ExitCode, Failure> {
                 lists.iter().try_for_each(|list| tx.bump_digest(list.id))
             })?;
             for list in &lists {
-                let volume = store.digest_state(list.id)?.volume;
+                let volume = store.read().digest_state(list.id)?.volume;
                 output::line(format_args!("{}: volume {volume} begins", list.name))?;
             }
         }
         DigestCommand::Rm { list, message_id } => {
-            let list = find_list(&store, &list)?;
+            let list = find_list(store.read(), &list)?;
             if take_out(&store, &list, &message_id)? == 0 {
                 let text =
                     format!("no post with that Message-ID waits for a digest of {}", list.name);
@@ -38,13 +38,13 @@ pub fn run(dir: &Path, command: DigestCommand) -> Result<ExitCode, Failure> {
             }
             output::line(format_args!("{}: it was taken out of the next digest", list.name))?;
         }
-        DigestCommand::Ls { json } => ls(&store, json)?,
+        DigestCommand::Ls { json } => ls(store.read(), json)?,
     }
     Ok(ExitCode::Ok)
 }
 
 fn named(store: &Store, names: &[String]) -> Result<Vec<List>, Failure> {
-    names.iter().map(|name| find_list(store, name)).collect()
+    names.iter().map(|name| find_list(store.read(), name)).collect()
 }
 
 fn send(site: &Site, store: &Store, lists: &[List], json: bool) -> Result<(), Failure> {
@@ -89,7 +89,7 @@ struct Row {
     periodic: bool,
 }
 
-fn ls(store: &Store, json: bool) -> Result<(), Failure> {
+fn ls(store: &Read, json: bool) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for list in store.lists()? {
         if !list.settings.digestable {

@@ -107,7 +107,7 @@ fn decide(
 }
 
 fn undo(desk: &Desk<'_>, list: &str, id: HeldId) -> Result<(), Failure> {
-    let list = find_list(desk.store, list)?;
+    let list = find_list(desk.store.read(), list)?;
     let kept = desk.undoable(&list)?.into_iter().find(|kept| kept.held.id == id);
     let is_undone = match &kept {
         Some(kept) => desk.undo(&list, kept)?,
@@ -133,7 +133,7 @@ fn say(done: &str, list: &List, held: &Held) -> Result<(), Failure> {
 
 /// The posts selected by the arguments.
 fn chosen(desk: &Desk<'_>, which: &HeldArgs) -> Result<(List, Vec<Held>), Failure> {
-    let list = find_list(desk.store, &which.list)?;
+    let list = find_list(desk.store.read(), &which.list)?;
     let filtered = which.filter.older_than.is_some() || which.filter.sender.is_some();
     if which.ids.is_empty() && !which.all && !filtered {
         return Err(Failure::usage(
@@ -142,7 +142,7 @@ fn chosen(desk: &Desk<'_>, which: &HeldArgs) -> Result<(List, Vec<Held>), Failur
     }
     let mut posts = Vec::new();
     if which.ids.is_empty() {
-        posts = desk.store.held_posts(list.id)?;
+        posts = desk.store.read().held_posts(list.id)?;
     }
     for &id in &which.ids {
         posts.push(find(desk, &which.list, id)?.1);
@@ -164,8 +164,8 @@ fn matches(filter: &HeldFilter, held: &Held) -> bool {
 }
 
 fn find(desk: &Desk<'_>, list: &str, id: HeldId) -> Result<(List, Held), Failure> {
-    let list = find_list(desk.store, list)?;
-    let held = desk.store.held(id)?.filter(|held| held.post.list_id == list.id);
+    let list = find_list(desk.store.read(), list)?;
+    let held = desk.store.read().held(id)?.filter(|held| held.post.list_id == list.id);
     match held {
         Some(held) => Ok((list, held)),
         None => {
@@ -176,12 +176,12 @@ fn find(desk: &Desk<'_>, list: &str, id: HeldId) -> Result<(List, Held), Failure
 
 fn ls(desk: &Desk<'_>, list: Option<&str>, filter: &HeldFilter, json: bool) -> Result<(), Failure> {
     let lists = match list {
-        Some(name) => vec![find_list(desk.store, name)?],
-        None => desk.store.lists()?,
+        Some(name) => vec![find_list(desk.store.read(), name)?],
+        None => desk.store.read().lists()?,
     };
     let mut rows = Vec::new();
     for list in lists {
-        let posts = desk.store.held_posts(list.id)?;
+        let posts = desk.store.read().held_posts(list.id)?;
         rows.extend(posts.into_iter().filter(|held| matches(filter, held)).map(|held| Row {
             list: list.name.clone(),
             id: held.id,

@@ -71,7 +71,7 @@ pub fn rehearse(
     how: &RehearsalArgs,
 ) -> Result<ExitCode, Failure> {
     let (site, store) = super::open(dir)?;
-    let list = super::find_list(&store, list)?;
+    let list = super::find_list(store.read(), list)?;
     let limit = site.config().intake_max_size.bytes();
     let message = intake::read_message(std::io::stdin().lock(), limit)?;
     let message = at.map_or_else(|| message.clone(), |at| scheduled(message.clone(), at));

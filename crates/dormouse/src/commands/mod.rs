@@ -43,7 +43,7 @@ use crate::failure::Failure;
 use crate::log;
 use crate::output;
 use dormouse_spool::Spool;
-use dormouse_store::{Author, List, Site, Store, owner};
+use dormouse_store::{Author, List, Read, Site, Store, owner};
 use std::path::Path;
 use std::sync::OnceLock;
 use sysexits::ExitCode;
@@ -157,7 +157,7 @@ fn init(
     if is_there {
         output::line(format_args!(
             "joined the site at {}, with a spool of this host's own",
-            store.path().display()
+            store.read().path().display()
         ))?;
         return Ok(ExitCode::Ok);
     }
@@ -199,6 +199,6 @@ fn user() -> Author {
 }
 
 /// A list that must exist.
-fn find_list(store: &Store, name: &str) -> Result<List, Failure> {
+fn find_list(store: &Read, name: &str) -> Result<List, Failure> {
     store.list(name)?.ok_or_else(|| Failure::no_such_list(name))
 }

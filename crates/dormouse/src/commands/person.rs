@@ -14,7 +14,7 @@ use dormouse_membership::requests::describe;
 use dormouse_runners::person::{self, Erasure};
 use dormouse_spool::Spool;
 use dormouse_store::value::Value as _;
-use dormouse_store::{ListId, Person, Site, Store};
+use dormouse_store::{ListId, Person, Read, Site, Store};
 use serde::Serialize;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -24,7 +24,7 @@ pub fn run(dir: &Path, command: PersonCommand) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
     match command {
         PersonCommand::Show { address, json } => {
-            let person = known(&store, &address)?;
+            let person = known(store.read(), &address)?;
             if json {
                 output::json(&person::exported(&store, &address, &person)?)?;
             } else {
@@ -32,7 +32,7 @@ pub fn run(dir: &Path, command: PersonCommand) -> Result<ExitCode, Failure> {
             }
         }
         PersonCommand::Export { address } => {
-            let person = known(&store, &address)?;
+            let person = known(store.read(), &address)?;
             output::json(&person::exported(&store, &address, &person)?)?;
         }
         PersonCommand::Erase { address, posts, dry_run, json } => {
@@ -118,7 +118,7 @@ fn note_unread(files: &[String]) {
     }
 }
 
-fn known(store: &Store, address: &str) -> Result<Person, Failure> {
+fn known(store: &Read, address: &str) -> Result<Person, Failure> {
     let person = store.person(address)?;
     if person.is_unknown() {
         return Err(Failure::new(ExitCode::DataErr, format!("nothing is known about {address}")));
@@ -153,7 +153,7 @@ fn show(store: &Store, person: &Person) -> Result<(), Failure> {
         ))?;
     }
     for pending in &person.pending {
-        let list = list_name(store, pending.list_id)?;
+        let list = list_name(store.read(), pending.list_id)?;
         output::line(format_args!(
             "{list}: {} waits for its confirmation until {}",
             pending.request.kind(),
@@ -161,15 +161,15 @@ fn show(store: &Store, person: &Person) -> Result<(), Failure> {
         ))?;
     }
     for held in &person.requests {
-        let list = list_name(store, held.list_id)?;
+        let list = list_name(store.read(), held.list_id)?;
         output::line(format_args!("{list}: request {}: {}", held.id, describe(&held.request)))?;
     }
     for held in &person.held {
-        let list = list_name(store, held.post.list_id)?;
+        let list = list_name(store.read(), held.post.list_id)?;
         output::line(format_args!("{list}: held post {}: {}", held.id, held.post.subject))?;
     }
     for event in &person.bounces {
-        let list = list_name(store, event.list_id)?;
+        let list = list_name(store.read(), event.list_id)?;
         output::line(format_args!(
             "{list}: refused {}: {} {}",
             on(event.at),
@@ -183,7 +183,7 @@ fn show(store: &Store, person: &Person) -> Result<(), Failure> {
     Ok(())
 }
 
-fn list_name(store: &Store, id: ListId) -> Result<String, Failure> {
+fn list_name(store: &Read, id: ListId) -> Result<String, Failure> {
     Ok(store.list_by_id(id)?.map_or_else(|| format!("list {id}"), |list| list.name))
 }
 
@@ -194,7 +194,7 @@ fn on(seconds: f64) -> String {
 /// Each address on its own: what is wrong with one stops no other.
 pub fn invite(dir: &Path, args: &InviteArgs) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
-    let list = find_list(&store, &args.list)?;
+    let list = find_list(store.read(), &args.list)?;
     let spool = Spool::new(site.qfiles());
     let mut code = ExitCode::Ok;
     for text in &args.addresses {

@@ -9,7 +9,7 @@ use dormouse_membership::Origin;
 use dormouse_membership::notices::Notices;
 use dormouse_membership::requests::{Decision, describe};
 use dormouse_spool::Spool;
-use dormouse_store::{HeldRequest, List, RequestId, Site, Store};
+use dormouse_store::{HeldRequest, List, Read, RequestId, Site, Store};
 use serde::Serialize;
 use std::path::Path;
 use sysexits::ExitCode;
@@ -45,8 +45,8 @@ pub fn run(dir: &Path, command: RequestCommand) -> Result<ExitCode, Failure> {
         }
         RequestCommand::Undo { list, id } => undo(&site, &store, &list, id)?,
         RequestCommand::Link { list, id } => {
-            let list = find_list(&store, &list)?;
-            let held = find(&store, &list, id)?;
+            let list = find_list(store.read(), &list)?;
+            let held = find(store.read(), &list, id)?;
             let secret = store.write(|tx| tx.secret(membership::SECRET))?;
             let url = Notices { list: &list, site: &site }.request_url(&held, &secret);
             output::line(super::held::page(url)?)?;
@@ -62,11 +62,11 @@ fn decide(
     decision: &Decision,
     done: &str,
 ) -> Result<ExitCode, Failure> {
-    let list = find_list(store, &which.list)?;
+    let list = find_list(store.read(), &which.list)?;
     let requests = if which.all {
-        store.held_requests(list.id)?
+        store.read().held_requests(list.id)?
     } else {
-        which.ids.iter().map(|id| find(store, &list, *id)).collect::<Result<_, _>>()?
+        which.ids.iter().map(|id| find(store.read(), &list, *id)).collect::<Result<_, _>>()?
     };
     let spool = Spool::new(site.qfiles());
     let mut code = ExitCode::Ok;
@@ -94,9 +94,9 @@ fn decide(
 }
 
 fn undo(site: &Site, store: &Store, list: &str, id: RequestId) -> Result<(), Failure> {
-    let list = find_list(store, list)?;
+    let list = find_list(store.read(), list)?;
     let spool = Spool::new(site.qfiles());
-    let kept = membership::undo::undoable(&spool, store, &list)?;
+    let kept = membership::undo::undoable(&spool, store.read(), &list)?;
     let kept = kept.into_iter().find(|kept| kept.held.id == id);
     let origin = Origin::owner("undone on the server");
     let is_undone = match &kept {
@@ -120,7 +120,7 @@ fn undo(site: &Site, store: &Store, list: &str, id: RequestId) -> Result<(), Fai
     }
 }
 
-fn find(store: &Store, list: &List, id: RequestId) -> Result<HeldRequest, Failure> {
+fn find(store: &Read, list: &List, id: RequestId) -> Result<HeldRequest, Failure> {
     let held = store.held_request(id)?.filter(|held| held.list_id == list.id);
     held.ok_or_else(|| {
         Failure::new(ExitCode::DataErr, format!("no request {id} waits for {}", list.name))
@@ -129,12 +129,12 @@ fn find(store: &Store, list: &List, id: RequestId) -> Result<HeldRequest, Failur
 
 fn ls(store: &Store, list: Option<&str>, json: bool) -> Result<(), Failure> {
     let lists = match list {
-        Some(name) => vec![find_list(store, name)?],
-        None => store.lists()?,
+        Some(name) => vec![find_list(store.read(), name)?],
+        None => store.read().lists()?,
     };
     let mut rows = Vec::new();
     for list in lists {
-        rows.extend(store.held_requests(list.id)?.into_iter().map(|held| Row {
+        rows.extend(store.read().held_requests(list.id)?.into_iter().map(|held| Row {
             list: list.name.clone(),
             id: held.id,
             kind: held.request.kind(),

@@ -29,5 +29,7 @@ pub fn run(dir: &Path, listen: Option<String>) -> Result<ExitCode, Failure> {
 
 /// Updates the MTA's files after a page has created or removed a list.
 fn lists_changed(site: &Site, store: &Store) -> Result<usize, String> {
-    aliases::refresh(site, store).map(|files| files.len()).map_err(|failure| failure.to_string())
+    aliases::refresh(site, store.read())
+        .map(|files| files.len())
+        .map_err(|failure| failure.to_string())
 }

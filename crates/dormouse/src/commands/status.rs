@@ -148,7 +148,7 @@ fn look(site: &Site) -> Result<Status, Failure> {
         shunted: reasons(&spool)?,
         // If the database cannot be read, `doctor` says so.
         slow_domains: Store::open_read_only(site)
-            .and_then(|store| store.slow_domains())
+            .and_then(|store| store.read().slow_domains())
             .unwrap_or_default(),
         last_run: read_run(&last_run(site, &[]))?,
         master: wakers.master,

@@ -12,7 +12,7 @@ pub fn run(dir: &Path, command: TemplateCommand) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
     match command {
         TemplateCommand::Ls { list, language, json } => {
-            let list = find_list(&store, &list)?;
+            let list = find_list(store.read(), &list)?;
             if json {
                 let row = |(name, _): &(&str, &str)| {
                     let file = templates::file(&site, &list, name, &language);
@@ -31,7 +31,7 @@ pub fn run(dir: &Path, command: TemplateCommand) -> Result<ExitCode, Failure> {
             table.print()?;
         }
         TemplateCommand::Show { list, name, language } => {
-            let list = find_list(&store, &list)?;
+            let list = find_list(store.read(), &list)?;
             if !templates::BUILT_IN.iter().any(|(known, _)| *known == name) {
                 let message = format!(
                     "there is no text {name}; `dormouse template ls LIST` prints the names"

@@ -71,7 +71,7 @@ pub fn run(call: &Call) -> Done {
     let lines = |file: Option<&str>| file.map_or(Ok(Vec::new()), read_lines);
     let (regular, digest) = (lines(regular)?, lines(digest)?);
     let (site, store) = call.open()?;
-    let list = must_find(&store, name)?;
+    let list = must_find(store.read(), name)?;
     if regular.is_empty() && digest.is_empty() {
         return Err(Trouble::Idle("Nothing to do.".to_owned()));
     }
@@ -119,7 +119,7 @@ fn add(
         return Ok(format!("Invited: {line}"));
     }
     if how.nomail
-        && let Some(mut member) = store.member(list.id, &person.address)?
+        && let Some(mut member) = store.read().member(list.id, &person.address)?
     {
         member.delivery = Delivery::ByAdmin;
         store.update_member(list.id, &member, registry.now)?;

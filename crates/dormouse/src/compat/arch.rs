@@ -40,7 +40,7 @@ pub fn run(call: &Call) -> Done {
         mbox: mbox.clone(),
     };
     let (site, store) = call.open()?;
-    let Some(list) = find(&store, name)? else {
+    let Some(list) = find(store.read(), name)? else {
         warn(format_args!("No such list: {}", name.to_lowercase()));
         return Ok(NO_LIST);
     };

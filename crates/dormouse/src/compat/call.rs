@@ -4,10 +4,10 @@ use super::getopt::{self, Opt, Options};
 use crate::commands;
 use crate::failure::Failure;
 use crate::output;
-use dormouse_store::{List, Site, Store};
+use dormouse_store::{List, Read, Site, Store};
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -78,12 +78,12 @@ impl Call {
 }
 
 /// The list of that name, ignoring case.
-pub fn find(store: &Store, name: &str) -> Result<Option<List>, Trouble> {
+pub fn find(store: &Read, name: &str) -> Result<Option<List>, Trouble> {
     Ok(store.list(name.trim())?)
 }
 
 /// A list that must exist.
-pub fn must_find(store: &Store, name: &str) -> Result<List, Trouble> {
+pub fn must_find(store: &Read, name: &str) -> Result<List, Trouble> {
     let name = name.trim().to_lowercase();
     store.list(&name)?.ok_or_else(|| Trouble::no_such_list(&name))
 }

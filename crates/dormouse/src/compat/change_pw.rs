@@ -42,7 +42,7 @@ pub fn run(call: &Call) -> Done {
     let (site, store) = call.open()?;
     let mut names: BTreeSet<String> =
         options.values("listname").map(|name| name.trim().to_lowercase()).collect();
-    for list in store.lists()? {
+    for list in store.read().lists()? {
         let host = &list.settings.host_name;
         if options.has("all") || options.values("domain").any(|domain| domain == host) {
             names.insert(list.name);
@@ -54,7 +54,7 @@ pub fn run(call: &Call) -> Done {
     }
     let mut lists = Vec::new();
     for name in names {
-        let list = store.list(&name)?;
+        let list = store.read().list(&name)?;
         lists.push(list.ok_or_else(|| Trouble::usage(format!("No such list \"{name}\"")))?);
     }
     let spool = Spool::new(site.qfiles());

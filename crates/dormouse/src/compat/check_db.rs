@@ -2,7 +2,7 @@
 
 use super::call::{Call, Done, Trouble, find, say};
 use super::getopt::{HELP as H, flag};
-use dormouse_store::{ListId, Store, StoreError};
+use dormouse_store::{ListId, Read, Store, StoreError};
 
 pub const HELP: &str = "\
 Reads everything that is stored about lists and reports what cannot be read. All lists are in one
@@ -27,7 +27,7 @@ pub fn run(call: &Call) -> Done {
         }
     };
     let names = if options.has("all") {
-        store.list_names()?
+        store.read().list_names()?
     } else {
         options.rest.iter().map(|name| name.trim().to_lowercase()).collect()
     };
@@ -37,12 +37,12 @@ pub fn run(call: &Call) -> Done {
     }
     let verbose = options.has("verbose");
     for name in names {
-        let status = match find(&store, &name) {
+        let status = match find(store.read(), &name) {
             Ok(None) => {
                 say(format_args!("No list named: {name}"))?;
                 continue;
             }
-            Ok(Some(list)) => read_all(&store, list.id).map_err(|error| error.to_string()),
+            Ok(Some(list)) => read_all(store.read(), list.id).map_err(|error| error.to_string()),
             Err(Trouble::Said(problem)) => Err(problem),
             Err(trouble) => return Err(trouble),
         };
@@ -55,13 +55,13 @@ pub fn run(call: &Call) -> Done {
             Ok(()) => {}
         }
     }
-    for problem in store.check()? {
+    for problem in store.read().check()? {
         say(format_args!("    {database}: {problem}"))?;
     }
     Ok(0)
 }
 
-fn read_all(store: &Store, list: ListId) -> Result<(), StoreError> {
+fn read_all(store: &Read, list: ListId) -> Result<(), StoreError> {
     store.members(list, |_| Ok(()))?;
     store.held_posts(list)?;
     store.pending_of(list)?;

@@ -53,10 +53,10 @@ pub fn run(call: &Call) -> Done {
     let mut names: Vec<String> =
         options.values("listname").map(|name| name.trim().to_lowercase()).collect();
     if names.is_empty() {
-        names = store.list_names()?;
+        names = store.read().list_names()?;
     }
     for name in names {
-        match store.list(&name)? {
+        match store.read().list(&name)? {
             Some(list) => clone(&store, &list, &wanted)?,
             None => say(format_args!("Error opening list \"{name}\", skipping."))?,
         }
@@ -83,13 +83,13 @@ fn clone(store: &Store, list: &List, wanted: &Wanted<'_>) -> Result<(), Trouble>
             }
         }
     }
-    if store.member(list.id, wanted.from)?.is_none() {
+    if store.read().member(list.id, wanted.from)?.is_none() {
         return tell(format!("    address not found: {}", wanted.from));
     }
     if let Some(pattern) = members::banned(list, wanted.to) {
         return tell(format!("    Banned address (matched {pattern})"));
     }
-    if store.is_member(list.id, wanted.to)? {
+    if store.read().is_member(list.id, wanted.to)? {
         tell(format!("    clone address is already a member: {}", wanted.to))?;
     } else {
         tell(format!("    clone address added: {}", wanted.to))?;

@@ -30,8 +30,8 @@ pub fn run(call: &Call) -> Done {
             warn(format_args!("Ignoring non-held message: {file}"));
             continue;
         };
-        let list = must_find(&store, name)?;
-        let held = store.held(id)?.filter(|held| held.post.list_id == list.id);
+        let list = must_find(store.read(), name)?;
+        let held = store.read().held(id)?.filter(|held| held.post.list_id == list.id);
         let Some(held) = held else {
             return Err(Trouble::Said(format!("no post {id} is held for {name}")));
         };

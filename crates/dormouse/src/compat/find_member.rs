@@ -36,7 +36,7 @@ pub fn run(call: &Call) -> Done {
     let mut names: Vec<String> =
         options.values("listname").map(|name| name.trim().to_lowercase()).collect();
     if names.is_empty() {
-        names = store.lists()?.into_iter().map(|list| list.name).collect();
+        names = store.read().lists()?.into_iter().map(|list| list.name).collect();
     }
     names
         .retain(|name| !options.values("exclude").any(|excluded| excluded.to_lowercase() == *name));
@@ -46,11 +46,11 @@ pub fn run(call: &Call) -> Done {
     }
     let mut found: BTreeMap<String, BTreeMap<String, As>> = BTreeMap::new();
     for name in names {
-        let Some(list) = find(&store, &name)? else {
+        let Some(list) = find(store.read(), &name)? else {
             say(format_args!("No such list: {name}"))?;
             continue;
         };
-        each_member(&store, &list, |member| {
+        each_member(store.read(), &list, |member| {
             if patterns.find(&member.key)? {
                 let lists = found.entry(member.address).or_default();
                 lists.entry(name.clone()).or_default().member = true;

@@ -23,8 +23,8 @@ pub fn run(call: &Call) -> Done {
         return Err(Trouble::usage(""));
     }
     let (site, store) = call.open()?;
-    if refresh(&site, &store)?.is_empty() && !options.has("quiet") {
-        for list in store.lists()? {
+    if refresh(&site, store.read())?.is_empty() && !options.has("quiet") {
+        for list in store.read().lists()? {
             print(&site, &list)?;
         }
     }

@@ -35,7 +35,7 @@ pub fn run(call: &Call) -> Done {
     };
     let message = read_bytes(file)?;
     let (site, store) = call.open()?;
-    let list = must_find(&store, name)?;
+    let list = must_find(store.read(), name)?;
     if queue == Queue::In {
         intake::post(
             &Door::of(&site, &store),

@@ -18,12 +18,12 @@ pub fn run(call: &Call) -> Done {
     let (_, store) = call.open()?;
     let domain = options.value("all-vhost");
     let names = if options.has("all") || domain.is_some() {
-        store.lists()?.into_iter().map(|list| list.name).collect()
+        store.read().lists()?.into_iter().map(|list| list.name).collect()
     } else {
         options.rest.clone()
     };
     for name in names {
-        let Some(list) = find(&store, &name)? else {
+        let Some(list) = find(store.read(), &name)? else {
             say(format_args!("No such list: {}", name.to_lowercase()))?;
             continue;
         };

@@ -28,7 +28,7 @@ pub fn run(call: &Call) -> Done {
         with('V', "virtual-host-overview"),
     ])?;
     let (site, store) = call.open()?;
-    let mut lists = store.lists()?;
+    let mut lists = store.read().lists()?;
     lists.retain(|list| {
         let url = list.web_page_url(site.config());
         (list.settings.advertised || !options.has("advertised"))

@@ -66,13 +66,13 @@ pub fn run(call: &Call) -> Done {
     };
     let mut out = BufWriter::new(out);
     let (_, store) = call.open()?;
-    let list = find(&store, &wanted.list)?
+    let list = find(store.read(), &wanted.list)?
         .ok_or_else(|| Trouble::Said(format!("No such list: {}", wanted.list)))?;
     let mut printed = Ok(());
     let mut pass = |chosen: &dyn Fn(&Member) -> bool| -> Result<(), StoreError> {
         // Printed as they are read, unless upper case changes the order.
         let mut lines = Vec::new();
-        store.members(list.id, |member| {
+        store.read().members(list.id, |member| {
             if printed.is_ok() && chosen(&member) {
                 if wanted.preserve {
                     lines.push((member.address.clone(), line(&wanted, &member)));

@@ -18,9 +18,9 @@ pub fn run(call: &Call) -> Done {
     let options = call.options(&[H, flag('w', "with-listnames"), flag('m', "moderators")])?;
     let (_, store) = call.open()?;
     let lists = if options.rest.is_empty() {
-        store.lists()?
+        store.read().lists()?
     } else {
-        options.rest.iter().map(|name| must_find(&store, name)).collect::<Result<_, _>>()?
+        options.rest.iter().map(|name| must_find(store.read(), name)).collect::<Result<_, _>>()?
     };
     let mut everybody = BTreeSet::new();
     for list in &lists {

@@ -43,7 +43,7 @@ pub fn run(call: &Call) -> Done {
         name.split_once('@').map_or((name.as_str(), None), |(local, domain)| (local, Some(domain)));
     let url_host = options.value("urlhost").or(domain);
     let host = options.value("emailhost").or(domain).unwrap_or(&site.config().host);
-    if let Some(list) = store.list_by_address(local, host)?
+    if let Some(list) = store.read().list_by_address(local, host)?
         && list.settings.host_name.eq_ignore_ascii_case(host)
     {
         return Err(Trouble::usage(format!("List already exists: {local}")));
@@ -64,7 +64,7 @@ pub fn run(call: &Call) -> Done {
     })?;
     let hash = password::hash(secret).map_err(Trouble::Said)?;
     // A name that already exists at another host is stored with its host.
-    let taken = store.list(local)?.is_some();
+    let taken = store.read().list(local)?.is_some();
     let key = if taken { format!("{local}@{host}") } else { local.to_owned() };
     let made = store.write(|tx| -> Result<_, StoreError> {
         let made = tx.create_list(&key, host, std::slice::from_ref(&owner))?;
@@ -79,7 +79,7 @@ pub fn run(call: &Call) -> Done {
                 [("preferred_language", language), ("available_languages", available.as_str())];
             tx.change_settings(&made.name, &languages)?;
         }
-        tx.list(&made.name)
+        tx.read().list(&made.name)
     });
     let list = match made {
         Err(StoreError::Setting(problem)) => {
@@ -90,7 +90,7 @@ pub fn run(call: &Call) -> Done {
         }
         made => made?.ok_or_else(|| Trouble::Said(format!("the list {key} was not created")))?,
     };
-    if aliases::refresh(&site, &store)?.is_empty() {
+    if aliases::refresh(&site, store.read())?.is_empty() {
         genaliases::print(&site, &list)?;
     }
     if !options.has("quiet") {

@@ -4,7 +4,7 @@ use super::call::{Call, Done, Trouble, find, read_lines, say};
 use super::getopt::{HELP as H, flag, long, with};
 use super::members::{HOW, Office, TOGETHER};
 use dormouse_membership::{Refusal, split};
-use dormouse_store::{List, Store, StoreError};
+use dormouse_store::{List, Read, StoreError};
 
 pub const HELP: &str = "\
 Unsubscribes people from a list, or from all lists.
@@ -48,15 +48,15 @@ pub fn run(call: &Call) -> Done {
     let notify = options.has("noadminack").then_some(false);
     let (site, store) = call.open()?;
     let office = Office { site: &site, store: &store, how: HOW };
-    let names = names.map_or_else(|| store.list_names(), |name| Ok(vec![name]))?;
+    let names = names.map_or_else(|| store.read().list_names(), |name| Ok(vec![name]))?;
     for name in names {
         let name = name.trim().to_lowercase();
-        let Some(list) = find(&store, &name)? else {
+        let Some(list) = find(store.read(), &name)? else {
             say(format_args!("Error opening list {name}... skipping."))?;
             continue;
         };
         if everybody {
-            addresses = all_members(&store, &list)?;
+            addresses = all_members(store.read(), &list)?;
         }
         for addresses in addresses.chunks(TOGETHER) {
             let removed: Vec<Result<(), Refusal>> = office.change(&list, notify, |registry| {
@@ -77,7 +77,7 @@ pub fn run(call: &Call) -> Done {
     Ok(0)
 }
 
-fn all_members(store: &Store, list: &List) -> Result<Vec<String>, StoreError> {
+fn all_members(store: &Read, list: &List) -> Result<Vec<String>, StoreError> {
     let mut keys = Vec::new();
     store.members(list.id, |member| {
         keys.push(member.key.into());

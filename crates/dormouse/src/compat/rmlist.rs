@@ -31,7 +31,7 @@ pub fn run(call: &Call) -> Done {
     let archives = options.has("archives");
     let (site, store) = call.open()?;
     // One that had the name before has another now, by which it is removed.
-    let found = find(&store, &name)?.filter(|found| found.name == name);
+    let found = find(store.read(), &name)?.filter(|found| found.name == name);
     match &found {
         None if archives => {
             say(format_args!("No such list: {name}.  Removing its residual archives."))?;
@@ -47,14 +47,14 @@ pub fn run(call: &Call) -> Done {
     if let Some(found) = &found {
         say("Removing list info")?;
         let kept = store.write(|tx| -> Result<_, StoreError> {
-            let kept = lists::keep(&site, tx, found)?;
+            let kept = lists::keep(&site, tx.read(), found)?;
             tx.delete_list(&name)?;
             Ok(kept)
         })?;
         // Mailman's command prints nothing else, and scripts read its output.
         tracing::info!("{name}: `dormouse list restore {}` brings it back", kept.display());
         remove(&site.dir().join("lists").join(&name))?;
-        aliases::refresh(&site, &store)?;
+        aliases::refresh(&site, store.read())?;
     }
     if archives {
         let place = Place::of(&site, &name);

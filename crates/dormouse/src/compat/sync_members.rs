@@ -68,12 +68,12 @@ pub fn run(call: &Call) -> Done {
     }
     let (site, store) = call.open()?;
     let office = Office { site: &site, store: &store, how: members::HOW };
-    let Some(list) = find(&store, &wanted.list)? else {
+    let Some(list) = find(store.read(), &wanted.list)? else {
         say(format_args!("No such list: {}", wanted.list))?;
         return Ok(1);
     };
     let mut leaving = BTreeMap::new();
-    store.members(list.id, |member| {
+    store.read().members(list.id, |member| {
         leaving.insert(member.key.clone(), member);
         Ok(())
     })?;

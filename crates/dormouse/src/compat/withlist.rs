@@ -42,12 +42,12 @@ pub fn run(call: &Call) -> Done {
     };
     let (site, store) = call.open()?;
     let (lists, arguments) = if options.has("all") {
-        (store.lists()?, &options.rest[..])
+        (store.read().lists()?, &options.rest[..])
     } else {
         let [name, arguments @ ..] = options.rest.as_slice() else {
             return Err(Trouble::usage("No list name supplied."));
         };
-        (vec![must_find(&store, name)?], arguments)
+        (vec![must_find(store.read(), name)?], arguments)
     };
     let known = [with('u', "urlhost"), flag('v', "verbose")];
     let arguments = getopt::read(arguments, &known).map_err(Trouble::Usage)?;
@@ -92,7 +92,7 @@ fn reset_pw(store: &Store, list: &List, verbose: bool) -> Result<(), Trouble> {
         say(format_args!("Changing passwords for list: {}", list.name))?;
     }
     let mut keys = Vec::new();
-    store.members(list.id, |member| {
+    store.read().members(list.id, |member| {
         keys.push(member.key);
         Ok(())
     })?;

@@ -21,7 +21,8 @@ pub struct Closing {
 
 /// Returns the effects of closing a list.
 pub fn closing(site: &Site, store: &Store, list: &List) -> Result<Closing, StoreError> {
-    let super::Going { members, posts, requests, has_archive } = super::going(site, store, list)?;
+    let super::Going { members, posts, requests, has_archive } =
+        super::going(site, store.read(), list)?;
     Ok(Closing { members, posts, requests, has_archive })
 }
 
@@ -35,7 +36,7 @@ pub fn close(
     who: &str,
 ) -> Result<Option<PathBuf>, RunError> {
     let kept = store.write(|tx| -> Result<_, StoreError> {
-        let kept = if members_stay { None } else { Some(keep(site, tx, list)?) };
+        let kept = if members_stay { None } else { Some(keep(site, tx.read(), list)?) };
         if !members_stay {
             let how = format!("the list was closed by {who}");
             tx.remove_all_members(list.id, clock::seconds(), &how)?;

@@ -7,7 +7,7 @@
 use crate::RunError;
 use dormouse_archive::moving::{self, Moving};
 use dormouse_archive::{ArchiveError, Place};
-use dormouse_store::{List, Site, Store, StoreError};
+use dormouse_store::{List, Read, Site, Store, StoreError};
 use std::io;
 use std::path::PathBuf;
 
@@ -27,7 +27,7 @@ pub struct Consequences {
 }
 
 /// Splits `name` or `name@host`, as typed, into the list's name in the store and its host.
-fn wanted(store: &Store, list: &List, new: &str) -> Result<(String, String), StoreError> {
+fn wanted(store: &Read, list: &List, new: &str) -> Result<(String, String), StoreError> {
     let new = new.trim().to_lowercase();
     let (local, host) = match new.split_once('@') {
         Some((local, host)) => (local, host.to_owned()),
@@ -47,14 +47,15 @@ pub fn consequences(
     list: &List,
     new: &str,
 ) -> Result<Consequences, StoreError> {
-    let (name, host) = wanted(store, list, new)?;
+    let (name, host) = wanted(store.read(), list, new)?;
     // Checks that the name is allowed.
     let renamed = store.rehearse(|tx| tx.rename_list(list, &name, &host))?;
     Ok(Consequences {
         old_address: list.address(),
         new_address: renamed.address(),
-        members: store.count_members(list.id)?,
-        waiting: store.held_posts(list.id)?.len() + store.held_requests(list.id)?.len(),
+        members: store.read().count_members(list.id)?,
+        waiting: store.read().held_posts(list.id)?.len()
+            + store.read().held_requests(list.id)?.len(),
         has_archive: Place::of(site, &list.name).tree().exists(),
     })
 }
@@ -66,7 +67,7 @@ pub fn consequences(
 /// [`ArchiveError::Taken`] if an earlier list's archive is in the way. Nothing is changed then.
 pub fn rename(site: &Site, store: &Store, list: &List, new: &str) -> Result<List, RunError> {
     settle(site, store)?;
-    let (name, host) = wanted(store, list, new)?;
+    let (name, host) = wanted(store.read(), list, new)?;
     if name == list.name {
         return Ok(store.write(|tx| tx.rename_list(list, &name, &host))?);
     }
@@ -93,7 +94,7 @@ pub fn rename(site: &Site, store: &Store, list: &List, new: &str) -> Result<List
 pub fn settle(site: &Site, store: &Store) -> Result<(), RunError> {
     for (from, to) in moving::unfinished(site)? {
         let Some(moving) = Moving::resume(site, &from, &to)? else { continue };
-        if store.list(&from)?.is_some_and(|list| list.name == to) {
+        if store.read().list(&from)?.is_some_and(|list| list.name == to) {
             finish(site, store, moving, &from, &to)?;
             tracing::info!("{to}: its files have followed its name, which was {from}");
         } else {

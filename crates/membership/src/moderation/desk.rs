@@ -118,8 +118,8 @@ impl Desk<'_> {
     /// Returns the post that a link leads to, and what the link's holder may do.
     pub fn follow(&self, token: &str) -> Result<(Held, Action), LinkError> {
         let id = Link::held_id_of(token).ok_or(BadLink::Forged)?;
-        let secret = self.store.existing_secret(SECRET)?.ok_or(BadLink::Forged)?;
-        let Some(held) = self.store.held(id)? else {
+        let secret = self.store.read().existing_secret(SECRET)?.ok_or(BadLink::Forged)?;
+        let Some(held) = self.store.read().held(id)? else {
             return Err(self.decided(id, token, &secret)?);
         };
         let link = Link::check(token, &held, &secret, clock::now())?;
@@ -128,7 +128,7 @@ impl Desk<'_> {
 
     /// Returns what was decided on the post of a link.
     fn decided(&self, id: HeldId, token: &str, secret: &[u8]) -> Result<LinkError, LinkError> {
-        let Some(settled) = self.store.settled_post(id)? else {
+        let Some(settled) = self.store.read().settled_post(id)? else {
             return Ok(LinkError::Decided(DECIDED.to_owned()));
         };
         let post = HeldPost {
@@ -157,7 +157,7 @@ impl Desk<'_> {
 
     /// The held entry: message and metadata.
     pub fn entry(&self, held: &Held) -> Result<Entry, RunError> {
-        entry(self.store, held)
+        entry(self.store.read(), held)
     }
 
     /// Carries out a decision.
@@ -186,7 +186,7 @@ impl Desk<'_> {
     /// Returns the decisions of the last minute on a list's posts that can be undone, because nothing
     /// that they sent has left its queue.
     pub fn undoable(&self, list: &List) -> Result<Vec<Kept>, RunError> {
-        let mut kept = self.store.decided_posts(list.id, clock::seconds() - UNDO)?;
+        let mut kept = self.store.read().decided_posts(list.id, clock::seconds() - UNDO)?;
         let is_waiting = |kept: &Kept| match output_of(kept) {
             Some((queue, name)) => self.spool.is_ready(queue, &name),
             None => true,
@@ -266,11 +266,11 @@ pub fn decide(
     held: &Held,
     decision: &Decision,
 ) -> Result<Option<Decided>, RunError> {
-    if tx.held(held.id)?.is_none() {
+    if tx.read().held(held.id)?.is_none() {
         return Ok(None);
     }
-    let entry = entry(tx, held)?;
-    let (step, output) = outcome(site, tx, list, held, entry, decision)?;
+    let entry = entry(tx.read(), held)?;
+    let (step, output) = outcome(site, tx.read(), list, held, entry, decision)?;
     let changed = remember(tx, list, held, decision)?;
     let is_remembered = changed.is_some();
     if !matches!(decision, Decision::Expire | Decision::Cancel) {
@@ -398,7 +398,7 @@ fn remember(
     let sender = &held.post.sender;
     let settings: &[&'static str] = match decision {
         Decision::Approve { remember: true } => {
-            if let Some(mut member) = tx.member(list.id, sender)? {
+            if let Some(mut member) = tx.read().member(list.id, sender)? {
                 let was_moderated = member.options.has(MemberOption::Moderate);
                 member.options = member.options.with(MemberOption::Moderate, false);
                 tx.update_member(list.id, &member, held.post.held_at)?;
@@ -425,7 +425,7 @@ fn forget(tx: &Tx<'_>, list: &List, kept: &Kept) -> Result<(), StoreError> {
     let sender = &kept.held.post.sender;
     for changed in kept.changed.lines() {
         if changed == TRUSTED {
-            if let Some(mut member) = tx.member(list.id, sender)? {
+            if let Some(mut member) = tx.read().member(list.id, sender)? {
                 member.options = member.options.with(MemberOption::Moderate, true);
                 tx.update_member(list.id, &member, kept.at)?;
             }

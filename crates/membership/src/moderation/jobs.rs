@@ -28,8 +28,8 @@ const DAY: f64 = 86_400.0;
 /// day and list. `now` is in seconds since the epoch.
 pub fn check(desk: &Desk<'_>, today: &Period, now: f64) -> Result<WaitingTally, RunError> {
     let mut tally = WaitingTally::default();
-    for list in desk.store.lists()? {
-        let waiting = desk.store.held_posts(list.id)?;
+    for list in desk.store.read().lists()? {
+        let waiting = desk.store.read().held_posts(list.id)?;
         let is_over = |since: f64, days: i64| days > 0 && now - since > days as f64 * DAY;
         let days = list.settings.max_days_to_hold.kept();
         let (expired, waiting): (Vec<Held>, Vec<Held>) =
@@ -46,6 +46,7 @@ pub fn check(desk: &Desk<'_>, today: &Period, now: f64) -> Result<WaitingTally, 
         let days = list.settings.max_days_to_hold_requests.kept();
         let (expired, requests): (Vec<HeldRequest>, Vec<HeldRequest>) = desk
             .store
+            .read()
             .held_requests(list.id)?
             .into_iter()
             .partition(|held| is_over(held.held_at, days));

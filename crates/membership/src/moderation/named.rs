@@ -25,7 +25,7 @@ pub(crate) fn add_to(
         return Ok(Added::NoAddress);
     }
     // Read again: the caller may have read the list long ago.
-    let current = tx.list(&list.name)?.and_then(|list| list.settings.get(setting));
+    let current = tx.read().list(&list.name)?.and_then(|list| list.settings.get(setting));
     let current = current.unwrap_or_default();
     if current.lines().any(|line| line.eq_ignore_ascii_case(address)) {
         return Ok(Added::Before);
@@ -41,7 +41,7 @@ pub(crate) fn take_from(
     setting: &str,
     address: &str,
 ) -> Result<(), StoreError> {
-    let current = tx.list(&list.name)?.and_then(|list| list.settings.get(setting));
+    let current = tx.read().list(&list.name)?.and_then(|list| list.settings.get(setting));
     let left: String = current
         .unwrap_or_default()
         .lines()

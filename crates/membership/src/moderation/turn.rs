@@ -23,7 +23,7 @@ pub fn turn(store: &Tx<'_>, list_id: ListId, now: f64) -> Result<Turn, StoreErro
     const KIND: &str = "moderators";
     let (list, today) = (list_id.to_string(), budget::today(now));
     store.count_asked(KIND, &list, &today, u64::MAX)?;
-    let number = store.asked(KIND, &list, &today)?;
+    let number = store.read().asked(KIND, &list, &today)?;
     Ok(if number <= SINGLE {
         Turn::Single
     } else if number % SINGLE == 0 && (number / SINGLE).is_power_of_two() {

@@ -58,7 +58,7 @@ impl Answerable<'_> {
     /// Whether `sender` is a member or is authenticated, as far as the site's `notices.to_strangers`
     /// asks for it.
     pub fn is_known(&self, sender: &str) -> Result<bool, StoreError> {
-        Ok(self.store.is_member(self.list.id, sender)?
+        Ok(self.store.read().is_member(self.list.id, sender)?
             || match self.config.notices_to_strangers {
                 ToStrangers::Never => false,
                 ToStrangers::Always => true,

@@ -256,7 +256,7 @@ mod tests {
         let site = Site::init(home.path(), "lists.example").unwrap();
         let store = Store::open(&site).unwrap();
         store.write(|tx| tx.create_list("dev", "lists.example", &[]).map(drop)).unwrap();
-        work(&site, &store.list("dev").unwrap().unwrap());
+        work(&site, &store.read().list("dev").unwrap().unwrap());
     }
 
     #[test]

@@ -331,7 +331,7 @@ mod tests {
         let site = Site::init(home.path(), "lists.example").unwrap();
         let store = Store::open(&site).unwrap();
         store.write(|tx| tx.create_list("dev", "lists.example", &[]).map(drop)).unwrap();
-        let list = store.list("dev").unwrap().unwrap();
+        let list = store.read().list("dev").unwrap().unwrap();
         assert!(find(&site, &list, "postheld", "").body.contains("moderator"));
         let places_of = |language| places_in(&site, &list, "postheld", language);
         let places = [places_of("fi"), places_of("en")].concat();
@@ -371,7 +371,7 @@ mod tests {
         let site = Site::init(home.path(), "lists.example").unwrap();
         let store = Store::open(&site).unwrap();
         store.write(|tx| tx.create_list("dev", "lists.example", &[]).map(drop)).unwrap();
-        let list = store.list("dev").unwrap().unwrap();
+        let list = store.read().list("dev").unwrap().unwrap();
         let dir = site.dir().join("lists/dev/de");
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join("digest.txt"), "topics: Inhalt\n").unwrap();

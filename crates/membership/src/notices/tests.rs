@@ -11,7 +11,7 @@ use dormouse_store::{
 use dormouse_testkit::fixture::Fixture;
 
 fn list(fixture: &Fixture) -> List {
-    fixture.store.list("dev").unwrap().unwrap()
+    fixture.store.read().list("dev").unwrap().unwrap()
 }
 
 fn held() -> Held {

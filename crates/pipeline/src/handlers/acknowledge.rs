@@ -11,7 +11,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         Some(sender) => sender.into_owned(),
         None => post.message.sender().unwrap_or_default().into(),
     };
-    if let Some(member) = post.store.member(post.list.id, &sender)?
+    if let Some(member) = post.store.read().member(post.list.id, &sender)?
         && member.options.has(MemberOption::AcknowledgePosts)
         && !is_programs(post)
     {

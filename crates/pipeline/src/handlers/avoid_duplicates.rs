@@ -26,7 +26,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
             if own.contains(&address) || dropped.contains(&address) {
                 continue;
             }
-            let Some(member) = post.store.member(post.list.id, &address)? else { continue };
+            let Some(member) = post.store.read().member(post.list.id, &address)? else { continue };
             let gets_it = match &recipients {
                 Recipients::These(these) => {
                     these.iter().any(|one| one.eq_ignore_ascii_case(&address))
@@ -35,6 +35,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
                     rule.everyone
                         || post
                             .store
+                            .read()
                             .recipient(
                                 post.list.id,
                                 Audience::Regular { issue: rule.issue },

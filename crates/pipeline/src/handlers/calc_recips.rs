@@ -24,20 +24,20 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     } else {
         without_poster(post, &mut rule)?;
         if to_digest::takes(post) {
-            rule.issue = Some(post.store.digest_state(post.list.id)?.sent + 1);
+            rule.issue = Some(post.store.read().digest_state(post.list.id)?.sent + 1);
         }
         if post.list.settings.topics_enabled {
             rule.topics = Some(post.metadata.envelope().topic_hits().unwrap_or_default());
         }
         siblings(post, &mut rule)?;
     }
-    Recipients::by(rule, post.store)?.write(&mut post.metadata);
+    Recipients::by(rule, post.store.read())?.write(&mut post.metadata);
     Ok(Flow::Next)
 }
 
 fn without_poster(post: &Post<'_>, rule: &mut Rule) -> Result<(), StoreError> {
     if let Some(sender) = post.message.sender()
-        && let Some(member) = post.store.member(post.list.id, &sender)?
+        && let Some(member) = post.store.read().member(post.list.id, &sender)?
         && member.options.has(MemberOption::DontReceiveOwnPosts)
     {
         rule.except.insert(member.key);
@@ -80,7 +80,7 @@ fn siblings(post: &Post<'_>, rule: &mut Rule) -> Result<(), StoreError> {
 
 fn may_be_member(post: &Post<'_>, list: &List) -> Result<bool, StoreError> {
     for sender in post.senders() {
-        if post.store.is_member(list.id, &sender)? {
+        if post.store.read().is_member(list.id, &sender)? {
             return Ok(true);
         }
     }
@@ -90,7 +90,7 @@ fn may_be_member(post: &Post<'_>, list: &List) -> Result<bool, StoreError> {
 /// The list with that address; the log names what is no other list here.
 fn find(post: &Post<'_>, setting: &str, sibling: &str) -> Result<Option<List>, StoreError> {
     let found = match address::Address::parse(&AddressKey::of(sibling)) {
-        Ok(address) => post.store.list_by_address(address.local(), address.domain())?,
+        Ok(address) => post.store.read().list_by_address(address.local(), address.domain())?,
         Err(_) => None,
     };
     let found = found.filter(|list| list.id != post.list.id);
@@ -134,7 +134,7 @@ mod tests {
         fixture.member("gone@x.example", NONE);
         let list = fixture.get("dev");
         for address in ["digest@x.example", "gone@x.example"] {
-            let mut member = fixture.store.member(list.id, address).unwrap().unwrap();
+            let mut member = fixture.store.read().member(list.id, address).unwrap().unwrap();
             member.digest = address.starts_with('d');
             if !member.digest {
                 member.delivery = dormouse_store::Delivery::ByUser;
@@ -163,7 +163,7 @@ mod tests {
     fn an_urgent_post_reaches_everybody_or_goes_back() {
         let fixture = fixture(&[("mod_password", "e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4")]);
         let list = fixture.get("dev");
-        let mut member = fixture.store.member(list.id, "bert@x.example").unwrap().unwrap();
+        let mut member = fixture.store.read().member(list.id, "bert@x.example").unwrap().unwrap();
         (member.digest, member.delivery) = (true, dormouse_store::Delivery::ByBounce);
         fixture.write(|tx| tx.update_member(list.id, &member, 1.0));
         assert_eq!(of(&fixture, &format!("Urgent: secret\n{RAW}")), ["Bert", "anna", "both"]);
@@ -241,7 +241,7 @@ mod tests {
         // Taken up again after every 400th, as after a crash.
         let mut progress = crate::progress::Progress::default();
         loop {
-            let mut stream = recipients.clone().stream(&fixture.store, &progress).unwrap();
+            let mut stream = recipients.clone().stream(fixture.store.read(), &progress).unwrap();
             let before = all.len();
             while let Some(next) = stream.pull().unwrap() {
                 all.push(next.address);

@@ -19,7 +19,7 @@ pub fn is_explicit(post: &Post<'_>) -> Result<bool, StoreError> {
         return Ok(true);
     }
     // The addresses that the list had before go on being its own.
-    let former = post.store.former_names(post.list.id)?;
+    let former = post.store.read().former_names(post.list.id)?;
     if former
         .iter()
         .any(|former| addresses.iter().any(|found| *found == AddressKey::of(&former.address())))

@@ -33,7 +33,7 @@ pub fn munge(post: &mut Post<'_>) -> Result<Option<Mailbox>, HandlerError> {
     };
     let mut name = poster.name.trim().to_owned();
     if name.is_empty()
-        && let Some(member) = post.store.member(post.list.id, &poster.address)?
+        && let Some(member) = post.store.read().member(post.list.id, &poster.address)?
     {
         name = member.real_name;
     }
@@ -82,7 +82,7 @@ mod tests {
         let fixture = Fixture::new(&[("from_is_list", "munge")]);
         fixture.member("named@x.example", &[]);
         let list = fixture.get("dev");
-        let mut member = fixture.store.member(list.id, "named@x.example").unwrap().unwrap();
+        let mut member = fixture.store.read().member(list.id, "named@x.example").unwrap().unwrap();
         member.real_name = "Nora".to_owned();
         fixture.write(|tx| tx.update_member(list.id, &member, 1.0));
         for (written, name) in [

@@ -75,11 +75,11 @@ fn is_proved(post: &Post<'_>, sender: &str) -> bool {
 /// address.
 fn posting_member(post: &Post<'_>) -> Result<Option<(AddressKey, Member)>, HandlerError> {
     for sender in post.senders().into_iter().filter(|sender| is_proved(post, sender)) {
-        if let Some(member) = post.store.member(post.list.id, &sender)? {
+        if let Some(member) = post.store.read().member(post.list.id, &sender)? {
             return Ok(Some((sender, member)));
         }
         for variant in equivalents(&post.list.settings.equivalent_domains, &sender) {
-            if let Some(member) = post.store.member(post.list.id, &variant)? {
+            if let Some(member) = post.store.read().member(post.list.id, &variant)? {
                 return Ok(Some((sender, member)));
             }
         }

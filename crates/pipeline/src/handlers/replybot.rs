@@ -30,7 +30,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         return Ok(Flow::Next);
     }
     if grace > 0 && ack != "yes" {
-        let until = post.store.quiet_until(post.list.id, kind, &sender)?;
+        let until = post.store.read().quiet_until(post.list.id, kind, &sender)?;
         // One that lies further away than it can was set by a clock that was wrong.
         if until > post.now && until <= post.now + (grace + 1) as f64 * DAY {
             return Ok(Flow::Next);

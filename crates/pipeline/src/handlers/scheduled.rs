@@ -80,7 +80,7 @@ fn may_schedule(post: &Post<'_>) -> Result<bool, HandlerError> {
         let is_sender = |address: &String| address.eq_ignore_ascii_case(&sender);
         if settings.owner.iter().chain(&settings.moderator).any(is_sender)
             || settings.scheduled_posts == ScheduledPosts::Members
-                && post.store.is_member(post.list.id, &sender)?
+                && post.store.read().is_member(post.list.id, &sender)?
         {
             return Ok(true);
         }

@@ -66,7 +66,7 @@ fn verbosity(post: &mut Post<'_>) -> Result<(), HandlerError> {
     }
     let mut found = None;
     for sender in post.senders() {
-        if let Some(member) = post.store.member(post.list.id, &sender)? {
+        if let Some(member) = post.store.read().member(post.list.id, &sender)? {
             found = Some(member);
             break;
         }
@@ -316,7 +316,7 @@ mod tests {
         fixture.member("a@x.example", &[]);
         let list = fixture.get("dev");
         let moderated = || {
-            let member = fixture.store.member(list.id, "a@x.example").unwrap().unwrap();
+            let member = fixture.store.read().member(list.id, "a@x.example").unwrap().unwrap();
             member.options.has(MemberOption::Moderate)
         };
         for expected in [false, false, true] {
@@ -328,7 +328,7 @@ mod tests {
         for _ in 0..5 {
             off.run(run, RAW, |_| {});
         }
-        let member = off.store.member(off.get("dev").id, "a@x.example").unwrap().unwrap();
+        let member = off.store.read().member(off.get("dev").id, "a@x.example").unwrap().unwrap();
         assert!(!member.options.has(MemberOption::Moderate));
     }
 }

@@ -34,7 +34,7 @@ mod tests {
         for (digestable, flag, kept) in [("yes", 0, 1), ("no", 0, 0), ("yes", 1, 0)] {
             let fixture = Fixture::new(&[("digestable", digestable)]);
             fixture.run(run, raw, |data| data.set_int("isdigest", flag));
-            let (number, _) = fixture.store.digest_size(fixture.get("dev").id).unwrap();
+            let (number, _) = fixture.store.read().digest_size(fixture.get("dev").id).unwrap();
             assert_eq!(number, kept, "{digestable} {flag}");
         }
     }

@@ -25,7 +25,7 @@ impl Consequences<'_> {
     pub fn of(&self, events: &[BounceEvent]) -> Result<Vec<Output>, StoreError> {
         let mut outputs = Vec::new();
         for event in events {
-            let Some(list) = self.ledger.store.list_by_id(event.list_id)? else { continue };
+            let Some(list) = self.ledger.store.read().list_by_id(event.list_id)? else { continue };
             let notices = Notices { list: &list, site: self.site };
             let settings = &list.settings;
             let key = AddressKey::of(&event.address);
@@ -43,7 +43,7 @@ impl Consequences<'_> {
                 BounceOutcome::Disabled => {
                     let cookie = self.ledger.cookie("re-enable", &list, &key)?;
                     let left = settings.bounce_you_are_disabled_warnings - 1;
-                    if let Some(member) = self.ledger.store.member(list.id, &key)? {
+                    if let Some(member) = self.ledger.store.read().member(list.id, &key)? {
                         outputs.push(notices.delivery_off(&member, off, &cookie, left));
                     }
                     if settings.bounce_notify_owner_on_disable {
@@ -63,14 +63,17 @@ impl Consequences<'_> {
                 }
                 BounceOutcome::Probed => {
                     let cookie = self.ledger.cookie("probe", &list, &key)?;
-                    if let Some(member) = self.ledger.store.member(list.id, &key)? {
+                    if let Some(member) = self.ledger.store.read().member(list.id, &key)? {
                         outputs.push(notices.probe(&member, &cookie, self.evidence));
                     }
                 }
                 BounceOutcome::Storm => {
                     let since = event.at - 86_400.0;
-                    let count =
-                        self.ledger.store.count_bounced(list.id, BounceKind::Policy, since)?;
+                    let count = self.ledger.store.read().count_bounced(
+                        list.id,
+                        BounceKind::Policy,
+                        since,
+                    )?;
                     outputs.push(notices.policy_storm(event, count));
                 }
                 BounceOutcome::Scored
@@ -93,7 +96,7 @@ impl Consequences<'_> {
         let (tx, now) = (self.ledger.store, clock::seconds());
         let mut members = Vec::new();
         for failure in failures {
-            if tx.is_member(list.id, &failure.0)? {
+            if tx.read().is_member(list.id, &failure.0)? {
                 members.push(failure);
             }
         }
@@ -102,7 +105,7 @@ impl Consequences<'_> {
             return Ok(None);
         }
         // An entry that is processed again after a crash tells again.
-        let told = tx.outcome(self.ledger.entry)?.is_some();
+        let told = tx.read().outcome(self.ledger.entry)?.is_some();
         if !told && !tx.mark_done(GIVEN_UP_JOB, list.id, date::local_day(clock::now()).as_str())? {
             return Ok(None);
         }

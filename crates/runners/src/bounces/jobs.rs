@@ -48,7 +48,7 @@ pub fn disabled(
 ) -> Result<DisabledTally, RunError> {
     let mut tally = DisabledTally::default();
     for list in lists {
-        for keys in store.bouncing_members(list.id)?.chunks(AT_ONCE) {
+        for keys in store.read().bouncing_members(list.id)?.chunks(AT_ONCE) {
             let done = store.write(|tx| -> Result<DisabledTally, RunError> {
                 let today = date::local_day(clock::now());
                 let entry = format!("disabled {today}");
@@ -94,8 +94,8 @@ struct Sweep<'s> {
 
 impl Sweep<'_> {
     fn member(&mut self, tx: &Tx<'_>, key: &str) -> Result<(), StoreError> {
-        let Some(member) = tx.member(self.list.id, key)? else { return Ok(()) };
-        let state = tx.bounce_state(self.list.id, key)?.unwrap_or_default();
+        let Some(member) = tx.read().member(self.list.id, key)? else { return Ok(()) };
+        let state = tx.read().bounce_state(self.list.id, key)?.unwrap_or_default();
         if member.delivery == Delivery::Enabled {
             self.enabled(tx, &member, state)
         } else if self.which.reasons.contains(&member.delivery) {

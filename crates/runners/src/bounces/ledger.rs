@@ -120,14 +120,16 @@ impl Ledger<'_> {
         list: &List,
         bounce: &Bounce<'_>,
     ) -> Result<Option<BounceEvent>, StoreError> {
-        let Some(member) = self.store.member(list.id, bounce.address)? else { return Ok(None) };
+        let Some(member) = self.store.read().member(list.id, bounce.address)? else {
+            return Ok(None);
+        };
         let outcome = if bounce.kind == BounceKind::Policy {
             BounceOutcome::NotCounted
         } else if member.delivery != Delivery::Enabled {
             BounceOutcome::AlreadyOff
         } else {
             tracing::info!(target: "bounce", "{}: {} disabled: a probe bounced", list.name, member.address);
-            let state = self.store.bounce_state(list.id, &member.key)?.unwrap_or_default();
+            let state = self.store.read().bounce_state(list.id, &member.key)?.unwrap_or_default();
             self.disable(list, &member, state)?
         };
         self.record(list, &member.address, bounce, outcome).map(Some)
@@ -159,14 +161,14 @@ impl Ledger<'_> {
     /// The member that an address belongs to: of the list itself, or of a list whose members get
     /// its posts, and for which the bounce counts then.
     fn member_of(&self, list: &List, address: &str) -> Result<Option<(List, Member)>, StoreError> {
-        if let Some(member) = self.store.member(list.id, address)? {
+        if let Some(member) = self.store.read().member(list.id, address)? {
             return Ok(Some((list.clone(), member)));
         }
         for sibling in &list.settings.regular_include_lists {
             let sibling = AddressKey::of(sibling);
             let Some((local, domain)) = sibling.rsplit_once('@') else { continue };
-            if let Some(other) = self.store.list_by_address(local, domain)?
-                && let Some(member) = self.store.member(other.id, address)?
+            if let Some(other) = self.store.read().list_by_address(local, domain)?
+                && let Some(member) = self.store.read().member(other.id, address)?
             {
                 return Ok(Some((other, member)));
             }
@@ -202,7 +204,7 @@ impl Ledger<'_> {
         }
         let settings = &list.settings;
         let today = day_of(at);
-        let mut state = self.store.bounce_state(list.id, &member.key)?.unwrap_or_default();
+        let mut state = self.store.read().bounce_state(list.id, &member.key)?.unwrap_or_default();
         let first = state.date != today;
         if first {
             // A day that cannot be read is as good as none.
@@ -309,9 +311,10 @@ impl Ledger<'_> {
     fn is_new_storm(&self, list: &List) -> Result<bool, StoreError> {
         let since = clock::seconds() - DAY;
         // The one at hand is not recorded yet.
-        let refused = self.store.count_bounced(list.id, BounceKind::Policy, since)? + 1;
+        let refused = self.store.read().count_bounced(list.id, BounceKind::Policy, since)? + 1;
         let many = refused >= STORM
-            || refused >= SMALL_STORM && refused * 10 >= self.store.count_members(list.id)?;
+            || refused >= SMALL_STORM
+                && refused * 10 >= self.store.read().count_members(list.id)?;
         let today = date::local_day(clock::now());
         let today = Period { name: today.clone(), latest: today };
         Ok(many && self.store.mark_done(STORM_JOB, list.id, &today)?)

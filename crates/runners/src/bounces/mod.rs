@@ -133,7 +133,7 @@ impl Mail<'_> {
     /// The order of docs/spec/bounces.md §1.
     fn settle(&self) -> Result<Outcome, HandlerError> {
         let (list, store) = (&*self.job.list, self.job.store);
-        let known = store.bounce_events_of_entry(self.job.name.as_str())?;
+        let known = store.read().bounce_events_of_entry(self.job.name.as_str())?;
         if !known.is_empty() {
             // A run was killed behind the store's commit: what follows is made again.
             return Ok(Outcome::recorded(&known, self.consequences(&known)?));
@@ -154,7 +154,7 @@ impl Mail<'_> {
             return Ok(Outcome::dropped("the list does not process bounces (bounce_processing)"));
         }
         let verdict = dormouse_bounce::detect(self.message, self.envelope_sender().as_deref());
-        match ReturnPath::find(store, list, self.message, self.metadata)? {
+        match ReturnPath::find(store.read(), list, self.message, self.metadata)? {
             ReturnPath::Probe(cookie) => self.of_probe(&cookie, verdict),
             ReturnPath::Post { recipient, is_proved } => {
                 let must = list.settings.return_path_tag == ReturnPathTag::Required;
@@ -239,7 +239,7 @@ impl Mail<'_> {
             return Ok(Outcome::dropped("an answer to a probe of which nothing follows"));
         };
         let (list, store) = (&*self.job.list, self.job.store);
-        let pending = store.pending(cookie, clock::seconds())?;
+        let pending = store.read().pending(cookie, clock::seconds())?;
         let Some(pending) = pending.filter(|pending| pending.list_id == list.id) else {
             return Ok(Outcome::dropped("a bounce of a probe that is not known, or too old"));
         };
@@ -261,11 +261,13 @@ impl Mail<'_> {
     fn complainer(&self, complaint: &Complaint) -> Result<Option<String>, StoreError> {
         let (list, store) = (&*self.job.list, self.job.store);
         for path in &complaint.return_paths {
-            if let Some(recipient) = ReturnPath::proved_recipient(store, list, path)? {
+            if let Some(recipient) = ReturnPath::proved_recipient(store.read(), list, path)? {
                 return Ok(Some(recipient));
             }
         }
-        let Some(secret) = store.existing_secret(membership::SECRET)? else { return Ok(None) };
+        let Some(secret) = store.read().existing_secret(membership::SECRET)? else {
+            return Ok(None);
+        };
         let links = &complaint.unsubscribe;
         Ok(links.iter().find_map(|field| link::in_list_unsubscribe(list, &secret, field)))
     }
@@ -376,7 +378,7 @@ pub(crate) fn of_refusals(
     refusals: &[(String, Failure)],
 ) -> Result<Vec<Output>, StoreError> {
     let ledger = &consequences.ledger;
-    let mut events = ledger.store.bounce_events_of_entry(ledger.entry)?;
+    let mut events = ledger.store.read().bounce_events_of_entry(ledger.entry)?;
     if events.is_empty() {
         for (address, failure) in refusals {
             let event = if let Some(cookie) = probe {

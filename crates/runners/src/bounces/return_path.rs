@@ -35,7 +35,7 @@ impl Tags {
         if list.settings.return_path_tag == ReturnPathTag::No {
             return Ok(None);
         }
-        let key = match store.existing_secret(SECRET)? {
+        let key = match store.read().existing_secret(SECRET)? {
             Some(key) => key,
             None => store.write(|tx| tx.secret(SECRET))?,
         };
@@ -248,7 +248,7 @@ mod tests {
 
         fn find(&self, to: &str) -> ReturnPath {
             let message = Message::parse(format!("To: {to}\n\n"));
-            ReturnPath::find(&self.store, &self.list, &message, &Metadata::new()).unwrap()
+            ReturnPath::find(self.store.read(), &self.list, &message, &Metadata::new()).unwrap()
         }
     }
 
@@ -308,7 +308,8 @@ mod tests {
         let message = Message::parse("To: dev-bounces+bert=x.example@l.example\n\n");
         let mut metadata = Metadata::new();
         metadata.set_text("envelope_recipient", "dev-bounces+anna=x.example@l.example");
-        let found = ReturnPath::find(&fixture.store, &fixture.list, &message, &metadata).unwrap();
+        let found =
+            ReturnPath::find(fixture.store.read(), &fixture.list, &message, &metadata).unwrap();
         assert_eq!(found, post(Some("anna@x.example"), false));
     }
 }

@@ -28,7 +28,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
         return Ok(Next::Stop);
     };
     let cookie = cookie.to_lowercase();
-    let held = session.post.store.held_by_cookie(&cookie)?;
+    let held = session.post.store.read().held_by_cookie(&cookie)?;
     if let Some(held) = held.filter(|held| held.post.list_id == session.post.list.id) {
         decide(session, &held)?;
         return Ok(Next::Stop);

@@ -21,7 +21,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     let own = session.post.list;
     session.say(say("Public mailing lists at {host}:").with("host", &own.settings.host_name));
     let mut text = String::new();
-    let lists = session.post.store.lists()?;
+    let lists = session.post.store.read().lists()?;
     let shown = lists.iter().filter(|list| {
         list.id == own.id
             || list.settings.advertised && list.settings.host_name == own.settings.host_name

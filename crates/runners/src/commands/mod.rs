@@ -85,7 +85,7 @@ const REMEMBERED_FOR: f64 = 7.0 * 86_400.0;
 
 /// Carries out the commands of one mail.
 pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerError> {
-    if let Some(done) = job.store.outcome(job.name.as_str())? {
+    if let Some(done) = job.store.read().outcome(job.name.as_str())? {
         match Outcome::read(&done, job.name.as_str()) {
             Some(processed) => return Ok(processed),
             None => tracing::error!("{}: what it came to cannot be read; again", job.name),
@@ -145,7 +145,7 @@ pub fn forget_outcomes(store: &Tx<'_>, address: &str) -> Result<usize, StoreErro
             .is_some()
     };
     let mut forgotten = 0;
-    for (entry, content) in store.outcomes()? {
+    for (entry, content) in store.read().outcomes()? {
         let outputs = serde_json::from_slice::<Outcome>(&content).map(|outcome| outcome.outputs);
         let names_it = is_in(&content)
             || outputs.is_ok_and(|outputs| {

@@ -53,7 +53,7 @@ impl<'s, 'p> Session<'s, 'p> {
         let sender = post.message.sender().unwrap_or_default();
         let origin = origin_of(post, &sender);
         let is_known = post.answerable().is_known(&sender)?;
-        let own = post.store.language_of(post.list.id, &sender)?;
+        let own = post.store.read().language_of(post.list.id, &sender)?;
         let language = Language::of(&own)
             .unwrap_or_else(|| Language::or_english(&post.list.settings.preferred_language));
         Ok(Session {

@@ -53,7 +53,7 @@ fn told(fixture: &Fixture, from: &str, commands: &str) -> String {
 }
 
 fn joined(fixture: &Fixture, address: &str) -> bool {
-    fixture.store.is_member(fixture.get("dev").id, address).unwrap()
+    fixture.store.read().is_member(fixture.get("dev").id, address).unwrap()
 }
 
 /// A text without its line breaks: where they are depends on the length of addresses.
@@ -76,8 +76,9 @@ fn the_policy_says_what_becomes_of_a_wish_to_join() {
         assert!(text.contains(said) && text.is_empty() == said.is_empty(), "{policy}: {text}");
         assert_eq!(joined(&fixture, "bert@x.example"), is_member, "{policy}");
         let dev = fixture.get("dev").id;
-        assert_eq!(fixture.store.held_requests(dev).unwrap().len(), waits, "{policy}");
-        let asked = fixture.store.pending_about(dev, "subscribe", "bert@x.example", 0.0).unwrap();
+        assert_eq!(fixture.store.read().held_requests(dev).unwrap().len(), waits, "{policy}");
+        let asked =
+            fixture.store.read().pending_about(dev, "subscribe", "bert@x.example", 0.0).unwrap();
         assert_eq!(asked.is_some(), policy.starts_with("confirm"), "{policy}");
     }
 }
@@ -103,7 +104,7 @@ fn what_may_not_join_is_told_why() {
     assert!(told(&fixture, BERT, "subscribe nodigest").contains("digests only"));
     told(&fixture, BERT, "subscribe");
     let dev = fixture.get("dev").id;
-    let bert = fixture.store.member(dev, "bert@x.example").unwrap().unwrap();
+    let bert = fixture.store.read().member(dev, "bert@x.example").unwrap().unwrap();
     assert_eq!((bert.digest, bert.real_name.as_str()), (true, "Bert"));
 }
 
@@ -422,7 +423,7 @@ fn what_a_program_writes_joins_leaves_and_confirms_nothing() {
     let dev = fixture.get("dev").id;
     let carl = "carl@x.example";
     told(&fixture, carl, "subscribe");
-    let waits = || fixture.store.pending_about(dev, "subscribe", carl, 0.0).unwrap();
+    let waits = || fixture.store.read().pending_about(dev, "subscribe", carl, 0.0).unwrap();
     let cookie = waits().unwrap().cookie;
     let programs = [
         (
@@ -473,7 +474,8 @@ fn what_a_program_writes_joins_leaves_and_confirms_nothing() {
         }
         assert!(waits().is_some() && !joined(&fixture, carl), "{mail} {sender}");
         assert!(joined(&fixture, "bert@x.example"), "{mail} {sender}");
-        let asked = fixture.store.pending_about(dev, "subscribe", "dora@x.example", 0.0).unwrap();
+        let asked =
+            fixture.store.read().pending_about(dev, "subscribe", "dora@x.example", 0.0).unwrap();
         assert!(asked.is_none(), "{mail} {sender}");
     }
     // Whom Exchange lets write that no machine should answer is a person.

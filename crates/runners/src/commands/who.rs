@@ -42,7 +42,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     }
     let (mut regular, mut digests) = (String::new(), String::new());
     let mut shown = 0;
-    session.post.store.members(list.id, |member| {
+    session.post.store.read().members(list.id, |member| {
         if shown == MOST {
             return Ok(());
         }

@@ -24,13 +24,13 @@ fn count(number: u64, one: &str) -> String {
 /// The lists that are meant: those that are named, or all.
 fn lists(clock: &Clock<'_>) -> Result<Vec<List>, RunError> {
     if clock.lists.is_empty() {
-        return Ok(clock.store.lists()?);
+        return Ok(clock.store.read().lists()?);
     }
     clock
         .lists
         .iter()
         .map(|name| {
-            let list = clock.store.list(name)?;
+            let list = clock.store.read().list(name)?;
             list.ok_or_else(|| RunError::NoSuchList(name.clone()))
         })
         .collect()
@@ -95,8 +95,8 @@ pub fn senddigests(clock: &Clock<'_>, period: &Period) -> Result<JobOutcome, Run
     let mut reports: Vec<SentIssue> = press.send_large()?;
     let mut failed = None;
     // What came since waits for the next period.
-    if store.last_run("senddigests")?.is_none_or(|last| !period.is_over(&last)) {
-        let waiting = store.lists_with_digest_posts()?;
+    if store.read().last_run("senddigests")?.is_none_or(|last| !period.is_over(&last)) {
+        let waiting = store.read().lists_with_digest_posts()?;
         for list in lists(clock)? {
             if !(list.settings.digest_send_periodic && waiting.contains(&list.id)) {
                 continue;

@@ -307,13 +307,13 @@ impl Clock<'_> {
 
     /// Whether a job was done for its period already.
     pub fn is_over(&self, job: &Job) -> Result<bool, RunError> {
-        let last = self.store.last_run(job.name)?;
+        let last = self.store.read().last_run(job.name)?;
         Ok(job.when.is_some() && last.is_some_and(|last| self.period(job).is_over(&last)))
     }
 
     /// The period that a job was last done for, if that lies in the future: the clock was wrong then.
     pub fn impossible_run(&self, job: &Job) -> Result<Option<String>, RunError> {
-        let last = self.store.last_run(job.name)?;
+        let last = self.store.read().last_run(job.name)?;
         Ok(last.filter(|last| job.when.is_some() && !self.period(job).is_believed(last)))
     }
 

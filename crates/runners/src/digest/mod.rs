@@ -26,7 +26,7 @@ use dormouse_membership::notices::templates::Phrases;
 use dormouse_membership::template;
 use dormouse_pipeline::recipients::Recipients;
 use dormouse_spool::{Entry, EntryName, Envelope, KEY, Metadata, Queue, Spool, WrongValue, fault};
-use dormouse_store::{Closing, DigestState, List, Period, Site, Store, StoreError, Tx};
+use dormouse_store::{Closing, DigestState, List, Period, Read, Site, Store, StoreError, Tx};
 use edition::{Edition, Form};
 use issue::Issue;
 use jiff::tz::TimeZone;
@@ -97,8 +97,8 @@ impl Press<'_> {
     /// Sends the digests that have grown large enough.
     pub fn send_large(&self) -> Result<Vec<SentIssue>, RunError> {
         let mut reports = Vec::new();
-        for id in self.store.lists_with_due_digest()? {
-            if let Some(list) = self.store.list_by_id(id)? {
+        for id in self.store.read().lists_with_due_digest()? {
+            if let Some(list) = self.store.read().list_by_id(id)? {
                 reports.extend(self.send(&list)?);
             }
         }
@@ -107,7 +107,7 @@ impl Press<'_> {
 
     /// Makes the next issue, hands it over, and closes it.
     fn issue(&self, tx: &Tx<'_>, list: &List) -> Result<Option<SentIssue>, RunError> {
-        let mut state = tx.digest_state(list.id)?;
+        let mut state = tx.read().digest_state(list.id)?;
         if self.is_on_its_way(list, state.sent + 1)? {
             return Ok(None);
         }
@@ -116,7 +116,7 @@ impl Press<'_> {
             state.volume += 1;
             state.next_number = 1;
         }
-        let Some(made) = self.make(tx, list, &state)? else {
+        let Some(made) = self.make(tx.read(), list, &state)? else {
             tx.digest_is_not_due(list.id)?;
             return Ok(None);
         };
@@ -149,12 +149,7 @@ impl Press<'_> {
         Ok(names.any(|name| ours.contains(&digits(name))))
     }
 
-    fn make(
-        &self,
-        tx: &Tx<'_>,
-        list: &List,
-        state: &DigestState,
-    ) -> Result<Option<Made>, RunError> {
+    fn make(&self, tx: &Read, list: &List, state: &DigestState) -> Result<Option<Made>, RunError> {
         let count = state.sent + 1;
         let mut wanted = Vec::new();
         for edition in Edition::all(self.site, list) {

@@ -22,7 +22,7 @@ fn fixture(settings: &[(&str, &str)]) -> (Fixture, Spool) {
 
 fn change(fixture: &Fixture, address: &str, change: impl FnOnce(&mut dormouse_store::Member)) {
     let list = fixture.get("dev");
-    let mut member = fixture.store.member(list.id, address).unwrap().unwrap();
+    let mut member = fixture.store.read().member(list.id, address).unwrap().unwrap();
     change(&mut member);
     fixture.write(|tx| tx.update_member(list.id, &member, 1.0));
 }
@@ -144,7 +144,7 @@ fn who_leaves_the_digests_gets_the_one_that_is_collected_still() {
     post(&fixture, "\nx\n");
     assert_eq!(readers(), Vec::<String>::new());
     assert_eq!(
-        fixture.store.digest_size(fixture.get("dev").id).unwrap().0,
+        fixture.store.read().digest_size(fixture.get("dev").id).unwrap().0,
         0,
         "unread, but closed"
     );
@@ -175,7 +175,7 @@ fn a_large_membership_stands_in_the_entry_as_a_rule() {
         })
         .collect();
     assert_eq!(rules.len(), 1, "only one form has so many readers");
-    let mut stream = rules[0].clone().stream(&fixture.store, &Default::default()).unwrap();
+    let mut stream = rules[0].clone().stream(fixture.store.read(), &Default::default()).unwrap();
     let mut readers = 0;
     while stream.pull().unwrap().is_some() {
         readers += 1;

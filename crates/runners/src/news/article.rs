@@ -205,7 +205,7 @@ mod tests {
                 for (name, value) in [("linked_newsgroup", "a.b")].iter().chain(settings) {
                     tx.set_setting("dev", name, value)?;
                 }
-                Ok(tx.list("dev")?.unwrap())
+                Ok(tx.read().list("dev")?.unwrap())
             })
             .unwrap();
         let mut data = Metadata::new();

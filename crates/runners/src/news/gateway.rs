@@ -30,7 +30,7 @@ pub struct GateTally {
 /// When the database or the spool fails. A news server that fails is told of in the tally.
 pub fn gate(site: &Site, store: &Store, spool: &Spool) -> Result<GateTally, RunError> {
     let mut tally = GateTally::default();
-    for list in store.lists()? {
+    for list in store.read().lists()? {
         if !list.gates_news() {
             continue;
         }
@@ -59,7 +59,7 @@ fn one_group(
         Err(problem) => return Ok(Err(problem.into())),
     };
     let note = |article| store.write(|tx| tx.set_news_watermark(list.id, article));
-    let Some(watermark) = store.news_watermark(list.id)? else {
+    let Some(watermark) = store.read().news_watermark(list.id)? else {
         // What was there before the gateway is not passed on.
         note(group.last)?;
         server.quit();

@@ -54,7 +54,7 @@ impl Runner for NewsRunner {
 impl NewsRunner {
     fn entry(&mut self, desk: &mut Desk<'_>, taken: TakenEntry) -> Result<(), RunError> {
         let TakenEntry { claim, entry, list: listname } = taken;
-        let Some(list) = desk.store()?.list(&listname)? else {
+        let Some(list) = desk.store()?.read().list(&listname)? else {
             return desk.set_aside(claim, entry, &no_such_list(&listname));
         };
         let settings = &list.settings;

@@ -124,7 +124,7 @@ impl Outgoing {
         {
             return Ok(list.clone());
         }
-        let list = desk.store()?.list(name)?.map(Rc::new);
+        let list = desk.store()?.read().list(name)?.map(Rc::new);
         self.lists.insert(name.to_owned(), (Instant::now(), list.clone()));
         Ok(list)
     }
@@ -142,7 +142,7 @@ impl Outgoing {
         let store = desk.store()?;
         let recipients = Recipients::read(&entry.metadata)?.ok_or(RunError::NoRecipients)?;
         let is_apart = Envelope::read(&entry.metadata)?.last_recip_count().is_some();
-        let mut feed = Feed::new(recipients.stream(&store, progress)?, is_apart);
+        let mut feed = Feed::new(recipients.stream(store.read(), progress)?, is_apart);
         let mail = Outbound::new(claim.name(), entry, list, &store, shared)?;
         let mut accepted = Accepted::new(claim.name(), &mail, &desk.trace);
         accepted.event.size = entry.message.len() as u64;

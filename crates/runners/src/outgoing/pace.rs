@@ -87,7 +87,7 @@ impl<'p> Pace<'p> {
         config: &'p Config,
         (queues, mail): (&Path, &EntryName),
     ) -> Result<Pace<'p>, StoreError> {
-        let slow = store.slow_domains()?.into_iter().map(|slow| (slow.domain.clone(), slow));
+        let slow = store.read().slow_domains()?.into_iter().map(|slow| (slow.domain.clone(), slow));
         Ok(Pace {
             store,
             config,

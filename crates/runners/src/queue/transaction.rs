@@ -121,7 +121,7 @@ impl Transaction {
     ) -> Result<(dormouse_spool::Claim, Processed), RunError> {
         let TakenEntry { claim, entry, list: listname } = taken;
         if !lists.contains_key(&listname) {
-            lists.insert(listname.clone(), tx.list(&listname)?);
+            lists.insert(listname.clone(), tx.read().list(&listname)?);
         }
         let Some(list) = lists.get_mut(&listname).and_then(Option::as_mut) else {
             let processed = desk.shunted(&claim, entry, &no_such_list(&listname));

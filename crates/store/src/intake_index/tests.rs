@@ -37,7 +37,7 @@ fn the_index_says_of_every_list_what_the_database_says() {
         .unwrap();
     store.write(|tx| tx.change_settings("zz", &[("generic_nonmember_action", "reject")])).unwrap();
     let index = settled(&site, &store);
-    for list in store.lists().unwrap() {
+    for list in store.read().lists().unwrap() {
         let may_refuse = list.name == "zz";
         let known = KnownList { host: list.settings.host_name, name: list.name, may_refuse };
         assert_eq!(index.list(&known.name).unwrap(), Some(known));
@@ -46,7 +46,7 @@ fn the_index_says_of_every_list_what_the_database_says() {
         assert_eq!(index.list(missing).unwrap(), None, "{missing}");
     }
     for local in ["tea", "te", "dev", "list7", "zz", ""] {
-        assert_eq!(index.has_namesake(local).unwrap(), store.has_namesake(local), "{local}");
+        assert_eq!(index.has_namesake(local).unwrap(), store.read().has_namesake(local), "{local}");
     }
 }
 
@@ -103,7 +103,7 @@ fn members_and_posts_leave_the_index_alone() {
     let (_home, site, store) = site();
     create(&store, "dev", "l.example");
     settled(&site, &store);
-    let id = store.list("dev").unwrap().unwrap().id;
+    let id = store.read().list("dev").unwrap().unwrap().id;
     store.write(|tx| tx.count_post(id, 1.0)).unwrap();
     assert!(IntakeIndex::open(site.dir()).is_some());
 }

@@ -10,12 +10,12 @@ impl Tx<'_> {
     /// would be right.
     pub fn change_settings(&self, list: &str, changes: &[(&str, &str)]) -> Result<(), StoreError> {
         let missing = || StoreError::Setting(format!("no mailing list here is called {list}"));
-        let mut found = self.list(list)?.ok_or_else(missing)?;
+        let mut found = self.read().list(list)?.ok_or_else(missing)?;
         for (name, value) in changes {
             found.settings.put(name, value).map_err(StoreError::Setting)?;
         }
         // On a doubt there is such a list.
-        let is_list = |name: &str| self.list(name).map_or(true, |list| list.is_some());
+        let is_list = |name: &str| self.read().list(name).map_or(true, |list| list.is_some());
         let of = Subject { name: &found.name, settings: &found.settings, is_list: &is_list };
         for (name, _) in changes {
             ListSettings::check(name, of)
@@ -51,6 +51,7 @@ impl Tx<'_> {
         edit: impl FnOnce(&mut ListSettings) -> Result<(), String>,
     ) -> Result<(), StoreError> {
         let mut found = self
+            .read()
             .list(list)?
             .ok_or_else(|| StoreError::Setting(format!("no mailing list here is called {list}")))?;
         let before = found.settings.clone();

@@ -23,7 +23,7 @@ impl Tx<'_> {
         if let Some((_, host)) = name.split_once('@') {
             check::host(host).map_err(StoreError::Setting)?;
         }
-        match self.list(&name)? {
+        match self.read().list(&name)? {
             Some(list) if list.name == name => return Err(StoreError::ListExists(name)),
             Some(list) => {
                 return Err(StoreError::Setting(format!(
@@ -35,7 +35,7 @@ impl Tx<'_> {
             None => {}
         }
         self.check_addresses_are_free(local, &host)?;
-        public::begin_anew(self.site_dir(), &name)?;
+        public::begin_anew(self.read().site_dir(), &name)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
         self.note_lists();
         self.execute("insert into list (name, created_at) values (?1, ?2)", params![name, now])?;
@@ -49,10 +49,10 @@ impl Tx<'_> {
             settings.owner = owners.to_vec();
         })?;
         self.apply_defaults(&name, &real_name)?;
-        if public::is_archived(self.site_dir(), &name) {
+        if public::is_archived(self.read().site_dir(), &name) {
             self.edit_settings(&name, |settings| settings.archive_private = true)?;
         }
-        let made = self.list(&name)?;
+        let made = self.read().list(&name)?;
         made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))
     }
 
@@ -100,7 +100,7 @@ impl Tx<'_> {
         host: &str,
     ) -> Result<(), StoreError> {
         let taken = |name: &str| -> Result<bool, StoreError> {
-            let found = self.list_by_address(name, host)?;
+            let found = self.read().list_by_address(name, host)?;
             Ok(found.is_some_and(|list| list.settings.host_name.eq_ignore_ascii_case(host)))
         };
         for suffix in SUFFIXES {
@@ -127,8 +127,11 @@ impl Tx<'_> {
         Due::ALL.iter().for_each(|&job| self.note_done(job));
         self.note_archive(name);
         self.note_lists();
-        if let Some(list) = self.list(name)? {
-            self.former_names(list.id)?.iter().for_each(|former| self.note_archive(&former.name));
+        if let Some(list) = self.read().list(name)? {
+            self.read()
+                .former_names(list.id)?
+                .iter()
+                .for_each(|former| self.note_archive(&former.name));
         }
         Ok(self.execute("delete from list where name = ?1", params![name])? > 0)
     }

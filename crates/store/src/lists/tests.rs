@@ -85,7 +85,7 @@ fn what_a_list_cannot_work_with_is_refused_and_changes_nothing() {
     ] {
         let refused = change(name, wrong).unwrap_err().to_string();
         assert!(refused.starts_with(&format!("{name}: ")), "{name}={wrong}: {refused}");
-        let list = store.list("dev").unwrap().unwrap();
+        let list = store.read().list("dev").unwrap().unwrap();
         assert_eq!(list.settings.description, "", "{name}={wrong}");
     }
     let hint = change("password", "hello").unwrap_err().to_string();
@@ -156,9 +156,9 @@ fn a_list_may_be_like_another_and_has_its_own_name() {
         ("owner", "a@x.example"),
     ];
     store.write(|tx| tx.change_settings("tea", &changes)).unwrap();
-    let tea = store.list("tea").unwrap().unwrap();
+    let tea = store.read().list("tea").unwrap().unwrap();
     store.write(|tx| tx.settings_like("milk", &tea)).unwrap();
-    let milk = store.list("milk").unwrap().unwrap().settings;
+    let milk = store.read().list("milk").unwrap().unwrap().settings;
     assert_eq!((milk.subject_prefix.as_str(), milk.max_message_size), ("[Milk %d] ", 7));
     assert_eq!((milk.description.as_str(), milk.real_name.as_str()), ("", "Milk"));
     assert_eq!(milk.bounce_info_stale_after.seconds(), 43_200);

@@ -100,7 +100,7 @@ impl Tx<'_> {
     ) -> Result<bool, StoreError> {
         let (old, key) = (AddressKey::of(old), AddressKey::of(new));
         let how = format!("{old} to {new}, {how}");
-        if old != key && self.is_member(list_id, &key)? {
+        if old != key && self.read().is_member(list_id, &key)? {
             return Ok(false);
         }
         let moved = self.execute(

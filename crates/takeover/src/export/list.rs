@@ -25,9 +25,9 @@ impl Export<'_> {
         let charset = self.settings.charset(&list.settings.preferred_language).to_owned();
         let passwords = self.clear_passwords(name);
         let mut members = Vec::new();
-        self.target.store.whole_members(list.id, |member| members.push(member))?;
-        let state = self.target.store.list_state(list.id)?.unwrap_or_default();
-        let extras = self.target.store.extras(list.id)?;
+        self.target.store.read().whole_members(list.id, |member| members.push(member))?;
+        let state = self.target.store.read().list_state(list.id)?.unwrap_or_default();
+        let extras = self.target.store.read().extras(list.id)?;
         let mut config = Config {
             graph: Graph::new(),
             entries: Vec::new(),
@@ -41,7 +41,7 @@ impl Export<'_> {
         config.put_state(&state);
         let reset = config.put_members(list, &members, &passwords)?;
         for (kind, attribute) in QUIET {
-            let times = self.target.store.quiet_times(list.id)?;
+            let times = self.target.store.read().quiet_times(list.id)?;
             let times = times.into_iter().filter(|(found, _, _)| found == kind);
             let entries =
                 times.map(|(_, address, until)| (config.text(&address), config.graph.float(until)));

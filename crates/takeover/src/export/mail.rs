@@ -55,7 +55,8 @@ impl Export<'_> {
                 progress.deferred.iter().map(|failure| failure.address.clone()).collect();
             let failed =
                 |error: dormouse_membership::RunError| TakeoverError::Refused(error.to_string());
-            let mut stream = recipients.stream(self.target.store, &progress).map_err(failed)?;
+            let mut stream =
+                recipients.stream(self.target.store.read(), &progress).map_err(failed)?;
             while let Some(next) = stream.pull()? {
                 these.push(next.address);
             }
@@ -64,7 +65,7 @@ impl Export<'_> {
         // It is in the recipients now.
         entry.journal.clear();
         if let Some(name) = entry.metadata.text("listname").map(std::borrow::Cow::into_owned)
-            && let Some(list) = self.target.store.list(&name)?
+            && let Some(list) = self.target.store.read().list(&name)?
             && let Some(mailmans) = names.get(&list.id)
         {
             entry.metadata.set_text("listname", mailmans);

@@ -50,14 +50,14 @@ impl Export<'_> {
     fn numbers(&self, list: &List) -> Result<Numbers, TakeoverError> {
         let source = format!("lists/{}/request.pck", list.name);
         let mut known = HashMap::new();
-        for (source, target) in self.target.store.imported_parts(&source)? {
+        for (source, target) in self.target.store.read().imported_parts(&source)? {
             if let Some((_, number)) = source.rsplit_once('#')
                 && let Ok(number) = number.parse::<i64>()
             {
                 known.insert(target, number);
             }
         }
-        let state = self.target.store.list_state(list.id)?.unwrap_or_default();
+        let state = self.target.store.read().list_state(list.id)?.unwrap_or_default();
         let highest = known.values().max().map_or(1, |highest| highest + 1);
         Ok(Numbers { known, next: state.next_request_id.max(highest) })
     }
@@ -70,9 +70,9 @@ impl Export<'_> {
         requests: &mut Records<'_>,
         pendings: &mut Records<'_>,
     ) -> Result<(), TakeoverError> {
-        for held in self.target.store.held_posts(list.id)? {
+        for held in self.target.store.read().held_posts(list.id)? {
             let number = numbers.of(&held.post.entry);
-            let content = self.target.store.held_content(held.id)?.unwrap_or_default();
+            let content = self.target.store.read().held_content(held.id)?.unwrap_or_default();
             let entry = Entry::from_bytes(&content, Path::new(&format!("held post {}", held.id)))?;
             // A text and not a pickle: the message's bytes stay as they are.
             let file = format!("heldmsg-{name}-{number}.txt");
@@ -106,7 +106,7 @@ impl Export<'_> {
         numbers: &mut Numbers,
         requests: &mut Records<'_>,
     ) -> Result<(), TakeoverError> {
-        for held in self.target.store.held_requests(list.id)? {
+        for held in self.target.store.read().held_requests(list.id)? {
             let number = numbers.of(&held.cookie);
             match &held.request {
                 Request::Subscribe { address, real_name, digest, language, .. } => {
@@ -151,7 +151,7 @@ impl Export<'_> {
         name: &str,
         pendings: &mut Records<'_>,
     ) -> Result<(), TakeoverError> {
-        for pending in self.target.store.pending_of(list.id)? {
+        for pending in self.target.store.read().pending_of(list.id)? {
             let parts = match &pending.request {
                 Request::Subscribe { address, real_name, digest, language, invitation, .. } => {
                     let language = if language.is_empty() {
@@ -208,7 +208,7 @@ impl Export<'_> {
     fn digest(&mut self, list: &List, dir: &Path) -> Result<(), TakeoverError> {
         let mut mailbox = Vec::new();
         let mut number = 0;
-        self.target.store.digest_posts(list.id, |post| -> Result<(), TakeoverError> {
+        self.target.store.read().digest_posts(list.id, |post| -> Result<(), TakeoverError> {
             mbox::append(&mut mailbox, &post.content, &from_line(post.posted_at));
             number += 1;
             Ok(())

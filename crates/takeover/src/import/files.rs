@@ -190,8 +190,8 @@ impl Import<'_> {
     fn open_public_archives(&self) -> Result<(), TakeoverError> {
         let (site, store) = (self.target.site, self.target.store);
         store.settle_archives()?;
-        let private = store.private_archives()?;
-        let mut lists = store.list_names()?;
+        let private = store.read().private_archives()?;
+        let mut lists = store.read().list_names()?;
         lists.retain(|list| !private.contains(list));
         let names: Vec<&str> = lists.iter().map(String::as_str).collect();
         for public::Closed { path, modes } in public::closed(site, &names)? {

@@ -51,8 +51,8 @@ impl Import<'_> {
         let dir = self.old.lists.join(name);
         let source = format!("lists/{name}");
         let whole = self.whole_fingerprint(&dir)?;
-        let existing = self.target.store.list(name)?;
-        let known = self.target.store.imported(&source)?;
+        let existing = self.target.store.read().list(name)?;
+        let known = self.target.store.read().imported(&source)?;
         if existing.is_some() && known.is_none() {
             return Err(TakeoverError::Refused(format!(
                 "there is a list {name} here already that did not come from Mailman; remove it \
@@ -76,7 +76,7 @@ impl Import<'_> {
         drop(bytes);
         let bringing = self.bringing(&dir, &list, state, state_is_new);
         let passwords = match &existing {
-            Some(list) => self.target.store.member_passwords(list.id)?,
+            Some(list) => self.target.store.read().member_passwords(list.id)?,
             None => HashMap::new(),
         };
         let members = if state_is_new { hashed(&list.members, &passwords)? } else { Vec::new() };
@@ -333,7 +333,9 @@ fn write_list(
         tx.note_imported(&bringing.state.0, &bringing.state.1, "", now)?;
         list
     } else {
-        tx.list(&old.name)?.ok_or_else(|| StoreError::Setting(format!("{} is gone", old.name)))?
+        tx.read()
+            .list(&old.name)?
+            .ok_or_else(|| StoreError::Setting(format!("{} is gone", old.name)))?
     };
     let mut written = Written::default();
     waiting::requests(tx, bringing, &list, now, &mut written)?;

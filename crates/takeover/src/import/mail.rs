@@ -81,7 +81,7 @@ impl Import<'_> {
             if !sources.insert(source.clone()) {
                 continue;
             }
-            if self.target.store.imported(&source)?.is_some() {
+            if self.target.store.read().imported(&source)?.is_some() {
                 self.report.unchanged("queue entries", 1);
                 continue;
             }
@@ -159,7 +159,9 @@ impl Import<'_> {
         for queue in Queue::ALL {
             for name in self.target.spool.ready(queue)? {
                 let source = format!("qfiles/{}/{name}", queue.name());
-                if sources.contains(&source) || self.target.store.imported(&source)?.is_none() {
+                if sources.contains(&source)
+                    || self.target.store.read().imported(&source)?.is_none()
+                {
                     continue;
                 }
                 if !self.options.dry_run {
@@ -231,7 +233,7 @@ impl Import<'_> {
             let mut batch = target.spool.batch();
             let (mut number, mut stale) = (0, 0);
             for (index, event) in events.iter().enumerate() {
-                let Some(list) = tx.list(&event.list)? else {
+                let Some(list) = tx.read().list(&event.list)? else {
                     // A dry run has rolled back its lists.
                     if self.old.lists.join(&event.list).is_dir() {
                         number += 1;

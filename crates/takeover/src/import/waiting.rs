@@ -25,7 +25,7 @@ pub(super) fn requests(
     let write = |(request, message): &(OldRequest, Option<Vec<u8>>)| {
         let cookie = match cookies.get(&request.id) {
             // A list that was copied by hand has another list's cookies.
-            Some(cookie) if tx.held_by_cookie(cookie)?.is_none() => (*cookie).to_owned(),
+            Some(cookie) if tx.read().held_by_cookie(cookie)?.is_none() => (*cookie).to_owned(),
             _ => random_cookie()?,
         };
         match (&request.what, message) {
@@ -138,14 +138,14 @@ fn bring<P>(
     let mut still = BTreeSet::new();
     for (part, content) in parts {
         let part = format!("{source}#{part}");
-        let is_known = tx.imported(&part)?.is_some();
+        let is_known = tx.read().imported(&part)?.is_some();
         still.insert(part.clone());
         if !is_known && let Some(target) = write(content)? {
             tx.note_imported(&part, "", &target, now)?;
         }
     }
     let mut removed = 0;
-    for (part, target) in tx.imported_parts(source)? {
+    for (part, target) in tx.read().imported_parts(source)? {
         if !still.contains(&part) {
             removed += u64::from(remove(&target)?);
             tx.forget_imported(&part)?;

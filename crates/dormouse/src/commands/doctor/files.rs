@@ -87,7 +87,9 @@ fn foreign_files(topic: &mut Topic, site: &Site, owner: &Account) {
 
 /// Whether a web server can read the public archives.
 pub fn public_archives(topic: &mut Topic, site: &Site) {
-    let Ok(lists) = Store::open_read_only(site).and_then(|store| store.lists()) else { return };
+    let Ok(lists) = Store::open_read_only(site).and_then(|store| store.read().lists()) else {
+        return;
+    };
     let is_public = |list: &&List| list.settings.archive && !list.settings.archive_private;
     let names: Vec<&str> = lists.iter().filter(is_public).map(|list| list.name.as_str()).collect();
     if !names.iter().any(|name| Place::of(site, name).tree().is_dir()) {

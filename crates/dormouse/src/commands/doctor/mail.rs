@@ -23,7 +23,7 @@ pub fn receivers(topic: &mut Topic, site: &Site) {
     const MANY: u64 = 10;
     let since = dormouse_spool::clock::seconds() - 7.0 * 86_400.0;
     let Ok(rows) =
-        Store::open_read_only(site).and_then(|store| store.returns_by_domain(None, since))
+        Store::open_read_only(site).and_then(|store| store.read().returns_by_domain(None, since))
     else {
         return;
     };
@@ -127,7 +127,9 @@ pub fn outgoing(topic: &mut Topic, site: &Site) {
 /// Whether an MTA on this machine delivers the lists' mail to us.
 pub fn incoming(topic: &mut Topic, site: &Site) {
     // If the database cannot be read, its own check says so.
-    let Ok(lists) = Store::open_read_only(site).and_then(|store| store.lists()) else { return };
+    let Ok(lists) = Store::open_read_only(site).and_then(|store| store.read().lists()) else {
+        return;
+    };
     let is_there = |name: &str| site.dir().join(name).exists();
     if is_there("exim.conf") {
         match mta::exim(site, &lists) {

@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 
 pub fn database(topic: &mut Topic, site: &Site) {
-    match Store::open_read_only(site).and_then(|store| store.lists()) {
+    match Store::open_read_only(site).and_then(|store| store.read().lists()) {
         Ok(lists) => {
             let lists = output::count(lists.len() as u64, "list", "lists");
             topic.good(format!("{lists} in {}", site.database_name()));
@@ -25,7 +25,9 @@ pub fn site_list(topic: &mut Topic, site: &Site) {
     let name = &site.config().site_list;
     let kept = site.owner_bounces();
     // If the database cannot be read, its own check says so.
-    let Ok(found) = Store::open_read_only(site).and_then(|store| store.list(name)) else { return };
+    let Ok(found) = Store::open_read_only(site).and_then(|store| store.read().list(name)) else {
+        return;
+    };
     match found {
         None => topic.odd(
             format!(

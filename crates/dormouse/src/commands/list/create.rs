@@ -19,7 +19,7 @@ pub fn run(
     owners: &[String],
     new: &NewListArgs,
 ) -> Result<(), Failure> {
-    let like = new.like.as_deref().map(|other| find_list(store, other)).transpose()?;
+    let like = new.like.as_deref().map(|other| find_list(store.read(), other)).transpose()?;
     // Ask before anything is created.
     let secret = if new.password {
         let secret = ask_password(&format!("New owners' password of {name}: "))?;
@@ -81,7 +81,7 @@ pub fn copy(
     owners: &[String],
     members: bool,
 ) -> Result<(), Failure> {
-    let other = find_list(store, name)?;
+    let other = find_list(store.read(), name)?;
     let copy = lists::Copy { name: new, owners, members, who: "an administrator" };
     let (list, members) = lists::copy(site, store, &other, copy)?;
     output::line(format_args!("made the list {}: {}", list.name, list.address()))?;

@@ -19,7 +19,7 @@ use crate::output::{self, DIM, HEAD, Table, styled};
 use crate::terminal;
 use dormouse_membership::lists;
 use dormouse_membership::role::Role;
-use dormouse_store::{List, Site, Store};
+use dormouse_store::{List, Read, Site, Store};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -57,12 +57,12 @@ pub fn run(dir: &Path, command: ListCommand) -> Result<ExitCode, Failure> {
         }
         ListCommand::Reopen { name } => rename::reopen(&store, &name)?,
         ListCommand::Restore { file } => remove::restore(&site, &store, &file)?,
-        ListCommand::Ls { json } => ls(&store, json)?,
+        ListCommand::Ls { json } => ls(store.read(), json)?,
         ListCommand::Show { name, key: Some(key), explain, json } => {
-            show_one(&find_list(&store, &name)?, &key, explain, json)?;
+            show_one(&find_list(store.read(), &name)?, &key, explain, json)?;
         }
         ListCommand::Show { name, key: None, explain, json } => {
-            show(&find_list(&store, &name)?, explain, json)?;
+            show(&find_list(store.read(), &name)?, explain, json)?;
         }
         ListCommand::Password(args) => password(&store, &args)?,
         ListCommand::Set { name, changes } => set(&site, &store, &name, &changes)?,
@@ -70,7 +70,7 @@ pub fn run(dir: &Path, command: ListCommand) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Ok)
 }
 
-fn ls(store: &Store, json: bool) -> Result<(), Failure> {
+fn ls(store: &Read, json: bool) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for list in store.lists()? {
         rows.push(Row {
@@ -144,7 +144,7 @@ fn is_password(setting: &str) -> bool {
 
 /// Sets the password of a list's owners, moderators or posters.
 fn password(store: &Store, args: &PasswordArgs) -> Result<(), Failure> {
-    let list = find_list(store, &args.name)?;
+    let list = find_list(store.read(), &args.name)?;
     let role = match (args.moderator, args.poster) {
         (true, _) => Role::Moderator,
         (_, true) => Role::Poster,
@@ -186,7 +186,7 @@ fn ask_password(question: &str) -> Result<String, Failure> {
 
 /// Makes all changes, or none.
 fn set(site: &Site, store: &Store, name: &str, changes: &[String]) -> Result<(), Failure> {
-    let list = find_list(store, name)?;
+    let list = find_list(store.read(), name)?;
     let mut pairs = Vec::new();
     for change in changes {
         let pair = change
@@ -195,7 +195,7 @@ fn set(site: &Site, store: &Store, name: &str, changes: &[String]) -> Result<(),
         pairs.push((pair.0.trim(), pair.1));
     }
     store.write(|tx| tx.change_settings(&list.name, &pairs))?;
-    let changed = find_list(store, name)?;
+    let changed = find_list(store.read(), name)?;
     for remark in remarks::of(site, &changed, &|name| pairs.iter().any(|pair| pair.0 == name)) {
         crate::output::note!("dormouse: {remark}");
     }

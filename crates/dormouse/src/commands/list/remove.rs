@@ -16,9 +16,9 @@ pub fn run(
     archives: bool,
     yes: bool,
 ) -> Result<(), Failure> {
-    let list = find_list(store, name)?;
+    let list = find_list(store.read(), name)?;
     if !yes {
-        output::line(what_goes(&list, lists::going(site, store, &list)?, archives))?;
+        output::line(what_goes(&list, lists::going(site, store.read(), &list)?, archives))?;
         let answer = terminal::ask(&format!("Remove {}? [y/N] ", list.name));
         let is_yes = |answer: String| matches!(answer.trim(), "y" | "Y" | "yes" | "Yes");
         match answer {
@@ -63,7 +63,7 @@ fn what_goes(list: &List, going: Going, archives: bool) -> String {
 pub fn restore(site: &Site, store: &Store, file: &Input) -> Result<(), Failure> {
     let dump = file.reader()?;
     let list = store.write(|tx| tx.restore(dump))?;
-    let members = output::count(store.count_members(list.id)?, "member", "members");
+    let members = output::count(store.read().count_members(list.id)?, "member", "members");
     output::line(format_args!("restored {}, with {members}", list.address()))?;
     aliases::refresh_and_say(site, store)
 }

@@ -9,7 +9,7 @@ use dormouse_store::{Site, Store};
 
 /// Says what would change, asks for confirmation, and renames the list.
 pub fn run(site: &Site, store: &Store, name: &str, new: &str, yes: bool) -> Result<(), Failure> {
-    let list = find_list(store, name)?;
+    let list = find_list(store.read(), name)?;
     let means = lists::consequences(site, store, &list, new)?;
     if !yes {
         output::line(format_args!("{} becomes {}", means.old_address, means.new_address))?;
@@ -38,7 +38,7 @@ pub fn run(site: &Site, store: &Store, name: &str, new: &str, yes: bool) -> Resu
 
 /// Releases a former name.
 pub fn forget(site: &Site, store: &Store, name: &str, old: &str) -> Result<(), Failure> {
-    let list = find_list(store, name)?;
+    let list = find_list(store.read(), name)?;
     if !lists::forget(store, &list, old)? {
         return Err(Failure::usage(format!("{old} is no former name of {}", list.name)));
     }
@@ -54,7 +54,7 @@ pub fn close(
     members_stay: bool,
     yes: bool,
 ) -> Result<(), Failure> {
-    let list = find_list(store, name)?;
+    let list = find_list(store.read(), name)?;
     if !yes {
         let closing = lists::closing(site, store, &list)?;
         output::line(format_args!(
@@ -90,7 +90,7 @@ pub fn close(
 
 /// Reopens a list.
 pub fn reopen(store: &Store, name: &str) -> Result<(), Failure> {
-    let list = find_list(store, name)?;
+    let list = find_list(store.read(), name)?;
     lists::reopen(store, &list)?;
     output::line(format_args!("reopened {}", list.name))
 }

@@ -28,7 +28,7 @@ pub fn run(
     let patterns = Patterns::new(patterns)?;
     let mut rows = Rows::new(json);
     for list in lists(store, names)? {
-        each_member(store, &list, |member| {
+        each_member(store.read(), &list, |member| {
             if patterns.find(&member.address)? {
                 print(&mut rows, &list.name, &member.address, &member.real_name, "member")?;
             }

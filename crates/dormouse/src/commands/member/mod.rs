@@ -29,30 +29,30 @@ pub fn run(dir: &Path, command: MemberCommand) -> Result<ExitCode, Failure> {
     let office = |how| Office { site: &site, store: &store, how };
     match command {
         MemberCommand::Add { list, addresses, file, digest, welcome, notify } => {
-            let list = find_list(&store, &list)?;
+            let list = find_list(store.read(), &list)?;
             let told = Told { welcome, goodbye: None, notify };
             let lines = words_and_lines(addresses, file.as_ref())?;
             add(&office(ADDED), &list, lines, digest, told)
         }
         MemberCommand::Rm { list, addresses, file, goodbye, notify } => {
-            let list = find_list(&store, &list)?;
+            let list = find_list(store.read(), &list)?;
             let told = Told { welcome: None, goodbye, notify };
             rm(&office(REMOVED), &list, words_and_lines(addresses, file.as_ref())?, told)
         }
         MemberCommand::Sync { list, file, digest, welcome, goodbye, notify, dry_run, json } => {
-            let list = find_list(&store, &list)?;
+            let list = find_list(store.read(), &list)?;
             let told = Told { welcome, goodbye, notify };
             let wanted = sync::Wanted { lines: people(&file)?, digest, told, dry_run };
             sync::run(&office(SYNCED), &list, wanted, json)
         }
         MemberCommand::Ls { list, which, json } => {
-            show::ls(&store, &find_list(&store, &list)?, &which, json)
+            show::ls(store.read(), &find_list(store.read(), &list)?, &which, json)
         }
         MemberCommand::Show { list, address, json } => {
-            show::one(&store, &find_list(&store, &list)?, &address, json)
+            show::one(store.read(), &find_list(store.read(), &list)?, &address, json)
         }
         MemberCommand::Set { list, changes, all, dry_run, json } => {
-            set::run(&store, &find_list(&store, &list)?, &changes, all, dry_run, json)
+            set::run(&store, &find_list(store.read(), &list)?, &changes, all, dry_run, json)
         }
         MemberCommand::Find { patterns, list, owners, json } => {
             find::run(&store, &patterns, &list, owners, json)
@@ -62,12 +62,12 @@ pub fn run(dir: &Path, command: MemberCommand) -> Result<ExitCode, Failure> {
             rename::run(&site, &store, &rename, rename::Way::Move { notify })
         }
         MemberCommand::Rates { list, days, json } => {
-            let list = list.map(|name| find_list(&store, &name)).transpose()?;
-            bounces::rates(&store, list.as_ref(), days, json)?;
+            let list = list.map(|name| find_list(store.read(), &name)).transpose()?;
+            bounces::rates(store.read(), list.as_ref(), days, json)?;
             Ok(ExitCode::Ok)
         }
         MemberCommand::Bounces { list, json } => {
-            bounces::show(&store, &find_list(&store, &list)?, json)?;
+            bounces::show(&store, &find_list(store.read(), &list)?, json)?;
             Ok(ExitCode::Ok)
         }
     }
@@ -76,9 +76,9 @@ pub fn run(dir: &Path, command: MemberCommand) -> Result<ExitCode, Failure> {
 /// The lists with these names, or all.
 fn lists(store: &Store, names: &[String]) -> Result<Vec<List>, Failure> {
     if names.is_empty() {
-        return Ok(store.lists()?);
+        return Ok(store.read().lists()?);
     }
-    names.iter().map(|name| find_list(store, name)).collect()
+    names.iter().map(|name| find_list(store.read(), name)).collect()
 }
 
 /// Calls `each` with every member of a list, by address. It may change them.

@@ -113,7 +113,7 @@ fn on(
 ) -> Result<Option<Row>, Failure> {
     let mut row =
         Row { list: list.name.clone(), member: false, taken: false, banned: None, owner: false };
-    let is_member = tx.is_member(list.id, old)?;
+    let is_member = tx.read().is_member(list.id, old)?;
     if is_member {
         row.banned = Registry::new(site, tx, list, Origin::owner("")).ban(new);
     }

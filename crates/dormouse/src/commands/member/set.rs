@@ -153,10 +153,10 @@ pub fn run(
         };
         match address {
             Some(address) => {
-                let member = tx.member(list.id, address)?;
+                let member = tx.read().member(list.id, address)?;
                 one(member.ok_or_else(|| no_member(address, list))?)?;
             }
-            None => each_member(tx, list, one)?,
+            None => each_member(tx.read(), list, one)?,
         }
         Ok(())
     };
@@ -191,7 +191,7 @@ fn set(
     }
     for change in changes {
         if let Change::Topics(topics) = change
-            && tx.topics(list.id, &member.key)? != *topics
+            && tx.read().topics(list.id, &member.key)? != *topics
         {
             tx.set_topics(list.id, &member.key, topics)?;
             changed = true;
@@ -215,7 +215,7 @@ mod tests {
                     "topics",
                     r#"[["Rust","rust","",false],["C","c","",false]]"#,
                 )?;
-                Ok(tx.list("dev")?.unwrap())
+                Ok(tx.read().list("dev")?.unwrap())
             })
             .unwrap()
     }
@@ -261,12 +261,12 @@ mod tests {
         }
         let words = ["mod=on".to_owned(), "digest=mime".to_owned(), "topics=C".to_owned()];
         run(&store, &list, &words, true, true, true).unwrap();
-        let member = || store.member(list.id, "b@x.example").unwrap().unwrap();
+        let member = || store.read().member(list.id, "b@x.example").unwrap().unwrap();
         assert!(!member().options.has(MemberOption::Moderate));
         run(&store, &list, &words, true, false, true).unwrap();
         assert!(member().options.has(MemberOption::Moderate));
         assert!(!member().options.has(MemberOption::DisableMime));
-        assert_eq!(store.topics(list.id, "b@x.example").unwrap(), ["C"]);
+        assert_eq!(store.read().topics(list.id, "b@x.example").unwrap(), ["C"]);
         assert!(
             run(
                 &store,

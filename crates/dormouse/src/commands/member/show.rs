@@ -5,7 +5,7 @@ use crate::cli::Which;
 use crate::failure::Failure;
 use crate::output::{self, Rows};
 use dormouse_store::value::Value as _;
-use dormouse_store::{Delivery, List, Member, MemberOption, Store};
+use dormouse_store::{Delivery, List, Member, MemberOption, Read};
 use serde::Serialize;
 use sysexits::ExitCode;
 
@@ -31,7 +31,7 @@ impl Row {
 }
 
 /// Prints the selected members one by one, because all of them may not fit into memory.
-pub fn ls(store: &Store, list: &List, which: &Which, json: bool) -> Result<ExitCode, Failure> {
+pub fn ls(store: &Read, list: &List, which: &Which, json: bool) -> Result<ExitCode, Failure> {
     let mut rows = Rows::new(json);
     each_member(store, list, |member| {
         if !is_meant(&member, which) {
@@ -75,7 +75,7 @@ struct Details {
 }
 
 /// Prints everything about one member.
-pub fn one(store: &Store, list: &List, address: &str, json: bool) -> Result<ExitCode, Failure> {
+pub fn one(store: &Read, list: &List, address: &str, json: bool) -> Result<ExitCode, Failure> {
     let member = store.member(list.id, address)?.ok_or_else(|| no_member(address, list))?;
     let details = Details {
         row: Row::new(&member),

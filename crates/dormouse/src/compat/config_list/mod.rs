@@ -59,7 +59,7 @@ pub fn run(call: &Call) -> Done {
     };
     let file = output.filter(|path| *path != "-").map(open).transpose()?;
     let (_, store) = call.open()?;
-    let list = must_find(&store, name)?;
+    let list = must_find(store.read(), name)?;
     if let Some(path) = output {
         let text = declarations(&list).map_err(Trouble::Said)?;
         let Some(mut file) = file else {
@@ -77,8 +77,8 @@ pub fn run(call: &Call) -> Done {
     let path = input.unwrap_or_default();
     let bytes = bytes.unwrap_or_default();
     // If that cannot be found out, the list is assumed to exist.
-    let is_list = |name: &str| store.list(name).map_or(true, |list| list.is_some());
-    let state = store.list_state(list.id)?.unwrap_or_default();
+    let is_list = |name: &str| store.read().list(name).map_or(true, |list| list.is_some());
+    let state = store.read().list_state(list.id)?.unwrap_or_default();
     let read = input::read(&list, &state, &bytes, options.has("verbose"), &is_list);
     let declared = read.map_err(|problems| {
         let problems: Vec<String> =

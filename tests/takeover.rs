@@ -847,7 +847,7 @@ fn what_could_not_be_set_here_is_kept_and_named() {
         "owner: a list has one owner at least; it is kept unchanged",
         "ban_list: ^(foo: ",
         "max_message_size: -3 is below 0",
-        "pipeline: SpamAssassin is no handler here",
+        "pipeline: SpamAssassin is not a handler here",
         "its address also belongs to the list odd",
         "nothing was archived there",
     ] {

@@ -138,7 +138,7 @@ pub fn unreachable(states: &[UnitState]) -> Option<&str> {
 /// Looks at every unit of a plan.
 ///
 /// # Errors
-/// When the manager has the units of another site, or an installed file cannot be read. A manager
+/// If the manager has the units of another site, or an installed file cannot be read. A manager
 /// that cannot be asked is no error but a finding.
 pub fn check(plan: &Plan) -> Result<Vec<UnitState>, ActivationError> {
     Ok(examine(plan)?.into_iter().map(|(state, _)| state).collect())

@@ -24,7 +24,7 @@ pub struct Installed {
 /// What [`install`] would change.
 ///
 /// # Errors
-/// When a unit file cannot say what the plan wants, or a file cannot be read.
+/// If a unit file cannot say what the plan wants, or a file cannot be read.
 pub fn rehearse(plan: &Plan) -> Result<Installed, ActivationError> {
     plan.validate()?;
     refuse_another_site(&plan.manager, &plan.site)?;
@@ -43,7 +43,7 @@ pub fn rehearse(plan: &Plan) -> Result<Installed, ActivationError> {
 /// unit, because every queue is off, is an uninstallation.
 ///
 /// # Errors
-/// When a unit file cannot say what the plan wants, the manager has the units of another site,
+/// If a unit file cannot say what the plan wants, the manager has the units of another site,
 /// systemd is older than 246, there is no manager that could start anything, a file cannot be
 /// written, or a command of systemd fails. What was written by then stays; doing it again mends it.
 pub fn install(plan: &Plan, start: bool) -> Result<Installed, ActivationError> {
@@ -232,7 +232,7 @@ pub struct Uninstalled {
 /// there any more.
 ///
 /// # Errors
-/// When the manager has the units of another site, a file cannot be removed, or systemd refuses.
+/// If the manager has the units of another site, a file cannot be removed, or systemd refuses.
 pub fn uninstall(manager: &Manager, site: &Path) -> Result<Uninstalled, ActivationError> {
     refuse_another_site(manager, site)?;
     let dir = unit_dir(manager)?;

@@ -124,7 +124,7 @@ pub enum Ended {
 /// while it keeps dying; nobody is given up.
 ///
 /// # Errors
-/// When waiting fails. What cannot be started is tried again.
+/// If waiting fails. What cannot be started is tried again.
 pub fn keep_running(
     charges: &[Charge<'_>],
     orders: &Orders,
@@ -343,7 +343,7 @@ pub const MASTER: &str = "DORMOUSE_MASTER";
 /// starts others.
 ///
 /// # Errors
-/// When the system refuses.
+/// If the system refuses.
 pub fn end_with_the_master() -> Result<(), ActivationError> {
     let named = std::env::var(MASTER).ok();
     let Some(master) = named.and_then(|pid| Pid::from_raw(pid.parse().ok()?)) else {

@@ -7,7 +7,7 @@ use std::path::Path;
 /// A file for `/etc/init.d`.
 ///
 /// # Errors
-/// When a path or name cannot be written in a shell script.
+/// If a path or name cannot be written in a shell script.
 pub fn openrc(
     binary: &Path,
     site: &Path,
@@ -42,7 +42,7 @@ depend() {{
 /// The `run` file of a runit service directory.
 ///
 /// # Errors
-/// When a path or name cannot be written in a shell script.
+/// If a path or name cannot be written in a shell script.
 pub fn runit(
     binary: &Path,
     site: &Path,

@@ -32,7 +32,7 @@ impl Presence {
     /// Makes this process known, and removes the files of dead ones.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn announce(site: &Path, name: &str, settings: &str) -> Result<Presence, ActivationError> {
         let dir = dir(site);
         let mut make = fs::DirBuilder::new();
@@ -56,7 +56,7 @@ impl Presence {
     /// Notes the settings that it works on from now on.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn note(&mut self, settings: &str) -> Result<(), ActivationError> {
         let write = |file: &mut File| {
             file.set_len(0)?;
@@ -78,7 +78,7 @@ impl Drop for Presence {
 /// The processes of a site that are there, by their names.
 ///
 /// # Errors
-/// When the directory cannot be read.
+/// If the directory cannot be read.
 pub fn present(site: &Path) -> Result<Vec<Present>, ActivationError> {
     let mut found = Vec::new();
     look(site, |path, file_name, is_alive| {

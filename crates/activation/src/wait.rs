@@ -34,7 +34,7 @@ impl Watch {
     /// Watches these directories. One that does not exist holds no entry and is not watched.
     ///
     /// # Errors
-    /// When the kernel gives out no more inotify instances or watches, or a directory cannot be
+    /// If the kernel gives out no more inotify instances or watches, or a directory cannot be
     /// read.
     pub fn new(dirs: &[PathBuf]) -> Result<Watch, ActivationError> {
         let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)

@@ -35,7 +35,7 @@ impl Waiter {
     /// Armed from the moment it is made: make it before the first look at the queues.
     ///
     /// # Errors
-    /// When a directory cannot be watched although its file system could be.
+    /// If a directory cannot be watched although its file system could be.
     pub fn new(
         dirs: &[PathBuf],
         interval: Duration,
@@ -57,7 +57,7 @@ impl Waiter {
     /// Has a change of this file end a wait, too.
     ///
     /// # Errors
-    /// When it cannot be watched.
+    /// If it cannot be watched.
     pub fn also_watch(&self, file: &Path) -> Result<(), ActivationError> {
         match &self.eyes {
             Eyes::Watch(watch) => watch.also_of(file),

@@ -37,7 +37,7 @@ pub enum Ended {
 /// end, and waited for.
 ///
 /// # Errors
-/// When nothing can be watched, or no run can be started.
+/// If nothing can be watched, or no run can be started.
 pub fn run(post: &Post) -> Result<Ended, ActivationError> {
     let stop = Arc::new(AtomicBool::new(false));
     let is_over = Arc::new(AtomicBool::new(false));

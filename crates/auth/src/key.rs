@@ -84,7 +84,7 @@ impl Key {
     /// Creates a key. An RSA key takes up to some seconds.
     ///
     /// # Errors
-    /// When domain or selector cannot stand in DNS, or the system has no random numbers.
+    /// If domain or selector cannot stand in DNS, or the system has no random numbers.
     pub fn generate(domain: &str, selector: &str, algorithm: Algorithm) -> Result<Key, AuthError> {
         let pkcs8 = match algorithm {
             Algorithm::Rsa => {
@@ -130,7 +130,7 @@ impl Key {
     /// Reads a key from the PEM text of the file at `path`.
     ///
     /// # Errors
-    /// When the text is not a PKCS#8 key of a kind that is known, naming the file.
+    /// If the text is not a PKCS#8 key of a kind that is known, naming the file.
     pub(crate) fn from_pem(
         domain: &str,
         selector: &str,

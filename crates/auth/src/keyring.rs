@@ -31,7 +31,7 @@ impl Keyring {
     /// Keeps a new key, safely on the disk.
     ///
     /// # Errors
-    /// When there is a key of this name already, or the system refuses.
+    /// If there is a key of this name already, or the system refuses.
     pub fn add(&self, key: &Key) -> Result<PathBuf, AuthError> {
         let path = self.path(key.domain(), key.selector());
         let dir = self.dir_of(key.domain());
@@ -60,7 +60,7 @@ impl Keyring {
     /// Removes a key; whether there was one.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// If the system refuses.
     pub fn remove(&self, domain: &str, selector: &str) -> Result<bool, AuthError> {
         if !is_domain(domain) || !is_selector(selector) {
             return Ok(false);
@@ -80,7 +80,7 @@ impl Keyring {
     /// only; none is an empty list.
     ///
     /// # Errors
-    /// When a key cannot be read: mail that should be signed must not leave unsigned.
+    /// If a key cannot be read: mail that should be signed must not leave unsigned.
     pub fn of_domain(&self, domain: &str) -> Result<Vec<Key>, AuthError> {
         if !is_domain(domain) {
             return Ok(Vec::new());
@@ -110,7 +110,7 @@ impl Keyring {
     /// The domain whose keys sign mail of this host; none when there are no keys for it.
     ///
     /// # Errors
-    /// When a directory cannot be read.
+    /// If a directory cannot be read.
     pub fn domain_for<'h>(&self, host: &'h str) -> Result<Option<&'h str>, AuthError> {
         if !self.dir.exists() {
             return Ok(None);

@@ -125,7 +125,7 @@ impl Signer {
     /// `now` is the time of signing in seconds of the Unix epoch.
     ///
     /// # Errors
-    /// When a key cannot sign.
+    /// If a key cannot sign.
     pub fn sign(&self, keys: &[Key], head: &[u8], now: u64) -> Result<String, AuthError> {
         let (mut fields, _) = split(head);
         fields.extend(split(&self.header).0);
@@ -156,7 +156,7 @@ impl Signer {
     /// could not be looked at, or it has as many links as it may.
     ///
     /// # Errors
-    /// When the key cannot sign.
+    /// If the key cannot sign.
     pub fn seal(
         &self,
         key: &Key,

@@ -3,23 +3,23 @@
 use crate::db::params;
 use crate::{Read, StoreError, Tx};
 
-/// A spool that another one has adopted.
+/// A spool that another host's spool has adopted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdoptedSpool {
-    /// The spool.
+    /// The spool's identity.
     pub id: String,
-    /// The spool that has its entries now.
+    /// The identity of the spool that has its entries now.
     pub adopter: String,
-    /// The name of the machine of that one.
+    /// The host name of the adopter.
     pub host: String,
-    /// When, in seconds since the epoch.
+    /// When it was adopted, in seconds since the epoch.
     pub adopted_at: f64,
     /// The entries, as `queue/name`.
     pub entries: Vec<String>,
 }
 
 impl Read {
-    /// Who has adopted the spool of that identity, if anyone has.
+    /// Returns the adoption of the spool with this identity, if it was adopted.
     pub fn adopted_spool(&self, id: &str) -> Result<Option<AdoptedSpool>, StoreError> {
         let sql = "select id, adopter, host, adopted_at, entries from adopted_spool where id = ?1";
         self.first(sql, params![id], |row| {
@@ -36,7 +36,7 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Records that a spool is adopted. False if it was before.
+    /// Records an adoption. Returns false if the spool was adopted before.
     pub fn adopt_spool(&self, adopted: &AdoptedSpool) -> Result<bool, StoreError> {
         let AdoptedSpool { id, adopter, host, adopted_at, entries } = adopted;
         let changed = self.execute(

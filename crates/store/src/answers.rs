@@ -1,11 +1,12 @@
-//! Who was answered automatically, and who posts how often.
+//! Automatic replies already sent, requests per day, and recent posts, for limiting each.
 
 use crate::db::params;
 use crate::{ListId, Read, StoreError, Tx};
 use dormouse_mail::AddressKey;
 
 impl Read {
-    /// Until when a sender gets no automatic answer of that kind; 0 if nothing stands against it.
+    /// Returns until when a sender gets no automatic reply of this kind, in seconds since the
+    /// epoch; 0 if there is no such limit.
     pub fn quiet_until(
         &self,
         list_id: ListId,
@@ -19,7 +20,8 @@ impl Read {
         Ok(found.unwrap_or(0.0))
     }
 
-    /// How often something of a kind was counted about somebody on a day (as `2026-11-23`).
+    /// Returns how often requests of this kind were counted for a subject on a day (as
+    /// `2026-11-23`).
     pub fn asked(&self, kind: &str, subject: &str, day: &str) -> Result<u64, StoreError> {
         let sql = "select number from asked where kind = ?1 and subject = ?2 and day = ?3";
         let subject = subject.to_lowercase();
@@ -29,7 +31,7 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Notes that a sender gets no automatic answer of that kind for a while.
+    /// Records that a sender gets no automatic reply of this kind before `until`.
     pub fn keep_quiet(
         &self,
         list_id: ListId,
@@ -45,8 +47,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Counts that something of a kind was asked for about somebody or by somebody on a day (as
-    /// `2026-11-23`). False, and not counted, when that was so `most` times already; 0 is no limit.
+    /// Counts a request of this kind for a subject on a day (as `2026-11-23`). Returns false, and
+    /// does not count it, if there were `most` already; 0 means no limit.
     pub fn count_asked(
         &self,
         kind: &str,
@@ -68,9 +70,8 @@ impl Tx<'_> {
         Ok(changed > 0)
     }
 
-    /// Notes that a sender posted, and returns how many of the sender's posts count at `now`, this
-    /// one included. It counts until `until`. A post counts once, however often its entry is
-    /// processed.
+    /// Records a post, which counts until `until`, and returns how many of the sender's posts count
+    /// at `now`, including this one. A post counts once, however often its entry is processed.
     pub fn count_recent(
         &self,
         list_id: ListId,

@@ -1,24 +1,24 @@
-//! What makes a queue's entries be worked off.
+//! What starts the processing of a queue.
 
 use crate::units::Span;
 use crate::value::Value;
 use std::fmt;
 use std::str::FromStr;
 
-/// How a queue is attended to.
+/// How a queue is processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrangement {
-    /// An entry wakes a drain.
+    /// An entry starts a drain.
     OnDemand,
-    /// A timer looks, every so often.
+    /// A timer starts a drain at this interval.
     Timer(Span),
-    /// A process stays, and works in so many shares.
+    /// A process stays running, and works in this many shares.
     Resident(u32),
-    /// Nobody does.
+    /// Entries are not processed.
     Off,
 }
 
-/// More shares than this are a slip of the pen.
+/// The maximum number of shares; a larger one is certainly a typing error.
 pub const MOST_SHARES: u32 = 64;
 
 impl fmt::Display for Arrangement {
@@ -38,7 +38,9 @@ impl FromStr for Arrangement {
 
     fn from_str(text: &str) -> Result<Arrangement, String> {
         let wrong = || {
-            format!("{text:?} is no arrangement; write on-demand, timer 15min, resident 2 or off")
+            format!(
+                "{text:?} is not an arrangement; write on-demand, timer 15min, resident 2 or off"
+            )
         };
         let (word, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
         match (word.to_lowercase().as_str(), rest.trim()) {

@@ -1,5 +1,5 @@
-//! What was taken out of a list's posts: files below its archive, where pages and texts link to
-//! them (docs/spec/archives.md §2, §5).
+//! Attachments that were removed from a list's posts: files below its archive, to which pages and
+//! texts link (docs/spec/archives.md §2, §5).
 
 use crate::{Site, StoreError};
 use std::fs::{self, DirBuilder, File, Permissions};
@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
-/// Modes of what a web server may read (docs/spec/archives.md §2).
+/// Modes with which a web server may read archives (docs/spec/archives.md §2).
 const DIR_MODE: u32 = 0o2775;
 const FILE_MODE: u32 = 0o664;
 
@@ -18,12 +18,12 @@ pub struct Attachments {
 }
 
 impl Attachments {
-    /// Those of the list of that name.
+    /// The attachments of the list with this name.
     pub fn of(site: &Site, list: &str) -> Attachments {
         Attachments { archive: site.archive_dir(list) }
     }
 
-    /// Whether there is a file at `path`, relative to the archive, that holds something else.
+    /// Whether there is a file at `path`, relative to the archive, with other content.
     pub fn is_taken(&self, path: &str, content: &[u8]) -> Result<bool, StoreError> {
         let file = self.archive.join(path);
         match fs::metadata(&file) {
@@ -35,14 +35,14 @@ impl Attachments {
         fs::read(&file).map(|found| found != content).map_err(StoreError::io("read", &file))
     }
 
-    /// Writes a file at `path`, relative to the archive, and waits until it is on the disk with its
-    /// name and its directories. The same content may be there already; other content makes an
-    /// error, and stays.
+    /// Writes a file at `path`, relative to the archive, and syncs it and its directories. If the
+    /// file exists with the same content, nothing happens; a file with other content is an error
+    /// and is not replaced.
     pub fn keep(&self, path: &str, content: &[u8]) -> Result<(), StoreError> {
         self.put(path, content, true)
     }
 
-    /// The same for what can be made again: nothing is waited for.
+    /// As [`Attachments::keep`], but without syncing, for files that can be created again.
     pub fn keep_unsynced(&self, path: &str, content: &[u8]) -> Result<(), StoreError> {
         self.put(path, content, false)
     }
@@ -79,7 +79,7 @@ impl Attachments {
     }
 }
 
-/// Makes a directory and those above it, and waits until their names are on the disk, if asked to.
+/// Creates a directory and its parents, and syncs each parent if `is_synced`.
 fn make_dir(dir: &Path, is_synced: bool) -> Result<(), StoreError> {
     if dir.is_dir() {
         return Ok(());
@@ -88,12 +88,12 @@ fn make_dir(dir: &Path, is_synced: bool) -> Result<(), StoreError> {
     make_dir(above, is_synced)?;
     let make = || {
         DirBuilder::new().mode(DIR_MODE).create(dir)?;
-        // Whatever the umask takes away.
+        // The umask may have removed bits.
         fs::set_permissions(dir, Permissions::from_mode(DIR_MODE))
     };
     match make() {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        made => made.map_err(StoreError::io("make the directory", dir))?,
+        made => made.map_err(StoreError::io("create the directory", dir))?,
     }
     if is_synced { sync(above) } else { Ok(()) }
 }

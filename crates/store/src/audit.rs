@@ -1,13 +1,13 @@
-//! Who changed which setting of a list, and when.
+//! The record of changes to lists' settings.
 
 use crate::db::{self, params};
 use crate::{ListId, Read, StoreError, Tx};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Who changes something through a [`Store`](crate::Store), and on which way.
+/// Who makes changes through a [`Store`](crate::Store), and by which means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {
-    /// Who: an address, a user of this machine, the program itself.
+    /// An address, a user of this machine, or the program itself.
     pub who: String,
     /// `web`, `command line`, `mail`, or `program`.
     pub via: &'static str,
@@ -19,42 +19,42 @@ impl Default for Author {
     }
 }
 
-/// One change of a list's setting.
+/// A change of a list's setting.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SettingChange {
-    /// Its number; later changes have greater ones.
+    /// The change's number; later changes have greater ones.
     pub id: i64,
-    /// The setting.
+    /// The setting's name.
     pub name: String,
-    /// Its value before, as it is kept; empty for a password.
+    /// The stored value before the change; empty for a password.
     pub old_value: String,
-    /// Its value after.
+    /// The stored value after the change; empty for a password.
     pub new_value: String,
     /// Who changed it.
     pub who: String,
-    /// On which way.
+    /// By which means, as in [`Author::via`].
     pub via: String,
-    /// When, in seconds since the epoch.
+    /// When it was changed, in seconds since the epoch.
     pub changed_at: f64,
 }
 
 impl SettingChange {
-    /// Whether it can be taken back like this: the values of passwords are not kept, and a name is no
-    /// setting.
+    /// Whether the old value can be restored: passwords are not recorded, and a list's name is not
+    /// a setting.
     pub fn is_revertible(&self) -> bool {
         !self.is_secret() && self.name != RENAMED
     }
 
-    /// Whether it is a password's, whose values are not kept.
+    /// Whether it is the change of a password, whose values are not recorded.
     pub fn is_secret(&self) -> bool {
         is_secret(&self.name)
     }
 }
 
-/// Under this a list's other name stands in the trail.
+/// The name under which the renaming of a list is recorded.
 pub(crate) const RENAMED: &str = "name";
 
-/// Whether values of this setting stay out of the trail.
+/// Whether values of this setting are not recorded.
 pub fn is_secret(name: &str) -> bool {
     name.ends_with("password")
 }
@@ -74,11 +74,11 @@ pub(crate) fn read(row: &db::Row<'_>) -> db::Result<SettingChange> {
 }
 
 impl Read {
-    /// The changes of a list's settings, the latest first: at most `most`, before that number if
-    /// one is given.
+    /// Returns at most `most` changes of a list's settings, the latest first; with `before` only
+    /// those with a smaller number.
     ///
     /// # Errors
-    /// When the database fails.
+    /// If the database fails.
     pub fn setting_changes(
         &self,
         list_id: ListId,
@@ -92,10 +92,10 @@ impl Read {
         self.rows(&statement, params![list_id, before, most], read)
     }
 
-    /// One change of a list's setting.
+    /// A change of a list's setting.
     ///
     /// # Errors
-    /// When the database fails.
+    /// If the database fails.
     pub fn setting_change(
         &self,
         list_id: ListId,
@@ -108,7 +108,7 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Keeps who changed a setting, if it did change.
+    /// Records who changed a setting, if the value is another one.
     pub(crate) fn note_change(
         &self,
         list_id: ListId,

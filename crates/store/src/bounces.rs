@@ -1,4 +1,4 @@
-//! Bounces: each one as an event, and what they have come to for each member.
+//! Bounces: every one as an event, and each member's state.
 
 use crate::db::{self, Row, params};
 use crate::value::{Value as _, choice};
@@ -7,45 +7,45 @@ use dormouse_mail::AddressKey;
 use std::collections::{BTreeMap, HashMap};
 
 choice! {
-    /// What a bounce says of its address.
+    /// What a bounce says about the address.
     BounceKind {
-        /// It is no good.
+        /// Mail to it fails permanently.
         Permanent = 0 "permanent",
-        /// It did not work for now.
+        /// Delivery failed temporarily.
         Temporary = 1 "temporary",
-        /// Nothing: the message or its sender was refused.
+        /// Nothing: the message or its sender was rejected.
         Policy = 2 "policy",
-        /// A reader says that the mail is unwanted.
+        /// Its reader reports the mail as unwanted.
         Complaint = 3 "complaint",
     }
 }
 
 choice! {
-    /// What a bounce led to.
+    /// The outcome of a bounce.
     BounceOutcome {
-        /// The member's score grew.
+        /// It was added to the member's score.
         Scored = 0 "scored",
-        /// Nothing: another one had counted on that day.
+        /// Nothing: another bounce had counted on the same day.
         SameDay = 1 "same-day",
-        /// The member was asked by a probe.
+        /// A probe was sent to the member.
         Probed = 2 "probed",
         /// The member's delivery was turned off.
         Disabled = 3 "disabled",
         /// The member was removed.
         Removed = 4 "removed",
-        /// Nothing: delivery was off already.
+        /// Nothing: delivery was already off.
         AlreadyOff = 5 "already-off",
         /// Nothing: it does not count against the member.
         NotCounted = 6 "not-counted",
-        /// It does not count, but the owners heard that there are many.
+        /// It does not count, because there are many; the owners were notified.
         Storm = 7 "storm",
     }
 }
 
 choice! {
-    /// Who told of a bounce.
+    /// How a bounce became known.
     BounceSource {
-        /// The MTA refused the recipient.
+        /// The MTA rejected the recipient.
         Smtp = 0 "smtp",
         /// A bounce message came back.
         Message = 1 "message",
@@ -61,51 +61,51 @@ pub struct BounceEvent {
     pub list_id: ListId,
     /// The member's address.
     pub address: String,
-    /// The queue entry. A bounce counts once, however often its entry is processed.
+    /// The queue entry's name. A bounce counts once, however often its entry is processed.
     pub entry: String,
-    /// What it says of the address.
+    /// What it says about the address.
     pub kind: BounceKind,
-    /// The enhanced status code (RFC 3463), or nothing.
+    /// The enhanced status code (RFC 3463); empty if there is none.
     pub status: String,
-    /// The SMTP reply code; 0 when there was none.
+    /// The SMTP reply code; 0 if there is none.
     pub code: i64,
     /// The reason, in the words of the mail system that gave it.
     pub text: String,
-    /// Who told.
+    /// How it became known.
     pub source: BounceSource,
-    /// What it led to.
+    /// Its outcome.
     pub outcome: BounceOutcome,
-    /// When, in seconds since the epoch.
+    /// When it was recorded, in seconds since the epoch.
     pub at: f64,
 }
 
-/// What came back from one receiving domain: addresses, each counted once a kind.
+/// The bounces of one receiving domain. Each address counts once for each kind.
 #[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
 pub struct DomainReturns {
     /// The domain.
     pub domain: String,
     /// Members with an address there.
     pub members: u64,
-    /// No such mailbox.
+    /// Permanent failures.
     pub permanent: u64,
-    /// Not for now.
+    /// Temporary failures.
     pub temporary: u64,
-    /// Refused for policy: the domain does not want the mail.
+    /// Rejected by the domain's policy.
     pub refused: u64,
-    /// Marked as unwanted by their readers.
+    /// Complaints of readers.
     pub complaints: u64,
-    /// How it puts mail off now, if it does.
+    /// How the domain defers mail now, if it does.
     #[serde(rename = "puts_off", skip_serializing_if = "Option::is_none")]
     pub slow: Option<SlowDomain>,
 }
 
 impl DomainReturns {
-    /// One of the numbers for people: `3 (1.5 %)` of the members there.
+    /// Formats one of the numbers with its share of the members there: `3 (1.5 %)`.
     pub fn share(&self, count: u64) -> String {
         match (count, self.members) {
             (0, _) => "0".to_owned(),
             (count, 0) => count.to_string(),
-            // Members who have since left the list may have bounced.
+            // Addresses that have since left the list may have bounced.
             (count, members) => {
                 format!("{count} ({:.1} %)", count as f64 * 100.0 / members.max(count) as f64)
             }
@@ -113,24 +113,23 @@ impl DomainReturns {
     }
 }
 
-/// What bounces have come to for a member. Days are in Universal Time, as `2026-11-23`; an empty one
-/// is none.
+/// A member's bounce state. Days are in UTC, as `2026-11-23`, or empty.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BounceState {
-    /// The score.
+    /// The bounce score.
     pub score: f64,
     /// The day of the last bounce that counted; empty for a member without bounces.
     pub date: String,
-    /// Warnings still to be sent once delivery is off.
+    /// The number of warnings to send after delivery is turned off.
     pub notices_left: i64,
     /// The day of the last warning.
     pub last_notice: String,
-    /// What turns delivery on again.
+    /// The cookie that turns delivery on again.
     pub cookie: String,
 }
 
 impl BounceState {
-    /// Whether there is anything to remember.
+    /// Whether there is nothing to store.
     pub fn is_empty(&self) -> bool {
         self.date.is_empty()
     }
@@ -168,7 +167,7 @@ fn read_state(row: &Row<'_>) -> db::Result<BounceState> {
 }
 
 impl Read {
-    /// A list's bounce events, the newest first.
+    /// Returns a list's bounce events, the newest first.
     pub fn bounce_events(&self, list_id: ListId) -> Result<Vec<BounceEvent>, StoreError> {
         let sql = format!(
             "select {EVENT} from bounce_event where list_id = ?1 order by at desc, id desc"
@@ -176,10 +175,10 @@ impl Read {
         self.rows(&sql, params![list_id], read_event)
     }
 
-    /// The latest bounces of an address on a list, the newest first.
+    /// Returns at most `most` bounces of an address on a list, the newest first.
     ///
     /// # Errors
-    /// When the database fails.
+    /// If the database fails.
     pub fn bounce_events_of(
         &self,
         list_id: ListId,
@@ -194,13 +193,13 @@ impl Read {
         self.rows(&sql, params![list_id, key, most], read_event)
     }
 
-    /// The events that a queue entry led to, in order.
+    /// Returns the events of a queue entry, in order.
     pub fn bounce_events_of_entry(&self, entry: &str) -> Result<Vec<BounceEvent>, StoreError> {
         let sql = format!("select {EVENT} from bounce_event where entry = ?1 order by id");
         self.rows(&sql, params![entry], read_event)
     }
 
-    /// How many addresses of a list had bounces of a kind since a time.
+    /// Returns how many addresses of a list had bounces of a kind since a time.
     pub fn count_bounced(
         &self,
         list_id: ListId,
@@ -213,8 +212,8 @@ impl Read {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// What came back by receiving domain since a time: of one list, or of all; and which domains put mail
-    /// off now. Those with the most trouble first.
+    /// Returns the bounces of one list or of all since a time, by receiving domain, and the domains
+    /// that defer mail now. The domains with the most bounces come first.
     pub fn returns_by_domain(
         &self,
         list_id: Option<ListId>,
@@ -264,7 +263,7 @@ impl Read {
         Ok(rows)
     }
 
-    /// What bounces have come to for a member; nothing for somebody who is none.
+    /// Returns a member's bounce state; `None` if the address is not a member.
     pub fn bounce_state(
         &self,
         list_id: ListId,
@@ -274,7 +273,7 @@ impl Read {
         self.first(&sql, params![list_id, AddressKey::of(address)], read_state)
     }
 
-    /// The addresses of those who have bounced or whose delivery is off, in order.
+    /// Returns the sorted addresses of the members with bounces or with delivery turned off.
     pub fn bouncing_members(&self, list_id: ListId) -> Result<Vec<String>, StoreError> {
         let sql = "select address_key from member
                    where list_id = ?1 and (delivery <> 0 or bounce_date <> '') order by address_key";
@@ -308,7 +307,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Sets what bounces have come to for a member.
+    /// Sets a member's bounce state.
     pub fn set_bounce_state(
         &self,
         list_id: ListId,
@@ -333,7 +332,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Forgets the bounces from before a time; how many there were.
+    /// Deletes the bounce events before a time, and returns how many there were.
     pub fn forget_bounces(&self, before: f64) -> Result<usize, StoreError> {
         let sql = "delete from bounce_event where at < ?1";
         self.execute(sql, params![before])

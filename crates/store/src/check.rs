@@ -1,6 +1,6 @@
-//! What a setting must be beyond its kind. The tables of [`crate::settings`] and [`crate::config`]
-//! name the check of each beside its default; whoever changes a setting goes through it, and an import,
-//! which keeps what came, reports what it finds.
+//! Checks of settings beyond their types. The tables of [`crate::settings`] and [`crate::config`]
+//! name each setting's check next to its default. Every change must pass it; an import keeps values
+//! that fail, and reports them.
 
 mod site;
 
@@ -12,13 +12,13 @@ use dormouse_pattern::{Flags, Pattern};
 
 pub(crate) use site::*;
 
-/// Why a value is not right.
+/// Why a value is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Wrong {
-    /// Something in it is no address.
-    #[error("{0:?} is no full address such as anna@example.org")]
+    /// Part of the value is not an address.
+    #[error("{0:?} is not a full address such as anna@example.org")]
     Address(String),
-    /// Anything else, in a sentence.
+    /// Another problem, in words.
     #[error("{0}")]
     Value(String),
 }
@@ -34,11 +34,11 @@ type Checked = Result<(), Wrong>;
 /// The list whose setting is checked.
 #[derive(Clone, Copy)]
 pub struct Subject<'s> {
-    /// Its name on the site.
+    /// The list's name on the site.
     pub name: &'s str,
-    /// Its settings, with the one that is checked.
+    /// The list's settings, including the one that is checked.
     pub settings: &'s ListSettings,
-    /// Whether there is a list of that name.
+    /// Whether there is a list with this name.
     pub is_list: &'s dyn Fn(&str) -> bool,
 }
 
@@ -48,7 +48,7 @@ impl Subject<'_> {
     }
 }
 
-/// The handlers that a post meets, in Mailman's order (docs/spec/pipeline.md §1).
+/// The handlers for posts, in Mailman's order (docs/spec/pipeline.md §1).
 pub const POSTING: [&str; 21] = [
     "SpamDetect",
     "Approve",
@@ -73,23 +73,23 @@ pub const POSTING: [&str; 21] = [
     "ToOutgoing",
 ];
 
-/// The handlers that mail for a list's owners meets.
+/// The handlers for mail to a list's owners.
 pub const OWNER: [&str; 4] = ["SpamDetect", "Replybot", "OwnerRecips", "ToOutgoing"];
 
-/// The languages that Mailman 2.1.39 knows. Texts that are not there in one are English.
+/// The languages that Mailman 2.1.39 knows. Texts without a translation are in English.
 pub const LANGUAGES: [&str; 40] = [
     "ar", "ast", "ca", "cs", "da", "de", "el", "en", "eo", "es", "et", "eu", "fa", "fi", "fr",
     "gl", "he", "hr", "hu", "ia", "it", "ja", "ko", "lt", "nl", "no", "pl", "pt", "pt_BR", "ro",
     "ru", "sk", "sl", "sr", "sv", "tr", "uk", "vi", "zh_CN", "zh_TW",
 ];
 
-/// No count, size or time of a list is larger: what is beyond is a slip of the hand, and would
-/// overflow where it is multiplied.
+/// The maximum of any count, size or time of a list. A larger one is certainly a mistake, and might
+/// overflow when it is multiplied.
 const MOST: f64 = 1e9;
 
 fn within<T: Value>(number: &T, least: f64) -> Checked {
     let written = number.write_kept();
-    // Numbers alone are checked so.
+    // Only numbers have this check.
     match written.parse::<f64>().unwrap_or(f64::NAN) {
         number if number < least => Err(Wrong::Value(format!("{written} is below {least}"))),
         number if number <= MOST => Ok(()),
@@ -97,39 +97,39 @@ fn within<T: Value>(number: &T, least: f64) -> Checked {
     }
 }
 
-/// Anything from 0.
+/// 0 or more.
 pub(crate) fn from_zero<T: Value>(number: &T, _: Subject<'_>) -> Checked {
     within(number, 0.0)
 }
 
-/// Anything from 1.
+/// 1 or more.
 pub(crate) fn from_one(number: &i64, _: Subject<'_>) -> Checked {
     within(number, 1.0)
 }
 
-/// Anything from -1, which is everything.
+/// -1, which means everything, or more.
 pub(crate) fn from_minus_one(number: &i64, _: Subject<'_>) -> Checked {
     within(number, -1.0)
 }
 
-/// A sum of Mailman's numbers of a member's options.
+/// A sum of Mailman's numbers for member options.
 pub(crate) fn member_options(bits: &i64, _: Subject<'_>) -> Checked {
-    // 1 meant digests once.
+    // In early versions 1 meant digests.
     let known = MemberOption::ALL.iter().fold(1, |sum, (option, _)| sum | *option as i64);
     if bits & !known == 0 {
         return Ok(());
     }
     let words = MemberOption::ALL.map(|(option, word)| format!("{} ({word})", option as i64));
-    Err(Wrong::Value(format!("{bits} is no sum of {}", words.join(", "))))
+    Err(Wrong::Value(format!("{bits} is not a sum of {}", words.join(", "))))
 }
 
-/// A part of an address that is put behind a local part.
+/// A text that can follow the list's local part in an address.
 pub(crate) fn suffix(text: &str, list: Subject<'_>) -> Checked {
     an_address(&format!("{}{text}@example.org", list.local_part()))
         .map_err(|_| Wrong::Value(format!("anna{text} could stand in no address")))
 }
 
-/// The fields that any text of a list may name, each as `%(name)s`.
+/// The fields that every text of a list may contain, as `%(name)s`.
 pub const LIST_FIELDS: [&str; 8] = [
     "real_name",
     "list_name",
@@ -141,8 +141,8 @@ pub const LIST_FIELDS: [&str; 8] = [
     "cgiext",
 ];
 
-/// Those that name one reader, for texts around posts. Without `personalize` they say what is true of
-/// all readers, or nothing.
+/// Fields about one reader, for texts around posts. Without `personalize` they are filled in with
+/// what is true for all readers, or with nothing.
 pub const READER_FIELDS: [&str; 7] = [
     "user_address",
     "user_delivered_to",
@@ -153,7 +153,7 @@ pub const READER_FIELDS: [&str; 7] = [
     "user_unsubscribeurl",
 ];
 
-/// Those of notices, beside the ones of all texts.
+/// Further fields of notices.
 pub const NOTICE_FIELDS: [&str; 15] = [
     "listname",
     "internal_name",
@@ -172,46 +172,46 @@ pub const NOTICE_FIELDS: [&str; 15] = [
     "umbrella",
 ];
 
-/// Those of automatic answers, beside the ones of notices.
+/// Further fields of automatic replies, in addition to those of notices.
 pub const ANSWER_FIELDS: [&str; 4] = ["listurl", "requestemail", "adminemail", "owneremail"];
 
-/// A text around single posts.
+/// A header or footer of single posts.
 pub(crate) fn around_posts(text: &str, list: Subject<'_>) -> Checked {
     names_known(text, list.settings.use_dollar_strings, &[&LIST_FIELDS, &READER_FIELDS])
 }
 
-/// The first field of a text that is another one for each reader.
+/// Returns the first field of a text whose value depends on the reader.
 pub fn reader_field(text: &str, dollars: bool) -> Option<&str> {
     let mut named = named_in(text, dollars).into_iter().flatten();
     named.find(|field| READER_FIELDS.contains(field))
 }
 
-/// A text around digests.
+/// A header or footer of digests.
 pub(crate) fn around_digests(text: &str, list: Subject<'_>) -> Checked {
     names_known(text, list.settings.use_dollar_strings, &[&LIST_FIELDS])
 }
 
-/// An automatic answer.
+/// An automatic reply.
 pub(crate) fn answer(text: &str, _: Subject<'_>) -> Checked {
     names_known(text, false, &[&LIST_FIELDS, &NOTICE_FIELDS, &ANSWER_FIELDS])
 }
 
-/// What a stranger is told.
+/// The text of a rejection of non-members' posts.
 pub(crate) fn rejection(text: &str, _: Subject<'_>) -> Checked {
     names_known(text, false, &[&["listowner"]])
 }
 
-/// Before the subject: the number of the post, at most once, and no other field.
+/// The prefix of subjects: one line whose only field is the post's number.
 pub(crate) fn subject_prefix(text: &str, _: Subject<'_>) -> Checked {
     if let Some(Ok(field)) = named_in(text, false).first() {
-        return Err(Wrong::Value(format!("%({field})s: here %d is all that is filled in")));
+        return Err(Wrong::Value(format!("%({field})s: only %d is filled in here")));
     }
     for rest in text.split('%').skip(1) {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         if rest[digits..].starts_with('d')
             && rest[..digits].parse::<u64>().is_ok_and(|width| width > 20)
         {
-            return Err(Wrong::Value(format!("%{}d: no number is so long", &rest[..digits])));
+            return Err(Wrong::Value(format!("%{}d: no number is that long", &rest[..digits])));
         }
     }
     if text.contains(['\r', '\n']) {
@@ -220,7 +220,8 @@ pub(crate) fn subject_prefix(text: &str, _: Subject<'_>) -> Checked {
     Ok(())
 }
 
-/// The names of the fields in a text; an error is one that is not written to its end.
+/// Returns the names of the fields in a text. A field without its end is an error, with the correct
+/// form.
 fn named_in(text: &str, dollars: bool) -> Vec<Result<&str, String>> {
     let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let mut fields = Vec::new();
@@ -254,7 +255,7 @@ fn named_in(text: &str, dollars: bool) -> Vec<Result<&str, String>> {
     fields
 }
 
-/// Nothing is named that nobody knows: it would stand there as it is written.
+/// Checks that all fields are known: an unknown one would be sent as it is written.
 fn names_known(text: &str, dollars: bool, known: &[&[&str]]) -> Checked {
     for field in named_in(text, dollars) {
         let field = field.map_err(|whole| Wrong::Value(format!("a field is written {whole}")))?;
@@ -276,18 +277,18 @@ fn an_address(address: &str) -> Checked {
     Address::parse(address).map(drop).map_err(|_| Wrong::Address(address.to_owned()))
 }
 
-/// The list's name with other capitals.
+/// The list's name, perhaps with other capitalization.
 pub(crate) fn real_name(text: &str, list: Subject<'_>) -> Checked {
     if text.eq_ignore_ascii_case(list.local_part()) {
         return Ok(());
     }
     let name = list.local_part();
     Err(Wrong::Value(format!(
-        "{text:?} differs from the list's name, {name}, by more than capitals"
+        "{text:?} differs from the list's name, {name}, by more than capitalization"
     )))
 }
 
-/// Addresses, one at least.
+/// One address or more.
 pub(crate) fn owners(items: &[String], list: Subject<'_>) -> Checked {
     if items.is_empty() {
         return Err(Wrong::Value("a list has one owner at least".to_owned()));
@@ -305,7 +306,7 @@ pub(crate) fn address_or_none(text: &str, _: Subject<'_>) -> Checked {
     if text.is_empty() { Ok(()) } else { an_address(text) }
 }
 
-/// A pattern as settings have them, in which capitals do not matter.
+/// A pattern, which settings match without regard to case.
 fn a_pattern(pattern: &str) -> Result<(), String> {
     let flags = Flags { ignore_case: true, ..Flags::default() };
     Pattern::new(pattern, flags).map(drop).map_err(|error| format!("{pattern}: {error}"))
@@ -320,7 +321,7 @@ pub(crate) fn patterns(items: &[String], _: Subject<'_>) -> Checked {
     items.iter().try_for_each(|item| address_or_pattern(item))
 }
 
-/// The same, and the members of other lists: `@list`.
+/// Addresses, `^patterns`, and `@list` for the members of another list.
 pub(crate) fn patterns_and_lists(items: &[String], list: Subject<'_>) -> Checked {
     items.iter().try_for_each(|item| match item.strip_prefix('@') {
         None => address_or_pattern(item),
@@ -334,14 +335,15 @@ pub(crate) fn patterns_and_lists(items: &[String], list: Subject<'_>) -> Checked
     })
 }
 
-/// Handlers that are here.
+/// Handlers that this program has.
 pub(crate) fn handlers(items: &[String], _: Subject<'_>) -> Checked {
     let mut known: Vec<&str> = POSTING.to_vec();
     known.extend(OWNER.iter().filter(|name| !POSTING.contains(name)));
     match items.iter().find(|item| !known.contains(&item.as_str())) {
-        Some(item) => {
-            Err(Wrong::Value(format!("{item} is no handler here; there are {}", known.join(", "))))
-        }
+        Some(item) => Err(Wrong::Value(format!(
+            "{item} is not a handler here; there are {}",
+            known.join(", ")
+        ))),
         None => Ok(()),
     }
 }
@@ -351,7 +353,7 @@ pub(crate) fn domain(host: &str, _: Subject<'_>) -> Checked {
     match Address::parse(&format!("x@{host}")) {
         Ok(address) if address.domain() == host => Ok(()),
         Ok(address) => Err(Wrong::Value(format!("{host:?} is written {}", address.domain()))),
-        Err(_) => Err(Wrong::Value(format!("{host:?} is no domain such as lists.example.org"))),
+        Err(_) => Err(Wrong::Value(format!("{host:?} is not a domain such as lists.example.org"))),
     }
 }
 
@@ -360,7 +362,7 @@ pub(crate) fn language(code: &str, _: Subject<'_>) -> Checked {
     if LANGUAGES.contains(&code) {
         return Ok(());
     }
-    Err(Wrong::Value(format!("{code:?} is no language; there are {}", LANGUAGES.join(" "))))
+    Err(Wrong::Value(format!("{code:?} is not a language; there are {}", LANGUAGES.join(" "))))
 }
 
 /// Languages that are known.
@@ -368,12 +370,12 @@ pub(crate) fn languages(codes: &[String], list: Subject<'_>) -> Checked {
     codes.iter().try_for_each(|code| language(code, list))
 }
 
-/// The place of web pages, or nothing.
+/// The URL of web pages, or nothing.
 pub(crate) fn page(url: &str, _: Subject<'_>) -> Checked {
     Ok(web_place(url)?)
 }
 
-/// A password's hash, or nothing. A password itself would stand there for all to read, and fit nobody.
+/// A password's hash, or nothing. A password in the clear would be readable, and would never match.
 pub(crate) fn hash(text: &str, list: Subject<'_>) -> Checked {
     let is_sha1 = text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_marked = ["$argon2", "{SSHA256}", "{MD5}"].iter().any(|mark| text.starts_with(mark));
@@ -381,7 +383,7 @@ pub(crate) fn hash(text: &str, list: Subject<'_>) -> Checked {
         return Ok(());
     }
     Err(Wrong::Value(format!(
-        "passwords are kept as hashes, which this is none of; `dormouse list password {}` asks for \
+        "passwords are stored as hashes, and this is not one; `dormouse list password {}` asks for \
          a password",
         list.name
     )))
@@ -391,13 +393,13 @@ pub(crate) fn hash(text: &str, list: Subject<'_>) -> Checked {
 pub(crate) fn matching_headers(text: &str, _: Subject<'_>) -> Checked {
     for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
         let (_, pattern) =
-            line.split_once(':').ok_or_else(|| format!("{line:?} is no `Name: pattern`"))?;
+            line.split_once(':').ok_or_else(|| format!("{line:?} is not `Name: pattern`"))?;
         a_pattern(pattern.trim_start())?;
     }
     Ok(())
 }
 
-/// What may be done when a header matches, by Mailman's numbers (docs/spec/pickles.md §3).
+/// The actions on a matching header, as Mailman's numbers (docs/spec/pickles.md §3).
 const ACTIONS: [i64; 5] = [0, 2, 3, 6, 7];
 
 /// `[patterns, action, empty]` each.
@@ -409,7 +411,9 @@ pub(crate) fn header_rules(rows: &Json, _: Subject<'_>) -> Checked {
             return Err(Wrong::Value(format!("{row} is not [patterns, action, empty]")));
         };
         if !action.as_i64().is_some_and(|action| ACTIONS.contains(&action)) {
-            return Err(Wrong::Value(format!("{action} in {row} is no action: 0, 2, 3, 6 or 7")));
+            return Err(Wrong::Value(format!(
+                "{action} in {row} is not an action: 0, 2, 3, 6 or 7"
+            )));
         }
         let patterns = patterns.lines().filter(|line| !line.starts_with('#'));
         patterns.filter(|line| !line.trim().is_empty()).try_for_each(a_pattern)?;

@@ -24,21 +24,21 @@ use std::path::Path;
 use std::time::Duration;
 use toml_edit::DocumentMut;
 
-/// A setting's place in the table, for people.
+/// A setting as it is shown to people.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Entry {
-    /// Its name.
+    /// The setting's name.
     pub key: Cow<'static, str>,
-    /// Its value.
+    /// The current value.
     pub value: String,
-    /// Its value when nothing is set.
+    /// The value if nothing is set.
     pub default: &'static str,
-    /// What may be set.
+    /// A description of the allowed values.
     pub kind: &'static str,
-    /// What may be chosen, where there is a closed set.
+    /// The allowed values, if there is a closed set.
     #[serde(skip)]
     pub choices: Vec<Choice>,
-    /// What it means.
+    /// The setting's meaning.
     pub doc: String,
 }
 
@@ -48,8 +48,7 @@ macro_rules! site_settings {
         #[derive(Debug, Clone)]
         pub struct Config {
             $($(#[doc = $doc])+ pub $field: $type,)+
-            /// What new lists have in place of the defaults: `[list-defaults]`, each setting of a list
-            /// by its name.
+            /// Defaults for new lists (`[list-defaults]`), by the name of the list's setting.
             pub list_defaults: BTreeMap<String, String>,
         }
 
@@ -65,7 +64,7 @@ macro_rules! site_settings {
         }
 
         impl Config {
-            /// Sets one value; the error says what would be right.
+            /// Sets one value. The error says which values are allowed.
             pub(crate) fn put(&mut self, key: &str, text: &str) -> Result<(), String> {
                 if let Some(name) = key.strip_prefix(LIST_DEFAULTS) {
                     return self.put_list_default(name, text);
@@ -81,7 +80,7 @@ macro_rules! site_settings {
                 Ok(())
             }
 
-            /// One setting with its value; the error says what there is.
+            /// Returns one setting with its value. The error names a similar setting.
             pub fn entry(&self, key: &str) -> Result<Entry, String> {
                 if let Some(name) = key.strip_prefix(LIST_DEFAULTS) {
                     return Ok(list_default(self.new_list_settings().entry(name)?));
@@ -90,8 +89,7 @@ macro_rules! site_settings {
                 found.ok_or_else(|| unknown(key))
             }
 
-            /// Every setting with its value, for people, and those of `[list-defaults]` that are
-            /// set.
+            /// Returns every setting with its value, and those of `[list-defaults]` that are set.
             pub fn entries(&self) -> Vec<Entry> {
                 let mut entries = vec![$(Entry {
                     key: Cow::Borrowed($key),
@@ -110,10 +108,10 @@ macro_rules! site_settings {
     };
 }
 
-/// With this the names of new lists' settings begin.
+/// The prefix of the names of new lists' settings.
 pub(crate) const LIST_DEFAULTS: &str = "list-defaults.";
 
-/// What each list has of its own, and no default for all.
+/// Settings that have no default, because each list has its own.
 const OWN: [&str; 6] =
     ["real_name", "host_name", "owner", "password", "mod_password", "post_password"];
 
@@ -129,283 +127,293 @@ fn list_default(entry: settings::Entry) -> Entry {
 }
 
 site_settings! {
-    /// The host name in the addresses of the site's lists.
+    /// The host name in the addresses of the site's lists, unless a list has its own.
     host "host": String = "localhost", check::host;
-    /// Where the web pages of the lists are, with a slash at the end; https://HOST/mailman/ when
-    /// empty; `%(hostname)s` is a list's host. Posts name it, if there are pages (`web.listen`).
+    /// The URL of the lists' web pages, with a slash at the end; https://HOST/mailman/ if empty;
+    /// `%(hostname)s` is a list's host. Posts contain it if there are pages (`web.listen`).
     web_url "web_url": String = "", check::web_place;
-    /// Where a web server shows the public archives of the lists. When it is empty, and the site has no
-    /// pages either (`web.listen`), no mail leads to one; with pages it is https://HOST/pipermail/.
+    /// The URL at which a web server shows the public archives of the lists. If empty, it is
+    /// https://HOST/pipermail/ for a site with pages (`web.listen`); without pages no mail links to
+    /// an archive.
     archive_url "archive_url": String = "", check::web_place;
-    /// The list whose addresses the site itself writes from.
+    /// The list from whose addresses the site itself sends mail.
     site_list "site_list": String = "mailman", check::list_name;
-    /// Whether `Re:` stands before the subject prefix, as in `Re: [list] subject`.
+    /// Whether `Re:` is placed before the subject prefix, as in `Re: [list] subject`.
     old_style_prefixing "old_style_prefixing": bool = "yes";
 
-    /// The PostgreSQL server with the site's lists and members, where several hosts serve one site:
-    /// postgres://USER@HOST/DATABASE, as libpq writes it. When empty they are in a file of the site,
-    /// dormouse.db.
+    /// The PostgreSQL database with the site's lists and members, needed if several hosts serve one
+    /// site: postgres://USER@HOST/DATABASE, as libpq writes it. If empty, they are in a file of the
+    /// site, dormouse.db.
     store_url "store.url": String = "", check::store;
     /// A file whose first line is the password for that server (relative to the site's directory).
-    /// Without it the URL's `passfile=` is read, or the systemd credential `store-password`.
+    /// If empty, the URL's `passfile=` is read, or the systemd credential `store-password`.
     store_password_file "store.password_file": String = "";
 
-    /// Where mail goes: smtp://host:port, smtps://host, lmtp://host:port, or maildir:DIRECTORY,
-    /// which makes a Maildir for each recipient (relative to the site's directory).
+    /// Where mail is sent: smtp://host:port, smtps://host, lmtp://host:port, or maildir:DIRECTORY,
+    /// which creates a Maildir for each recipient (relative to the site's directory).
     delivery_url "delivery.url": String = "maildir:mail", check::transport;
-    /// How many connections to the MTA are used at once.
+    /// The maximum number of simultaneous connections to the MTA.
     delivery_connections "delivery.connections": u64 = "4", check::positive;
-    /// How many recipients one transaction has at the most (Mailman: SMTP_MAX_RCPTS).
+    /// The maximum number of recipients in one transaction (Mailman: SMTP_MAX_RCPTS).
     delivery_max_recipients "delivery.max_recipients": u64 = "500", check::positive;
-    /// Every how many posts the recipients get an envelope sender of their own (VERP), by which
-    /// bounces can be told apart. 0 is never, 1 is always (Mailman: VERP_DELIVERY_INTERVAL).
+    /// Every nth post has an envelope sender of its own for each recipient (VERP), which identifies
+    /// the recipient of a bounce. 0 is never, 1 is always (Mailman: VERP_DELIVERY_INTERVAL).
     delivery_verp_interval "delivery.verp_interval": i64 = "0", check::count;
-    /// Whether personalised lists use VERP (Mailman: VERP_PERSONALIZED_DELIVERIES).
+    /// Whether personalized lists use VERP (Mailman: VERP_PERSONALIZED_DELIVERIES).
     delivery_verp_personalized "delivery.verp_personalized": bool = "no";
-    /// Whether the MTA makes the envelope senders of VERP, if it offers XVERP.
+    /// Whether the MTA creates the envelope senders of VERP, if it offers XVERP.
     delivery_xverp "delivery.xverp": bool = "yes";
-    /// A header that tells each recipient's address, in base64, where every recipient gets a copy of
-    /// its own; none when empty (Mailman: RCPT_BASE64_HEADER_NAME).
+    /// The name of a header that contains the recipient's address in base64, in mail that each
+    /// recipient gets a separate copy of; none if empty (Mailman: RCPT_BASE64_HEADER_NAME).
     delivery_recipient_header "delivery.recipient_header": String = "";
-    /// How long recipients that were refused for now wait (Mailman: DELIVERY_RETRY_WAIT). If their
-    /// domain puts off everything, they wait twice as long each further time.
+    /// How long to wait before temporarily refused recipients are tried again (Mailman:
+    /// DELIVERY_RETRY_WAIT). If their domain defers all mail, the wait doubles each time.
     delivery_retry_wait "delivery.retry_wait": Span = "1h", check::some_time;
-    /// How long a domain that puts off everything is left alone at most.
+    /// The longest wait before a domain that defers all mail is tried again.
     delivery_retry_longest "delivery.retry_longest": Span = "8h", check::some_time;
-    /// How long they are tried without progress (Mailman: DELIVERY_RETRY_PERIOD).
+    /// How long recipients are tried without progress before they count as bounced (Mailman:
+    /// DELIVERY_RETRY_PERIOD).
     delivery_retry_period "delivery.retry_period": Span = "5d";
-    /// What receiving domains get at most, a group of domains a line, as in `gmail.com googlemail.com:
-    /// connections=2 recipients=50 rate=600/min`: how many connections carry mail for the group at once,
-    /// how many of its recipients one transaction has, and how many get mail in a second (s), minute,
-    /// hour (h) or day (d). *.example.net is every domain below, * any; with the word `each` a line is for
-    /// each of its domains by itself. A domain goes by the first line that names it. What is too much
-    /// waits in `retry`. The file may have a table, too: `[delivery.limits]` with lines such as
-    /// `"*.example.net" = "rate=600/min"`.
+    /// Limits for receiving domains, one group of domains on each line, as in `gmail.com
+    /// googlemail.com: connections=2 recipients=50 rate=600/min`: the number of simultaneous
+    /// connections with mail for the group, of its recipients in one transaction, and of its
+    /// recipients in a second (s), minute, hour (h) or day (d). *.example.net is every domain
+    /// below, * is any; with the word `each` the limits apply to each domain separately. The first
+    /// line that matches a domain applies. Mail beyond a limit waits in `retry`. The file may
+    /// instead have a table `[delivery.limits]` with lines such as `"*.example.net" =
+    /// "rate=600/min"`.
     delivery_limits "delivery.limits": Limits = "";
-    /// How long the MTA may take for an answer.
+    /// How long to wait for a reply of the MTA.
     delivery_timeout "delivery.timeout": Span = "5min", check::some_time;
     /// When the connection is encrypted.
     delivery_tls "delivery.tls": TlsPolicy = "auto";
-    /// Who we are to the MTA; the site's host when empty.
+    /// The host name in EHLO or LHLO; the site's host if empty.
     delivery_helo "delivery.helo": String = "";
-    /// The user name for the MTA; none when empty.
+    /// The user name for authentication at the MTA; none if empty.
     delivery_user "delivery.user": String = "";
     /// A file with that user's password.
     delivery_password_file "delivery.password_file": String = "";
-    /// A command that prints an access token for that user, for servers that want AUTH XOAUTH2 in place
-    /// of a password; `sh` runs it.
+    /// A command that prints an access token for that user, for servers that require AUTH XOAUTH2
+    /// instead of a password; `sh` runs it.
     delivery_token_command "delivery.token_command": String = "";
-    /// Keys of the MTA to trust, whoever issued its certificate: `sha256:` and the base64 of the SHA-256
-    /// of its public key. With any, the connection is always encrypted.
+    /// Keys of the MTA to trust, whichever authority issued its certificate: `sha256:` and the
+    /// base64 of the SHA-256 of its public key. If there are any, the connection is always
+    /// encrypted.
     delivery_tls_pins "delivery.tls_pins": Vec<String> = "", check::pins;
 
-    /// Whether a member whose bounces have reached the threshold is asked by a probe first, and
-    /// delivery is turned off only if that bounces, too (Mailman: VERP_PROBES).
+    /// Whether a member whose bounces have reached the threshold first gets a probe, and delivery
+    /// is turned off only if that bounces, too (Mailman: VERP_PROBES).
     bounces_probes "bounces.probes": bool = "no";
-    /// How long bounces are remembered for those who look at them (`member bounces`).
+    /// How long bounces are kept for `dormouse member bounces`.
     bounces_keep "bounces.keep": Span = "90d";
 
-    /// The largest message that is taken in; 0 takes any.
+    /// The maximum size of an accepted message; 0 means no limit.
     intake_max_size "intake.max_size": Size = "50 MiB";
-    /// So much of the disk is kept free: with less, mail is refused for now.
+    /// The minimum free space on the disk: with less, mail is temporarily refused.
     intake_min_free "intake.min_free": Size = "10 MiB";
 
     /// How long a request waits for its confirmation (Mailman: PENDING_REQUEST_LIFE).
     members_confirm_within "members.confirm_within": Span = "3d", check::some_time;
-    /// How long an invitation is good.
+    /// How long an invitation is valid.
     members_invitation_lifetime "members.invitation_lifetime": Span = "14d";
-    /// How long a link to one's own options is good, and then the page behind it.
+    /// How long a link to a person's options is valid, and after it is opened, the page.
     members_login_lifetime "members.login_lifetime": Span = "1h";
-    /// How many automatic mails an address gets in a day, of all lists and all kinds together; 0 is
-    /// any number. So nobody is flooded by what others ask for in their name. As often a code that
-    /// waits is sent again.
+    /// The maximum number of automatic mails to an address in a day, from all lists and of all
+    /// kinds together; 0 means no limit. It protects people from floods of mail that others request
+    /// in their name. A pending confirmation code is sent again this often.
     members_mails_per_address "members.mails_per_address": u64 = "5", check::at_most;
-    /// How many such mails one address or one network (IPv4 /24, IPv6 /64) may cause in a day; 0 is
-    /// any number.
+    /// The maximum number of such mails that one address or one network (IPv4 /24, IPv6 /64) can
+    /// cause in a day; 0 means no limit.
     members_mails_per_origin "members.mails_per_origin": u64 = "20", check::at_most;
-    /// After how many wrong passwords in a day the pages refuse others from that network, and never a
-    /// right one; 0 is any number.
+    /// The number of wrong passwords in a day after which the pages refuse further wrong ones from
+    /// the same network; a correct one is always accepted. 0 means no limit.
     members_passwords_per_origin "members.passwords_per_origin": u64 = "20", check::at_most;
     /// Addresses and patterns that may not subscribe to any list (Mailman: GLOBAL_BAN_LIST).
     members_ban_list "members.ban_list": Vec<String> = "", check::site_patterns;
-    /// How long the form to subscribe must lie open at least (Mailman: SUBSCRIBE_FORM_MIN_TIME).
+    /// The minimum time between opening and sending the form to subscribe (Mailman:
+    /// SUBSCRIBE_FORM_MIN_TIME).
     members_form_min_time "members.form_min_time": Span = "5s";
-    /// Whether confirmations are asked from L-confirm+COOKIE, so that any answer confirms (Mailman:
-    /// VERP_CONFIRMATIONS). The MTA must hand such addresses over.
+    /// Whether requests for confirmation come from LIST-confirm+COOKIE, so that any reply confirms
+    /// (Mailman: VERP_CONFIRMATIONS). The MTA must pass on mail to such addresses.
     members_verp_confirmations "members.verp_confirmations": bool = "no";
-    /// Whether mail to -request without any command is dropped instead of answered (Mailman:
+    /// Whether mail to -request without any command is discarded instead of answered (Mailman:
     /// DISCARD_MESSAGE_WITH_NO_COMMAND).
     commands_drop_without_command "commands.drop_without_command": bool = "yes";
 
-    /// How long a link by which a held post is decided on is good.
+    /// How long a link to decide on a held post is valid.
     moderation_link_lifetime "moderation.link_lifetime": Span = "14d";
-    /// Whether people who are not members hear that their post was refused or waits: never, when
-    /// their address is authenticated, or always. An address that nobody vouches for may be forged.
+    /// When non-members are notified that their post was rejected or held: never, if their address
+    /// is authenticated, or always. An address that is not authenticated may be forged.
     notices_to_strangers "notices.to_strangers": ToStrangers = "authenticated";
-    /// By which names the MTA, or several, sign their Authentication-Results (RFC 8601). Without it no
+    /// The names of the MTAs whose Authentication-Results (RFC 8601) are trusted. If empty, no
     /// address counts as authenticated.
     notices_authserv_id "notices.authserv_id": Vec<String> = "";
-    /// Whether this program adds Authentication-Results of its own to posts, by the site's host name:
-    /// what it found out about their signatures, where no MTA before it does so. Those that come with
-    /// that name go.
+    /// Whether Authentication-Results with the site's host name and the results for DKIM and ARC
+    /// signatures are added to posts, for sites whose MTA does not do it. Existing ones with that
+    /// name are removed.
     auth_results "auth.results": bool = "no";
-    /// How many answers an address gets in a day, of all lists together, to mail that the MTA says is
-    /// from there; 0 is any number (Mailman: MAX_AUTORESPONSES_PER_DAY). For all other mail
-    /// members.mails_per_address says it.
+    /// The maximum number of automatic replies in a day, from all lists together, to an address
+    /// that the MTA has authenticated; 0 means no limit (Mailman: MAX_AUTORESPONSES_PER_DAY). For
+    /// other addresses members.mails_per_address applies.
     notices_per_day "notices.per_day": u64 = "10", check::at_most;
-    /// Headers that an anonymous list leaves in posts, as patterns at the start of the name
+    /// Headers that an anonymous list keeps in posts, as patterns for the start of the name
     /// (Mailman: ANONYMOUS_LIST_KEEP_HEADERS).
     anonymous_keep "anonymous.keep_headers": Vec<String> = "^(?!x-),^x-mailman-,^x-content-filtered-by:,^x-topics:,^x-ack:,^x-beenthere:,^x-list-administrivia:,^x-spam-", check::name_patterns;
-    /// When the signatures of senders' domains are removed (Mailman: REMOVE_DKIM_HEADERS).
+    /// When the DKIM signatures of incoming posts are removed (Mailman: REMOVE_DKIM_HEADERS).
     remove_dkim "remove_dkim_headers": RemoveDkim = "anonymous";
-    /// Headers by which mail is dropped on every list, as `Name: pattern` (Mailman:
+    /// Headers that cause mail to be discarded on every list, as `Name: pattern` (Mailman:
     /// KNOWN_SPAMMERS).
     known_spammers "known_spammers": Vec<String> = "", check::spammers;
-    /// Whether the DMARC policies and DKIM keys of senders' domains are looked up. Without it only
-    /// `dmarc_moderation_addresses` count, and no signature counts as good.
+    /// Whether the DMARC policies and DKIM keys of senders' domains are looked up. If not, only
+    /// `dmarc_moderation_addresses` takes effect, and no signature counts as valid.
     dmarc_lookups "dmarc.lookups": bool = "yes";
-    /// Domains of receivers that are known to enforce DMARC, as example.net, or *.example.net for any below:
-    /// if there are some, From names the list, because of its author's policy, only in the copies for
-    /// recipients there, and all others see it as it was. When empty every receiver may.
+    /// Domains of receivers that are known to enforce DMARC, as example.net, or *.example.net for
+    /// any below. If there are any, From is replaced because of its author's policy only in copies
+    /// for recipients there, and all others get it unchanged. If empty, every receiver may enforce
+    /// it.
     dmarc_enforcing_receivers "dmarc.enforcing_receivers": Vec<String> = "", check::domains;
-    /// The name servers asked for policies and keys, as ADDRESS or ADDRESS:PORT; those of
-    /// /etc/resolv.conf when empty.
+    /// The name servers for policies and keys, as ADDRESS or ADDRESS:PORT; those of
+    /// /etc/resolv.conf if empty.
     dmarc_servers "dmarc.servers": Vec<String> = "", check::servers;
-    /// How long all lookups of a batch of posts may take together.
+    /// The time limit for all lookups of a batch of posts together.
     dmarc_timeout "dmarc.timeout": Span = "5s", check::some_time;
-    /// What is done when a policy cannot be looked up: as if it forbade (Mailman's way), or nothing.
+    /// What to do if a policy cannot be looked up: act as if it forbade the post (as Mailman does),
+    /// or nothing.
     dmarc_on_failure "dmarc.on_failure": OnFailure = "mitigate";
-    /// Whether lists may keep what their content filter takes out whole, in the queue `bad` (Mailman:
-    /// OWNERS_CAN_PRESERVE_FILTERED_MESSAGES).
+    /// Whether lists may keep messages that their content filter discards, in the queue `bad`
+    /// (Mailman: OWNERS_CAN_PRESERVE_FILTERED_MESSAGES).
     preserve_filtered "preserve_filtered": bool = "yes";
-    /// What becomes of HTML in archives, plain digests and scrubbed posts; its text stands there in
+    /// What happens to HTML in archives, plain digests and scrubbed posts; they contain its text in
     /// any case (Mailman: ARCHIVE_HTML_SANITIZER).
     scrub_html "scrub.html": ScrubHtml = "clean";
-    /// Whether files that are taken out of posts keep their names, as far as these are harmless
-    /// (Mailman: SCRUBBER_DONT_USE_ATTACHMENT_FILENAME, the other way round).
+    /// Whether attachments that are removed from posts keep their file names, as far as these are
+    /// harmless (Mailman: SCRUBBER_DONT_USE_ATTACHMENT_FILENAME, inverted).
     scrub_keep_names "scrub.keep_names": bool = "yes";
-    /// Whether addresses in archives are written so that harvesters miss them, on lists whose rosters
-    /// show them as they are, too (Mailman: ARCHIVER_OBSCURES_EMAILADDRS).
+    /// Whether addresses in archives are obscured against harvesters, even on lists that do not
+    /// obscure their rosters (Mailman: ARCHIVER_OBSCURES_EMAILADDRS).
     archives_obscure "archives.obscure": bool = "yes";
-    /// The hosts that have the archives, on a site of several hosts: `LIST=lmtp://HOST:PORT`, or `*` in
-    /// place of a list for all that are not named. Other hosts pass posts on to that LMTP server. When a
-    /// list is not named, each host archives what it has processed.
+    /// The hosts with the archives, on a site with several hosts: `LIST=lmtp://HOST:PORT`, or `*`
+    /// instead of a list for all lists that are not named. Other hosts pass posts on to that LMTP
+    /// server. If a list is not named, each host archives the posts that it has processed.
     archives_hosts "archives.hosts": Vec<String> = "", check::archive_hosts;
-    /// The LMTP server of this host, as `archives.hosts` names it: its archives are here.
+    /// The LMTP server of this host, exactly as in `archives.hosts`: the archives of those lists
+    /// are on this host.
     archives_here "archives.here": String = "";
-    /// How long a member who opened a login link reads private archives before another link is
-    /// wanted.
+    /// How long a member can read private archives after opening a login link.
     archives_login_lifetime "archives.login_lifetime": Span = "30d";
-    /// The fields that posts keep in MIME digests (Mailman: MIME_DIGEST_KEEP_HEADERS), beside those of
-    /// plain digests and those that describe the body.
+    /// The fields that posts keep in MIME digests (Mailman: MIME_DIGEST_KEEP_HEADERS), in addition
+    /// to those of plain digests and those that describe the body.
     digest_mime_headers "digest.mime_headers": Vec<String> = "Date,From,To,Cc,Subject,Message-ID,Keywords,In-Reply-To,References,Precedence,Reply-To";
     /// The fields that posts keep in plain digests, in this order (Mailman:
     /// PLAIN_DIGEST_KEEP_HEADERS). `Message` is the post's number in the digest; the others are RFC
     /// 1153's.
     digest_plain_headers "digest.plain_headers": Vec<String> = "Message,Date,From,To,Cc,Subject,Message-ID,Keywords";
-    /// Whether the steps of each message go to the journal, with the list, the Message-ID and the queue
-    /// in fields of their own (`DORMOUSE_LIST`, `DORMOUSE_MESSAGE_ID`, `DORMOUSE_QUEUE`).
+    /// Whether the steps of each message are logged in the journal, with the list, the Message-ID
+    /// and the queue as fields (`DORMOUSE_LIST`, `DORMOUSE_MESSAGE_ID`, `DORMOUSE_QUEUE`).
     log_journal "log.journal": bool = "yes";
-    /// Whether Mailman's log files (`post`, `smtp-failure`, `subscribe`, `bounce`, `vette`, …) are written
-    /// in `logs/`, for fail2ban and programs that count.
+    /// Whether Mailman's log files (`post`, `smtp-failure`, `subscribe`, `bounce`, `vette`, …) are
+    /// written in `logs/`, for fail2ban and statistics.
     log_mailman "log.mailman": bool = "no";
 
-    /// Whether the trace names every recipient that the MTA took a message for, or counts them.
+    /// Whether the trace names every recipient for whom the MTA accepted a message, or only counts
+    /// them.
     trace_recipients "trace.recipients": bool = "yes";
     /// How long the trace of a message is kept.
     trace_keep "trace.keep": Span = "30d";
 
-    /// How long what was set aside in `bad` and `shunt` stays there; 0s is for ever (Mailman:
+    /// How long entries stay in `bad` and `shunt`; 0s means indefinitely (Mailman:
     /// BAD_SHUNT_STALE_AFTER, seven days).
     shunt_stale_after "shunt.stale_after": Span = "30d";
-    /// Where it goes then (relative to the site's directory). When this is empty it is removed
-    /// (Mailman: BAD_SHUNT_ARCHIVE_DIRECTORY).
+    /// The directory to which old entries are then moved (relative to the site's directory). If
+    /// empty, they are deleted (Mailman: BAD_SHUNT_ARCHIVE_DIRECTORY).
     shunt_archive "shunt.archive_directory": String = "shunt-archive";
 
-    /// Where systemd listens for the web pages: HOST:PORT, or the path of a socket, for a web server
-    /// in front. Without it the site has no pages: no units for them are installed, and no mail has a
-    /// link to one.
+    /// Where systemd listens for the web pages, behind a web server: HOST:PORT, or the path of a
+    /// socket. If empty, the site has no pages: no units for them are installed, and no mail links
+    /// to them.
     web_listen "web.listen": String = "", check::listen;
-    /// The group of the web server in front: with the path of a socket in `web.listen`, nobody else on
-    /// the machine may connect to it. Without it only root and the account of the lists may.
+    /// The group of the web server. If `web.listen` is the path of a socket, nobody else on the
+    /// machine may connect to it. If empty, only root and the account of the lists may.
     web_group "web.group": String = "www-data";
-    /// Web servers whose X-Forwarded-For is believed, by their addresses. One that comes over a
-    /// Unix socket always is, as only `web.group` may.
+    /// The addresses of web servers whose X-Forwarded-For is trusted. Over a Unix socket it always
+    /// is, because only `web.group` may connect.
     web_proxies "web.proxies": Vec<String> = "127.0.0.1,::1", check::ips;
-    /// How long the process that serves pages waits for the next request before it ends.
+    /// How long the process that serves pages waits for another request before it exits.
     web_idle "web.idle": Span = "60s";
-    /// Addresses of those who run the site: signed in on the web by mail, they may do on every list
-    /// what its owners may, and create and remove lists. The site's password does the same.
+    /// The addresses of the site's administrators: signed in on the web by mail, they may do on
+    /// every list what its owners may, and create and remove lists. The site's password gives the
+    /// same rights.
     web_administrators "web.administrators": Vec<String> = "", check::plain_addresses;
-    /// The colour of buttons and links on the pages, such as #1a6f45. It is darkened or lightened as far as
-    /// is needed to be read by day and by night. When empty, the one that pages have.
+    /// The colour of buttons and links on the pages, such as #1a6f45. It is darkened or lightened
+    /// as needed to be readable in light and dark mode. If empty, the default colour.
     web_colour "web.colour": String = "", check::colour;
-    /// A picture that stands at the top of the pages: the path of a PNG, JPEG, WebP or SVG file that
-    /// the account of the lists may read, in the site's directory or with a slash at the beginning.
+    /// A picture at the top of the pages: the path of a PNG, JPEG, WebP or SVG file that the
+    /// account of the lists can read, relative to the site's directory or absolute.
     web_logo "web.logo": String = "", check::picture;
-    /// An OpenID Connect provider with which people may sign in, too: its issuer identifier, such as
-    /// `https://id.example.org`. None when empty. It must verify email addresses: a person who signs in
-    /// there has the address that it confirms.
+    /// An additional OpenID Connect provider for signing in: its issuer identifier, such as
+    /// `https://id.example.org`; none if empty. It must verify email addresses: a person who signs
+    /// in there is trusted to own the address that it confirms.
     web_oidc_issuer "web.oidc_issuer": String = "", check::issuer;
-    /// The client identifier that the provider has given this site. Its redirect URI is
-    /// `web_url` with `oidc/callback` behind it.
+    /// The client identifier that the provider has given this site. Its redirect URI is `web_url`
+    /// followed by `oidc/callback`.
     web_oidc_client "web.oidc_client": String = "";
-    /// A file with the client's secret; none when the provider has given none.
+    /// A file with the client's secret; none if the provider has not given one.
     web_oidc_secret_file "web.oidc_secret_file": String = "";
-    /// The provider's name on the sign-in page; its host when empty.
+    /// The provider's name on the sign-in page; its host if empty.
     web_oidc_name "web.oidc_name": String = "";
 
-    /// Where systemd listens for mail over LMTP: HOST:PORT, or the path of a socket. Without it no
+    /// Where systemd listens for mail over LMTP: HOST:PORT, or the path of a socket. If empty, no
     /// units for it are installed.
     lmtp_listen "lmtp.listen": String = "", check::listen;
-    /// The group of the MTA: with the path of a socket in `lmtp.listen`, nobody else on the machine may
-    /// connect to it. When empty, that of the MTA that is installed here (postfix, Debian-exim, exim).
+    /// The group of the MTA. If `lmtp.listen` is the path of a socket, nobody else on the machine
+    /// may connect to it. If empty, the group of the installed MTA (postfix, Debian-exim, exim).
     lmtp_group "lmtp.group": String = "";
-    /// How long the process that takes mail in over LMTP waits for the next connection before it ends.
+    /// How long the process that accepts mail over LMTP waits for another connection before it
+    /// exits.
     lmtp_idle "lmtp.idle": Span = "30s";
     /// How long a client may take for a command, and for each piece of a message.
     lmtp_timeout "lmtp.timeout": Span = "30s", check::some_time;
-    /// How many clients are served at once. When more come, one that says nothing makes room.
+    /// The maximum number of simultaneous clients. If more connect, an idle one is disconnected.
     lmtp_connections "lmtp.connections": u64 = "50", check::positive;
 
-    /// What has posts and mail for owners worked off.
+    /// What starts the processing of posts and mail for owners.
     runners_in "runners.in": Arrangement = "on-demand";
-    /// What has mail for `-request`, `-join`, `-leave` and `-confirm` worked off.
+    /// What starts the processing of mail for `-request`, `-join`, `-leave` and `-confirm`.
     runners_commands "runners.commands": Arrangement = "on-demand";
-    /// What has mail for `-bounces` worked off.
+    /// What starts the processing of mail for `-bounces`.
     runners_bounces "runners.bounces": Arrangement = "on-demand";
-    /// What has notices and digests worked off.
+    /// What starts the processing of notices and digests.
     runners_virgin "runners.virgin": Arrangement = "on-demand";
-    /// What has posts put into the archives.
+    /// What starts archiving.
     runners_archive "runners.archive": Arrangement = "on-demand";
-    /// What has posts passed on to newsgroups.
+    /// What starts passing posts on to newsgroups.
     runners_news "runners.news": Arrangement = "on-demand";
-    /// What has mail sent to the MTA.
+    /// What starts sending mail to the MTA.
     runners_out "runners.out": Arrangement = "on-demand";
-    /// What has mail that the MTA refused for now looked after.
+    /// What starts retrying mail that the MTA has temporarily refused.
     runners_retry "runners.retry": Arrangement = "on-demand";
 
-    /// The user name for news servers; none when empty (Mailman: NNTP_USERNAME).
+    /// The user name for news servers; none if empty (Mailman: NNTP_USERNAME).
     news_user "news.user": String = "";
     /// A file with that user's password.
     news_password_file "news.password_file": String = "";
     /// Headers that articles must not have (Mailman: NNTP_REMOVE_HEADERS).
     news_remove_headers "news.remove_headers": Vec<String> = "nntp-posting-host,nntp-posting-date,x-trace,x-complaints-to,xref,date-received,posted,posting-version,relay-version,received";
 
-    /// A file that every run writes the state of the queues into for Prometheus (node_exporter's
-    /// textfile collector reads `*.prom`), relative to the site's directory; none when empty.
+    /// A file to which every run writes the state of the queues for Prometheus (node_exporter's
+    /// textfile collector reads `*.prom`), relative to the site's directory; none if empty.
     metrics_file "metrics.file": String = "";
 
-    /// How many entries are handed over together.
+    /// The maximum number of entries that are processed together.
     run_batch "run.batch": u64 = "256", check::positive;
-    /// How often resident processes look into queues on a file system that does not tell them of
-    /// changes, such as NFS.
+    /// How often resident processes look into queues on a file system that does not report changes,
+    /// such as NFS.
     run_interval "run.interval": Span = "5s", check::some_time;
-    /// How long a run that systemd started waits for more before it ends.
+    /// How long a run that systemd started waits for further entries before it exits.
     run_linger "run.linger": Span = "100ms";
 }
 
-/// The groups that MTAs run as: Postfix's, Exim's on Debian and elsewhere.
+/// The groups of MTAs: Postfix's, and Exim's on Debian and elsewhere.
 const MTA_GROUPS: [&str; 3] = ["postfix", "Debian-exim", "exim"];
 
 fn unknown(key: &str) -> String {
@@ -421,11 +429,11 @@ fn unknown(key: &str) -> String {
     }
 }
 
-/// The longest wait while a server cannot be reached.
+/// The longest wait before a server that cannot be reached is tried again.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 impl Config {
-    /// The longest that an entry waits in `retry` before it is tried again.
+    /// Returns the longest wait in `retry` before an entry is tried again.
     pub fn longest_retry_wait(&self) -> Duration {
         let waits = [self.delivery_retry_wait, self.delivery_retry_longest];
         waits.map(Span::duration).into_iter().fold(LONGEST_WAIT, Duration::max)
@@ -437,7 +445,7 @@ impl Config {
         Config::read(path, &text)
     }
 
-    /// What stands in that file.
+    /// Parses the text of `dormouse.toml`.
     pub(crate) fn read(path: &Path, text: &str) -> Result<Config, StoreError> {
         Config::parse(text).map_err(|problem| StoreError::Config { path: path.to_owned(), problem })
     }
@@ -463,18 +471,18 @@ impl Config {
             _ => Cow::Borrowed(text),
         };
         settings.put(name, &checked).map_err(of)?;
-        // Whether there is a list that it names is asked when one is created.
+        // Lists that the value names need not exist until a list is created.
         let list = Subject { name: "", settings: &settings, is_list: &|_| true };
         ListSettings::check(name, list).map_err(|wrong| of(format!("{name}: {wrong}")))?;
         self.list_defaults.insert(name.to_owned(), text.to_owned());
         Ok(())
     }
 
-    /// The settings of a new list, as far as they are the same for all.
+    /// Returns the settings that all new lists have in common.
     pub fn new_list_settings(&self) -> ListSettings {
         let mut settings = ListSettings::default();
         for (name, text) in &self.list_defaults {
-            // They were checked when they were read.
+            // They were checked when the file was read.
             if let Err(problem) = settings.put(name, text) {
                 tracing::warn!("{LIST_DEFAULTS}{problem}");
             }

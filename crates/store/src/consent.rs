@@ -1,4 +1,4 @@
-//! What people agreed to, when, and how that is known.
+//! The record of what people agreed to, with time and evidence.
 
 use crate::db::{self, Row, params};
 use crate::value::choice;
@@ -7,37 +7,37 @@ use dormouse_mail::AddressKey;
 use serde::Serialize;
 
 choice! {
-    /// What was done.
+    /// What happened to an address on a list.
     Act {
-        /// Somebody asked for the address to be a member.
+        /// Somebody requested the membership.
         Asked = 0 "asked",
         /// The owner of the address confirmed it.
         Confirmed = 1 "confirmed",
-        /// A moderator let it be.
+        /// A moderator approved it.
         Approved = 2 "approved",
         /// The address became a member.
         Joined = 3 "joined",
-        /// It was asked whether it would like to.
+        /// It was invited.
         Invited = 4 "invited",
-        /// It took the place of another address, or another took its place.
+        /// It replaced another address, or was replaced by one.
         Moved = 5 "moved",
-        /// It is a member no more.
+        /// Its membership ended.
         Left = 6 "left",
     }
 }
 
-/// One act.
+/// A recorded act.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Consent {
     /// The list's name.
     pub list: String,
     /// The address, in lower case.
     pub address: String,
-    /// What was done, as [`Act`] spells it.
+    /// The act, as a word of [`Act`].
     pub act: String,
-    /// How that is known: the mail's Message-ID, the address a page was asked from, who did it.
+    /// The evidence: the mail's Message-ID, the network address of a web request, or who did it.
     pub how: String,
-    /// When, in seconds since the epoch.
+    /// When it happened, in seconds since the epoch.
     pub at: f64,
 }
 
@@ -52,7 +52,7 @@ fn read(row: &Row<'_>) -> db::Result<Consent> {
 }
 
 impl Read {
-    /// Everything about an address, on any list, the oldest first.
+    /// Returns the acts of an address on all lists, the oldest first.
     pub fn consents(&self, address: &str) -> Result<Vec<Consent>, StoreError> {
         self.rows(
             "select list.name, consent.address, act, how, at
@@ -65,7 +65,7 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Notes an act.
+    /// Records an act.
     pub fn add_consent(
         &self,
         list_id: ListId,

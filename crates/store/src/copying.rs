@@ -1,4 +1,4 @@
-//! Moving a whole database to another one, of whichever kind: every row is copied, read back and
+//! Copying a whole database to another one, of either kind: every row is copied, read back and
 //! compared.
 
 use crate::db::postgres::{Address, Postgres};
@@ -9,11 +9,11 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// So many rows go with one statement, and so many values at most.
+/// The maximum numbers of rows and of values in one statement.
 const ROWS: usize = 200;
 const VALUES: usize = 10_000;
 
-/// Tables that others refer to; they come first, in this order.
+/// Tables with references from others; they are copied first, in this order.
 const FIRST: [&str; 3] = ["list", "session", "decided_request"];
 
 /// A database to copy from or to.
@@ -23,20 +23,19 @@ pub struct Place {
     name: PathBuf,
 }
 
-/// How many rows a table had.
+/// The number of rows of a copied table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copied {
     /// The table's name.
     pub table: String,
-    /// The rows.
+    /// The number of rows.
     pub rows: u64,
 }
 
 impl Place {
-    /// A server's URL, or the path of a file.
+    /// Opens a database by a server's URL or the path of a file.
     ///
-    /// # Errors
-    /// When the URL is not right or the file cannot be opened.
+    /// # Errors If the URL is invalid or the file cannot be opened.
     pub fn open(text: &str, is_target: bool) -> Result<Place, StoreError> {
         let dir = Path::new(".");
         if text.contains("://") {
@@ -47,10 +46,10 @@ impl Place {
         Place::in_file(Path::new(text), is_target)
     }
 
-    /// A site's database, to copy from.
+    /// Opens a site's database, to copy from it.
     ///
     /// # Errors
-    /// When it cannot be opened.
+    /// If it cannot be opened.
     pub fn of(site: &Site) -> Result<Place, StoreError> {
         match site.server()? {
             Some(address) => Ok(Place::on_server(address)),
@@ -82,11 +81,10 @@ impl Place {
         work(&self.db).map_err(|source| StoreError::database(&self.name, source))
     }
 
-    /// Copies everything to another place, which must be empty. `pinned` is called when what is copied
-    /// does not change any more. All of it is there afterwards, or nothing.
+    /// Copies everything to another place, which must be empty, or nothing on an error. `pinned` is
+    /// called after the snapshot to copy is fixed.
     ///
-    /// # Errors
-    /// When a database fails, the target holds a site, or a row that was read back is another one; and
+    /// # Errors If a database fails, the target contains a site, or a table read back differs; and
     /// those of `pinned`.
     pub fn copy_to<E: From<StoreError>>(
         &self,
@@ -137,7 +135,7 @@ impl Place {
         Ok(copied)
     }
 
-    /// Gives an empty database its tables.
+    /// Creates the tables in an empty database.
     fn begin_schema(&self) -> Result<(), StoreError> {
         if self.run(Db::schema_number)? == 0 {
             return self.run(migrate::found);
@@ -161,7 +159,7 @@ impl Place {
         Ok(tables)
     }
 
-    /// Copies a table: how many rows, and their sum.
+    /// Copies a table, and returns the number of rows and their checksum.
     fn copy_table(
         &self,
         target: &Place,
@@ -229,7 +227,7 @@ fn values(row: &Row<'_>, columns: &[String]) -> db::Result<Vec<Owned>> {
                 Value::Null => Owned::Null,
                 Value::Integer(number) => Owned::Integer(number),
                 Value::Real(number) => Owned::Real(number),
-                // PostgreSQL's texts cannot have it.
+                // PostgreSQL's texts cannot contain NUL.
                 Value::Text(text) => Owned::Text(text.replace('\0', "\u{FFFD}")),
                 Value::Blob(bytes) => Owned::Blob(bytes.to_owned()),
             })
@@ -237,7 +235,7 @@ fn values(row: &Row<'_>, columns: &[String]) -> db::Result<Vec<Owned>> {
         .collect()
 }
 
-/// What rows are, in whatever order they come.
+/// A checksum of rows in any order.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Sum(u64, u64);
 

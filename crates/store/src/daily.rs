@@ -1,7 +1,7 @@
-//! How many posts, bounces, and people who come and go lists have, day by day.
+//! The daily numbers of lists' posts, bounces, new members and departures.
 //!
-//! What a transaction counts is added up in memory and written once, before it is committed, so that a
-//! batch of posts costs one statement for each list.
+//! A transaction sums its counts in memory and writes them before the commit, so that a batch of
+//! posts costs one statement for each list.
 
 use crate::db::{Row, params};
 use crate::value::{Value as _, choice};
@@ -13,7 +13,7 @@ use std::time::SystemTime;
 choice! {
     /// What is counted.
     Count {
-        /// Posts that went out.
+        /// Posts that were sent to members.
         Posts = 0 "posts",
         /// Recipients whose mail bounced.
         Bounces = 1 "bounces",
@@ -24,19 +24,19 @@ choice! {
     }
 }
 
-/// A day's number of something.
+/// The count of one kind on one day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Daily {
-    /// The day, as ISO 8601 writes it, by UTC.
+    /// The day in UTC, as `2026-11-23`.
     pub day: String,
     /// What was counted.
     pub count: Count,
-    /// How many.
+    /// The count.
     pub number: u64,
 }
 
 impl Read {
-    /// What was counted from a day on, of one list or of all together, the earliest day first.
+    /// Returns the counts since a day, of one list or of all together, the earliest day first.
     pub fn daily(&self, list_id: Option<ListId>, since: &str) -> Result<Vec<Daily>, StoreError> {
         let read =
             |row: &Row<'_>| Ok((row.get::<String>(0)?, row.get::<String>(1)?, row.get::<i64>(2)?));
@@ -53,7 +53,7 @@ impl Read {
                 self.rows(sql, params![since], read)
             }
         }?;
-        // Kinds that this version does not know are left to the one that does.
+        // A newer version may count other kinds; this one ignores them.
         let daily = rows.into_iter().filter_map(|(day, kind, number)| {
             let count = Count::read(&kind).ok()?;
             Some(Daily { day, count, number: number.unsigned_abs() })
@@ -63,14 +63,14 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Counts something of today's.
+    /// Adds to one of today's counts.
     pub(crate) fn tally(&self, list_id: ListId, count: Count, number: u64) {
         if number > 0 {
             *self.counts.borrow_mut().entry((list_id, count.number())).or_default() += number;
         }
     }
 
-    /// Writes what was counted.
+    /// Writes the transaction's counts.
     pub(crate) fn write_tallies(&self) -> Result<(), StoreError> {
         let counts = self.counts.take();
         if counts.is_empty() {
@@ -82,7 +82,7 @@ impl Tx<'_> {
             let Some(kind) = known.iter().find(|count| count.number() == kind) else {
                 continue;
             };
-            // A list that this transaction removed has no days any more.
+            // The list may have been removed in this transaction.
             self.execute(
                 "insert into daily_count (list_id, day, kind, number)
                      select id, cast(?2 as text), cast(?3 as text), cast(?4 as bigint) from list where id = ?1
@@ -94,7 +94,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Forgets the days before one; how many counts there were.
+    /// Deletes the counts before a day, and returns how many there were.
     pub fn forget_daily(&self, before: &str) -> Result<u64, StoreError> {
         let forgotten = self.execute("delete from daily_count where day < ?1", params![before])?;
         Ok(forgotten as u64)

@@ -1,25 +1,24 @@
-//! Held posts on which somebody decided a moment ago.
+//! Recent decisions on held posts, which can still be undone.
 
 use crate::db::{self, Row, params};
 use crate::held::{COLUMNS, read};
 use crate::{Due, Held, HeldId, ListId, Read, StoreError, Tx};
 
-/// A decision can be taken back for so long, in seconds.
+/// How long a decision can be undone, in seconds.
 pub const UNDO: f64 = 60.0;
 
-/// What somebody decided on a held post.
+/// A decision on a held post.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decided {
     /// The post as it was held.
     pub held: Held,
-    /// What was decided, in a word.
+    /// The decision, in one word.
     pub what: String,
-    /// What was sent on its way: a queue's name and an entry's; empty if nothing was.
+    /// The queue and name of the entry that was enqueued; empty if there is none.
     pub sent: (String, String),
-    /// The settings of the list to which the sender was added, and what else was changed, a line
-    /// each.
+    /// The list's settings to which the sender was added, and other changes, one on each line.
     pub changed: String,
-    /// When, in seconds since the epoch.
+    /// When it was decided, in seconds since the epoch.
     pub at: f64,
 }
 
@@ -34,7 +33,7 @@ fn read_decided(row: &Row<'_>) -> db::Result<Decided> {
 }
 
 impl Read {
-    /// What was decided on the held post of that number after `since`.
+    /// Returns the decision on the post with this number, if it was made after `since`.
     pub fn decided_post(&self, id: HeldId, since: f64) -> Result<Option<Decided>, StoreError> {
         let sql = format!(
             "select {COLUMNS}, what, queue, output, changed, decided_at from decided_post
@@ -43,7 +42,7 @@ impl Read {
         self.first(&sql, params![id, since], read_decided)
     }
 
-    /// What was decided on a list's posts after `since`, the latest first.
+    /// Returns the decisions on a list's posts after `since`, the latest first.
     pub fn decided_posts(&self, list_id: ListId, since: f64) -> Result<Vec<Decided>, StoreError> {
         let sql = format!(
             "select {COLUMNS}, what, queue, output, changed, decided_at from decided_post
@@ -54,7 +53,7 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Keeps a held post beside what was decided on it; before it is released.
+    /// Records a decision with a copy of the held post. Must be called before the post is released.
     pub fn keep_decided(&self, decided: &Decided) -> Result<(), StoreError> {
         self.note_due(Due::Checkdbs);
         self.forget_decided(decided.at)?;
@@ -77,7 +76,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Holds a post again that was decided on, with the number it had. False if that is over.
+    /// Holds a post again, with its former number. Returns false if the decision is no longer
+    /// stored.
     pub fn hold_again(&self, id: HeldId) -> Result<bool, StoreError> {
         self.note_due(Due::Checkdbs);
         self.execute(
@@ -92,7 +92,7 @@ impl Tx<'_> {
         Ok(self.execute("delete from decided_post where id = ?1", params![id])? > 0)
     }
 
-    /// Forgets decisions that can be taken back no longer.
+    /// Deletes decisions that can no longer be undone.
     pub fn forget_decided(&self, now: f64) -> Result<(), StoreError> {
         self.note_done(Due::Checkdbs);
         self.execute("delete from decided_post where decided_at <= ?1", params![now - UNDO])?;

@@ -1,4 +1,4 @@
-//! Requests to join or leave on which somebody decided a moment ago.
+//! Recent decisions on requests to join or leave, which can still be undone.
 
 use crate::daily::Count;
 use crate::db::{self, Row, params};
@@ -32,18 +32,18 @@ impl Changed {
     }
 }
 
-/// What somebody decided on a request.
+/// A decision on a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecidedRequest {
-    /// The request as it waited.
+    /// The request as it was held.
     pub held: HeldRequest,
-    /// What was decided, in a word.
+    /// The decision, in one word.
     pub what: String,
-    /// What was sent on its way: a queue's name and an entry's.
+    /// The queues and names of the entries that were enqueued.
     pub sent: Vec<(String, String)>,
-    /// What was changed.
+    /// What the decision changed.
     pub changed: Changed,
-    /// When, in seconds since the epoch.
+    /// When it was decided, in seconds since the epoch.
     pub at: f64,
 }
 
@@ -62,13 +62,13 @@ fn read_decided(row: &Row<'_>) -> db::Result<DecidedRequest> {
     })
 }
 
-/// Everything that is kept of a member, beside the list.
+/// All columns of a member but its number.
 const MEMBER: &str = "list_id, address_key, domain, address, real_name, digest, options, delivery,
     delivery_changed_at, language, password, topics, one_last_digest, bounce_score, bounce_date,
     bounce_notices_left, bounce_last_notice, bounce_cookie, joined_at, consent";
 
 impl Read {
-    /// What was decided on the request of that number after `since`.
+    /// Returns the decision on the request with this number, if it was made after `since`.
     pub fn decided_request(
         &self,
         id: RequestId,
@@ -81,7 +81,7 @@ impl Read {
         self.first(&sql, params![id, since], read_decided)
     }
 
-    /// What was decided on a list's requests after `since`, the latest first.
+    /// Returns the decisions on a list's requests after `since`, the latest first.
     pub fn decided_requests(
         &self,
         list_id: ListId,
@@ -96,8 +96,8 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Keeps a request and what is decided on it, and the membership that may end by that; before it
-    /// does.
+    /// Records a decision with copies of the request and of the requester's membership. Must be
+    /// called before the membership ends.
     pub fn keep_decided_request(&self, decided: &DecidedRequest) -> Result<(), StoreError> {
         self.note_due(Due::Checkdbs);
         self.forget_decided(decided.at)?;
@@ -122,7 +122,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Adds to a decision what it sent on its way and what it changed.
+    /// Adds to a decision the entries that it enqueued and what it changed.
     pub fn note_decided_request(
         &self,
         id: RequestId,
@@ -138,18 +138,19 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A decision cannot be taken back.
+    /// Deletes a decision, so that it cannot be undone.
     pub fn forget_decided_request(&self, id: RequestId) -> Result<(), StoreError> {
         self.note_done(Due::Checkdbs);
         self.execute("delete from decided_request where id = ?1", params![id])?;
         Ok(())
     }
 
-    /// Lets a request wait again that was decided on, with the number it had. False if that is over.
+    /// Holds a request again, with its former number. Returns false if the decision is no longer
+    /// stored.
     pub fn hold_request_again(&self, held: &HeldRequest) -> Result<bool, StoreError> {
         self.note_due(Due::Checkdbs);
         let HeldRequest { id, list_id, request, cookie, how, held_at } = held;
-        // The same may have been asked for again since.
+        // Somebody may have made the same request again.
         self.execute(
             "insert into held_request (id, list_id, kind, address, request, cookie, how, held_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
@@ -169,8 +170,8 @@ impl Tx<'_> {
         Ok(self.execute("delete from decided_request where id = ?1", params![id])? > 0)
     }
 
-    /// Gives somebody back the membership that a decision ended, as it was. False if there is none to
-    /// give back, or the address has joined again.
+    /// Restores the membership that a decision ended, as it was. Returns false if there was none,
+    /// or the address has joined again.
     pub fn member_again(&self, request: RequestId, how: &str, at: f64) -> Result<bool, StoreError> {
         let sql = "select list_id, address_key from decided_member where request_id = ?1";
         let found: Option<(ListId, String)> =
@@ -190,7 +191,7 @@ impl Tx<'_> {
         Ok(restored > 0)
     }
 
-    /// Forgets decisions on requests that can be taken back no longer.
+    /// Deletes decisions on requests that can no longer be undone.
     pub(crate) fn forget_decided_requests(&self, now: f64) -> Result<(), StoreError> {
         self.execute("delete from decided_request where decided_at <= ?1", params![now - UNDO])?;
         Ok(())

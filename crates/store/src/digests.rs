@@ -1,25 +1,25 @@
-//! Digests: the posts that wait for the next one, and how far a list's digests have come.
+//! Digests: the posts for the next one, and the numbers of volumes and issues.
 
 use crate::db::{Row, params};
 use crate::{Due, List, ListId, Read, StoreError, Tx};
 
-/// How far a list's digests have come.
+/// The numbers of a list's digests, and when the last one was sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DigestState {
     /// The volume.
     pub volume: i64,
     /// The next digest's number in the volume (Mailman: `next_digest_number`).
     pub next_number: i64,
-    /// When the last one was sent, in seconds since the epoch; 0 is never.
+    /// When the last one was sent, in seconds since the epoch; 0 if never.
     pub last_sent_at: f64,
-    /// How many were sent in all.
+    /// The total number of digests sent.
     pub sent: i64,
 }
 
-/// A post that waits for the next digest.
+/// A post for the next digest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WaitingPost {
-    /// Its number in the store; later posts have larger ones.
+    /// The post's number in the store; later posts have larger ones.
     pub id: i64,
     /// When it was posted, in seconds since the epoch.
     pub posted_at: f64,
@@ -27,32 +27,32 @@ pub struct WaitingPost {
     pub content: Vec<u8>,
 }
 
-/// What closes an issue. Closing it again changes nothing.
+/// A sent issue to close. Closing it again changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Closing {
-    /// The last post in it.
+    /// The number of the last post in the issue.
     pub last_post: i64,
-    /// Its volume.
+    /// The issue's volume.
     pub volume: i64,
-    /// Its number in the volume.
+    /// The issue's number in the volume.
     pub number: i64,
-    /// The how many-th digest of the list it is.
+    /// The total number of digests sent, including this one.
     pub count: i64,
-    /// When, in seconds since the epoch.
+    /// When it was sent, in seconds since the epoch.
     pub at: f64,
 }
 
-/// Before an entry's name among the outcomes: its post has been in a digest.
+/// The prefix of an entry's name in the table of outcomes, for posts that have been in a digest.
 const IN_A_DIGEST: &str = "in a digest: ";
 
 impl Read {
-    /// How many posts wait for a list's next digest, and their size in bytes.
+    /// Returns the number of posts for a list's next digest, and their size in bytes.
     pub fn digest_size(&self, list_id: ListId) -> Result<(u64, u64), StoreError> {
         let (number, size): (i64, i64) = self.one("select count(*), cast(coalesce(sum(size), 0) as bigint) from digest_post where list_id = ?1", params![list_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok((u64::try_from(number).unwrap_or(0), u64::try_from(size).unwrap_or(0)))
     }
 
-    /// How far a list's digests have come.
+    /// Returns the numbers of a list's digests.
     pub fn digest_state(&self, list_id: ListId) -> Result<DigestState, StoreError> {
         self.one(
             "select volume, next_digest_number, digest_last_sent_at, digests_sent
@@ -69,7 +69,7 @@ impl Read {
         )
     }
 
-    /// Calls `each` with every post that waits for a list's next digest, the oldest first.
+    /// Calls `each` with every post for a list's next digest, the oldest first.
     pub fn digest_posts<E: From<StoreError>>(
         &self,
         list_id: ListId,
@@ -82,13 +82,13 @@ impl Read {
         self.stream(sql, params![list_id], read, each)
     }
 
-    /// The lists with posts that wait for a digest.
+    /// Returns the lists with posts for a digest.
     pub fn lists_with_digest_posts(&self) -> Result<Vec<ListId>, StoreError> {
         let sql = "select distinct list_id from digest_post order by list_id";
         self.rows(sql, &[], |row| row.get(0))
     }
 
-    /// The lists whose next digest has grown large enough to be sent.
+    /// Returns the lists whose next digest is large enough to be sent.
     pub fn lists_with_due_digest(&self) -> Result<Vec<ListId>, StoreError> {
         let sql = "select id from list where digest_due = 1 order by id";
         self.rows(sql, &[], |row| row.get(0))
@@ -96,7 +96,7 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Keeps a post for the next digest, once for each queue entry; not at all if it has been in one.
+    /// Adds a post to the next digest, once for each queue entry, unless it has been in a digest.
     pub fn add_to_digest(
         &self,
         list: &List,
@@ -123,7 +123,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes the posts out of a list's next digest for which `goes` is true; how many there were.
+    /// Removes the posts for which `goes` returns true from a list's next digest, and returns how
+    /// many there were.
     pub fn drop_from_digest(
         &self,
         list_id: ListId,
@@ -146,13 +147,13 @@ impl Tx<'_> {
         Ok(gone.len())
     }
 
-    /// A list's next digest is due as soon as its posts have so many bytes: looked at once, at the end of
-    /// the transaction.
+    /// Sets the size in bytes from which a list's next digest is due. It is compared once, at the
+    /// end of the transaction.
     pub fn digest_is_due_from(&self, list_id: ListId, bytes: f64) {
         self.digests.borrow_mut().insert(list_id, bytes.ceil() as i64);
     }
 
-    /// Takes note which lists' next digests have grown large enough.
+    /// Marks the lists whose next digest has reached its size as due.
     pub(crate) fn write_due_digests(&self) -> Result<(), StoreError> {
         for (list_id, bytes) in self.digests.take() {
             let changed = self.execute(
@@ -167,9 +168,10 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Closes an issue: its posts leave the list's next digest, and the list's digests go on behind it.
-    /// The entries that they came with are remembered: one whose process was killed behind the store's
-    /// commit comes again, and its post has been in a digest. Nothing happens when it is closed already.
+    /// Closes an issue: removes its posts from the list's next digest, and sets the next issue's
+    /// number. The posts' entries are recorded, because an entry whose process was killed after the
+    /// commit is processed again, and must not be in a second digest. Does nothing if the issue is
+    /// already closed.
     pub fn close_digest(&self, list_id: ListId, closing: &Closing) -> Result<(), StoreError> {
         self.note_done(Due::Senddigests);
         let is_new = self.execute(
@@ -193,14 +195,14 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes note that nothing is left of what made a list's digest due.
+    /// Marks a list's digest as not due.
     pub fn digest_is_not_due(&self, list_id: ListId) -> Result<(), StoreError> {
         self.note_done(Due::Senddigests);
         self.execute("update list set digest_due = 0 where id = ?1", params![list_id])?;
         Ok(())
     }
 
-    /// Begins a new volume with the next digest.
+    /// Starts a new volume with the next digest.
     pub fn bump_digest(&self, list_id: ListId) -> Result<(), StoreError> {
         let sql = "update list set volume = volume + 1, next_digest_number = 1 where id = ?1";
         self.execute(sql, params![list_id])?;

@@ -1,11 +1,11 @@
-//! Answers of the domain name system, kept as long as they are good, so that they outlive the
-//! process that asked.
+//! A cache of DNS answers that processes share, and that survives them.
 
 use crate::db::params;
 use crate::{Read, StoreError, Tx};
 
 impl Read {
-    /// The answer for a name, if it is still good at `now` (seconds since the epoch).
+    /// Returns the cached answer for a name, if it has not expired at `now` (seconds since the
+    /// epoch).
     pub fn dns_answer(&self, name: &str, now: f64) -> Result<Option<String>, StoreError> {
         self.first(
             "select answer from dns_answer where name = ?1 and expires_at > ?2",
@@ -15,23 +15,23 @@ impl Read {
     }
 }
 
-/// An answer to be kept.
+/// An answer for the cache.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DnsAnswer<'a> {
-    /// The name asked for.
+    /// The queried name.
     pub name: &'a str,
-    /// What was said, as the asker writes it.
+    /// The answer, in the caller's format.
     pub answer: String,
-    /// Until when it is good, in seconds since the epoch.
+    /// When it expires, in seconds since the epoch.
     pub expires_at: f64,
 }
 
-/// No more answers are kept, whoever makes up domains to write from.
+/// The maximum number of answers: senders can make up any number of domains.
 const MOST: i64 = 20_000;
 
 impl Tx<'_> {
-    /// Keeps answers, and forgets those that are not good any more; of too many those that are
-    /// good for the shortest time.
+    /// Adds answers, and deletes expired ones. If there are too many, those that expire first are
+    /// deleted.
     pub fn keep_dns_answers(&self, answers: &[DnsAnswer<'_>], now: f64) -> Result<(), StoreError> {
         self.keep_most(answers, now, MOST)
     }

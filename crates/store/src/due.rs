@@ -1,16 +1,16 @@
-//! Which of the clock's jobs may have something to do.
+//! Markers for periodic jobs that may have something to do.
 //!
-//! For each there is a marker in the site's directory, the empty file `due/JOB`. systemd looks for
-//! it before it starts the job, so that no process is started for nothing. Whoever gives a job
-//! something to do makes the marker before the transaction is committed; the job removes it, inside
-//! a transaction, when it finds that nothing is left, and so does whoever takes what may have been
-//! the last. So a process that dies in between leaves a
-//! marker too many, which costs one look, and never one too few.
+//! A job's marker is the empty file `due/JOB` in the site's directory. systemd checks it before it
+//! starts the job, so that no process is started in vain. A transaction that gives a job something
+//! to do creates the marker before the commit. The marker is removed inside a transaction in which
+//! nothing is left to do: by the job, or after a change that may have removed the last work. A
+//! process that dies in between can leave a superfluous marker, which costs one start of the job,
+//! but never a missing one.
 //!
-//! Where several hosts work on one database, another host may have given a job something to do. So the
-//! markers of the jobs that are done once a day are always there. That of newsgroups, which are looked at
-//! every few minutes, is on the host on which a list was set to want them; another host makes its own when
-//! it finds such a list, at the latest at its next daily job. While one host does it, nothing is missed.
+//! If several hosts share a database, another host may have given a job something to do. Therefore
+//! the markers of daily jobs always exist. The marker for newsgroups, which are polled every few
+//! minutes, exists on the host on which a list's gateway was set; another host creates its own when
+//! it finds such a list, at the latest at its next daily job. One polling host is enough.
 
 use crate::files::remove_if_there;
 use crate::{List, Read, Site, Store, StoreError, Tx};
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 /// The directory of the markers, below the site's.
 pub const DIRECTORY: &str = "due";
-/// Writers may be of several users in one group.
+/// Several users of one group may create markers.
 const DIR_MODE: u32 = 0o2770;
 
 /// A job with a marker.
@@ -29,19 +29,19 @@ const DIR_MODE: u32 = 0o2770;
 pub enum Due {
     /// Posts or requests wait for a moderator.
     Checkdbs,
-    /// Bounces are remembered, or have turned delivery off.
+    /// Bounces are stored, or have turned delivery off.
     Disabled,
-    /// Posts wait for a digest that the clock sends.
+    /// Posts wait for a periodic digest.
     Senddigests,
-    /// A list wants the articles of a newsgroup.
+    /// A list gets the articles of a newsgroup.
     GateNews,
 }
 
 impl Due {
-    /// Every one.
+    /// All jobs with a marker.
     pub const ALL: [Due; 4] = [Due::Checkdbs, Due::Disabled, Due::Senddigests, Due::GateNews];
 
-    /// The job's name, which is the marker's.
+    /// Returns the job's name, which is also the marker's.
     pub fn name(self) -> &'static str {
         match self {
             Due::Checkdbs => "checkdbs",
@@ -51,17 +51,17 @@ impl Due {
         }
     }
 
-    /// Whether it is done once a day; otherwise every few minutes.
+    /// Whether it runs once a day; otherwise every few minutes.
     fn is_daily(self) -> bool {
         self != Due::GateNews
     }
 
-    /// Where its marker is.
+    /// Returns the path of its marker.
     pub fn marker(self, site_dir: &Path) -> PathBuf {
         site_dir.join(DIRECTORY).join(self.name())
     }
 
-    /// Makes the marker, and waits until it is on the disk.
+    /// Creates the marker, and syncs the directory.
     pub(crate) fn mark(self, site_dir: &Path) -> Result<(), StoreError> {
         let marker = self.marker(site_dir);
         let made = match File::create_new(&marker) {
@@ -74,18 +74,18 @@ impl Due {
         match made {
             Ok(_) => sync(&site_dir.join(DIRECTORY)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(StoreError::io("make the marker", &marker)(error)),
+            Err(error) => Err(StoreError::io("create the marker", &marker)(error)),
         }
     }
 }
 
-/// Makes the directory of the markers.
+/// Creates the directory of the markers, and syncs the site's directory.
 pub(crate) fn make_dir(site_dir: &Path) -> Result<(), StoreError> {
     let dir = site_dir.join(DIRECTORY);
     let made = DirBuilder::new().mode(DIR_MODE).create(&dir);
     match made.and_then(|()| fs::set_permissions(&dir, Permissions::from_mode(DIR_MODE))) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        made => made.map_err(StoreError::io("make the directory", &dir))?,
+        made => made.map_err(StoreError::io("create the directory", &dir))?,
     }
     sync(site_dir)
 }
@@ -97,14 +97,14 @@ fn sync(dir: &Path) -> Result<(), StoreError> {
 }
 
 impl Site {
-    /// Whether a job may have something to do.
+    /// Whether a job's marker exists: it may have something to do.
     pub fn is_due(&self, job: Due) -> bool {
         job.marker(self.dir()).exists()
     }
 }
 
 impl Read {
-    /// Whether a job has something to do, by what is in the database.
+    /// Whether a job has something to do according to the database.
     pub fn has_work(&self, job: Due) -> Result<bool, StoreError> {
         match job {
             Due::Checkdbs => Ok(self.any("select 1 from held_post limit 1", &[])?
@@ -130,7 +130,8 @@ impl Read {
                 }
                 Ok(false)
             }
-            // A list's settings are read whole, so the few that gate are looked for first.
+            // Reading the settings of all lists is slow, so first check whether any list has a
+            // gateway.
             Due::GateNews => {
                 let gating = "select 1 from list_setting where name = 'gateway_to_mail' limit 1";
                 Ok(self.any(gating, &[])? && self.lists()?.iter().any(List::gates_news))
@@ -140,15 +141,15 @@ impl Read {
 }
 
 impl Store {
-    /// Where other hosts may give the jobs something to do, every job looks: the markers stay.
+    /// Creates the missing markers of daily jobs if other hosts share the database.
     pub(crate) fn keep_markers(&self) -> Result<(), StoreError> {
         let jobs = Due::ALL.iter().filter(|job| self.read().is_shared() && job.is_daily());
         let missing = jobs.filter(|job| !job.marker(self.read().site_dir()).exists());
         missing.into_iter().try_for_each(|job| job.mark(self.read().site_dir()))
     }
 
-    /// Puts a job's marker right: it is there exactly when the job has something to do. Nobody else
-    /// writes meanwhile.
+    /// Creates a job's marker if it has something to do, and removes it if not, inside a writing
+    /// transaction.
     pub fn settle_due(&self, job: Due) -> Result<(), StoreError> {
         if self.read().is_shared() && job.is_daily() {
             return Ok(());
@@ -165,17 +166,18 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// A job gets something to do by this transaction: its marker is made before the commit.
+    /// Notes that this transaction gives a job something to do: its marker is created before the
+    /// commit.
     pub fn note_due(&self, job: Due) {
         self.due.borrow_mut().insert(job);
     }
 
-    /// A job may have nothing to do any more: its marker is looked after behind the commit.
+    /// Notes that a job may have nothing left to do: its marker is checked after the commit.
     pub fn note_done(&self, job: Due) {
         self.done.borrow_mut().insert(job);
     }
 
-    /// Settings may decide what is to be done.
+    /// Notes the jobs that depend on a setting.
     pub(crate) fn note_setting(&self, list: &str, name: &str) {
         let job = match name {
             "archive_private" => return self.note_archive(list),

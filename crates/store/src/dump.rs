@@ -1,5 +1,5 @@
-//! A whole list in a file, so that one that was removed can be brought back: a line of JSON about the
-//! list, and one for each row that is its own, whatever table that stands in.
+//! A dump of a whole list, from which a removed list can be restored: a line of JSON about the
+//! list, and one for each of its rows in any table.
 
 use crate::db::{Owned, Param, ToParam, Value, params};
 use crate::{Due, List, Read, StoreError, Tx, migrate};
@@ -12,11 +12,11 @@ use std::io::{BufRead, Write};
 struct Head {
     /// The list's name.
     list: String,
-    /// The number of the schema that the rows fit.
+    /// The number of the schema of the rows.
     schema: i64,
 }
 
-/// Each of the others.
+/// Every other line.
 #[derive(Serialize, Deserialize)]
 struct Line {
     table: String,
@@ -24,14 +24,14 @@ struct Line {
 }
 
 impl Read {
-    /// Writes everything that is a list's own. Its archive is elsewhere.
+    /// Writes all rows of a list. Its archive is not in the database.
     pub fn dump(&self, list: &List, mut out: impl Write) -> Result<(), StoreError> {
         let mut write =
             |line: String| writeln!(out, "{line}").map_err(StoreError::io("write", self.path()));
         let head = Head { list: list.name.clone(), schema: migrate::newest() };
         write(line_of(&head)?)?;
         for (table, key) in self.tables()? {
-            // A row is written when it is read, so that a list of any size needs little memory.
+            // Each row is written immediately, so that a large list needs little memory.
             let columns = self.run(|db| db.columns(&table))?;
             let statement = format!("select {} from {table} where {key} = ?1", columns.join(", "));
             self.stream(
@@ -50,11 +50,11 @@ impl Read {
         out.flush().map_err(StoreError::io("write", self.path()))
     }
 
-    /// The tables that say something about lists, with the column that names the list; the lists'
-    /// own first.
+    /// Returns the tables with rows of lists, each with the column that refers to the list. The
+    /// table of lists comes first.
     fn tables(&self) -> Result<Vec<(String, &'static str)>, StoreError> {
         let mut names = self.run(|db| db.tables_with("list_id"))?;
-        // What can be undone for a minute is of no use to a list that comes back.
+        // Decisions can be undone for a minute only, so a restored list has no use for them.
         names.retain(|name| !name.starts_with("decided_"));
         let own = std::iter::once(("list".to_owned(), "id"));
         Ok(own.chain(names.into_iter().map(|name| (name, "list_id"))).collect())
@@ -92,9 +92,9 @@ fn from_json(json: &Json) -> Result<Owned, StoreError> {
         Json::String(text) => Owned::Text(text.clone()),
         Json::Array(hex) => match hex.as_slice() {
             [Json::String(hex)] => Owned::Blob(bytes(hex)?),
-            _ => return Err(wrong("bytes are not one text".to_owned())),
+            _ => return Err(wrong("bytes must be one string".to_owned())),
         },
-        other => return Err(wrong(format!("{other} is no value"))),
+        other => return Err(wrong(format!("{other} is not a value"))),
     })
 }
 
@@ -104,18 +104,21 @@ fn bytes(hex: &str) -> Result<Vec<u8>, StoreError> {
         let text = std::str::from_utf8(pair).ok()?;
         u8::from_str_radix(text, 16).ok()
     };
-    digits.map(byte).collect::<Option<_>>().ok_or_else(|| wrong("bytes are no hex".to_owned()))
+    digits
+        .map(byte)
+        .collect::<Option<_>>()
+        .ok_or_else(|| wrong("bytes are not hexadecimal".to_owned()))
 }
 
 impl Tx<'_> {
-    /// Brings back a list that [`Read::dump`](crate::Read::dump) wrote.
+    /// Restores a list that [`Read::dump`](crate::Read::dump) wrote.
     pub fn restore(&self, mut dump: impl BufRead) -> Result<List, StoreError> {
         let mut first = String::new();
         dump.read_line(&mut first).map_err(|error| wrong(error.to_string()))?;
         let head: Head = serde_json::from_str(&first)
-            .map_err(|_| wrong("its first line is not that of a dump".to_owned()))?;
+            .map_err(|_| wrong("its first line is not the first line of a dump".to_owned()))?;
         if head.schema > migrate::newest() {
-            let problem = format!("it is of a newer dormouse (schema {})", head.schema);
+            let problem = format!("a newer dormouse wrote it (schema {})", head.schema);
             return Err(wrong(problem));
         }
         if self.read().list(&head.list)?.is_some() {
@@ -128,7 +131,7 @@ impl Tx<'_> {
             let line = line.map_err(|error| at(error.to_string()))?;
             let Line { table, mut row } =
                 serde_json::from_str(&line).map_err(|error| at(error.to_string()))?;
-            // The names become parts of statements: only those that are known.
+            // The names become part of SQL statements, so only known ones are accepted.
             let known = tables.iter().find(|(name, _)| *name == table);
             let (table, key) = known.ok_or_else(|| at(format!("there is no table {table}")))?;
             if *key == "id" {
@@ -156,7 +159,7 @@ impl Tx<'_> {
         Ok(list)
     }
 
-    /// Inserts a row; its number.
+    /// Inserts a row, and returns its number.
     fn put_row(&self, table: &str, row: &Map<String, Json>) -> Result<i64, StoreError> {
         let known = self.read().run(|db| db.columns(table))?;
         if let Some(column) = row.keys().find(|column| !known.contains(column)) {

@@ -1,38 +1,38 @@
-//! What can go wrong with a site and its database.
+//! Errors of a site and its database.
 
 use crate::db;
 use std::io;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
 
-/// A failure of the site or its store, naming the file.
+/// An error of the site or its database, naming the file.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The directory holds no site.
-    #[error("there is no site in {}; make one with `dormouse --site {} init`", .0.display(), .0.display())]
+    /// There is no site in the directory.
+    #[error("there is no site in {}; create one with `dormouse --site {} init`", .0.display(), .0.display())]
     NoSite(PathBuf),
-    /// The directory holds a site already.
-    #[error("there is a site in {} already", .0.display())]
+    /// There is already a site in the directory.
+    #[error("there is already a site in {}", .0.display())]
     SiteExists(PathBuf),
-    /// The system refused a file.
+    /// An operation on a file failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried, as a verb.
+        /// The operation, as a verb.
         action: &'static str,
-        /// On what.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The settings file is not right.
+    /// The settings file is invalid.
     #[error("{}: {problem}", path.display())]
     Config {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and what would be right.
+        /// What is wrong, and how to correct it.
         problem: String,
     },
-    /// A setting was given a name or value that cannot be.
+    /// A setting's name or value is invalid.
     #[error("{0}")]
     Setting(String),
     /// The database failed.
@@ -40,29 +40,29 @@ pub enum StoreError {
     Database {
         /// The database's file.
         path: PathBuf,
-        /// What the database said.
+        /// The database's error.
         source: db::Error,
     },
     /// The database was written by a newer version of the program.
-    #[error("{}: its schema is number {found}, this program knows up to {known}; use the newer program", path.display())]
+    #[error("{}: its schema is number {found}, but this program knows only {known}; use the newer program", path.display())]
     Newer {
         /// The database's file.
         path: PathBuf,
-        /// The schema's number there.
+        /// The number of the database's schema.
         found: i64,
-        /// The newest this program knows.
+        /// The number of the newest schema that this program knows.
         known: i64,
     },
-    /// What the database holds is not what this program wrote there.
-    #[error("the database holds {what} that cannot be read: {problem}")]
+    /// The database contains a value that this program did not write.
+    #[error("the database contains {what} that cannot be read: {problem}")]
     Content {
-        /// Which value.
+        /// What kind of value.
         what: &'static str,
-        /// Why not.
+        /// Why it cannot be read.
         problem: String,
     },
-    /// A list of that name is there already.
-    #[error("there is a list {0} already")]
+    /// There is already a list with this name.
+    #[error("there is already a list {0}")]
     ListExists(String),
 }
 
@@ -75,17 +75,17 @@ impl StoreError {
         StoreError::Database { path: path.to_owned(), source }
     }
 
-    /// Whether the server that has the database cannot be reached.
+    /// Whether the database server cannot be reached.
     pub fn is_away(&self) -> bool {
         matches!(self, StoreError::Database { source, .. } if source.is_lost())
     }
 
-    /// Whether trying again later may help by itself.
+    /// Whether trying again later may succeed.
     pub fn is_busy(&self) -> bool {
         matches!(self, StoreError::Database { source, .. } if source.is_busy())
     }
 
-    /// The exit code an MTA understands: trouble of ours is 75, so that it keeps the mail.
+    /// Returns the exit code for the MTA. Problems on our side are 75, so that it keeps the mail.
     pub fn sysexit(&self) -> ExitCode {
         match self {
             StoreError::NoSite(_) | StoreError::Config { .. } | StoreError::Newer { .. } => {

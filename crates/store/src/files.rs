@@ -1,4 +1,4 @@
-//! Files of a site that may be missing.
+//! Removing files that may be missing.
 
 use std::path::Path;
 use std::{fs, io};

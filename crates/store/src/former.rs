@@ -1,4 +1,4 @@
-//! Lists get other names, and go on meaning the same under those they had before.
+//! Renaming of lists, which remain reachable under their former names.
 
 use crate::db::{self, Row, params};
 use crate::lists::List;
@@ -7,28 +7,28 @@ use crate::{Count, Due, ListId, Read, StoreError, Tx, audit, check, members};
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A name that a list had before.
+/// A former name of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FormerName {
-    /// As the list was called: `name`, or `name@host`.
+    /// The former name: `name`, or `name@host`.
     pub name: String,
-    /// The host of its addresses then.
+    /// The host of its addresses at that time.
     pub host: String,
 }
 
 impl FormerName {
-    /// The part of its addresses before the `@`.
+    /// Returns the part of its addresses before the `@`.
     pub fn local_part(&self) -> &str {
         self.name.split_once('@').map_or(self.name.as_str(), |(local, _)| local)
     }
 
-    /// Its posting address.
+    /// Returns the former posting address.
     pub fn address(&self) -> String {
         format!("{}@{}", self.local_part(), self.host)
     }
 }
 
-/// The settings that may name another list as `@name`.
+/// The settings that can contain another list as `@name`.
 const NAMES_LISTS: [&str; 4] = [
     "accept_these_nonmembers",
     "hold_these_nonmembers",
@@ -41,13 +41,13 @@ fn read(row: &Row<'_>) -> db::Result<FormerName> {
 }
 
 impl Read {
-    /// The names that a list had before, the latest first.
+    /// Returns a list's former names, the latest first.
     pub fn former_names(&self, list_id: ListId) -> Result<Vec<FormerName>, StoreError> {
         let sql = "select name, host from former_name where list_id = ?1 order by at desc, name";
         self.rows(sql, params![list_id], read)
     }
 
-    /// All names that lists had before, with what these are called now.
+    /// Returns all former names of lists, with their current ones.
     pub fn all_former_names(&self) -> Result<BTreeMap<String, String>, StoreError> {
         let sql = "select former_name.name, list.name from former_name
                    join list on list.id = former_name.list_id";
@@ -56,14 +56,14 @@ impl Read {
         Ok(rows.into_iter().collect())
     }
 
-    /// The lists that mail comes to, under each name that they have or had.
+    /// Returns the lists under each of their current and former names.
     pub fn lists_by_all_names(&self) -> Result<Vec<List>, StoreError> {
         let mut lists = self.lists()?;
         lists.extend(self.lists_as_before()?);
         Ok(lists)
     }
 
-    /// The lists as they were called before.
+    /// Returns the lists under their former names.
     fn lists_as_before(&self) -> Result<Vec<List>, StoreError> {
         let sql = "select name, host, list_id from former_name order by name";
         let rows: Vec<(FormerName, ListId)> =
@@ -78,7 +78,7 @@ impl Read {
         Ok(before)
     }
 
-    /// The number of the list that had a name before.
+    /// Returns the number of the list with this former name.
     pub(crate) fn list_of_former_name(&self, name: &str) -> Result<Option<ListId>, StoreError> {
         let sql = "select list_id from former_name where name = ?1";
         self.first(sql, params![name], |row| row.get(0))
@@ -86,12 +86,11 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Gives a list another name, at another host if one is given. It goes on meaning the same under
-    /// the one it had. What it is called in its subject prefix and to people follows, where that was
-    /// its name; so do other lists' settings that name it.
+    /// Renames a list, or moves it to another host, or both. It remains reachable under its old
+    /// name. Its `real_name` and subject prefix change if they were its old name, and so do other
+    /// lists' settings that contain `@name`.
     ///
-    /// # Errors
-    /// When the name cannot be a list's, or is another's.
+    /// # Errors If the name or host is invalid, or unchanged, or taken by another list.
     pub fn rename_list(&self, list: &List, name: &str, host: &str) -> Result<List, StoreError> {
         let (name, host) = (name.to_lowercase(), host.to_lowercase());
         let local = name.split_once('@').map_or(name.as_str(), |(local, _)| local).to_owned();
@@ -107,7 +106,7 @@ impl Tx<'_> {
         self.check_addresses_are_free(&local, &host)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
         self.note_lists();
-        // Back to a name that it had.
+        // It may get back a former name.
         self.execute("delete from former_name where name = ?1", params![name])?;
         if name != list.name {
             self.execute(
@@ -138,7 +137,7 @@ impl Tx<'_> {
             .ok_or_else(|| StoreError::Setting(format!("there is no list {} any more", list.name)))
     }
 
-    /// `@old` becomes `@new` where other lists' settings say so.
+    /// Replaces `@old` with `@new` in the settings of all lists.
     fn rename_in_settings(&self, old: &str, new: &str) -> Result<(), StoreError> {
         let (old, new) = (format!("@{old}"), format!("@{new}"));
         let sql = "select list.name, list_setting.name, list_setting.value from list_setting
@@ -162,7 +161,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A name that a list had before means it no more, and is free. False when it had none such.
+    /// Removes a former name, which is then free. Returns false if the list did not have it.
     pub fn forget_former_name(&self, list_id: ListId, name: &str) -> Result<bool, StoreError> {
         let name = name.to_lowercase();
         self.note_archive(&name);
@@ -171,7 +170,8 @@ impl Tx<'_> {
         Ok(self.execute(sql, params![list_id, name])? > 0)
     }
 
-    /// Ends all memberships of a list, and notes how. Nobody gets a mail. How many there were.
+    /// Removes all members of a list, records `how`, and returns how many there were. Nobody is
+    /// notified.
     pub fn remove_all_members(
         &self,
         list_id: ListId,
@@ -195,9 +195,9 @@ impl Tx<'_> {
         Ok(removed as u64)
     }
 
-    /// Makes a list's members members of another one, with their options, and notes how.
-    /// Nobody gets a mail. Passwords, bounces and vacations stay behind; who is a member there already
-    /// stays as before. How many were new.
+    /// Copies a list's members to another list, with their options, records `how`, and returns how
+    /// many were new. Nobody is notified. Passwords, bounces and delivery status are not copied,
+    /// and existing members of the other list are not changed.
     pub fn copy_members(
         &self,
         from: ListId,

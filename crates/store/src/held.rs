@@ -1,33 +1,34 @@
-//! Posts that wait for a moderator.
+//! Posts held for a moderator.
 
 use crate::db::{self, Row, params};
 use crate::{Due, HeldId, ListId, Read, StoreError, Tx};
 
-/// A post as it is held.
+/// A held post, without its number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeldPost {
     /// The list.
     pub list_id: ListId,
-    /// The queue entry it came as. A post is held once, however often its entry is processed.
+    /// The name of its queue entry. A post is held once, however often its entry is processed.
     pub entry: String,
-    /// Who sent it.
+    /// The sender's address.
     pub sender: String,
     /// Its subject.
     pub subject: String,
     /// Why it is held.
     pub reason: String,
-    /// The list setting that decided; empty if none did.
+    /// The list setting because of which it is held; empty if there is none.
     pub setting: String,
-    /// What an answer by mail names it by: 40 hexadecimal digits, as Mailman's cookies.
+    /// The cookie by which replies by mail refer to it: 40 hexadecimal digits, like Mailman's
+    /// cookies.
     pub cookie: String,
-    /// Since when, in seconds since the epoch.
+    /// When it was held, in seconds since the epoch.
     pub held_at: f64,
 }
 
 /// A held post with its number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Held {
-    /// The number, unique on the site for ever.
+    /// The post's number, which is never given to another one on the site.
     pub id: HeldId,
     /// The post.
     pub post: HeldPost,
@@ -53,31 +54,31 @@ pub(crate) fn read(row: &Row<'_>) -> db::Result<Held> {
 }
 
 impl Read {
-    /// The held post of that number.
+    /// Returns the held post with this number.
     pub fn held(&self, id: HeldId) -> Result<Option<Held>, StoreError> {
         let sql = format!("select {COLUMNS} from held_post where id = ?1");
         self.first(&sql, params![id], read)
     }
 
-    /// The held post that an answer by mail names.
+    /// Returns the held post with this cookie.
     pub fn held_by_cookie(&self, cookie: &str) -> Result<Option<Held>, StoreError> {
         let sql = format!("select {COLUMNS} from held_post where cookie = ?1");
         self.first(&sql, params![cookie], read)
     }
 
-    /// A list's held posts, the oldest first.
+    /// Returns a list's held posts, the oldest first.
     pub fn held_posts(&self, list_id: ListId) -> Result<Vec<Held>, StoreError> {
         let sql =
             format!("select {COLUMNS} from held_post where list_id = ?1 order by held_at, id");
         self.rows(&sql, params![list_id], read)
     }
 
-    /// The whole entry that is held: message and metadata, in the queue's format.
+    /// Returns the held entry, with message and metadata, in the queue's format.
     pub fn held_content(&self, id: HeldId) -> Result<Option<Vec<u8>>, StoreError> {
         self.first("select content from held_post where id = ?1", params![id], |row| row.get(0))
     }
 
-    /// The same, unless it has more bytes than `most`.
+    /// As [`Read::held_content`], but `None` if it is larger than `most` bytes.
     pub fn held_content_up_to(&self, id: HeldId, most: i64) -> Result<Option<Vec<u8>>, StoreError> {
         let sql = "select content from held_post where id = ?1 and length(content) <= ?2";
         self.first(sql, params![id, most], |row| row.get(0))
@@ -85,7 +86,8 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Holds a post and returns it as it is held: as it was before, if it is held already.
+    /// Holds a post, and returns it with its number. A post that is already held is returned
+    /// unchanged.
     pub fn hold(&self, post: &HeldPost, content: &[u8]) -> Result<Held, StoreError> {
         self.note_due(Due::Checkdbs);
         self.execute(
@@ -108,7 +110,7 @@ impl Tx<'_> {
         self.read().one(&sql, params![&post.entry], read)
     }
 
-    /// Forgets a held post, because it was decided on. False if that had happened before.
+    /// Deletes a held post after a decision. Returns false if there was none.
     pub fn release_held(&self, id: HeldId) -> Result<bool, StoreError> {
         self.note_done(Due::Checkdbs);
         self.execute("delete from held_post where id = ?1", params![id])

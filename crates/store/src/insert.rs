@@ -1,4 +1,4 @@
-//! Statements that add rows, with each column next to its value.
+//! Building of `insert` statements, with each column next to its value.
 
 use std::fmt::Write as _;
 
@@ -6,21 +6,22 @@ use std::fmt::Write as _;
 pub(crate) struct Rows<'r> {
     /// The table.
     pub table: &'r str,
-    /// Its columns, each with its value: a placeholder, or an expression over `from`.
+    /// The columns, each with its value: a placeholder, or an expression over `from`.
     pub values: &'r [(&'r str, &'r str)],
-    /// Where the values come from, with a condition; one row of placeholders without it.
+    /// The source of the rows, with a condition; if `None`, the statement inserts one row of
+    /// placeholders.
     pub from: Option<&'r str>,
-    /// The columns by which a row is known.
+    /// The columns of the unique key.
     pub key: &'r str,
 }
 
 impl Rows<'_> {
-    /// Rows that are there already stay as they are.
+    /// Returns a statement that leaves existing rows unchanged.
     pub fn add(&self) -> String {
         self.with("do nothing")
     }
 
-    /// Rows that are there already get the new values, except in the columns `fixed`.
+    /// Returns a statement that updates existing rows, except for the columns `fixed`.
     pub fn put(&self, fixed: &[&str]) -> String {
         let mut update = String::new();
         for (column, _) in self.values {

@@ -1,17 +1,19 @@
-//! What intake must know of a site and its lists, in one small file beside the database, so that a mail is
-//! taken without the settings being parsed and without the database being opened.
+//! What intake needs to know about a site and its lists, in one small file next to the database, so
+//! that mail is accepted without parsing the settings or opening the database.
 //!
-//! The file is never older than the lists. A transaction that changes lists gives the database another
-//! *generation* and removes the file, both before the commit ([`Tx::note_lists`]); only while no one else
-//! can commit is it written again ([`Store::settle_intake_index`]). A process that dies in between leaves
-//! no file, and then the database is asked, and the next drain does what should have followed the commit. The generation is SQLite's `application_id`, which stands at a fixed place in
-//! the database's first bytes, so that a database that was put back from a backup, with other lists, is
-//! noticed. `dormouse.toml` is told by its inode, size and times. When in doubt there is no index.
+//! The file is never older than the lists. A transaction that changes lists gives the database
+//! another *generation* and removes the file, both before the commit ([`Tx::note_lists`]). It is
+//! written again only while no other process can commit ([`Store::settle_intake_index`]). If a
+//! process dies in between, there is no file: the database is queried instead, and the next drain
+//! does what should have followed the commit. The generation is SQLite's `application_id`, which is
+//! at a fixed offset of the database file, so that a database that was restored from a backup, with
+//! other lists, is noticed. `dormouse.toml` is recognized by its inode, size and times. When in
+//! doubt, the index is not used.
 //!
-//! On a site that shares its database with other hosts the file is not believed, unless the database
-//! cannot be reached: then mail is taken by what was known last.
+//! On a site that shares its database with other hosts, the file is used only while the database
+//! cannot be reached: then mail is accepted according to the last known state.
 //!
-//! Lists stand in the order of their names and are searched in place, so that a site may have many.
+//! Lists are sorted by name and found by binary search in the file, so that a site can have many.
 
 #[cfg(test)]
 mod tests;
@@ -26,52 +28,52 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
-/// Its name in the site's directory.
+/// The file's name in the site's directory.
 pub const FILE: &str = "intake.index";
 const FIRST_LINE: &str = "dormouse intake 1";
-/// No line is longer.
+/// The maximum length of a line, in bytes.
 const LONGEST_LINE: usize = 512;
-/// Where a list has no host of its own.
+/// Stands for an empty host.
 const NO_HOST: &str = "-";
-/// So much is read when it is opened: all that most sites have.
+/// The number of bytes read on opening: the whole file on most sites.
 const FIRST_READ: usize = 4096;
 
-/// On a site that shares its database the file is written again when it is older.
+/// The age at which the file is written again on a site that shares its database.
 const RENEWED_AFTER: Duration = Duration::from_secs(300);
-/// For so long it is good while the database is away.
+/// The age up to which the file is used while the database cannot be reached.
 const GOOD_FOR: Duration = Duration::from_secs(86_400);
 
-/// How long ago the file was written; none if there is none.
+/// Returns the file's age, or `None` if there is no file.
 fn spare_age(dir: &Path) -> Option<Duration> {
     fs::metadata(dir.join(FILE)).ok()?.modified().ok()?.elapsed().ok()
 }
 
-/// A site's settings and lists, as far as intake must know them.
+/// The part of a site's settings and lists that intake needs.
 #[derive(Debug)]
 pub struct IntakeIndex {
     file: File,
     /// The beginning of the file.
     head: Vec<u8>,
     header: Header,
-    /// Where the lists begin and end.
+    /// The offsets of the beginning and the end of the lists.
     lists: (u64, u64),
 }
 
-/// The settings that intake must know.
+/// The settings that intake needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntakeSettings {
     /// The host name of the site.
     pub host: String,
-    /// The list that the site itself writes from.
+    /// The list from whose addresses the site itself sends mail.
     pub site_list: String,
-    /// `intake.max_size` in bytes; 0 is without limit.
+    /// `intake.max_size` in bytes; 0 means no limit.
     pub max_size: u64,
     /// `intake.min_free` in bytes.
     pub min_free: u64,
 }
 
 impl IntakeSettings {
-    /// Those of a site.
+    /// Returns the settings of a site.
     pub fn of(site: &Site) -> IntakeSettings {
         let config = site.config();
         IntakeSettings {
@@ -83,22 +85,23 @@ impl IntakeSettings {
     }
 }
 
-/// A list, as far as intake must know it.
+/// The part of a list that intake needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownList {
-    /// Its name.
+    /// The list's name.
     pub name: String,
-    /// Its host.
+    /// The host of its addresses.
     pub host: String,
-    /// Whether its settings may refuse a post at the door; if so, the settings decide.
+    /// Whether posts may be refused during the SMTP or LMTP session; if so, the list's settings
+    /// must be read.
     pub may_refuse: bool,
 }
 
 impl IntakeIndex {
-    /// A site's index, if it has one that says what the settings and the database say.
+    /// Opens a site's index, if there is one that matches the settings and the database.
     ///
-    /// Only for a process that does not have the database open: it is looked at without SQLite, and
-    /// closing it would take SQLite's locks away.
+    /// Only for processes that do not have the database open: this reads the database file without
+    /// SQLite, and closing the file releases SQLite's locks on it.
     pub fn open(dir: &Path) -> Option<IntakeIndex> {
         let index = IntakeIndex::read(dir).ok()?;
         let header = &index.header;
@@ -108,8 +111,8 @@ impl IntakeIndex {
         is_current.then_some(index)
     }
 
-    /// The index of a site whose database is on a server that cannot be reached, for at most a day
-    /// after it could.
+    /// Opens the index of a site whose database server cannot be reached, if the index is less than
+    /// a day old.
     pub fn open_spare(dir: &Path) -> Option<IntakeIndex> {
         let is_young = spare_age(dir).is_some_and(|age| age < GOOD_FOR);
         let index = is_young.then(|| IntakeIndex::read(dir).ok()).flatten()?;
@@ -131,29 +134,29 @@ impl IntakeIndex {
         Ok(IntakeIndex { file, head, header, lists })
     }
 
-    /// The settings.
+    /// Returns the settings.
     pub fn settings(&self) -> &IntakeSettings {
         &self.header.settings
     }
 
-    /// The list of that name.
+    /// Returns the list with this name.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn list(&self, name: &str) -> io::Result<Option<KnownList>> {
         Ok(self.first_from(name)?.filter(|found| found.name == name))
     }
 
-    /// Whether a list of that name is at any host besides the one that has the name alone.
+    /// Whether there is a list `local@HOST`, in addition to the list named only `local`.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn has_namesake(&self, local: &str) -> io::Result<bool> {
         let with_host = format!("{local}@");
         Ok(self.first_from(&with_host)?.is_some_and(|found| found.name.starts_with(&with_host)))
     }
 
-    /// The first list whose name is not before that one.
+    /// Returns the first list whose name is `name` or later in the order.
     fn first_from(&self, name: &str) -> io::Result<Option<KnownList>> {
         let (mut low, mut high) = self.lists;
         let mut found = None;
@@ -171,7 +174,7 @@ impl IntakeIndex {
         Ok(found)
     }
 
-    /// Where the line around a place begins; lines begin at `low`.
+    /// Returns the offset at which the line around `at` begins; the first line begins at `low`.
     fn line_start(&self, low: u64, at: u64) -> io::Result<u64> {
         let from = low.max(at.saturating_sub(LONGEST_LINE as u64));
         let before = self.bytes(from, (at - from) as usize)?;
@@ -179,7 +182,7 @@ impl IntakeIndex {
         Ok(feed.map_or(from, |feed| from + feed as u64 + 1))
     }
 
-    /// A line without its line feed, and where the next one begins.
+    /// Returns a line without its line feed, and the offset of the next line.
     fn line(&self, start: u64) -> io::Result<(String, u64)> {
         let most = (self.lists.1 - start).min(LONGEST_LINE as u64);
         let mut bytes = self.bytes(start, most as usize)?;
@@ -201,7 +204,7 @@ impl IntakeIndex {
     }
 }
 
-/// What stands above the lists.
+/// The part before the lists.
 #[derive(Debug)]
 struct Header {
     schema: i64,
@@ -209,7 +212,7 @@ struct Header {
     stamp: String,
     settings: IntakeSettings,
     lists_bytes: u64,
-    /// Where it ends.
+    /// The offset of its end.
     end: usize,
 }
 
@@ -266,12 +269,11 @@ impl KnownList {
 }
 
 impl Store {
-    /// Writes the index again if it does not say what the settings and the lists are now; not while
-    /// the settings' file is so new that a change of it might go unnoticed. `may_refuse` says whether a
-    /// list's settings may refuse a post at the door.
+    /// Writes the index if it does not match the current settings and lists, unless the settings
+    /// file is so new that another change might go unnoticed. `may_refuse` says whether posts to a
+    /// list may be refused during the session.
     ///
-    /// # Errors
-    /// When the database or the file fails; there is no index then.
+    /// # Errors If the database or the file fails. There is no index then.
     pub fn settle_intake_index(
         &self,
         site: &Site,
@@ -296,7 +298,7 @@ impl Store {
             return Ok(());
         }
         self.rehearse(|tx| {
-            // A change of the lists since then stands in no file yet.
+            // Another process has changed the lists since then.
             if tx.read().run(Db::generation)? != generation {
                 return Ok(());
             }
@@ -309,11 +311,11 @@ impl Store {
         })
     }
 
-    /// Whether the index says what the settings and the lists are now: then whoever changed lists has
-    /// also done what follows a commit.
+    /// Whether the index matches the current settings and lists. If so, the process that last
+    /// changed lists has also completed what follows the commit.
     ///
     /// # Errors
-    /// When the database fails.
+    /// If the database fails.
     pub fn is_index_current(&self, site: &Site) -> Result<bool, StoreError> {
         match site.stamp() {
             Some(stamp) if !self.read().is_shared() && stamp.is_settled() => {
@@ -330,8 +332,8 @@ impl Store {
         })
     }
 
-    /// Where another host may change the lists, the file is not believed while the database can be
-    /// asked. It is written now and then, for when the database is away.
+    /// Writes the index of a site that shares its database with other hosts, for times when the
+    /// database cannot be reached, if the last one is not recent.
     fn settle_spare_index(
         &self,
         site: &Site,
@@ -341,7 +343,7 @@ impl Store {
             return Ok(());
         }
         let lists = self.look(|tx| tx.read().lists_by_all_names())?;
-        // Another host may have set one to want them.
+        // Another host may have set a list's gateway.
         if lists.iter().any(List::gates_news) {
             Due::GateNews.mark(self.read().site_dir())?;
         }
@@ -359,7 +361,7 @@ impl Store {
             let mut file =
                 options.write(true).create(true).truncate(true).mode(0o660).open(&new)?;
             file.write_all(text)?;
-            // Before it has its name: what has the name is whole.
+            // Before the renaming, so that the file is complete under its name.
             file.sync_all()?;
             fs::rename(&new, &path)
         };
@@ -367,7 +369,7 @@ impl Store {
     }
 }
 
-/// The file's text; none when something would not fit into a line.
+/// Returns the text of the file, or `None` if a value does not fit the format.
 fn text(
     lists: &[List],
     may_refuse: &dyn Fn(&List) -> bool,
@@ -383,7 +385,7 @@ fn text(
         }
         lines.push((name, line));
     }
-    // As the search compares them, whatever order the database has.
+    // The search compares bytes; the database may have another order.
     lines.sort_unstable();
     let lists_bytes = lines.iter().map(|(_, line)| line.len() as u64).sum();
     let schema = migrate::newest();
@@ -399,13 +401,13 @@ fn text(
 }
 
 impl Tx<'_> {
-    /// Lists, or settings that intake asks, change in this transaction: the index goes before the
-    /// commit.
+    /// Notes that this transaction changes lists, or settings that intake needs: the index is
+    /// removed before the commit.
     pub(crate) fn note_lists(&self) {
         self.lists.set(true);
     }
 
-    /// Gives the lists another generation and removes the index, for good.
+    /// Sets another generation and removes the index durably, if the transaction changed lists.
     pub(crate) fn forget_index(&self) -> Result<(), StoreError> {
         if !self.lists.take() {
             return Ok(());
@@ -421,7 +423,7 @@ impl Tx<'_> {
         let path = self.read().site_dir().join(FILE);
         match fs::remove_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            // It must not come back with a power failure.
+            // A power failure must not bring the file back.
             removed => removed
                 .and_then(|()| File::open(self.read().site_dir())?.sync_all())
                 .map_err(StoreError::io("remove", &path)),

@@ -1,32 +1,32 @@
-//! Which jobs have been done for which period. A period's text sorts as the periods follow each
-//! other: `2026-11-23`, `2026-12`.
+//! Which jobs have been done for which period. The texts of periods sort chronologically:
+//! `2026-11-23`, `2026-12`.
 
 use crate::db::params;
 use crate::{ListId, Read, StoreError, Tx};
 
-/// The period that a job is done for, and how late one may be that is believed to be over.
+/// The period of a job, and the latest one that can have been done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Period {
     /// The period, such as `2026-11-23`.
     pub name: String,
-    /// The latest period that may have been done by now: a clock may be set back by an hour. What was
-    /// done for a later one was done by a clock that was wrong, and is no reason to wait.
+    /// The latest period that can have been done by now, given that a clock may be set back by an
+    /// hour. A recorded later one was due to a wrong clock, and does not count.
     pub latest: String,
 }
 
 impl Period {
-    /// Whether it is over, with that as the last one that the job was done for.
+    /// Whether the job has been done for this period, given the last period for which it was done.
     pub fn is_over(&self, last: &str) -> bool {
         last >= self.name.as_str() && self.is_believed(last)
     }
 
-    /// Whether a job may have been done for that period.
+    /// Whether a job can have been done for this period.
     pub fn is_believed(&self, last: &str) -> bool {
         last <= self.latest.as_str()
     }
 }
 
-/// A period after which any may have been.
+/// A period without a limit for later ones.
 impl From<&str> for Period {
     fn from(name: &str) -> Period {
         Period { name: name.to_owned(), latest: "~".to_owned() }
@@ -40,7 +40,7 @@ impl From<&Period> for Period {
 }
 
 impl Read {
-    /// The period that a job of the site was last done for.
+    /// Returns the last period for which a job of the site was done.
     pub fn last_run(&self, job: &str) -> Result<Option<String>, StoreError> {
         let sql = "select period from job_run where job = ?1";
         self.first(sql, params![job], |row| row.get(0))
@@ -48,8 +48,8 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Takes note that a job is done for a list and a period (a day, a month). False if it had
-    /// been done for that period before, or for a later one that is believed.
+    /// Records that a job is done for a list and a period (a day, a month). Returns false if it was
+    /// already done for this period or for a credible later one.
     pub fn mark_done(
         &self,
         job: &str,
@@ -66,7 +66,7 @@ impl Tx<'_> {
         .map(|changed| changed > 0)
     }
 
-    /// The same for a job of the whole site.
+    /// As [`Tx::mark_done`], for a job of the whole site.
     pub fn mark_run(&self, job: &str, period: impl Into<Period>) -> Result<bool, StoreError> {
         let Period { name, latest } = period.into();
         self.execute(

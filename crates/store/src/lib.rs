@@ -1,26 +1,26 @@
-//! Sites, lists, members and their settings. The only room with SQL.
+//! Sites, lists, members and their settings. The only crate with SQL.
 //!
 //! # Layout
-//! - [`site`]: a site's directory. [`config`]: its settings (`dormouse.toml`); [`live`]: for
-//!   processes that stay. [`owner`]: whose it is.
-//! - [`settings`]: a list's settings, each defined once. [`check`]: what they must be.
+//! - [`site`]: a site's directory. [`config`]: its settings (`dormouse.toml`); [`live`]: reloading
+//!   them in long-running processes. [`owner`]: the account that owns the site.
+//! - [`settings`]: a list's settings, each defined once. [`check`]: validation.
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
-//!   `db`: the line behind which the databases are.
-//! - `numbers`: [`ListId`], [`HeldId`] and [`RequestId`], which cannot be taken for one another.
-//! - [`lists`], [`members`], [`held`], [`decided`], [`requests`], [`pending`], [`bounces`]: what is in it.
-//!   [`consent`], [`person`]: what is known about somebody. [`settled`]: what links and codes did. [`secrets`], [`site_password`]: the site's
-//!   own keys and passwords; [`sessions`]: who is signed in on the web. [`jobs`], [`outcomes`]: which
-//!   jobs and which commands have been done; [`due`]: which jobs have something to do. `dump`: a whole
-//!   list in a file. [`sync`]: a membership after a file. [`answers`],
-//!   [`digests`], [`patterns`], [`dns`]: what the posting pipeline remembers. [`pace`]: which domains put
-//!   mail off, and what the [`limits`] of domains have counted. [`news`]: how far
-//!   newsgroups have been read. [`takeover`]: what import and export of a Mailman site ask.
-//!   [`copy_database`]: a copy for a backup; [`Place`]: to another kind of database.
-//!   [`adopted`]: the spools of dead hosts.
-//! - [`audit`]: who changed which setting. [`arrangement`]: what makes a queue's entries be worked off.
-//! - [`attachments`]: files beside the database, taken out of posts. [`archive_index`]: the index of
-//!   a list's archive, a database of its own.
-//! - [`files`]: files of a site that may be missing.
+//!   `db`: the interface to SQLite and PostgreSQL.
+//! - `numbers`: [`ListId`], [`HeldId`] and [`RequestId`], each a type of its own.
+//! - [`lists`], [`members`], [`held`], [`decided`], [`requests`], [`pending`], [`bounces`]: the
+//!   tables. [`consent`], [`person`]: everything about a person. [`settled`]: the results of used
+//!   links and codes. [`secrets`], [`site_password`]: the site's own keys and passwords;
+//!   [`sessions`]: who is signed in on the web. [`jobs`], [`outcomes`]: completed jobs and
+//!   commands; [`due`]: jobs that have something to do. `dump`: a whole list in a file. [`sync`]:
+//!   synchronizing members with a file. [`answers`], [`digests`], [`patterns`], [`dns`]: state of
+//!   the posting pipeline. [`pace`]: domains that defer mail, and the counts for the [`limits`] of
+//!   domains. [`news`]: the last article read from a newsgroup. [`takeover`]: import and export of
+//!   a Mailman site. [`copy_database`]: a copy for a backup; [`Place`]: to another kind of
+//!   database. [`adopted`]: the spools of dead hosts.
+//! - [`audit`]: who changed which setting. [`arrangement`]: what starts the processing of a queue.
+//! - [`attachments`]: files outside of the database, removed from posts. [`archive_index`]: the
+//!   index of a list's archive, in a separate database.
+//! - [`files`]: removing files that may be missing.
 //! - [`value`]: how a setting of each kind is read and written; [`units`]: durations and sizes.
 
 pub mod adopted;

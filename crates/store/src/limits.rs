@@ -1,4 +1,4 @@
-//! How much mail receiving domains get: the setting `delivery.limits`.
+//! Limits on mail to receiving domains: the setting `delivery.limits`.
 
 use crate::units::Span;
 use crate::value::{Value, nearest};
@@ -6,34 +6,34 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-/// So many in a period.
+/// A number in a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// How many.
+    /// The number.
     pub count: u64,
-    /// In which time.
+    /// The period.
     pub period: Duration,
 }
 
-/// Periods of a rate, and how they are written.
+/// The units of a rate's period, with their seconds.
 const PERIODS: [(&str, u64); 4] = [("s", 1), ("min", 60), ("h", 3600), ("d", 86_400)];
 
-/// What one group of domains gets.
+/// The limits of a group of domains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
     /// Domains in lower case, `*.example.net` for all below one, `*` for any.
     domains: Vec<String>,
-    /// Whether it is for each domain by itself.
+    /// Whether it applies to each domain separately.
     is_each: bool,
-    /// How many connections carry mail for it at once.
+    /// The maximum number of simultaneous connections with mail for the group.
     pub connections: Option<u64>,
-    /// How many recipients of it one transaction has.
+    /// The maximum number of the group's recipients in one transaction.
     pub recipients: Option<u64>,
-    /// How many recipients it gets in which time.
+    /// The maximum number of the group's recipients in a period.
     pub rate: Option<Rate>,
 }
 
-/// The limits of all groups. A domain goes by the first that names it.
+/// The limits of all groups. The first that matches a domain applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits(Vec<Limit>);
 
@@ -43,13 +43,13 @@ impl Limits {
         self.0.is_empty()
     }
 
-    /// The limit for a domain in lower case.
+    /// Returns the limit for a domain in lower case.
     pub fn of(&self, domain: &str) -> Option<&Limit> {
         self.0.iter().find(|limit| limit.domains.iter().any(|pattern| names(pattern, domain)))
     }
 }
 
-/// Whether a domain, or a pattern for domains, names another in lower case.
+/// Whether a domain, or a pattern for domains, matches a domain in lower case.
 pub fn names(pattern: &str, domain: &str) -> bool {
     let pattern = &*pattern.to_ascii_lowercase();
     match pattern.strip_prefix('*') {
@@ -73,12 +73,12 @@ pub(crate) fn domain_or_pattern(text: &str) -> Result<(), String> {
     if bare.split('.').all(is_label) {
         Ok(())
     } else {
-        Err(format!("{text:?} is no domain such as example.net, *.example.net or *"))
+        Err(format!("{text:?} is not a domain such as example.net, *.example.net or *"))
     }
 }
 
 impl Limit {
-    /// What the counts of this limit go by, for a domain: the group, or the domain itself.
+    /// Returns the name under which a domain's mail is counted: the group, or the domain itself.
     pub fn name<'n>(&self, domain: &'n str) -> Cow<'n, str> {
         if self.is_each { Cow::Borrowed(domain) } else { Cow::Owned(self.domains.join(" ")) }
     }
@@ -118,7 +118,7 @@ impl Limit {
         let (key, value) = word.split_once('=').unwrap_or((word, ""));
         let number = || match value.parse::<u64>() {
             Ok(number @ 1..=1_000_000_000) => Ok(number),
-            _ => Err(format!("{key} must be a number from 1, and is {value:?}")),
+            _ => Err(format!("{key} must be a number of 1 or more, but is {value:?}")),
         };
         match key {
             "each" if matches!(value, "" | "yes" | "true") => self.is_each = true,
@@ -139,7 +139,7 @@ impl Limit {
 
 impl Rate {
     fn read(text: &str) -> Result<Rate, String> {
-        let wrong = || format!("{text:?} is no rate such as 600/min or 100/h");
+        let wrong = || format!("{text:?} is not a rate such as 600/min or 100/h");
         let (count, period) = text.split_once('/').ok_or_else(wrong)?;
         let count = count.parse().ok().filter(|count| (1..=1_000_000_000).contains(count));
         let known = PERIODS.iter().find(|(name, _)| *name == period);

@@ -1,4 +1,4 @@
-//! Lists.
+//! Lists: their names, addresses and URLs, and reading them.
 
 mod change;
 mod create;
@@ -16,37 +16,38 @@ use std::collections::{BTreeSet, HashMap};
 /// A mailing list with its settings.
 #[derive(Debug, Clone)]
 pub struct List {
-    /// Its number in the store.
+    /// The list's number in the store.
     pub id: ListId,
-    /// Its name on this site: `name`, or `name@host` where another list has that name already.
+    /// The list's name on this site: `name`, or `name@host` if another list already has that name.
     pub name: String,
-    /// Since when, in seconds since the epoch.
+    /// When it was created, in seconds since the epoch.
     pub created_at: f64,
     /// The number of the next post, for a subject prefix with `%d`.
     pub post_id: i64,
-    /// When the last post was, in seconds since the epoch.
+    /// When the last post was sent, in seconds since the epoch.
     pub last_post_time: f64,
-    /// What its owner has set, or the defaults.
+    /// The list's settings, with defaults.
     pub settings: ListSettings,
 }
 
 impl List {
-    /// The part of its addresses before the `@`.
+    /// Returns the part of its addresses before the `@`.
     pub fn local_part(&self) -> &str {
         self.name.split_once('@').map_or(self.name.as_str(), |(local, _)| local)
     }
 
-    /// Its posting address.
+    /// Returns its posting address.
     pub fn address(&self) -> String {
         format!("{}@{}", self.local_part(), self.settings.host_name)
     }
 
-    /// Another of its addresses: `sub_address("bounces")` is `L-bounces@H`.
+    /// Returns another of its addresses: `sub_address("bounces")` is `LIST-bounces@HOST`.
     pub fn sub_address(&self, part: &str) -> String {
         format!("{}-{part}@{}", self.local_part(), self.settings.host_name)
     }
 
-    /// Where mail about a member goes: on an umbrella list to those who run the member.
+    /// Returns the address for mail about a member: on an umbrella list, the owners of the member,
+    /// which is itself a list.
     pub fn mailed(&self, address: &str) -> String {
         let settings = &self.settings;
         match address.rsplit_once('@') {
@@ -57,43 +58,43 @@ impl List {
         }
     }
 
-    /// Where its web pages are, with a slash at the end.
+    /// Returns the URL of its web pages, with a slash at the end.
     pub fn web_page_url(&self, config: &Config) -> String {
         base_url(&self.settings.web_page_url, &config.web_url, &self.settings.host_name, "mailman")
     }
 
-    /// One of its pages, such as `listinfo`.
+    /// Returns the URL of one of its pages, such as `listinfo`.
     pub fn web_url(&self, config: &Config, page: &str) -> String {
         format!("{}{page}/{}", self.web_page_url(config), self.local_part())
     }
 
-    /// Where mail leads for one of its pages: there or, on a site without pages, to a mail to
-    /// `L-request` with that subject.
+    /// Returns the link in mail to one of its pages; on a site without pages, a link to a mail to
+    /// `LIST-request` with this subject.
     fn page_or_mail(&self, config: &Config, page: &str, subject: &str) -> String {
         if config.has_pages() { self.web_url(config, page) } else { self.mail_url(subject) }
     }
 
-    /// A link to a mail to `L-request` with that subject (RFC 6068).
+    /// Returns a link to a mail to `LIST-request` with this subject (RFC 6068).
     pub fn mail_url(&self, subject: &str) -> String {
         format!("mailto:{}?subject={}", self.sub_address("request"), subject.replace(' ', "%20"))
     }
 
-    /// What the list is about, for a mail to name.
+    /// Returns the link in mail to the description of the list.
     pub fn info_url(&self, config: &Config) -> String {
         self.page_or_mail(config, "listinfo", "info")
     }
 
-    /// Where any member finds the own settings, for a mail to name.
+    /// Returns the link in mail to the options of members, for any reader.
     pub fn any_options_url(&self, config: &Config) -> String {
         self.page_or_mail(config, "options", "set help")
     }
 
-    /// Where any member leaves, for a mail to name.
+    /// Returns the link in mail to leave the list, for any reader.
     pub fn leave_url(&self, config: &Config) -> String {
         self.page_or_mail(config, "options", "unsubscribe")
     }
 
-    /// Where what waits under a cookie is confirmed, for a mail to name.
+    /// Returns the link in mail to confirm the request with this cookie.
     pub fn confirm_url(&self, config: &Config, cookie: &str) -> String {
         if config.has_pages() {
             return format!("{}/{cookie}", self.web_url(config, "confirm"));
@@ -101,7 +102,7 @@ impl List {
         self.mail_url(&format!("confirm {cookie}"))
     }
 
-    /// Where a member finds the own settings, for a mail to name.
+    /// Returns the link in mail to a member's options.
     pub fn options_url(&self, config: &Config, address: &str) -> String {
         if !config.has_pages() {
             return self.any_options_url(config);
@@ -117,7 +118,7 @@ impl List {
         page
     }
 
-    /// Whether new articles of a newsgroup become its posts.
+    /// Whether new articles of a newsgroup are posted to it.
     pub fn gates_news(&self) -> bool {
         let settings = &self.settings;
         !settings.closed
@@ -126,24 +127,24 @@ impl List {
             && !settings.linked_newsgroup.is_empty()
     }
 
-    /// Whether a mail may lead to its archive: a private one is shown by the site's pages alone, a
-    /// public one by a web server.
+    /// Whether mail can link to its archive: only the site's pages show a private one, while a web
+    /// server shows a public one.
     pub fn shows_archive(&self, config: &Config) -> bool {
         self.settings.archive && self.shows_files(config)
     }
 
-    /// Whether a mail may lead to a file beside its archive, such as an attachment.
+    /// Whether mail can link to files of its archive, such as attachments.
     pub fn shows_files(&self, config: &Config) -> bool {
         let private = self.settings.archive_private;
         if private { config.has_pages() } else { config.shows_archives() }
     }
 
-    /// Whether its archive writes addresses so that programs which collect them do not find any.
+    /// Whether its archive obscures addresses against harvesters.
     pub fn obscures(&self, config: &Config) -> bool {
         config.archives_obscure || self.settings.obscure_addresses
     }
 
-    /// Where its archive is.
+    /// Returns the URL of its archive.
     pub fn archive_url(&self, config: &Config) -> String {
         if self.settings.archive_private {
             return format!("{}/", self.web_url(config, "private"));
@@ -153,10 +154,10 @@ impl List {
     }
 }
 
-/// What stands in the site's URLs for a list's host, as in Mailman's.
+/// The placeholder for a list's host in the site's URLs, as in Mailman's.
 const HOST_OF_LIST: &str = "%(hostname)s";
 
-/// The first that is set, or the usual place on the list's host; always with a slash at the end.
+/// Returns the first URL that is set, or the usual one on the list's host, with a slash at the end.
 fn base_url(list: &str, site: &str, host: &str, usual: &str) -> String {
     let set = [list, site].into_iter().find(|url| !url.trim().is_empty());
     let url = match set {
@@ -166,7 +167,7 @@ fn base_url(list: &str, site: &str, host: &str, usual: &str) -> String {
     if url.ends_with('/') { url } else { format!("{url}/") }
 }
 
-/// What stands behind a list's name in its addresses beside that for posts (docs/spec/pipeline.md §1).
+/// The suffixes of a list's addresses other than the posting address (docs/spec/pipeline.md §1).
 pub const SUFFIXES: [&str; 9] = [
     "-admin",
     "-bounces",
@@ -179,10 +180,10 @@ pub const SUFFIXES: [&str; 9] = [
     "-unsubscribe",
 ];
 
-/// What stands for a new list's name in the subject prefix of `[list-defaults]`.
+/// The placeholder for a new list's name in the subject prefix of `[list-defaults]`.
 pub(crate) const REAL_NAME: &str = "%(real_name)s";
 
-/// What no list has from another.
+/// The settings that are not copied from one list to another.
 const OWN: [&str; 16] = [
     "real_name",
     "owner",
@@ -216,7 +217,7 @@ fn read(row: &Row<'_>) -> db::Result<List> {
 }
 
 impl Read {
-    /// The list of that name, in any case, or else the one that had it before.
+    /// Returns the list with this name, in any case, or else with this former name.
     pub fn list(&self, name: &str) -> Result<Option<List>, StoreError> {
         let name = &name.to_lowercase();
         match self.with_settings("list.name = ?1", params![name])? {
@@ -228,13 +229,13 @@ impl Read {
         }
     }
 
-    /// The list of that number.
+    /// Returns the list with this number.
     pub fn list_by_id(&self, id: ListId) -> Result<Option<List>, StoreError> {
         self.with_settings("list.id = ?1", params![id])
     }
 
-    /// The list with that address: one of the name at that host, or else the only one of the name.
-    /// An empty domain means any.
+    /// Returns the list with this posting address: the one with the name at this host, or else the
+    /// only one with the name. An empty domain means any.
     pub fn list_by_address(&self, local: &str, domain: &str) -> Result<Option<List>, StoreError> {
         if let Some(list) = self.list(&format!("{local}@{domain}"))? {
             return Ok(Some(list));
@@ -246,11 +247,11 @@ impl Read {
         }))
     }
 
-    /// Whether a list of the same name exists at another host. On a doubt there is one: mail is
-    /// then refused rather than sent to the wrong list.
+    /// Whether a list with the same name exists at another host. If the database fails, the answer
+    /// is yes: it is better to refuse mail than to send it to the wrong list.
     pub fn has_namesake(&self, local: &str) -> bool {
         let low = format!("{local}@");
-        // The next string after every one that starts with `low`.
+        // `A` follows `@`, so this is greater than every string that starts with `low`.
         let high = format!("{local}A");
         self.first(
             "select 1 from list where name >= ?1 and name < ?2",
@@ -260,19 +261,19 @@ impl Read {
         .map_or(true, |found| found.is_some())
     }
 
-    /// All lists, by name.
+    /// Returns all lists, by name.
     pub fn lists(&self) -> Result<Vec<List>, StoreError> {
         let sql = format!("select {COLUMNS} from list order by name");
         let lists = self.rows(&sql, &[], read)?;
         self.with_all_settings(lists)
     }
 
-    /// The names of all lists. What is wrong with a list's settings does not matter here.
+    /// Returns the names of all lists, even of those with invalid settings.
     pub fn list_names(&self) -> Result<Vec<String>, StoreError> {
         self.rows("select name from list order by name", &[], |row| row.get(0))
     }
 
-    /// The names of the lists whose archives only members may read.
+    /// Returns the names of the lists whose archives only members may read.
     pub fn private_archives(&self) -> Result<BTreeSet<String>, StoreError> {
         let name = "archive_private";
         let rows: Vec<(String, String)> = self.rows(
@@ -281,18 +282,18 @@ impl Read {
             params![name],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        // On a doubt it is private.
+        // When in doubt, it is private.
         let is_private = |value: &str| <bool as crate::value::Value>::read(value).unwrap_or(true);
         Ok(rows.into_iter().filter(|(_, value)| is_private(value)).map(|(list, _)| list).collect())
     }
 
-    /// A list's setting as it is kept now; nothing while it has its default.
+    /// Returns the stored value of a list's setting; `None` if it has its default.
     pub fn kept_setting(&self, list_id: ListId, name: &str) -> Result<Option<String>, StoreError> {
         let sql = "select value from list_setting where list_id = ?1 and name = ?2";
         self.first(sql, params![list_id, name], |row| row.get(0))
     }
 
-    /// Gives many lists their settings by one question.
+    /// Reads the settings of many lists in one query.
     fn with_all_settings(&self, lists: Vec<List>) -> Result<Vec<List>, StoreError> {
         let read = |row: &Row<'_>| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
         let rows: Vec<(ListId, (String, String))> =
@@ -308,7 +309,7 @@ impl Read {
         lists.into_iter().map(with).collect()
     }
 
-    /// The list that a condition names, with its settings, by one question.
+    /// Reads the list that matches a condition, with its settings, in one query.
     fn with_settings(
         &self,
         condition: &str,
@@ -334,10 +335,10 @@ impl Read {
     }
 }
 
-/// Gives a list the settings that are kept of it.
+/// Adds the stored settings to a list.
 fn put_settings(mut list: List, rows: Vec<(String, String)>) -> Result<List, StoreError> {
     for (name, value) in rows {
-        // Names that this version does not know are kept for the one that does.
+        // A newer version may know more names, whose values must stay stored.
         if ListSettings::is_known(&name) {
             list.settings.put_kept(&name, &value).map_err(|problem| StoreError::Content {
                 what: "a list setting",

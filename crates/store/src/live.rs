@@ -1,18 +1,18 @@
-//! A site's settings for processes that stay: they take new ones between two pieces of work.
+//! Reloading of settings in long-running processes, between two pieces of work.
 
 use crate::site::Stamp;
 use crate::{Site, StoreError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// A site whose settings are read anew when their file has changed.
+/// A site whose settings are reloaded when their file has changed.
 pub struct LiveSite {
     dir: PathBuf,
     now: Mutex<Now>,
     take: Box<Take>,
 }
 
-/// Whether a process can work on these settings, and why not.
+/// Says why a process cannot work with these settings.
 type Take = dyn Fn(&Site) -> Result<(), String> + Send + Sync;
 
 struct Now {
@@ -27,11 +27,10 @@ impl std::fmt::Debug for LiveSite {
 }
 
 impl LiveSite {
-    /// Reads a site's settings. `take` is asked whether a process can work on them, now and whenever
-    /// they have changed.
+    /// Reads a site's settings. `take` checks whether the process can work with them, now and after
+    /// each change.
     ///
-    /// # Errors
-    /// When they cannot be read.
+    /// # Errors If they cannot be read, or `take` rejects them.
     pub fn open(
         dir: &Path,
         take: impl Fn(&Site) -> Result<(), String> + Send + Sync + 'static,
@@ -43,8 +42,8 @@ impl LiveSite {
         Ok(LiveSite { dir: dir.to_owned(), now, take: Box::new(take) })
     }
 
-    /// The site as its settings are now. Settings that are wrong, as while somebody is writing them,
-    /// are told of once and change nothing: mail must go on.
+    /// Returns the site with its current settings. Invalid settings, for example while somebody is
+    /// editing them, are logged once and have no effect, because mail must go on.
     pub fn now(&self) -> Arc<Site> {
         let mut now = self.now.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let stamp = Stamp::of(&self.dir);
@@ -58,10 +57,10 @@ impl LiveSite {
             match read.and_then(|site| (self.take)(&site).map(|()| site)) {
                 Ok(site) if site.mark() == now.site.mark() => {}
                 Ok(site) => {
-                    tracing::info!("going on with new settings");
+                    tracing::info!("the settings were reloaded");
                     now.site = Arc::new(site);
                 }
-                Err(problem) => tracing::error!("the settings stay as they were: {problem}"),
+                Err(problem) => tracing::error!("the old settings remain in effect: {problem}"),
             }
         }
         Arc::clone(&now.site)

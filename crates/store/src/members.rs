@@ -1,4 +1,4 @@
-//! Members. Large memberships are streamed, page by page, and never held whole.
+//! Members. Large lists are read page by page, and are never completely in memory.
 
 mod moves;
 mod recipients;
@@ -14,11 +14,11 @@ use dormouse_mail::AddressKey;
 use std::sync::LazyLock;
 
 choice! {
-    /// Whether a member gets mail, and who decided that not (docs/spec/pickles.md §4).
+    /// Whether a member gets mail, and if not, who turned delivery off (docs/spec/pickles.md §4).
     Delivery {
         /// Mail is delivered.
         Enabled = 0 "enabled",
-        /// Off, for a reason that is not known.
+        /// Off, for an unknown reason.
         Unknown = 1 "unknown",
         /// The member turned it off.
         ByUser = 2 "byuser",
@@ -30,7 +30,7 @@ choice! {
 }
 
 impl Delivery {
-    /// By Mailman's number; one that it does not know has an unknown reason.
+    /// Returns the value for Mailman's number; an unknown number is an unknown reason.
     pub fn from_number(number: i64) -> Delivery {
         [Delivery::Enabled, Delivery::ByUser, Delivery::ByAdmin, Delivery::ByBounce]
             .into_iter()
@@ -42,48 +42,48 @@ impl Delivery {
 /// A member of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member {
-    /// The address, by which the member is found.
+    /// The normalized address, by which the member is found.
     pub key: AddressKey,
     /// The address as the member writes it.
     pub address: String,
-    /// The member's name, or nothing.
+    /// The member's name, or empty.
     pub real_name: String,
-    /// Digests instead of single posts.
+    /// Whether the member gets digests instead of single posts.
     pub digest: bool,
-    /// Mailman's options.
+    /// The options that Mailman knows.
     pub options: MemberOptions,
-    /// Whether mail is delivered.
+    /// Whether the member gets mail.
     pub delivery: Delivery,
-    /// The language for notices; the list's when empty.
+    /// The language for notices; the list's if empty.
     pub language: String,
-    /// Since when, in seconds since the epoch.
+    /// When the member joined, in seconds since the epoch.
     pub joined_at: f64,
 }
 
-/// A member to be.
+/// A member to add.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewMember {
     /// The address.
     pub address: String,
-    /// The name, or nothing.
+    /// The name, or empty.
     pub real_name: String,
-    /// Digests instead of single posts.
+    /// Whether the member gets digests instead of single posts.
     pub digest: bool,
 }
 
-/// What became of a [`NewMember`].
+/// The result of adding a [`NewMember`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
-    /// A member now.
+    /// The address is now a member.
     Added,
-    /// A member already.
+    /// The address was already a member.
     AlreadyMember,
 }
 
-/// So many members are looked through in one search.
+/// The maximum number of members that one search examines.
 const LOOKED_THROUGH: u32 = 100_000;
 
-/// What [`read`] reads.
+/// The columns for [`read`].
 pub(crate) const COLUMNS: &str =
     "address_key, address, real_name, digest, options, delivery, language, joined_at";
 
@@ -92,7 +92,7 @@ pub(crate) fn rows<'r>(values: &'r [(&'r str, &'r str)], from: Option<&'r str>) 
     Rows { table: "member", values, from, key: "list_id, address_key" }
 }
 
-/// The statement that adds a member: made once, as thousands are added together.
+/// The statement that adds a member, built once because thousands may be added together.
 static ADD: LazyLock<String> = LazyLock::new(|| {
     let values = [
         ("list_id", "?1"),
@@ -122,18 +122,19 @@ pub(crate) fn read(row: &Row<'_>) -> db::Result<Member> {
 }
 
 impl Read {
-    /// The member with that address, in any case.
+    /// Returns the member with this address, in any case.
     pub fn member(&self, list_id: ListId, address: &str) -> Result<Option<Member>, StoreError> {
         let sql = format!("select {COLUMNS} from member where list_id = ?1 and address_key = ?2");
         self.first(&sql, params![list_id, AddressKey::of(address)], read)
     }
 
-    /// The language of the member with that address; empty when it is nobody's or none was chosen.
+    /// Returns the language of the member with this address; empty if there is no such member, or
+    /// none was chosen.
     pub fn language_of(&self, list_id: ListId, address: &str) -> Result<String, StoreError> {
         Ok(self.member(list_id, address)?.map(|member| member.language).unwrap_or_default())
     }
 
-    /// Whether that address is a member's.
+    /// Whether the address is a member.
     pub fn is_member(&self, list_id: ListId, address: &str) -> Result<bool, StoreError> {
         let sql = "select 1 from member where list_id = ?1 and address_key = ?2";
         let found =
@@ -141,29 +142,29 @@ impl Read {
         Ok(found.is_some())
     }
 
-    /// The topics that a member wants to read about; none means all posts.
+    /// Returns the topics that a member has chosen; none means all posts.
     pub fn topics(&self, list_id: ListId, address: &str) -> Result<Vec<String>, StoreError> {
         let sql = "select topics from member where list_id = ?1 and address_key = ?2";
         let found: Option<String> =
             self.first(sql, params![list_id, AddressKey::of(address)], |row| row.get(0))?;
-        // What is no list of names chooses nothing.
+        // An invalid value means that none was chosen.
         Ok(found.and_then(|topics| serde_json::from_str(&topics).ok()).unwrap_or_default())
     }
 
-    /// A member's password as it is stored; empty for one who never had any.
+    /// Returns a member's stored password; empty if there is none.
     pub fn member_password(&self, list_id: ListId, address: &str) -> Result<String, StoreError> {
         let sql = "select password from member where list_id = ?1 and address_key = ?2";
         let found = self.first(sql, params![list_id, AddressKey::of(address)], |row| row.get(0))?;
         Ok(found.unwrap_or_default())
     }
 
-    /// The lists that an address is a member of, by number.
+    /// Returns the numbers of the lists of which the address is a member.
     pub fn lists_of(&self, address: &str) -> Result<Vec<ListId>, StoreError> {
         let sql = "select list_id from member where address_key = ?1 order by list_id";
         self.rows(sql, params![AddressKey::of(address)], |row| row.get(0))
     }
 
-    /// Calls `each` with every member, by address.
+    /// Calls `each` with every member, sorted by address.
     pub fn members(
         &self,
         list_id: ListId,
@@ -178,7 +179,7 @@ impl Read {
         }
     }
 
-    /// Up to a thousand members, by address, after one; none at the end.
+    /// Returns up to a thousand members after an address, sorted by address; none at the end.
     pub fn members_after(
         &self,
         list_id: ListId,
@@ -191,12 +192,12 @@ impl Read {
         self.rows(&sql, params![list_id, after], read)
     }
 
-    /// Up to `most` members whose address or name contains some text, in any case, by address,
-    /// after one; and where the search stopped if it has not looked through all of them. It looks through
-    /// [`LOOKED_THROUGH`] of them, so that nobody waits for it.
+    /// Returns up to `most` members after an address whose address or name contains a text, in any
+    /// case, sorted by address; and the address where the search stopped if it has not examined all
+    /// members. It examines [`LOOKED_THROUGH`] of them, to limit its time.
     ///
     /// # Errors
-    /// When the database fails.
+    /// If the database fails.
     pub fn find_members(
         &self,
         list_id: ListId,
@@ -212,24 +213,26 @@ impl Read {
                 self.first(sql, params![list_id, after, LOOKED_THROUGH], |row| row.get(0))?
             }
         };
-        // Twice as fast as `like`, which matters where many are looked through.
+        // `instr` is twice as fast as `like`, which matters for many members.
         let sql = format!(
             "select {COLUMNS} from member where list_id = ?1 and address_key > ?2
              and address_key <= ?5
              and (?3 = '' or instr(address_key, ?3) > 0 or instr(lower(real_name), ?3) > 0)
              order by address_key limit ?4"
         );
-        // A condition that may also be empty would hide from the index where the search ends.
+        // A range without an upper limit in a separate condition would prevent the use of the
+        // index.
         let everything = char::MAX.to_string();
         let until = end.as_ref().map_or(everything.as_str(), AddressKey::as_str);
         let text = text.to_lowercase();
         Ok((self.rows(&sql, params![list_id, after, text, most, until], read)?, end))
     }
 
-    /// Up to `most` members whose address begins with some text, in any case, by address, after one.
+    /// Returns up to `most` members after an address whose address begins with a text, in any case,
+    /// sorted by address.
     ///
     /// # Errors
-    /// When the database fails.
+    /// If the database fails.
     pub fn members_beginning(
         &self,
         list_id: ListId,
@@ -242,12 +245,12 @@ impl Read {
              and address_key >= ?3 and address_key < ?4 order by address_key limit ?5"
         );
         let text = text.to_lowercase();
-        // Nothing that begins so is behind it.
+        // It follows every address that begins with the text.
         let end = format!("{text}{}", char::MAX);
         self.rows(&sql, params![list_id, after, text, end, most], read)
     }
 
-    /// How many members a list has.
+    /// Returns the number of members of a list.
     pub fn count_members(&self, list_id: ListId) -> Result<u64, StoreError> {
         let count: i64 =
             self.one("select count(*) from member where list_id = ?1", params![list_id], |row| {
@@ -256,7 +259,7 @@ impl Read {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// How many memberships there are on all lists together.
+    /// Returns the number of memberships on all lists together.
     pub fn count_all_members(&self) -> Result<u64, StoreError> {
         let count: Option<i64> =
             self.first("select count(*) from member", params![], |row| row.get(0))?;
@@ -265,7 +268,7 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Adds a member with the list's options for new ones.
+    /// Adds a member with the list's options for new members.
     pub fn add_member(
         &self,
         list: &List,
@@ -298,8 +301,8 @@ impl Tx<'_> {
         Ok(Added::Added)
     }
 
-    /// Removes a member; false when there was none. `how` says who did it, at `at` in seconds since
-    /// the epoch.
+    /// Removes a member, and its pending requests. Returns false if there was none. `how` says who
+    /// did it, and `at` when, in seconds since the epoch.
     pub fn remove_member(
         &self,
         list_id: ListId,
@@ -317,7 +320,8 @@ impl Tx<'_> {
         Ok(removed > 0)
     }
 
-    /// A member gets mail again, and what bounced is forgotten.
+    /// Turns a member's delivery on again, and resets the bounce state. Returns false if there is
+    /// no such member.
     pub fn re_enable(&self, list_id: ListId, address: &str, at: f64) -> Result<bool, StoreError> {
         self.note_done(Due::Disabled);
         self.execute(
@@ -330,7 +334,7 @@ impl Tx<'_> {
         .map(|changed| changed > 0)
     }
 
-    /// Keeps a member's password, as it is stored: hashed, or as it was imported.
+    /// Stores a member's password: hashed, or as it was imported.
     pub fn set_member_password(
         &self,
         list_id: ListId,
@@ -342,7 +346,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Sets the topics that a member wants to read about; none means all posts.
+    /// Sets the topics that a member has chosen; none means all posts.
     pub fn set_topics(
         &self,
         list_id: ListId,
@@ -355,10 +359,10 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Lets the posts of all members wait for a moderator, or of none; how many members that changed.
+    /// Sets or clears the moderation of all members' posts, and returns how many members changed.
     ///
     /// # Errors
-    /// When the database fails.
+    /// If the database fails.
     pub fn moderate_all(&self, list_id: ListId, are_moderated: bool) -> Result<u64, StoreError> {
         let bit = MemberOption::Moderate as i64;
         let (was, change) = if are_moderated { (0, bit) } else { (bit, -bit) };
@@ -367,11 +371,13 @@ impl Tx<'_> {
         Ok(self.execute(sql, params![list_id, bit, change, was])? as u64)
     }
 
-    /// Changes a member's options and delivery. With delivery turned on again all bounces are forgotten.
+    /// Changes a member's name, language, options and delivery. If delivery is turned on again, the
+    /// bounce score is reset.
     ///
-    /// A post belongs to one issue of the digest, and for each issue a member either gets posts one by one or
-    /// the digest: up to the issue `one_last_digest` as it was before the last switch, then as `digest`
-    /// says. A switch takes effect with the next issue if there are posts for this one.
+    /// Each post belongs to one issue of the digest, and for each issue a member gets either the
+    /// posts or the digest: up to the issue `one_last_digest` as before the last change of
+    /// `digest`, then as `digest` says. If the current issue has posts, a change takes effect with
+    /// the next one.
     pub fn update_member(
         &self,
         list_id: ListId,

@@ -1,9 +1,9 @@
-//! The schema, in numbered steps.
+//! The schema, as numbered migrations.
 
 use crate::db::{self, Db};
 use crate::{Due, Read, Store, StoreError};
 
-/// Step n brings a database from number n − 1 to n. A step that has been released is never edited.
+/// Step n migrates a database from number n − 1 to n. A released step is never edited.
 const STEPS: &[&str] = &[
     include_str!("schema/0001_spine.sql"),
     include_str!("schema/0002_moderation.sql"),
@@ -31,12 +31,12 @@ const STEPS: &[&str] = &[
     include_str!("schema/0041_paced_part.sql"),
 ];
 
-/// The number of the schema that this program works with.
+/// Returns the number of the schema that this program needs.
 pub fn newest() -> i64 {
     STEPS.len() as i64
 }
 
-/// Brings a database up to date, each step whole or not at all.
+/// Migrates a database to the newest schema, in one transaction.
 pub fn up(store: &Store) -> Result<(), StoreError> {
     if store.read().run(|db| Ok(db.is_known()))? {
         return Ok(());
@@ -48,7 +48,7 @@ pub fn up(store: &Store) -> Result<(), StoreError> {
     note_known(store.read())
 }
 
-/// The next look in this process need not ask.
+/// Remembers that the schema is current, so that this process need not query it again.
 fn note_known(store: &Read) -> Result<(), StoreError> {
     store.run(|db| {
         db.note_known();
@@ -59,10 +59,10 @@ fn note_known(store: &Read) -> Result<(), StoreError> {
 fn steps(store: &Store) -> Result<(), StoreError> {
     store.read().run(Db::prepare_schema)?;
     store.write(|tx| {
-        // Another process may have been faster.
+        // Another process may have migrated the database meanwhile.
         let done = usize::try_from(number(tx.read())?).unwrap_or(0);
         if done > 0 {
-            // What waits from before the markers were there: each job looks once.
+            // Work may be left from before markers existed, so each job must run once.
             Due::ALL.iter().for_each(|&job| tx.note_due(job));
         }
         if done == 0 {
@@ -78,14 +78,14 @@ fn steps(store: &Store) -> Result<(), StoreError> {
     })
 }
 
-/// Gives an empty database its tables, inside a transaction.
+/// Creates the tables in an empty database, inside a transaction.
 pub fn found(db: &Db) -> db::Result<()> {
     db.found_schema()?;
     STEPS.iter().try_for_each(|step| db.run_step(step))?;
     db.set_schema_number(newest())
 }
 
-/// Refuses a database that this program does not know, or that has not been brought up to date.
+/// Rejects a database with a newer or older schema.
 pub fn check(store: &Read) -> Result<(), StoreError> {
     if store.run(|db| Ok(db.is_known()))? {
         return Ok(());

@@ -1,11 +1,11 @@
-//! Up to which article newsgroups have been passed on to their lists.
+//! The last article of a newsgroup that was passed on to its list.
 
 use crate::db::params;
 use crate::{ListId, Read, StoreError, Tx};
 
 impl Read {
-    /// The last article that was passed on, here or where the list came from; `None` when none has
-    /// been looked at yet.
+    /// Returns the number of the last article that was passed on, here or on the Mailman site from
+    /// which the list was imported; `None` if there is none.
     pub fn news_watermark(&self, list_id: ListId) -> Result<Option<u64>, StoreError> {
         let found = self.first(
             "select article, usenet_watermark from list
@@ -18,7 +18,7 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Notes the last article that was passed on.
+    /// Sets the number of the last article that was passed on.
     pub fn set_news_watermark(&self, list_id: ListId, article: u64) -> Result<(), StoreError> {
         let article = i64::try_from(article).unwrap_or(i64::MAX);
         self.execute(

@@ -1,5 +1,4 @@
-//! The numbers of lists and of what waits on them. Each is a type of its own, so that one cannot be
-//! taken for another.
+//! The numbers of lists, held posts and requests, as distinct types.
 
 use crate::db::{FromValue, Param, ToParam, Value};
 use std::fmt;
@@ -14,12 +13,12 @@ macro_rules! numbers {
         pub struct $name(i64);
 
         impl $name {
-            /// The number as one that was written down elsewhere: in a link, by a person.
+            /// Creates it from a number in a link or in a command.
             pub const fn new(number: i64) -> $name {
                 $name(number)
             }
 
-            /// The number, to write it down elsewhere.
+            /// Returns the number for a link or for display.
             pub const fn number(self) -> i64 {
                 self.0
             }
@@ -62,9 +61,9 @@ macro_rules! numbers {
 numbers! {
     /// A list's number in the store. It stays when the list is renamed.
     ListId;
-    /// A held post's number. It is not given to another post on the same site.
+    /// A held post's number. It is never given to another post on the same site.
     HeldId;
-    /// The number of a request to join or leave that waits for a moderator. It is not given to another
-    /// request on the same site.
+    /// The number of a request to join or leave that waits for a moderator. It is never given to
+    /// another request on the same site.
     RequestId;
 }

@@ -1,28 +1,29 @@
 //! A member's options: Mailman's bits (docs/spec/pickles.md §4).
 
-/// One option.
+/// An option of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemberOption {
-    /// No copies of own posts.
+    /// The member gets no copies of its own posts.
     DontReceiveOwnPosts = 2,
-    /// A notice for each own post.
+    /// The member gets an acknowledgement for each of its own posts.
     AcknowledgePosts = 4,
-    /// Digests in plain text.
+    /// The member gets digests in plain text.
     DisableMime = 8,
-    /// Not shown among the members.
+    /// The member is not shown in the roster.
     ConcealSubscription = 16,
-    /// No monthly mail with the password, which is not sent here: kept for the way back.
+    /// The member gets no monthly mail with the password. It is never sent here; the option is kept
+    /// for an export to Mailman.
     SuppressPasswordReminder = 32,
-    /// Also posts that match no topic.
+    /// The member also gets posts that match no topic.
     ReceiveNonmatchingTopics = 64,
-    /// Posts go to a moderator.
+    /// The member's posts are held for a moderator.
     Moderate = 128,
-    /// No copy of what is addressed to the member anyway.
+    /// The member gets no copy of posts that are also addressed to it directly.
     DontReceiveDuplicates = 256,
 }
 
 impl MemberOption {
-    /// Every option with the word that Mailman's commands use.
+    /// All options, with the words of Mailman's commands.
     pub const ALL: [(MemberOption, &'static str); 8] = [
         (MemberOption::DontReceiveOwnPosts, "notmetoo"),
         (MemberOption::AcknowledgePosts, "ack"),
@@ -40,12 +41,12 @@ impl MemberOption {
 pub struct MemberOptions(i64);
 
 impl MemberOptions {
-    /// From Mailman's bit field; bits without a meaning are kept.
+    /// Creates it from Mailman's bit field; unknown bits are kept.
     pub fn from_bits(bits: i64) -> MemberOptions {
         MemberOptions(bits)
     }
 
-    /// As Mailman's bit field.
+    /// Returns Mailman's bit field.
     pub fn bits(self) -> i64 {
         self.0
     }
@@ -55,13 +56,13 @@ impl MemberOptions {
         self.0 & option as i64 != 0
     }
 
-    /// With an option set or not.
+    /// Returns the options with one option set or cleared.
     pub fn with(self, option: MemberOption, on: bool) -> MemberOptions {
         let bit = option as i64;
         MemberOptions(if on { self.0 | bit } else { self.0 & !bit })
     }
 
-    /// The words of the options that are set.
+    /// Returns the words of the options that are set.
     pub fn words(self) -> Vec<&'static str> {
         MemberOption::ALL
             .iter()

@@ -68,7 +68,7 @@ impl Account {
 /// it was root. To be called while there is one thread.
 ///
 /// # Errors
-/// When the system refuses. A directory that is not there is none.
+/// If the system refuses. A directory that is not there is none.
 pub fn enter(dir: &Path) -> Result<Option<Account>, StoreError> {
     rustix::process::umask(UMASK);
     if !rustix::process::geteuid().is_root() {
@@ -96,7 +96,7 @@ pub fn enter(dir: &Path) -> Result<Option<Account>, StoreError> {
 /// nothing in it is a trap.
 ///
 /// # Errors
-/// When something cannot be given.
+/// If something cannot be given.
 pub fn give(dir: &Path, to: &Account) -> Result<bool, StoreError> {
     if !Account::of(dir).map_err(StoreError::io("look at", dir))?.is_root() || to.is_root() {
         return Ok(false);
@@ -158,7 +158,7 @@ pub enum FlawKind {
 /// and of `check_perms`.
 ///
 /// # Errors
-/// When something cannot be looked at.
+/// If something cannot be looked at.
 pub fn flaws(dir: &Path, each: &mut dyn FnMut(Flaw)) -> Result<(), StoreError> {
     const OTHERS: u32 = 0o007;
     let owner = Account::of(dir).map_err(StoreError::io("look at", dir))?.uid;

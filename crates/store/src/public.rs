@@ -39,7 +39,7 @@ pub struct Closed {
 /// Everything between a web server and the archives of some lists, which are public.
 ///
 /// # Errors
-/// When something cannot be looked at.
+/// If something cannot be looked at.
 pub fn closed(site: &Site, lists: &[&str]) -> Result<Vec<Closed>, StoreError> {
     let dir = site.dir();
     let mut closed = Vec::new();

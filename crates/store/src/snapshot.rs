@@ -10,7 +10,7 @@ use std::path::Path;
 /// database is. For `pinned` see [`copy_database`].
 ///
 /// # Errors
-/// When either database cannot be opened or the disk is full, and those of `pinned`.
+/// If either database cannot be opened or the disk is full, and those of `pinned`.
 pub fn copy_site<E: From<StoreError>>(
     site: &Site,
     to: &Path,
@@ -32,7 +32,7 @@ pub fn copy_site<E: From<StoreError>>(
 /// after that instant and before the copying: what it sees of the rest of the site is not older.
 ///
 /// # Errors
-/// When either database cannot be opened or the disk is full, and those of `pinned`.
+/// If either database cannot be opened or the disk is full, and those of `pinned`.
 pub fn copy_database<E: From<StoreError>>(
     from: &Path,
     to: &Path,

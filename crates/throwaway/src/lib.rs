@@ -80,7 +80,7 @@ impl Server {
     /// Restarts it as after a crash: connections are lost, what was committed is there.
     ///
     /// # Errors
-    /// When it does not come back.
+    /// If it does not come back.
     pub fn restart(&self) -> Result<(), String> {
         self.control(&["-m", "immediate", "restart"])
     }

@@ -22,7 +22,7 @@ pub struct Own {
 /// A port that is free now.
 ///
 /// # Errors
-/// When there is none.
+/// If there is none.
 pub fn free_port() -> Result<u16, String> {
     let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     free.map(|address| address.port()).map_err(|error| error.to_string())
@@ -109,7 +109,7 @@ impl Own {
     /// Ends it as a crash does.
     ///
     /// # Errors
-    /// When it does not end.
+    /// If it does not end.
     pub fn crash(&self) -> Result<(), String> {
         self.control(&["-m", "immediate", "stop"])
     }
@@ -142,7 +142,7 @@ impl Own {
     /// Gives the server a file that only it may read.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn give(&self, name: &str, content: &[u8]) -> Result<PathBuf, String> {
         use std::os::unix::fs::PermissionsExt as _;
         let path = self.dir.join(name);

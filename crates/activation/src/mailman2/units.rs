@@ -23,7 +23,7 @@ const CRON: [(&str, &str, bool); 7] = [
 /// The files of a plan.
 ///
 /// # Errors
-/// When a unit file cannot name one of its paths.
+/// If a unit file cannot name one of its paths.
 pub fn generate(plan: &Mailman2Plan) -> Result<Vec<UnitFile>, ActivationError> {
     let Mailman2Plan { mailman, binary, manager, .. } = plan;
     let paths =

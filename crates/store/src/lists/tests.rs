@@ -23,7 +23,7 @@ fn a_list_takes_no_address_from_another() {
     }
     create(&store, "net-admin", "l.example").unwrap();
     let refused = create(&store, "net", "l.example").unwrap_err().to_string();
-    assert!(refused.contains("there is a list net-admin already"), "{refused}");
+    assert!(refused.contains("there is already a list net-admin"), "{refused}");
     create(&store, "friends-owner@b.example", "b.example").unwrap();
     create(&store, "friends-of-tea", "l.example").unwrap();
     let refused = create(&store, "odd", "bad host").unwrap_err().to_string();

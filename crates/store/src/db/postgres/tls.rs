@@ -29,7 +29,7 @@ impl MakeTls {
     /// With a trust.
     ///
     /// # Errors
-    /// When certificates cannot be read.
+    /// If certificates cannot be read.
     pub fn with(trust: &Trust) -> Result<MakeTls, String> {
         let trust = match trust {
             Trust::File(path) => dormouse_endpoint::Trust::File(path),

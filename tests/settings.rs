@@ -141,7 +141,7 @@ fn times_have_mailmans_units_and_what_is_shown_may_be_typed() {
         assert_eq!(site.ok(&["list", "show", "dev", setting]), now, "{change} after config_list");
     }
     refused(&site, &["list", "set", "dev", "max_days_to_hold=12h"], "whole number of days");
-    refused(&site, &["list", "set", "dev", "bounce_info_stale_after=soon"], "no span of time");
+    refused(&site, &["list", "set", "dev", "bounce_info_stale_after=soon"], "not a span of time");
     for key in ["delivery.retry_wait", "trace.keep", "shunt.stale_after"] {
         refused(&site, &["config", "set", key, "7"], "7 of what?");
         site.ok(&["config", "set", key, "1 week"]);
@@ -158,12 +158,12 @@ fn what_would_stand_in_mail_as_it_is_written_is_refused_and_so_are_absurd_number
         ("msg_header=%(real_name)", "%(real_name)s"),
         ("digest_footer=%(user_unsubscribeurl)s", "nothing is filled in"),
         ("autoresponse_admin_text=%(nobody)s", "nothing is filled in for nobody"),
-        ("subject_prefix=[%(real_name)s]", "%d is all"),
+        ("subject_prefix=[%(real_name)s]", "only %d"),
         ("max_message_size=-1", "below 0"),
         ("max_message_size=99999999999999999", "above"),
-        ("max_num_recipients=9223372036854775808", "no whole number"),
-        ("new_member_options=1024", "no sum of"),
-        ("digest_size_threshhold=inf", "no number"),
+        ("max_num_recipients=9223372036854775808", "not a whole number"),
+        ("new_member_options=1024", "not a sum of"),
+        ("digest_size_threshhold=inf", "not a number"),
     ] {
         refused(&site, &["list", "set", "dev", change], words);
     }
@@ -172,7 +172,7 @@ fn what_would_stand_in_mail_as_it_is_written_is_refused_and_so_are_absurd_number
     refused(&site, &["list", "set", "dev", "msg_footer=${nobody}"], "nobody");
     refused(&site, &["config", "set", "delivery.verp_interval", "-1"], "below 0");
     refused(&site, &["config", "set", "delivery.connections", "99999999999"], "above");
-    refused(&site, &["config", "set", "delivery.timeout", "0s"], "longer than nothing");
+    refused(&site, &["config", "set", "delivery.timeout", "0s"], "longer than zero");
 }
 
 /// The list was personalised when its footer was set, or it came so from Mailman.

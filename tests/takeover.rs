@@ -707,8 +707,8 @@ fn what_is_broken_is_named_and_the_rest_comes_over() {
         ("cut", "truncated"),
         ("empty", "truncated"),
         ("no-list", "a list instead of a list's dictionary"),
-        ("Upper Case", "is no name for a list"),
-        ("..up", "is no name for a list"),
+        ("Upper Case", "is not a valid name for a list"),
+        ("..up", "is not a valid name for a list"),
         ("directory", "it is not a file"),
         ("saved", "the version before it"),
         ("path", "1 of its records"),
@@ -844,7 +844,7 @@ fn what_could_not_be_set_here_is_kept_and_named() {
     assert_eq!(site.ok(&["config", "show", "members.ban_list"]), "spam@x.example\n");
     let remarks = report["remarks"].to_string();
     for words in [
-        "owner: a list has one owner at least; it is kept unchanged",
+        "owner: a list must have at least one owner; it is kept unchanged",
         "ban_list: ^(foo: ",
         "max_message_size: -3 is below 0",
         "pipeline: SpamAssassin is not a handler here",

@@ -215,7 +215,7 @@ pub(crate) fn subject_prefix(text: &str, _: Subject<'_>) -> Checked {
         }
     }
     if text.contains(['\r', '\n']) {
-        return Err(Wrong::Value("it is one line".to_owned()));
+        return Err(Wrong::Value("it must be one line".to_owned()));
     }
     Ok(())
 }
@@ -291,7 +291,7 @@ pub(crate) fn real_name(text: &str, list: Subject<'_>) -> Checked {
 /// One address or more.
 pub(crate) fn owners(items: &[String], list: Subject<'_>) -> Checked {
     if items.is_empty() {
-        return Err(Wrong::Value("a list has one owner at least".to_owned()));
+        return Err(Wrong::Value("a list must have at least one owner".to_owned()));
     }
     addresses(items, list)
 }

@@ -232,11 +232,11 @@ mod tests {
             ("gmail.com: rate=0/min", "600/min"),
             ("gmail.com: rate=1/0s", "600/min"),
             ("gmail.com: rate=1/fortnight", "600/min"),
-            ("gmail.com: connections=0", "from 1"),
-            ("gmail.com: recipients=many", "from 1"),
-            ("a@gmail.com: recipients=1", "is no domain"),
-            ("*gmail.com: recipients=1", "is no domain"),
-            ("*.: recipients=1", "is no domain"),
+            ("gmail.com: connections=0", "1 or more"),
+            ("gmail.com: recipients=many", "1 or more"),
+            ("a@gmail.com: recipients=1", "is not a domain"),
+            ("*gmail.com: recipients=1", "is not a domain"),
+            ("*.: recipients=1", "is not a domain"),
         ] {
             let problem = Limits::read(text).unwrap_err();
             assert!(problem.contains(word), "{text}: {problem}");

@@ -1,4 +1,4 @@
-//! All lists of a site at a glance.
+//! Summaries of a site's lists.
 
 use crate::db::{self, Row, params};
 use crate::value::Value as _;
@@ -7,41 +7,41 @@ use dormouse_mail::AddressKey;
 
 use std::collections::BTreeMap;
 
-/// A list at a glance.
+/// The summary of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Glance {
-    /// Its name in the store.
+    /// The list's name in the store.
     pub name: String,
     /// The host of its addresses.
     pub host: String,
-    /// What it is about.
+    /// The list's description.
     pub description: String,
-    /// Its owners.
+    /// The owners' addresses.
     pub owners: Vec<String>,
-    /// Its members.
+    /// The number of members.
     pub members: u64,
-    /// Its posts, as its counter knows them.
+    /// The number of posts, according to the list's counter.
     pub posts: u64,
-    /// When the last one was, in seconds since the epoch; 0 when there was none.
+    /// When the last post was sent, in seconds since the epoch; 0 if there is none.
     pub last_post_time: f64,
-    /// Members whose mail bounces, or to whom delivery was turned off because of that.
+    /// The number of members with bounces, or whose delivery was turned off because of bounces.
     pub bouncing: u64,
-    /// What waits for a moderator.
+    /// The number of held posts and requests.
     pub waiting: u64,
-    /// Whether it is closed.
+    /// Whether the list is closed.
     pub is_closed: bool,
 }
 
-/// Which lists are looked at.
+/// A selection of lists.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Glances<'g> {
-    /// A word in the name, the description or an owner's address; any when empty.
+    /// A word in the name, the description or an owner's address; any if empty.
     pub word: &'g str,
-    /// The host of their addresses; any when empty.
+    /// The host of their addresses; any if empty.
     pub host: &'g str,
-    /// Those whose names come after this one.
+    /// Only lists whose names are after this one.
     pub after: &'g str,
-    /// So many at most.
+    /// The maximum number of lists.
     pub most: u32,
 }
 
@@ -69,7 +69,7 @@ fn addresses(kept: &str) -> Vec<String> {
     Vec::<String>::read_kept(kept).unwrap_or_default()
 }
 
-/// A text as part of a `like` pattern, with `\` before what would mean more.
+/// Returns a `like` pattern for texts that contain a word, with `\` before special characters.
 fn within(word: &str) -> String {
     let mut pattern = String::from("%");
     for letter in word.to_lowercase().chars() {
@@ -81,18 +81,18 @@ fn within(word: &str) -> String {
     pattern + "%"
 }
 
-/// The names of the lists that somebody runs.
+/// The names of the lists that a person owns or moderates.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Charge {
-    /// As an owner.
+    /// The lists that the person owns.
     pub owns: Vec<String>,
-    /// As a moderator.
+    /// The lists that the person moderates.
     pub moderates: Vec<String>,
 }
 
 impl Read {
-    /// Lists by name. The settings of a list are not read whole, so that a page of them is quick however
-    /// many there are.
+    /// Returns summaries sorted by name. Only the necessary settings are read, so that a page is
+    /// fast on a site with many lists.
     pub fn glances(&self, of: Glances<'_>) -> Result<Vec<Glance>, StoreError> {
         let statement = format!(
             r"select list.name, {SETTING}'host_name'), {SETTING}'description'), {SETTING}'owner'),
@@ -117,7 +117,7 @@ impl Read {
         self.rows(&statement, params![of.after, host, word, of.most], read)
     }
 
-    /// The hosts of lists' addresses, each with how many lists it has.
+    /// Returns the hosts of lists' addresses, each with the number of its lists.
     pub fn hosts(&self) -> Result<Vec<(String, u64)>, StoreError> {
         let statement = "select value, count(*) from list_setting where name = 'host_name'
                          group by value order by value";
@@ -126,14 +126,14 @@ impl Read {
         Ok(rows.into_iter().map(|(host, lists)| (host, lists.unsigned_abs())).collect())
     }
 
-    /// Whether a list has, or had before, its addresses at that host.
+    /// Whether a list has or had its addresses at this host.
     pub fn has_host(&self, host: &str) -> Result<bool, StoreError> {
         let statement = "select 1 from list_setting where name = 'host_name' and lower(value) = ?1
                          union all select 1 from former_name where lower(host) = ?1";
         self.any(statement, params![host.to_ascii_lowercase()])
     }
 
-    /// The lists of everybody who owns or moderates one, by address.
+    /// Returns everybody who owns or moderates lists, by address.
     pub fn who_runs_lists(&self) -> Result<BTreeMap<AddressKey, Charge>, StoreError> {
         let statement = "select list.name, list_setting.name, value from list_setting
                          join list on list.id = list_setting.list_id

@@ -1,5 +1,6 @@
-//! Whose a site is: its directory's owner. Everything in it belongs to that user, and root becomes
-//! that user before it works on it, so that no file is left that the units cannot read.
+//! The user that owns a site: the owner of its directory. Everything in it belongs to that user,
+//! and root becomes that user before it works on the site, so that it leaves no file that the units
+//! cannot read.
 
 use crate::StoreError;
 use rustix::fs::{AtFlags, CWD, Mode};
@@ -9,7 +10,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, lchown};
 use std::path::{Path, PathBuf};
 
-/// What is made in a site is nobody else's business.
+/// Other users have no access to the files of a site.
 const UMASK: Mode = Mode::RWXO;
 
 /// A user with a group.
@@ -19,25 +20,26 @@ pub struct Account {
     pub uid: u32,
     /// The group's number.
     pub gid: u32,
-    /// The user's name; the number where `/etc/passwd` has none.
+    /// The user's name; the number if `/etc/passwd` has no name.
     pub user: String,
-    /// The group's name; the number where `/etc/group` has none.
+    /// The group's name; the number if `/etc/group` has no name.
     pub group: String,
 }
 
 impl Account {
-    /// The owner and the group of a file or directory.
+    /// Returns the owner and the group of a file or directory.
     pub fn of(path: &Path) -> io::Result<Account> {
         let found = fs::metadata(path)?;
         Ok(Account::numbered(found.uid(), found.gid()))
     }
 
-    /// Those numbers with their names.
+    /// Returns the user and the group with these numbers.
     pub fn numbered(uid: u32, gid: u32) -> Account {
         Account { uid, gid, user: user_name(uid), group: group_name(gid) }
     }
 
-    /// A user and a group by their names, if `/etc/passwd` and `/etc/group` have them.
+    /// Returns the user and the group with these names, if `/etc/passwd` and `/etc/group` have
+    /// them.
     pub fn named(user: &str, group: &str) -> Option<Account> {
         let uid = number(&database("/etc/passwd"), user)?;
         let gid = number(&database("/etc/group"), group)?;
@@ -49,7 +51,7 @@ impl Account {
         self.uid == 0
     }
 
-    /// The groups that the user is in.
+    /// Returns the groups of the user.
     fn groups(&self) -> Vec<Gid> {
         let passwd = database("/etc/passwd");
         let own = passwd.iter().find(|line| field(line, 0) == Some(&self.user));
@@ -63,12 +65,11 @@ impl Account {
     }
 }
 
-/// What a process does before it works on a site: root becomes the site's owner for good, unless
-/// that is root, and what is made from then on others may not read. Who the process has become, if
-/// it was root. To be called while there is one thread.
+/// Prepares a process for work on a site: sets the umask, and if the process is root, permanently
+/// becomes the site's owner, unless that is root, too. Returns the account that the process has
+/// become, if it changed. Must be called while there is only one thread.
 ///
-/// # Errors
-/// If the system refuses. A directory that is not there is none.
+/// # Errors If the system refuses. A missing directory is not an error.
 pub fn enter(dir: &Path) -> Result<Option<Account>, StoreError> {
     rustix::process::umask(UMASK);
     if !rustix::process::geteuid().is_root() {
@@ -91,12 +92,11 @@ pub fn enter(dir: &Path) -> Result<Option<Account>, StoreError> {
     Ok(Some(owner))
 }
 
-/// Gives a site that is root's to another user, with all that is in it; its directory last, so that
-/// one that was interrupted is done again. Whether it was root's. Nobody else could write in it, so
-/// nothing in it is a trap.
+/// Gives a site of root with all of its files to another user, and returns whether it was root's.
+/// Its directory is last, so that an interrupted call can be repeated. Only root could write in the
+/// site, so it contains no malicious links.
 ///
-/// # Errors
-/// If something cannot be given.
+/// # Errors If a file cannot be given away.
 pub fn give(dir: &Path, to: &Account) -> Result<bool, StoreError> {
     if !Account::of(dir).map_err(StoreError::io("look at", dir))?.is_root() || to.is_root() {
         return Ok(false);
@@ -109,8 +109,8 @@ pub fn give(dir: &Path, to: &Account) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// Calls `each` with everything below a directory, what is in a directory before itself, links
-/// themselves and not what they lead to. What vanishes meanwhile is passed over.
+/// Calls `each` with everything below a directory: the contents of a directory before the directory
+/// itself, and links instead of their targets. Files that disappear meanwhile are skipped.
 pub fn walk(
     dir: &Path,
     each: &mut dyn FnMut(&Path, &Metadata) -> Result<(), StoreError>,
@@ -135,30 +135,29 @@ pub fn walk(
     Ok(())
 }
 
-/// Something in a site that is not as it should be.
+/// A file or directory in a site with a wrong owner or wrong permissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaw {
-    /// What.
+    /// The file or directory.
     pub path: PathBuf,
-    /// How it is.
+    /// What is wrong.
     pub kind: FlawKind,
 }
 
-/// How something in a site is not as it should be.
+/// What is wrong with a file or directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlawKind {
-    /// It belongs to another user than the site does: this one.
+    /// It belongs to this user instead of the site's owner.
     Foreign(u32),
-    /// Others may read it, or look into it.
+    /// Other users can read it, or look into it.
     Open,
 }
 
-/// What in a site belongs to others than its owner, anywhere; and which of the files and
-/// directories right below it others may read, though they are no archives. The rule of `doctor`
-/// and of `check_perms`.
+/// Calls `each` with every file and directory of a site that does not belong to its owner, and with
+/// those directly below it that other users can read, except archives. `doctor` and `check_perms`
+/// use it.
 ///
-/// # Errors
-/// If something cannot be looked at.
+/// # Errors If a file cannot be examined.
 pub fn flaws(dir: &Path, each: &mut dyn FnMut(Flaw)) -> Result<(), StoreError> {
     const OTHERS: u32 = 0o007;
     let owner = Account::of(dir).map_err(StoreError::io("look at", dir))?.uid;
@@ -173,13 +172,13 @@ pub fn flaws(dir: &Path, each: &mut dyn FnMut(Flaw)) -> Result<(), StoreError> {
     })
 }
 
-/// Whether something right below a site's directory is nobody else's business.
+/// Whether a file or directory directly below a site's directory must not be readable by others.
 fn is_secret(path: &Path, found: &Metadata) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     found.is_dir() && name != "archives" || found.is_file() && name.starts_with("dormouse.")
 }
 
-/// Whether this process could make a directory.
+/// Whether this process could create a directory.
 pub fn could_make(dir: &Path) -> bool {
     let above = dir.ancestors().skip(1).map(|above| match above {
         above if above.as_os_str().is_empty() => Path::new("."),
@@ -192,13 +191,13 @@ pub fn could_make(dir: &Path) -> bool {
     above.into_iter().find(|above| above.exists()).is_some_and(may_write)
 }
 
-/// Whether this process may not look into a directory, as after having become another user.
+/// Whether this process may not enter a directory, for example after it has become another user.
 pub fn is_closed_to_us(dir: &Path) -> bool {
     let looked = rustix::fs::accessat(CWD, dir, rustix::fs::Access::EXEC_OK, AtFlags::EACCESS);
     looked == Err(rustix::io::Errno::ACCESS)
 }
 
-/// The home of the user that this process is, as `/etc/passwd` has it.
+/// Returns the home directory of this process's user according to `/etc/passwd`.
 pub fn home() -> Option<PathBuf> {
     let uid = rustix::process::geteuid().as_raw();
     let lines = database("/etc/passwd");
@@ -206,22 +205,22 @@ pub fn home() -> Option<PathBuf> {
     field(own, 5).map(PathBuf::from).filter(|home| home.is_absolute())
 }
 
-/// Whether there is a group of this name.
+/// Whether there is a group with this name.
 pub fn has_group(name: &str) -> bool {
     number(&database("/etc/group"), name).is_some()
 }
 
-/// A user's name, or its number.
+/// Returns a user's name, or its number if it has no name.
 pub fn user_name(uid: u32) -> String {
     name(&database("/etc/passwd"), uid)
 }
 
-/// A group's name, or its number.
+/// Returns a group's name, or its number if it has no name.
 pub fn group_name(gid: u32) -> String {
     name(&database("/etc/group"), gid)
 }
 
-/// The lines of `/etc/passwd` or `/etc/group`; none where there is no such file.
+/// Returns the lines of `/etc/passwd` or `/etc/group`; none if the file is missing.
 fn database(path: &str) -> Vec<String> {
     fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
 }
@@ -230,7 +229,7 @@ fn field(line: &str, index: usize) -> Option<&str> {
     line.split(':').nth(index)
 }
 
-/// The number stands third in both.
+/// The number is the third field in both files.
 fn name(lines: &[String], number: u32) -> String {
     let line = lines.iter().find(|line| field(line, 2).is_some_and(|n| n.parse() == Ok(number)));
     line.and_then(|line| field(line, 0)).map_or_else(|| number.to_string(), str::to_owned)

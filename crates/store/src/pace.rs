@@ -1,60 +1,61 @@
-//! How fast receiving domains take mail: those that put it off, and how much each group of
-//! `delivery.limits` got lately.
+//! The pace of mail to receiving domains: domains that defer mail, and the recent counts for the
+//! groups of `delivery.limits`.
 
 use crate::db::{self, Row, params};
 use crate::limits::Rate;
 use crate::{Read, StoreError, Tx};
 
-/// A receiving domain that puts mail off.
+/// A receiving domain that defers mail.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct SlowDomain {
     /// The domain, in lower case.
     pub domain: String,
-    /// How often in a row it has put off all that it was sent.
+    /// How many times in a row it has deferred all mail.
     pub failures: u32,
-    /// When it is tried next, in seconds since the epoch.
+    /// When it is tried again, in seconds since the epoch.
     pub next_at: f64,
-    /// Whether nothing else is sent there until then.
+    /// Whether no mail is sent there before.
     pub is_held: bool,
-    /// Since when, in seconds since the epoch.
+    /// When it began to defer mail, in seconds since the epoch.
     pub since: f64,
     /// Its last reply.
     pub reply: String,
 }
 
-/// How long a domain is left alone after it has put mail off, in seconds.
+/// How long to wait before a domain that defers mail is tried again, in seconds.
 #[derive(Debug, Clone, Copy)]
 pub struct BackOff {
-    /// The first time; twice as long each further time.
+    /// The first wait; each further one is twice as long.
     pub first: f64,
-    /// At most.
+    /// The longest wait.
     pub longest: f64,
 }
 
 impl BackOff {
-    /// The wait after so many failures.
+    /// Returns the wait after a number of failures.
     pub fn after(self, failures: u32) -> f64 {
         let doubled = self.first * f64::from(failures.saturating_sub(1).min(30)).exp2();
         doubled.min(self.longest).max(self.first)
     }
 }
 
-/// What came of asking for leave to send.
+/// The result of asking for permission to send.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Granted {
-    /// So many recipients may be sent to now.
+    /// Mail for this many recipients may be sent now.
     Some(u64),
-    /// None before this time.
+    /// No mail may be sent before this time, in seconds since the epoch.
     NoneUntil(f64),
 }
 
-/// Into so many parts a period is cut. A group that always wants more gets a part less than its rate.
+/// The number of parts of a period. With constant demand, a group gets at most one part less than
+/// its rate.
 const PARTS: f64 = 10.0;
 
-/// So long a refusal holds while others have leave that they may give back, in seconds.
+/// How long a refusal is valid while others may still give back part of their grants, in seconds.
 const REPORTED_WITHIN: f64 = 15.0;
 
-/// A clock may be so far behind the one that wrote a time.
+/// The maximum difference between the clocks of two hosts, in seconds.
 const SLACK: f64 = 1.0;
 
 const COLUMNS: &str = "domain, failures, next_at, is_held, since, reply";
@@ -71,7 +72,7 @@ fn read(row: &Row<'_>) -> db::Result<SlowDomain> {
 }
 
 impl Read {
-    /// The domains that put mail off, those with the most failures first.
+    /// Returns the domains that defer mail, those with the most failures first.
     pub fn slow_domains(&self) -> Result<Vec<SlowDomain>, StoreError> {
         let sql = format!("select {COLUMNS} from slow_domain order by failures desc, domain");
         self.rows(&sql, params![], read)
@@ -79,9 +80,9 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Notes that a domain put off what it was sent, and returns when it is tried next. What was sent
-    /// before that time counts once, however many entries it was. With `is_held` nothing else is sent
-    /// there until then.
+    /// Records that a domain deferred mail, and returns when it is tried again. Deferrals before
+    /// that time count as one failure, however many entries there are. If `is_held`, no mail is
+    /// sent there before.
     pub fn put_off(
         &self,
         domain: &str,
@@ -95,7 +96,7 @@ impl Tx<'_> {
         let (failures, since) =
             known.as_ref().map_or((0, now), |known| (known.failures, known.since));
         let is_repeated = known.as_ref().is_some_and(|known| {
-            // A time further away was set by a clock that was wrong.
+            // A time further in the future is due to a wrong clock.
             now < known.next_at - SLACK && known.next_at <= now + back_off.after(failures)
         });
         let failures = if is_repeated { failures } else { failures.saturating_add(1) };
@@ -114,22 +115,23 @@ impl Tx<'_> {
         Ok(next_at)
     }
 
-    /// Forgets that a domain put mail off: it takes mail again.
+    /// Records that a domain accepts mail again.
     pub fn takes_mail(&self, domain: &str) -> Result<(), StoreError> {
         self.execute("delete from slow_domain where domain = ?1", params![domain])?;
         Ok(())
     }
 
-    /// Forgets domains that nobody has tried since a time.
+    /// Deletes domains that should have been tried again before a time, and returns how many there
+    /// were.
     pub fn forget_slow_domains(&self, before: f64) -> Result<usize, StoreError> {
         self.execute("delete from slow_domain where next_at < ?1", params![before])
     }
 
-    /// Asks for leave to send to `wanted` recipients of a group. What is granted counts as sent: if the
-    /// process dies, too little is sent, and never too much.
+    /// Asks for permission to send to `wanted` recipients of a group. The grant counts as sent: if
+    /// the process dies, too little is sent, but never too much.
     ///
-    /// Whatever span of the period's length somebody looks at, no more than the rate was sent in it: what
-    /// was sent in a part of the period counts until the period has passed since the last of it.
+    /// In every interval of the period's length, no more than the rate is sent: the mail of a part
+    /// counts until the period has passed since the last of it was sent.
     pub fn ask_to_send(
         &self,
         name: &str,
@@ -138,7 +140,7 @@ impl Tx<'_> {
         now: f64,
     ) -> Result<Granted, StoreError> {
         let period = rate.period.as_secs_f64();
-        // One that lies ahead was set by a clock that was wrong.
+        // A time in the future is due to a wrong clock.
         self.execute(
             "delete from paced_part where name = ?1 and (last_at <= ?2 or last_at > ?3)",
             params![name, now - period, now + SLACK],
@@ -174,7 +176,8 @@ impl Tx<'_> {
         Ok(Granted::Some(granted))
     }
 
-    /// Reports what became of a grant: how much of it was not used. What was used was sent until now.
+    /// Reports that `granted` recipients are done, of which `unused` got no mail. The others were
+    /// sent mail until `now`.
     pub fn give_back(
         &self,
         name: &str,
@@ -192,7 +195,7 @@ impl Tx<'_> {
             params![name, count(unused), count(granted), granted_at, now],
         )?;
         if changed == 0 && granted > unused {
-            // It took longer than the period.
+            // Sending took longer than the period, and the part was deleted.
             self.execute(
                 "insert into paced_part (name, began, sent, unreported, last_at)
                  values (?1, ?2, ?3, 0, ?4)",
@@ -203,7 +206,7 @@ impl Tx<'_> {
     }
 }
 
-/// What a group got in a part of the period.
+/// The mail of a group in a part of the period.
 struct Part {
     began: f64,
     sent: u64,
@@ -211,7 +214,8 @@ struct Part {
     last_at: f64,
 }
 
-/// When so many are free again, of parts in the order of their ends.
+/// Returns when `wanted` recipients will be allowed again, given the parts in the order of their
+/// ends.
 fn none_until(parts: &[Part], wanted: u64, rate: Rate, now: f64) -> f64 {
     let mut over = parts.iter().map(|part| part.sent).sum::<u64>() + wanted.min(rate.count);
     let last = parts.iter().find(|part| {
@@ -219,7 +223,7 @@ fn none_until(parts: &[Part], wanted: u64, rate: Rate, now: f64) -> f64 {
         over <= rate.count
     });
     let ends = last.map_or(now, |part| part.last_at) + rate.period.as_secs_f64();
-    // Those who have leave may not use it all.
+    // Others may not use their whole grants.
     let is_final = parts.iter().all(|part| part.unreported == 0);
     if is_final { ends } else { ends.min(now + REPORTED_WITHIN) }
 }

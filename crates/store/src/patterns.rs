@@ -1,13 +1,13 @@
-//! Patterns of lists that cannot be used.
+//! Invalid patterns in lists' settings, about which the owners are notified.
 
 use crate::db::params;
 use crate::{ListId, StoreError, Tx};
 
-/// After so many seconds owners are told again.
+/// The time in seconds after which the owners are notified again.
 const TOLD_FOR: f64 = 30.0 * 86_400.0;
 
 impl Tx<'_> {
-    /// Notes a pattern that cannot be used. True if the owners are to be told now.
+    /// Records an invalid pattern. Returns true if the owners should be notified now.
     pub fn note_pattern_problem(
         &self,
         list_id: ListId,

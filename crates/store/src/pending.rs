@@ -1,68 +1,69 @@
-//! What waits for somebody to confirm it (docs/spec/pickles.md §5). Each request has a cookie of 40
-//! hexadecimal digits, as Mailman's, which is good once and until it expires.
+//! Requests that wait for a confirmation (docs/spec/pickles.md §5). Each has a cookie of 40
+//! hexadecimal digits, like Mailman's, which can be used once and expires.
 
 use crate::db::{self, Row, params};
 use crate::{ListId, Read, StoreError, Tx};
 use dormouse_mail::AddressKey;
 use serde::{Deserialize, Serialize};
 
-/// What was asked for.
+/// What is requested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Request {
-    /// To become a member.
+    /// To join the list.
     Subscribe {
-        /// The address, as its owner writes it.
+        /// The address, as the requester writes it.
         address: String,
-        /// The name, or nothing.
+        /// The name, or empty.
         #[serde(default)]
         real_name: String,
-        /// Digests instead of single posts.
+        /// Whether to get digests instead of single posts.
         #[serde(default)]
         digest: bool,
-        /// The language for notices; the list's when empty.
+        /// The language for notices; the list's if empty.
         #[serde(default)]
         language: String,
-        /// The password as it is stored, or nothing.
+        /// The stored form of the password, or empty.
         #[serde(default)]
         password: String,
-        /// An owner asked the address; it needs no approval.
+        /// Whether an owner has invited the address; then no approval is needed.
         #[serde(default)]
         invitation: bool,
     },
-    /// To be a member no more.
+    /// To leave the list.
     Unsubscribe {
         /// The member's address.
         address: String,
     },
-    /// To be a member under another address.
+    /// To change the member's address.
     ChangeAddress {
         /// The member's address.
         address: String,
-        /// The address to be.
+        /// The new address.
         new: String,
-        /// On all lists of the list's host.
+        /// Whether to change it on all lists of the list's host.
         #[serde(default)]
         globally: bool,
     },
-    /// To get mail again after bounces turned it off.
+    /// To get mail again after bounces have turned delivery off.
     ReEnable {
         /// The member's address.
         address: String,
     },
-    /// To change options, as a mail without a proof of its sender asked for it.
+    /// To change options, requested by a mail whose sender is not authenticated.
     SetOptions {
         /// The member's address.
         address: String,
-        /// What is to change, as the command `set` writes it: `ack on`.
+        /// The changes, in the syntax of the command `set`: `ack on`.
         changes: Vec<String>,
     },
-    /// To see and change one's options on the web, once.
+    /// To open the member's options on the web, once.
     LogIn {
         /// The member's address.
         address: String,
     },
-    /// Whether an address bounces for sure; the content is the bounce that led to the question.
+    /// A probe, to find out whether the address really bounces; the content is the bounce because
+    /// of which it was sent.
     Probe {
         /// The member's address.
         address: String,
@@ -70,7 +71,7 @@ pub enum Request {
 }
 
 impl Request {
-    /// Its kind, as the store spells it.
+    /// Returns the name of its kind in the database.
     pub fn kind(&self) -> &'static str {
         match self {
             Request::Subscribe { .. } => "subscribe",
@@ -83,7 +84,7 @@ impl Request {
         }
     }
 
-    /// As the store keeps it.
+    /// Returns its form in the database.
     pub(crate) fn to_text(&self) -> Result<String, StoreError> {
         serde_json::to_string(self)
             .map_err(|error| StoreError::Content { what: "a request", problem: error.to_string() })
@@ -95,7 +96,7 @@ impl Request {
             .map_err(|error| db::Error::content(format!("a request that cannot be read: {error}")))
     }
 
-    /// Whom it is about.
+    /// Returns the address that it is about.
     pub fn address(&self) -> &str {
         match self {
             Request::Subscribe { address, .. }
@@ -109,20 +110,20 @@ impl Request {
     }
 }
 
-/// A request that waits.
+/// A request that waits for a confirmation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pending {
-    /// What confirms it.
+    /// The cookie that confirms it.
     pub cookie: String,
     /// The list it is about.
     pub list_id: ListId,
-    /// What was asked for.
+    /// What is requested.
     pub request: Request,
-    /// What belongs to it, or nothing.
+    /// Further data of the request, or empty.
     pub content: Vec<u8>,
-    /// Since when, in seconds since the epoch.
+    /// When it was made, in seconds since the epoch.
     pub created_at: f64,
-    /// Until when, in seconds since the epoch.
+    /// When it expires, in seconds since the epoch.
     pub expires_at: f64,
 }
 
@@ -140,13 +141,13 @@ fn read(row: &Row<'_>) -> db::Result<Pending> {
 }
 
 impl Read {
-    /// The request that a cookie confirms, if it still waits at `now`.
+    /// Returns the request with this cookie, if it has not expired at `now`.
     pub fn pending(&self, cookie: &str, now: f64) -> Result<Option<Pending>, StoreError> {
         let sql = format!("select {COLUMNS} from pending where cookie = ?1 and expires_at > ?2");
         self.first(&sql, params![cookie, now], read)
     }
 
-    /// The newest request of a kind about an address, if one still waits at `now`.
+    /// Returns the newest request of a kind about an address that has not expired at `now`.
     pub fn pending_about(
         &self,
         list_id: ListId,
@@ -163,14 +164,14 @@ impl Read {
         self.first(&sql, params![list_id, kind, address, now], read)
     }
 
-    /// All requests about an address, on any list, the oldest first.
+    /// Returns all requests about an address, on any list, the oldest first.
     pub fn pending_for(&self, address: &str) -> Result<Vec<Pending>, StoreError> {
         let sql =
             format!("select {COLUMNS} from pending where address = ?1 order by created_at, cookie");
         self.rows(&sql, params![AddressKey::of(address)], read)
     }
 
-    /// All requests of a list, the oldest first, those whose time is over included.
+    /// Returns all requests of a list, including expired ones, the oldest first.
     pub fn pending_of(&self, list_id: ListId) -> Result<Vec<Pending>, StoreError> {
         let sql =
             format!("select {COLUMNS} from pending where list_id = ?1 order by created_at, cookie");
@@ -179,8 +180,8 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Lets a request wait. One with the same cookie stays as it is: a batch that is repeated after
-    /// a crash asks for the same thing. Those whose time is over by then are forgotten.
+    /// Adds a request, and deletes expired ones. An existing one with the same cookie is not
+    /// changed, because a batch that is repeated after a crash makes the same request.
     pub fn pend(&self, pending: &Pending) -> Result<(), StoreError> {
         let request = pending.request.to_text()?;
         self.expire_pending(pending.created_at)?;
@@ -198,7 +199,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Has a request that waits ask for something else, until another time.
+    /// Replaces what is requested under a cookie, and when it expires.
     pub fn replace_pending(
         &self,
         cookie: &str,
@@ -213,7 +214,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Forgets what waits for a member who is one no more.
+    /// Deletes the pending requests of a former member, except to join.
     pub(crate) fn forget_pending_of_member(
         &self,
         list_id: ListId,
@@ -226,7 +227,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes a request that still waits at `now`, for good.
+    /// Returns and deletes the request with this cookie, if it has not expired at `now`.
     pub fn take_pending(&self, cookie: &str, now: f64) -> Result<Option<Pending>, StoreError> {
         let pending = self.read().pending(cookie, now)?;
         if pending.is_some() {
@@ -235,7 +236,7 @@ impl Tx<'_> {
         Ok(pending)
     }
 
-    /// Forgets the requests whose time was over at `now`; how many there were.
+    /// Deletes the requests that have expired at `now`, and returns how many there were.
     pub fn expire_pending(&self, now: f64) -> Result<usize, StoreError> {
         let sql = "delete from pending where expires_at <= ?1";
         self.execute(sql, params![now])

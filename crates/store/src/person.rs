@@ -1,4 +1,4 @@
-//! All that is known about an address, to be shown, handed out and forgotten.
+//! Everything that is stored about an address: showing and erasing it.
 
 use crate::db::{Db, params};
 use crate::{
@@ -7,27 +7,27 @@ use crate::{
 };
 use dormouse_mail::{AddressKey, Message};
 
-/// What is known about an address.
+/// Everything that is stored about an address.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Person {
     /// Its memberships: the list's name, the member, the topics.
     pub memberships: Vec<(String, Member, Vec<String>)>,
-    /// What was agreed to.
+    /// The recorded acts of consent.
     pub consents: Vec<Consent>,
-    /// What waits for a confirmation.
+    /// Requests that wait for a confirmation.
     pub pending: Vec<Pending>,
-    /// What waits for a moderator.
+    /// Requests that wait for a moderator.
     pub requests: Vec<HeldRequest>,
-    /// Posts that wait for a moderator.
+    /// Held posts.
     pub held: Vec<Held>,
-    /// Refusals of the MTA.
+    /// Bounces.
     pub bounces: Vec<BounceEvent>,
-    /// List settings that name it: list and setting.
+    /// The list settings that contain it: list and setting.
     pub named_in: Vec<(String, String)>,
 }
 
 impl Person {
-    /// Whether nothing is known.
+    /// Whether nothing is stored about the address.
     pub fn is_unknown(&self) -> bool {
         self.memberships.is_empty()
             && self.consents.is_empty()
@@ -39,25 +39,25 @@ impl Person {
     }
 }
 
-/// How much was forgotten.
+/// The numbers of what was erased.
 #[derive(Debug, Default, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Erased {
     /// Memberships.
     pub memberships: usize,
     /// Acts of consent.
     pub consents: usize,
-    /// Requests that waited.
+    /// Waiting requests.
     pub requests: usize,
     /// Held posts.
     pub held: usize,
-    /// Refusals, counters and the like, and mentions in what was noted about others.
+    /// Bounces, counters, sessions and other traces, and mentions in records about others.
     pub traces: usize,
-    /// Posts that waited for a digest.
+    /// Posts for the next digest.
     pub digests: usize,
 }
 
 impl Read {
-    /// What is known about an address, on all lists.
+    /// Returns everything that is stored about an address, on all lists.
     pub fn person(&self, address: &str) -> Result<Person, StoreError> {
         let key = AddressKey::of(address);
         let lists = self.lists()?;
@@ -93,11 +93,11 @@ impl Read {
     }
 }
 
-/// What stands in the place of an address that was erased.
+/// The text that replaces an erased address.
 pub const ERASED: &str = "an erased address";
 
-/// A text without an address; nothing if it is not in there. Another address
-/// that only ends or begins alike stays.
+/// Returns a text with an address replaced, or `None` if it does not contain the address. Other
+/// addresses that contain it as a part are kept.
 fn without(text: &str, key: &AddressKey) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     let belongs = |byte: u8| byte.is_ascii_alphanumeric() || b".+-_@".contains(&byte) || byte > 127;
@@ -105,7 +105,7 @@ fn without(text: &str, key: &AddressKey) -> Option<String> {
     for (start, _) in lower.match_indices(key.as_str()) {
         let end = start + key.len();
         let before = lower.as_bytes()[..start].last().is_some_and(|byte| belongs(*byte));
-        // A full stop behind it ends a sentence.
+        // A full stop after it ends a sentence.
         let after =
             lower.as_bytes()[end..].first().is_some_and(|byte| belongs(*byte) && *byte != b'.');
         if !before && !after && start >= at {
@@ -117,7 +117,8 @@ fn without(text: &str, key: &AddressKey) -> Option<String> {
     (at > 0).then(|| left + &text[at..])
 }
 
-/// Texts that may name somebody other than the one they are about: table and column.
+/// The texts that can contain the address of another person than the row is about: table and
+/// column.
 const NAMING: [(&str, &str); 7] = [
     ("consent", "how"),
     ("member", "consent"),
@@ -129,9 +130,10 @@ const NAMING: [(&str, &str); 7] = [
 ];
 
 impl Tx<'_> {
-    /// Forgets an address: its memberships and everything that was noted about it, also where it is
-    /// named by others; on one list, if one is named, or everywhere. Settings that name it (a ban, an
-    /// owner) stay; they are the owners' to change. [`Store::purge`] makes sure of the bytes.
+    /// Erases an address on one list or on all: its memberships, everything recorded about it, and
+    /// its mentions in records about others. Settings that contain it (a ban, an owner) are not
+    /// changed, because they are the owners'. [`Store::purge`] then removes the deleted bytes from
+    /// the file.
     pub fn erase_person(&self, address: &str, list: Option<ListId>) -> Result<Erased, StoreError> {
         let key = AddressKey::of(address);
         Due::ALL.into_iter().for_each(|job| self.note_done(job));
@@ -140,7 +142,7 @@ impl Tx<'_> {
             let sql = format!("delete from {table} where ({whose}){within}");
             self.execute(&sql, params![&key])
         };
-        // As JSON has it: the whole address and nothing else.
+        // The quotation marks of JSON ensure that only the whole address matches.
         let quoted = serde_json::Value::from(key.as_str()).to_string();
         let named = |table: &str| {
             let sql = format!("delete from {table} where instr(lower(request), ?1) > 0{within}");
@@ -167,7 +169,7 @@ impl Tx<'_> {
         if list.is_none() {
             let asked = "delete from asked where subject = ?1 or subject like '% ' || ?1";
             erased.traces += self.execute(asked, params![&key])? + self.forget_sessions(&key)?;
-            // Of a receiving domain, not of a list.
+            // Receiving domains do not belong to a list.
             erased.traces += self.unname("slow_domain", "reply", &key, "")?;
         }
         for (table, column) in NAMING {
@@ -184,7 +186,7 @@ impl Tx<'_> {
         Ok(erased)
     }
 
-    /// Takes an address out of the texts of a column.
+    /// Replaces an address in the texts of a column, and returns how many rows changed.
     fn unname(
         &self,
         table: &str,
@@ -208,7 +210,7 @@ impl Tx<'_> {
 }
 
 impl Store {
-    /// Writes the database anew, so that nothing that was deleted is left in its file or beside it.
+    /// Rewrites the database, so that no deleted data is left in its files.
     pub fn purge(&self) -> Result<(), StoreError> {
         self.read().run(Db::purge)
     }

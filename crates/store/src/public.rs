@@ -1,5 +1,5 @@
-//! Which archives a web server may see: the link in `archives/public` is all it gets of one. It
-//! follows the setting `archive_private`, whoever changes that.
+//! Which archives a web server can read: those with a link in `archives/public`. The links follow
+//! the setting `archive_private`.
 
 use crate::files::remove_if_there;
 use crate::{Site, Store, StoreError, Tx};
@@ -9,9 +9,9 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-/// The mode of an archive's directory that a web server may read, and of one that it may not.
+/// The mode of a public archive's directory, which a web server can read.
 pub const PUBLIC_DIR: u32 = 0o2775;
-/// See [`PUBLIC_DIR`].
+/// The mode of a private archive's directory.
 pub const PRIVATE_DIR: u32 = 0o2770;
 
 /// Makes a list's archive public or private.
@@ -27,19 +27,19 @@ fn tree(site: &Path, list: &str) -> PathBuf {
     site.join("archives/private").join(list)
 }
 
-/// Something on the way to the public archives that others may not pass or read.
+/// A file or directory that keeps a web server from reading public archives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    /// A directory or file.
+    /// The directory or file.
     pub path: PathBuf,
-    /// The mode that it has, and the one that lets a web server read it.
+    /// Its mode, and the one with which a web server can read it.
     pub modes: (u32, u32),
 }
 
-/// Everything between a web server and the archives of some lists, which are public.
+/// Returns everything that keeps a web server from reading the archives of some lists, which are
+/// public.
 ///
-/// # Errors
-/// If something cannot be looked at.
+/// # Errors If a file cannot be examined.
 pub fn closed(site: &Site, lists: &[&str]) -> Result<Vec<Closed>, StoreError> {
     let dir = site.dir();
     let mut closed = Vec::new();
@@ -66,7 +66,7 @@ pub fn closed(site: &Site, lists: &[&str]) -> Result<Vec<Closed>, StoreError> {
     Ok(closed)
 }
 
-/// What Pipermail keeps for itself beside an archive's pages.
+/// Pipermail's internal files in an archive's directory.
 const IS_PIPERMAILS_OWN: [&str; 2] = ["database", "pipermail.pck"];
 
 fn look(path: &Path, needed: u32, closed: &mut Vec<Closed>) -> Result<(), StoreError> {
@@ -81,29 +81,28 @@ fn look(path: &Path, needed: u32, closed: &mut Vec<Closed>) -> Result<(), StoreE
     Ok(())
 }
 
-/// Whether there is something of an archive, pages or mbox, under a list's name.
+/// Whether there are pages or an mbox under a list's name.
 pub(crate) fn is_archived(site: &Path, list: &str) -> bool {
     tree(site, list).exists() || tree(site, &format!("{list}.mbox")).exists()
 }
 
-/// An archive that belongs to a new list of this name is its own from now on: what kept others from
-/// writing there, because a list of that name went on under another, is over.
+/// Removes the marker of a renamed list ([`moved`]), because a new list has its name now.
 pub(crate) fn begin_anew(site: &Path, list: &str) -> Result<(), StoreError> {
     remove(&moved(site, list))
 }
 
-/// The file that says that the archive of a list went on under another name: nobody who still knows it
-/// by this one writes there.
+/// Returns the path of the marker that a list was renamed, so that processes that still know its
+/// old name do not write into an archive under it.
 pub fn moved(site: &Path, list: &str) -> PathBuf {
     site.join("archives/index").join(format!("{list}.moved"))
 }
 
-/// Shows a list's pages, if there are any.
+/// Links a list's pages into the public tree, if there are any.
 fn show(site: &Path, list: &str) -> Result<(), StoreError> {
     show_as(site, list, list)
 }
 
-/// The same under a name: the list's own, or one that it had before.
+/// As [`show`], under the list's current name or a former one.
 fn show_as(site: &Path, name: &str, list: &str) -> Result<(), StoreError> {
     let link = public(site).join(name);
     let target = Path::new("../private").join(list);
@@ -121,7 +120,8 @@ fn show_as(site: &Path, name: &str, list: &str) -> Result<(), StoreError> {
         .map_err(StoreError::io("make the link", &link))
 }
 
-/// Hides them, and the link to the whole mbox that Mailman may have made (PUBLIC_MBOX).
+/// Removes the link to the pages, and the one to the mbox that Mailman may have created
+/// (PUBLIC_MBOX).
 fn hide(site: &Path, list: &str) -> Result<(), StoreError> {
     remove(&public(site).join(list))?;
     remove(&public(site).join(format!("{list}.mbox")))?;
@@ -143,7 +143,7 @@ fn remove(link: &Path) -> Result<(), StoreError> {
     remove_if_there(link).map_err(StoreError::io("remove", link))
 }
 
-/// What happened, unless it is nothing to speak of.
+/// Ignores an error of a harmless kind.
 fn unless(happened: io::Result<()>, harmless: io::ErrorKind) -> io::Result<()> {
     happened.or_else(|error| if error.kind() == harmless { Ok(()) } else { Err(error) })
 }
@@ -160,12 +160,12 @@ fn names_in(dir: &Path) -> Result<BTreeSet<String>, StoreError> {
 }
 
 impl Tx<'_> {
-    /// A list's archive may have to be shown or hidden.
+    /// Notes that a list's archive may have to be shown or hidden.
     pub(crate) fn note_archive(&self, list: &str) {
         self.archives.borrow_mut().insert(list.to_owned());
     }
 
-    /// Hides the archives that are not to be seen any more; the lists of the others.
+    /// Hides the noted archives that must be private, and returns the lists of the others.
     pub(crate) fn hide_archives(&self) -> Result<BTreeSet<String>, StoreError> {
         let mut shown = self.archives.take();
         if shown.is_empty() {
@@ -189,7 +189,7 @@ impl Tx<'_> {
 }
 
 impl Store {
-    /// The names that a list had before.
+    /// Returns a list's former names.
     fn names_before(&self, list: &str) -> Result<Vec<String>, StoreError> {
         let former = self.read().all_former_names()?.into_iter();
         Ok(former.filter(|(_, now)| now == list).map(|(name, _)| name).collect())
@@ -203,10 +203,10 @@ impl Store {
         })
     }
 
-    /// Shows archives that became public.
+    /// Shows archives that have become public, after the commit.
     pub(crate) fn show_archives(&self, lists: BTreeSet<String>) {
         for list in lists {
-            // The next run tries again.
+            // On failure, the next run tries again.
             let show = || {
                 show_as(self.read().site_dir(), &list, &list)?;
                 let before = self.names_before(&list)?;
@@ -218,8 +218,8 @@ impl Store {
         }
     }
 
-    /// Shows and hides the archives of all lists, and hides what belongs to no list. Only links that
-    /// are wrong are touched.
+    /// Shows and hides the archives of all lists, and removes links that belong to no list. Correct
+    /// links are not touched.
     pub fn settle_archives(&self) -> Result<(), StoreError> {
         let site = self.read().site_dir();
         let linked = names_in(&public(site))?;
@@ -230,7 +230,8 @@ impl Store {
         let lists: BTreeSet<String> = self.read().list_names()?.into_iter().collect();
         let former = self.read().all_former_names()?;
         for name in &linked {
-            // A link to a whole mbox was somebody's wish (PUBLIC_MBOX), but for a private list's.
+            // A link to the mbox was created on purpose (PUBLIC_MBOX), and is kept unless the list
+            // is private.
             let list = name.strip_suffix(".mbox").filter(|_| !lists.contains(name));
             let list = list.unwrap_or(name);
             let list =

@@ -4,24 +4,24 @@ use crate::db::{self, Row, params};
 use crate::{Due, ListId, Read, Request, RequestId, StoreError, Tx};
 use dormouse_mail::AddressKey;
 
-/// A request as it waits.
+/// A request that waits for a moderator.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeldRequest {
-    /// The number, unique on the site for ever.
+    /// The request's number, which is never given to another one on the site.
     pub id: RequestId,
     /// The list.
     pub list_id: ListId,
-    /// What is asked for.
+    /// What is requested.
     pub request: Request,
-    /// Ties a link to this very request.
+    /// The cookie by which links refer to this request.
     pub cookie: String,
-    /// How it was asked for.
+    /// How it was requested, as evidence of consent.
     pub how: String,
-    /// Since when, in seconds since the epoch.
+    /// When it was held, in seconds since the epoch.
     pub held_at: f64,
 }
 
-/// What [`read`] reads.
+/// The columns for [`read`].
 pub(crate) const COLUMNS: &str = "id, list_id, request, cookie, how, held_at";
 
 pub(crate) fn read(row: &Row<'_>) -> db::Result<HeldRequest> {
@@ -36,20 +36,20 @@ pub(crate) fn read(row: &Row<'_>) -> db::Result<HeldRequest> {
 }
 
 impl Read {
-    /// The request of that number.
+    /// Returns the request with this number.
     pub fn held_request(&self, id: RequestId) -> Result<Option<HeldRequest>, StoreError> {
         let sql = format!("select {COLUMNS} from held_request where id = ?1");
         self.first(&sql, params![id], read)
     }
 
-    /// A list's requests, the oldest first.
+    /// Returns a list's requests, the oldest first.
     pub fn held_requests(&self, list_id: ListId) -> Result<Vec<HeldRequest>, StoreError> {
         let sql =
             format!("select {COLUMNS} from held_request where list_id = ?1 order by held_at, id");
         self.rows(&sql, params![list_id], read)
     }
 
-    /// The requests about an address, on any list.
+    /// Returns the requests about an address, on any list.
     pub fn held_requests_for(&self, address: &str) -> Result<Vec<HeldRequest>, StoreError> {
         let sql = format!("select {COLUMNS} from held_request where address = ?1 order by id");
         self.rows(&sql, params![AddressKey::of(address)], read)
@@ -57,8 +57,8 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Lets a request wait for a moderator, and returns it with whether it is new. A second one of
-    /// the same kind for an address takes the place of the first (docs/spec/commands.md §11).
+    /// Holds a request, and returns it with whether it is new. A second one of the same kind for an
+    /// address replaces the first, and keeps its number and cookie (docs/spec/commands.md §11).
     pub fn hold_request(
         &self,
         list_id: ListId,
@@ -90,7 +90,7 @@ impl Tx<'_> {
         Ok((held, updated == 0))
     }
 
-    /// Forgets a request, because it was decided on. False if that had happened before.
+    /// Deletes a request after a decision. Returns false if there was none.
     pub fn release_request(&self, id: RequestId) -> Result<bool, StoreError> {
         self.note_done(Due::Checkdbs);
         let sql = "delete from held_request where id = ?1";

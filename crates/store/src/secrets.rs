@@ -1,20 +1,20 @@
-//! Keys that the site makes for itself.
+//! Keys that the site generates for its own use.
 
 use crate::db::params;
 use crate::{Read, StoreError, Tx};
 
-/// The length of a key in bytes: as much as SHA-256 makes use of.
+/// The length of a key in bytes: the size of a SHA-256 hash.
 const LENGTH: usize = 32;
 
 impl Read {
-    /// The key of that name, if it has been made.
+    /// Returns the key with this name, if it exists.
     pub fn existing_secret(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.first("select value from secret where name = ?1", params![name], |row| row.get(0))
     }
 }
 
 impl Tx<'_> {
-    /// The key of that name; made at the first time it is asked for.
+    /// Returns the key with this name, which is generated the first time.
     pub fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {
         if let Some(secret) = self.read().existing_secret(name)? {
             return Ok(secret);

@@ -1,27 +1,26 @@
-//! Who is signed in on the web, and the links that sign somebody in. Tokens are known here by their
-//! hashes alone.
+//! Sessions on the web, and the links for signing in. Only the hashes of tokens are stored.
 
 use crate::db::{self, Row, params};
 use crate::{ListId, Read, StoreError, Tx};
 use dormouse_mail::AddressKey;
 
-/// What somebody has proved.
+/// What a visitor has proved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
-    /// That mail to an address reaches them.
+    /// To receive the mail of an address.
     Address(AddressKey),
-    /// That they know the password of a list's member with this address.
+    /// To know the password of a list's member with this address.
     Member(ListId, AddressKey),
-    /// That they know the password of a list's owners.
+    /// To know the password of a list's owners.
     Owner(ListId),
-    /// That they know the password of a list's moderators.
+    /// To know the password of a list's moderators.
     Moderator(ListId),
-    /// That they know the site's password.
+    /// To know the site's password.
     Site,
 }
 
 impl Proof {
-    /// As the store spells it: kind and subject.
+    /// Returns the kind and subject for the database.
     fn columns(&self) -> (&'static str, String) {
         match self {
             Proof::Address(address) => ("address", address.to_string()),
@@ -32,7 +31,8 @@ impl Proof {
         }
     }
 
-    /// A row of another version of this program proves nothing.
+    /// Returns the proof of a row. An unknown row, from another version of this program, proves
+    /// nothing.
     fn of(kind: &str, subject: &str) -> Option<Proof> {
         Some(match kind {
             "address" => Proof::Address(AddressKey::of(subject)),
@@ -48,29 +48,29 @@ impl Proof {
     }
 }
 
-/// A proof with what it hangs on.
+/// A proof, and what invalidates it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proved {
     /// What was proved.
     pub proof: Proof,
-    /// Changes with the password that proved it; empty where none did.
+    /// A fingerprint of the password that proved it; empty if it was not a password.
     pub fingerprint: String,
-    /// When, in seconds since the epoch.
+    /// When it was proved, in seconds since the epoch.
     pub at: f64,
 }
 
-/// Somebody who is signed in.
+/// A session of a signed-in visitor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Session {
-    /// Its number.
+    /// The session's number.
     pub id: i64,
-    /// Since when, in seconds since the epoch.
+    /// When it began, in seconds since the epoch.
     pub created_at: f64,
-    /// Until when.
+    /// When it expires, in seconds since the epoch.
     pub expires_at: f64,
-    /// The network it was begun from.
+    /// The network from which it was started.
     pub network: String,
-    /// The browser, as it calls itself.
+    /// The browser's `User-Agent`.
     pub agent: String,
     /// What was proved.
     pub proofs: Vec<Proved>,
@@ -81,9 +81,9 @@ pub struct Session {
 pub struct SignIn {
     /// The address.
     pub address: AddressKey,
-    /// The page that was wanted.
+    /// The page to open after signing in.
     pub goal: String,
-    /// Until when it is good, in seconds since the epoch.
+    /// When it expires, in seconds since the epoch.
     pub expires_at: f64,
 }
 
@@ -101,7 +101,7 @@ fn read(row: &Row<'_>) -> db::Result<Session> {
 }
 
 impl Read {
-    /// The session of a token's hash, if it is still good at `now`.
+    /// Returns the session with the hash of a token, if it has not expired at `now`.
     pub fn session(&self, token_hash: &str, now: f64) -> Result<Option<Session>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from session s where s.token_hash = ?1 and s.expires_at > ?2"
@@ -110,7 +110,7 @@ impl Read {
         found.map(|session| self.with_proofs(session)).transpose()
     }
 
-    /// The sessions in which this was proved, the newest first.
+    /// Returns the sessions with this proof that have not expired at `now`, the newest first.
     pub fn sessions_with(&self, proof: &Proof, now: f64) -> Result<Vec<Session>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from session s join session_proof p on p.session_id = s.id
@@ -138,7 +138,8 @@ impl Read {
         Ok(session)
     }
 
-    /// What a link signs in, if it is still good at `now`; without using it up.
+    /// Returns the link with the hash of a token, if it has not expired at `now`, without using it
+    /// up.
     pub fn sign_in(&self, token_hash: &str, now: f64) -> Result<Option<SignIn>, StoreError> {
         let sql = "select address, goal, expires_at from sign_in
                    where token_hash = ?1 and expires_at > ?2";
@@ -149,7 +150,7 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Begins a session; those whose time is over are forgotten.
+    /// Starts a session, and deletes expired ones.
     pub fn begin_session(&self, token_hash: &str, session: &Session) -> Result<(), StoreError> {
         self.execute("delete from session where expires_at <= ?1", params![session.created_at])?;
         self.execute(
@@ -174,13 +175,13 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Ends a session. False if it had ended before.
+    /// Ends a session. Returns false if it had already ended.
     pub fn end_session(&self, id: i64) -> Result<bool, StoreError> {
         let sql = "delete from session where id = ?1";
         self.execute(sql, params![id]).map(|ended| ended > 0)
     }
 
-    /// Ends all sessions in which this was proved; how many.
+    /// Ends all sessions with this proof, and returns how many there were.
     pub fn end_sessions_with(&self, proof: &Proof) -> Result<usize, StoreError> {
         let (kind, subject) = proof.columns();
         let sql = "delete from session where id in
@@ -188,7 +189,7 @@ impl Tx<'_> {
         self.execute(sql, params![kind, subject])
     }
 
-    /// Lets a link wait that signs somebody in; those whose time is over are forgotten.
+    /// Adds a link for signing in, and deletes expired ones.
     pub fn add_sign_in(
         &self,
         token_hash: &str,
@@ -204,7 +205,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Uses up a link that signs somebody in: it is good once.
+    /// Returns and deletes a link for signing in, which can be used once, if it has not expired at
+    /// `now`.
     pub fn take_sign_in(&self, token_hash: &str, now: f64) -> Result<Option<SignIn>, StoreError> {
         let found = self.read().sign_in(token_hash, now)?;
         if found.is_some() {
@@ -213,7 +215,8 @@ impl Tx<'_> {
         Ok(found)
     }
 
-    /// Forgets the sessions of an address and the links to it.
+    /// Deletes the sessions of an address and its links for signing in, and returns how many there
+    /// were.
     pub(crate) fn forget_sessions(&self, address: &str) -> Result<usize, StoreError> {
         let key = AddressKey::of(address);
         let sessions = "delete from session where id in

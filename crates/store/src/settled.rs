@@ -1,10 +1,10 @@
-//! What became of links and codes that are good once.
+//! The results of links and codes that can be used once.
 
 use crate::db::{self, Row, params};
 use crate::{HeldId, ListId, Read, StoreError, Tx};
 use dormouse_mail::AddressKey;
 
-/// What a link or code did.
+/// The result of a link or code.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settled {
     /// The link's or code's cookie.
@@ -15,18 +15,18 @@ pub struct Settled {
     pub kind: &'static str,
     /// The held post, if it was about one.
     pub post: Option<HeldId>,
-    /// Whom it was about.
+    /// The address that it was about.
     pub address: String,
-    /// What was done, as a sentence.
+    /// The result, as a sentence.
     pub what: String,
-    /// When, in seconds since the epoch.
+    /// When it was used, in seconds since the epoch.
     pub at: f64,
 }
 
-/// Kinds, as the store spells them.
+/// The kinds in the database.
 pub const KINDS: [&str; 3] = ["confirmation", "request", "post"];
 
-/// What was settled longer ago is forgotten, in seconds.
+/// How long results are kept, in seconds.
 const KEPT_FOR: f64 = 90.0 * 86_400.0;
 
 fn read(row: &Row<'_>) -> db::Result<Settled> {
@@ -42,19 +42,19 @@ fn read(row: &Row<'_>) -> db::Result<Settled> {
     })
 }
 
-/// What stands in the column `item` of anything but a post.
+/// The value of the column `item` for kinds other than `post`.
 const NO_POST: HeldId = HeldId::new(0);
 
 const COLUMNS: &str = "cookie, list_id, kind, item, address, what, at";
 
 impl Read {
-    /// What the link or code with that cookie did.
+    /// Returns the result of the link or code with this cookie.
     pub fn settled(&self, cookie: &str) -> Result<Option<Settled>, StoreError> {
         let sql = format!("select {COLUMNS} from settled where cookie = ?1");
         self.first(&sql, params![cookie], read)
     }
 
-    /// What became of the held post of that number.
+    /// Returns the result for the held post with this number.
     pub fn settled_post(&self, id: HeldId) -> Result<Option<Settled>, StoreError> {
         let sql = format!("select {COLUMNS} from settled where kind = 'post' and item = ?1");
         self.first(&sql, params![id], read)
@@ -62,7 +62,7 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Keeps what a link or code did, for a while.
+    /// Stores the result of a link or code, and deletes old ones.
     pub fn settle(&self, settled: &Settled) -> Result<(), StoreError> {
         self.execute("delete from settled where at < ?1", params![settled.at - KEPT_FOR])?;
         self.execute(

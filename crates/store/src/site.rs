@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-/// Others may pass through, to public archives, but see nothing; what is made in it belongs to its
-/// group.
+/// The mode of a site's directory: others can only pass through it to public archives, and new
+/// files get its group.
 pub const DIR_MODE: u32 = 0o2771;
 
-/// A site.
+/// A site's directory with its settings.
 #[derive(Debug, Clone)]
 pub struct Site {
     dir: PathBuf,
@@ -25,7 +25,7 @@ pub struct Site {
     stamp: Option<Stamp>,
 }
 
-/// By what a changed file of settings is told from an unchanged one without reading it.
+/// The attributes of the settings file that show, without reading it, whether it has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stamp {
     inode: u64,
@@ -35,11 +35,11 @@ pub(crate) struct Stamp {
     seen: SystemTime,
 }
 
-/// Two changes of a file within one tick of the clock leave the same times.
+/// The resolution of file times: two changes within this time may look like one.
 const TICK: Duration = Duration::from_secs(1);
 
 impl Stamp {
-    /// That of a site's settings as they are now; none if there are none.
+    /// Returns the current stamp of a site's settings file; `None` if there is no file.
     pub fn of(dir: &Path) -> Option<Stamp> {
         let seen = SystemTime::now();
         let found = fs::metadata(Site::config_file_in(dir)).ok()?;
@@ -52,14 +52,14 @@ impl Stamp {
         })
     }
 
-    /// Whether the file was so old when it was looked at that every later change shows.
+    /// Whether the file was old enough when it was examined that any later change is visible.
     pub fn is_settled(&self) -> bool {
         let seen = self.seen.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let changed = u64::try_from(self.changed.0).map_or(Duration::ZERO, Duration::from_secs);
         seen >= changed + 2 * TICK
     }
 
-    /// Whether both say the same of the file.
+    /// Whether both describe the same state of the file.
     pub fn is_as(&self, other: &Stamp) -> bool {
         Stamp { seen: other.seen, ..self.clone() } == *other
     }
@@ -73,7 +73,8 @@ impl fmt::Display for Stamp {
 }
 
 impl Site {
-    /// Makes a site in a directory, which is made if need be, with the host name of its lists.
+    /// Creates a site in a directory, and the directory if necessary. `host` is the host name of
+    /// its lists.
     pub fn init(dir: &Path, host: &str) -> Result<Site, StoreError> {
         let file = dir.join("dormouse.toml");
         if file.exists() {
@@ -90,13 +91,13 @@ impl Site {
         Site::open(dir)
     }
 
-    /// The same with the database on a server. Nothing is made when that cannot be reached. Also
-    /// returns whether the site was there already, so that this host joins it.
+    /// As [`Site::init`], with the database on a server. Nothing is created if the server cannot be
+    /// reached. Also returns whether the database already had a site, which this host joins.
     pub fn init_on(dir: &Path, host: &str, server: &str) -> Result<(Site, bool), StoreError> {
         let is_there = Store::reach(dir, server)?;
         let site = Site::init(dir, host)?;
         Config::set(&site.config_file(), "store.url", server)?;
-        // The lists of a site that is there already may want newsgroups to be looked at.
+        // The lists of an existing site may have gateways from newsgroups.
         crate::Due::GateNews.mark(dir)?;
         Ok((Site::open(dir)?, is_there))
     }
@@ -104,7 +105,7 @@ impl Site {
     /// Reads a site's settings.
     pub fn open(dir: &Path) -> Result<Site, StoreError> {
         let file = Site::config_file_in(dir);
-        // Before they are read: a change in between is seen by the next look.
+        // Before reading, so that a change in between is noticed the next time.
         let stamp = Stamp::of(dir);
         let text = match fs::read_to_string(&file) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -116,52 +117,52 @@ impl Site {
         Ok(Site { dir: dir.to_owned(), config, text, mark: OnceLock::new(), stamp })
     }
 
-    /// As if the settings had been read a while after they were written.
+    /// Pretends that the settings were read some time after they were written.
     #[cfg(test)]
     pub(crate) fn read_later(mut self) -> Site {
         self.stamp.iter_mut().for_each(|stamp| stamp.seen += 10 * TICK);
         self
     }
 
-    /// By what the file of these settings is told from a later one.
+    /// Returns the stamp of the file that was read.
     pub(crate) fn stamp(&self) -> Option<&Stamp> {
         self.stamp.as_ref()
     }
 
-    /// By what these settings are told from others, for [`LiveSite`](crate::LiveSite) and those who
-    /// look after its process.
+    /// Returns a hash of the settings, for [`LiveSite`](crate::LiveSite) and supervisors of its
+    /// process.
     pub fn mark(&self) -> &str {
         self.mark.get_or_init(|| Site::mark_of(self.text.as_bytes()))
     }
 
-    /// The mark of settings that are written like this.
+    /// Returns the hash of the text of a settings file.
     pub fn mark_of(text: &[u8]) -> String {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
         format!("{:016x}", hasher.finish())
     }
 
-    /// The directory.
+    /// Returns the site's directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The settings.
+    /// Returns the settings.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// The settings' file.
+    /// Returns the path of the settings file.
     pub fn config_file(&self) -> PathBuf {
         Site::config_file_in(&self.dir)
     }
 
-    /// The file of the settings in a site's directory.
+    /// Returns the path of the settings file in a site's directory.
     pub fn config_file_in(dir: &Path) -> PathBuf {
         dir.join("dormouse.toml")
     }
 
-    /// The server that has the database, if it is not a file of the site.
+    /// Returns the address of the database server, if the database is not a file.
     pub(crate) fn server(&self) -> Result<Option<Arc<Address>>, StoreError> {
         if !self.is_shared() {
             return Ok(None);
@@ -175,12 +176,12 @@ impl Site {
             })
     }
 
-    /// Whether the database is on a server, where other hosts may work on it, too.
+    /// Whether the database is on a server, where other hosts may use it, too.
     pub fn is_shared(&self) -> bool {
         !self.config.store_url.trim().is_empty()
     }
 
-    /// Where the database is: its file, or the URL of its server without the password.
+    /// Returns the database's file, or the URL of its server without the password.
     pub fn database_name(&self) -> String {
         match self.server() {
             Ok(Some(server)) => server.shown().to_owned(),
@@ -188,50 +189,50 @@ impl Site {
         }
     }
 
-    /// The database's file, where it is not on a server.
+    /// Returns the path of the database's file, which exists only if it is not on a server.
     pub fn database(&self) -> PathBuf {
         database_in(&self.dir)
     }
 
-    /// The file for mail to the addresses of the site itself that nobody has: what comes back from
-    /// those who would hear of what came back. Mailman calls it the same, in `data/`.
+    /// Returns the path of the mbox for bounces of notices to the site's own addresses, which
+    /// nobody could be notified about. Mailman has a file with the same name in `data/`.
     pub fn owner_bounces(&self) -> PathBuf {
         owner_bounces_in(&self.dir)
     }
 
-    /// The queues' directory.
+    /// Returns the queues' directory.
     pub fn qfiles(&self) -> PathBuf {
         qfiles_in(&self.dir)
     }
 
-    /// The directory of a list's archive, as Mailman lays it out (docs/spec/archives.md §2).
+    /// Returns the directory of a list's archive, in Mailman's layout (docs/spec/archives.md §2).
     pub fn archive_dir(&self, list: &str) -> PathBuf {
         self.dir.join("archives/private").join(list)
     }
 
-    /// A path from the settings: relative ones start at the site's directory.
+    /// Resolves a path from the settings: relative ones start at the site's directory.
     pub fn resolve(&self, path: &str) -> PathBuf {
         self.dir.join(path)
     }
 
-    /// The file for Prometheus, if there is to be one.
+    /// Returns the path of the file for Prometheus, if one is set.
     pub fn metrics_file(&self) -> Option<PathBuf> {
         let file = self.config.metrics_file.trim();
         (!file.is_empty()).then(|| self.resolve(file))
     }
 }
 
-/// The database's file in a site's directory.
+/// Returns the path of the database's file in a site's directory.
 pub(crate) fn database_in(dir: &Path) -> PathBuf {
     dir.join("dormouse.db")
 }
 
-/// The queues' directory in a site's directory.
+/// Returns the queues' directory in a site's directory.
 pub fn qfiles_in(dir: &Path) -> PathBuf {
     dir.join("qfiles")
 }
 
-/// [`Site::owner_bounces`] in a site's directory.
+/// As [`Site::owner_bounces`], for a site's directory.
 pub fn owner_bounces_in(dir: &Path) -> PathBuf {
     dir.join("owner-bounces.mbox")
 }

@@ -1,4 +1,4 @@
-//! A site's settings are changed, and who did that is remembered.
+//! Changing a site's settings, with a record of who did it.
 
 use crate::config::LIST_DEFAULTS;
 use crate::db::params;
@@ -6,9 +6,9 @@ use crate::{Author, Config, Read, SettingChange, Site, Store, StoreError, Tx, au
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The settings that a page may change. All others could shut somebody out, lead mail or pages
-/// elsewhere, or name files and programs: those only somebody with a shell changes, and so it is with
-/// each new setting until it is named here.
+/// The settings that can be changed on the web. All others could lock people out, redirect mail or
+/// pages, or name files and programs; they and all new settings require a shell, unless they are
+/// listed here.
 const ON_PAGES: [&str; 52] = [
     "old_style_prefixing",
     "delivery.connections",
@@ -64,18 +64,19 @@ const ON_PAGES: [&str; 52] = [
     "list-defaults.subscribe_policy",
 ];
 
-/// Whether a page may change a setting of the site.
+/// Whether a setting of the site can be changed on the web.
 pub fn is_for_pages(key: &str) -> bool {
     ON_PAGES.contains(&key)
 }
 
-/// The settings that pages may change, and that `[list-defaults]` may have without having them.
+/// Returns the settings of `[list-defaults]` that can be changed on the web, even if they are not
+/// set.
 pub fn defaults_for_pages() -> impl Iterator<Item = &'static str> {
     ON_PAGES.into_iter().filter(|key| key.starts_with(LIST_DEFAULTS))
 }
 
 impl Config {
-    /// What these settings would be after some changes; the error says what would be right.
+    /// Returns the settings after some changes. The error says which values are allowed.
     pub fn with(&self, changes: &[(&str, &str)]) -> Result<Config, String> {
         let mut config = self.clone();
         changes.iter().try_for_each(|(key, value)| config.put(key, value))?;
@@ -84,11 +85,10 @@ impl Config {
 }
 
 impl Site {
-    /// Changes settings in `dormouse.toml`, all or none, and remembers who did. What is there by then
-    /// is read first, so that nobody's change is lost.
+    /// Changes settings in `dormouse.toml`, all or none, and records who did it. The file is read
+    /// again first, so that no concurrent change is lost.
     ///
-    /// # Errors
-    /// [`StoreError::Setting`] says what would be right.
+    /// # Errors [`StoreError::Setting`] if a value is not allowed; it says which ones are.
     pub fn change(&self, store: &Store, changes: &[(&str, &str)]) -> Result<Config, StoreError> {
         store.write(|tx| {
             let path = self.config_file();
@@ -108,8 +108,8 @@ impl Site {
 const COLUMNS: &str = "id, name, old_value, new_value, who, via, changed_at";
 
 impl Read {
-    /// The changes of the site's settings, the latest first: at most `most`, before that number if one
-    /// is given.
+    /// Returns at most `most` changes of the site's settings, the latest first; with `before` only
+    /// those with a smaller number.
     pub fn site_changes(
         &self,
         before: Option<i64>,
@@ -121,7 +121,7 @@ impl Read {
         self.rows(&statement, params![before, most], audit::read)
     }
 
-    /// One of them.
+    /// Returns one change of the site's settings.
     pub fn site_change(&self, id: i64) -> Result<Option<SettingChange>, StoreError> {
         let statement = format!("select {COLUMNS} from site_change where id = ?1");
         self.first(&statement, params![id], audit::read)

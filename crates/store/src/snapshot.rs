@@ -1,4 +1,4 @@
-//! Copies of databases while others write in them.
+//! Copies of databases while other processes write.
 
 use crate::copying::Place;
 use crate::db::sqlite::{Open, Sqlite};
@@ -6,8 +6,8 @@ use crate::db::{Begin, Engine as _};
 use crate::{Site, StoreError};
 use std::path::Path;
 
-/// Copies a site's database as it is at one instant to a file that is not there yet, wherever the
-/// database is. For `pinned` see [`copy_database`].
+/// Copies a consistent snapshot of a site's database, in a file or on a server, to a new file. For
+/// `pinned` see [`copy_database`].
 ///
 /// # Errors
 /// If either database cannot be opened or the disk is full, and those of `pinned`.
@@ -28,8 +28,8 @@ pub fn copy_site<E: From<StoreError>>(
         .map_err(|source| StoreError::database(to, source).into())
 }
 
-/// Copies a database as it is at one instant to a file that is not there yet. `pinned` is called
-/// after that instant and before the copying: what it sees of the rest of the site is not older.
+/// Copies a consistent snapshot of a database to a new file. `pinned` is called after the snapshot
+/// is fixed and before the copying: what it sees of the rest of the site is not older.
 ///
 /// # Errors
 /// If either database cannot be opened or the disk is full, and those of `pinned`.
@@ -41,7 +41,7 @@ pub fn copy_database<E: From<StoreError>>(
     let failed = |source| StoreError::database(from, source);
     let source = Sqlite::open(from, Open::Writing).map_err(failed)?;
     let transaction = source.begin(Begin::Reading).map_err(failed)?;
-    // The first read of a transaction fixes what all of it sees.
+    // The first read of a transaction fixes its snapshot.
     source.first("select count(*) from sqlite_schema", &[], |_| Ok(())).map_err(failed)?;
     pinned()?;
     source.copy_to(to).map_err(|source| StoreError::database(to, source))?;

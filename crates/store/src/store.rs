@@ -1,4 +1,4 @@
-//! A site's database: opening it, what it can be asked, and transactions.
+//! A site's database: opening, reading, and transactions.
 
 use crate::db::postgres::{Address, Postgres};
 use crate::db::sqlite::{Open, Sqlite};
@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Everything that a site's database can be asked. What changes it is a [`Tx`].
+/// Read access to a site's database. Changes require a [`Tx`].
 #[derive(Debug)]
 pub struct Read {
     db: Db,
@@ -22,7 +22,7 @@ pub struct Read {
     dir: PathBuf,
 }
 
-/// A site's database: what can be asked ([`Store::read`]), and transactions.
+/// A site's database: read access ([`Store::read`]), and transactions.
 #[derive(Debug)]
 pub struct Store {
     read: Read,
@@ -30,24 +30,24 @@ pub struct Store {
     author: RefCell<Author>,
 }
 
-/// A transaction: what changes things. What can be asked ([`Tx::read`]) is as it has been changed so
-/// far; nobody else sees any of it before [`Store::write`] returns.
+/// A transaction, which can change the database. [`Tx::read`] sees its changes; nobody else does
+/// before [`Store::write`] returns.
 #[derive(Debug)]
 pub struct Tx<'s> {
     store: &'s Store,
-    /// Jobs that get something to do by this.
+    /// Jobs to which this transaction gives something to do.
     pub(crate) due: RefCell<BTreeSet<Due>>,
-    /// Jobs that may have nothing to do any more.
+    /// Jobs that may have nothing left to do.
     pub(crate) done: RefCell<BTreeSet<Due>>,
     /// Lists whose archives may have to be shown or hidden.
     pub(crate) archives: RefCell<BTreeSet<String>>,
     /// Whether lists change.
     pub(crate) lists: Cell<bool>,
-    /// What was counted of lists: how many of each kind ([`crate::Count`]).
+    /// Counts of lists, by kind ([`crate::Count`]).
     pub(crate) counts: RefCell<BTreeMap<(ListId, i64), u64>>,
-    /// Posts of lists: how many, and when the last one was.
+    /// Posts of lists: the number, and the time of the last one.
     pub(crate) posts: RefCell<BTreeMap<ListId, (i64, f64)>>,
-    /// Lists whose next digest is due from so many bytes on.
+    /// Sizes in bytes from which lists' next digests are due.
     pub(crate) digests: RefCell<BTreeMap<ListId, i64>>,
 }
 
@@ -57,7 +57,7 @@ impl Read {
         &self.path
     }
 
-    /// Whether other hosts may work on the same database.
+    /// Whether other hosts may use the same database.
     pub fn is_shared(&self) -> bool {
         matches!(self.db, Db::Postgres(_))
     }
@@ -67,13 +67,13 @@ impl Read {
         &self.dir
     }
 
-    /// What is wrong with the database's file, or with what in it refers to what; nothing if all is
-    /// well. Reads everything.
+    /// Checks the integrity of the whole database and its foreign keys. Returns the problems, none
+    /// if there are none.
     pub fn check(&self) -> Result<Vec<String>, StoreError> {
         self.run(Db::check)
     }
 
-    /// Does something with the database, and says where it failed.
+    /// Runs an operation on the database, and adds its path to an error.
     pub(crate) fn run<T>(&self, work: impl FnOnce(&Db) -> db::Result<T>) -> Result<T, StoreError> {
         work(&self.db).map_err(|source| self.failed(source))
     }
@@ -82,7 +82,7 @@ impl Read {
         StoreError::database(&self.path, source)
     }
 
-    /// All rows.
+    /// Returns all rows.
     pub(crate) fn rows<T>(
         &self,
         sql: &str,
@@ -92,7 +92,7 @@ impl Read {
         self.run(|db| db.rows(sql, params, read))
     }
 
-    /// The first row, if there is one.
+    /// Returns the first row, if there is one.
     pub(crate) fn first<T>(
         &self,
         sql: &str,
@@ -102,7 +102,7 @@ impl Read {
         self.run(|db| db.first(sql, params, read))
     }
 
-    /// The row, of which there is one.
+    /// Returns the row of a query with exactly one. No row is an error.
     pub(crate) fn one<T>(
         &self,
         sql: &str,
@@ -118,7 +118,7 @@ impl Read {
         Ok(self.first(sql, params, |_| Ok(()))?.is_some())
     }
 
-    /// Calls `each` with every row, in constant memory. The first error ends it.
+    /// Calls `each` with every row, in constant memory. Stops at the first error.
     pub(crate) fn stream<T, E: From<StoreError>>(
         &self,
         sql: &str,
@@ -144,30 +144,30 @@ impl<'s> Tx<'s> {
         Tx { store, due, done, archives, lists, counts, posts, digests }
     }
 
-    /// What can be asked, as this transaction has left it so far.
+    /// Returns read access that sees the changes of this transaction.
     pub fn read(&self) -> &Read {
         self.store.read()
     }
 
-    /// Runs a statement that changes something; how many rows it changed.
+    /// Runs a statement, and returns how many rows it changed.
     pub(crate) fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<usize, StoreError> {
         self.read().run(|db| db.execute(sql, params))
     }
 
-    /// Who changes things.
+    /// Returns who makes the changes.
     pub(crate) fn author(&self) -> Author {
         self.store.author.borrow().clone()
     }
 
-    /// What new lists have: the site's `[list-defaults]`.
+    /// Returns the site's `[list-defaults]`.
     pub(crate) fn list_defaults(&self) -> &BTreeMap<String, String> {
         &self.store.list_defaults
     }
 }
 
 impl Store {
-    /// Opens a site's database for reading and writing, creates it if it is not there, and brings it
-    /// up to date.
+    /// Opens a site's database for reading and writing. Creates it if it is missing, and migrates
+    /// it to the newest schema.
     pub fn open(site: &Site) -> Result<Store, StoreError> {
         let store = Store::of(site, true)?;
         migrate::up(&store)?;
@@ -181,8 +181,8 @@ impl Store {
         Ok(store)
     }
 
-    /// Looks whether a server can be reached and its database is none of a newer program; whether it
-    /// has a site's tables.
+    /// Checks that a server can be reached and that its schema is not newer than this program's.
+    /// Returns whether it has a site's tables.
     pub(crate) fn reach(dir: &Path, server: &str) -> Result<bool, StoreError> {
         let address = Address::read(server, "", dir)
             .map_err(|problem| StoreError::Setting(format!("{server}: {problem}")))?;
@@ -200,7 +200,7 @@ impl Store {
             None => {
                 let path = site.database();
                 let opened = if is_writer {
-                    make(&path).map_err(StoreError::io("make the database", &path))?;
+                    make(&path).map_err(StoreError::io("create the database", &path))?;
                     Sqlite::open(&path, Open::Writing).and_then(|db| db.be_durable().map(|()| db))
                 } else {
                     Sqlite::open(&path, Open::Reading)
@@ -215,14 +215,15 @@ impl Store {
         })
     }
 
-    /// What can be asked.
+    /// Returns read access outside of transactions.
     pub fn read(&self) -> &Read {
         &self.read
     }
 
-    /// Opens a site's database only to keep it open, for a process that stays. While nobody has it
-    /// open its journal is merged into it and removed, and created again by the next process: four
-    /// waits for the disk. When it cannot be opened, the process that needs it says so.
+    /// Opens a site's database only to keep it open, for long-running processes. When the last
+    /// process closes it, SQLite merges and removes the journal, and the next process creates it
+    /// again, which takes four syncs. An error is only logged, because a process that needs the
+    /// database will report it.
     pub fn keep_open(site: &Site) -> Option<Store> {
         if site.is_shared() {
             return None;
@@ -230,21 +231,21 @@ impl Store {
         Store::open(site).inspect_err(|error| tracing::debug!("not kept open: {error}")).ok()
     }
 
-    /// Prepares for very much to be changed at once: up to so many bytes of pages stay in memory
-    /// until the transaction ends, and are not written and read again and again.
+    /// Prepares for a large transaction: up to this many bytes of pages stay in memory until it
+    /// ends, instead of being written and read repeatedly.
     pub fn keep_in_memory(&self, bytes: i64) -> Result<(), StoreError> {
         self.read().run(|db| db.keep_in_memory(bytes))
     }
 
-    /// From here on it is this one who changes things, for the audit trail.
+    /// Sets the author of the following changes, for the records of changed settings.
     pub fn act_as(&self, author: Author) {
         self.author.replace(author);
     }
 
-    /// Changes something: all of it, or on an error nothing.
+    /// Runs a transaction: all of its changes, or on an error none.
     ///
-    /// Takes the write lock at once, so that it never has to give up half-way because another
-    /// writer came in between.
+    /// Takes the write lock at the beginning, so that it cannot fail midway because of another
+    /// writer.
     pub fn write<T, E: From<StoreError>>(
         &self,
         change: impl FnOnce(&Tx<'_>) -> Result<T, E>,
@@ -258,14 +259,16 @@ impl Store {
         for job in tx.due.take() {
             job.mark(self.read().site_dir())?;
         }
-        // First of all: without it the next drain does the rest of what follows here.
+        // Must come before the following steps: if the index is missing, the next drain completes
+        // them.
         tx.forget_index()?;
-        // What becomes private is hidden before, what becomes public is shown after.
+        // Archives that become private are hidden before the commit, those that become public are
+        // shown after it.
         let shown = tx.hide_archives()?;
         self.read().run(|_| transaction.commit())?;
         self.show_archives(shown);
         for job in tx.done.take() {
-            // A marker too many is put right by the job itself.
+            // The job itself removes a superfluous marker.
             if let Err(error) = self.settle_due(job) {
                 tracing::warn!("the marker of the job {} stays: {error}", job.name());
             }
@@ -273,8 +276,7 @@ impl Store {
         Ok(value)
     }
 
-    /// Looks at things as they are at one moment, without waiting for a writer. What it would change
-    /// fails or is taken back.
+    /// Reads a consistent snapshot, without waiting for a writer. Changes fail or are rolled back.
     pub fn look<T, E: From<StoreError>>(
         &self,
         at: impl FnOnce(&Tx<'_>) -> Result<T, E>,
@@ -282,7 +284,7 @@ impl Store {
         self.take_back(Begin::Reading, at)
     }
 
-    /// Does what would change something, and takes it back: nothing is changed, whatever happens.
+    /// Runs a transaction and rolls it back, so that nothing is changed.
     pub fn rehearse<T, E: From<StoreError>>(
         &self,
         change: impl FnOnce(&Tx<'_>) -> Result<T, E>,
@@ -306,8 +308,8 @@ impl Store {
     }
 }
 
-/// Makes an empty database that is nobody else's business, if there is none: the site's keys are in
-/// it. SQLite gives the files beside it the same rights.
+/// Creates an empty database if there is none. Other users cannot read it, because it contains the
+/// site's keys. SQLite gives its other files the same mode.
 pub(crate) fn make(path: &Path) -> io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o660).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),

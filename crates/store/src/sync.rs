@@ -1,29 +1,29 @@
-//! Bringing a membership in line with a file. The addresses wait in a table of their own: memory
-//! stays flat whatever their number.
+//! Synchronizing members with a file. The addresses are stored in a temporary table, so that memory
+//! use does not depend on their number.
 
 use crate::db::{Row, params};
 use crate::value::Value as _;
 use crate::{Act, List, StoreError, Tx, members};
 use dormouse_mail::AddressKey;
 
-/// A membership as it should be. Nothing is changed before [`Sync::apply`].
+/// The wanted members of a list. Nothing is changed before [`Sync::apply`].
 #[derive(Debug)]
 pub struct Sync<'s> {
     tx: &'s Tx<'s>,
     list: &'s List,
 }
 
-/// What has to change for one address.
+/// A necessary change for one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change<'a> {
-    /// It becomes a member, of this name or none.
+    /// It becomes a member: address and name, which may be empty.
     Add(&'a str, &'a str),
-    /// It is a member no more.
+    /// It is removed.
     Remove(&'a str),
 }
 
 impl Tx<'_> {
-    /// Begins with nobody.
+    /// Starts a synchronization, with no wanted members.
     pub fn sync<'s>(&'s self, list: &'s List) -> Result<Sync<'s>, StoreError> {
         let columns = "address_key text primary key, domain text not null, address text not null, \
                        real_name text not null";
@@ -33,7 +33,7 @@ impl Tx<'_> {
 }
 
 impl Sync<'_> {
-    /// Someone who should be a member. False when the address was named before.
+    /// Adds a wanted member. Returns false if the address was added before.
     pub fn want(&self, address: &str, real_name: &str) -> Result<bool, StoreError> {
         let key = AddressKey::of(address);
         let added = self.tx.execute(
@@ -44,7 +44,7 @@ impl Sync<'_> {
         Ok(added > 0)
     }
 
-    /// Someone who should not be a member after all; who is one already stays one.
+    /// Removes an address from the wanted members.
     pub fn forget(&self, address: &str) -> Result<(), StoreError> {
         self.tx.execute(
             "delete from wanted where address_key = ?1",
@@ -53,8 +53,8 @@ impl Sync<'_> {
         Ok(())
     }
 
-    /// Calls `each` with everything that has to change: those who come, then those who go, each by
-    /// address.
+    /// Calls `each` with every necessary change: first new members, then those to remove, each
+    /// sorted by address.
     pub fn changes<E: From<StoreError>>(
         &self,
         mut each: impl FnMut(Change<'_>) -> Result<(), E>,
@@ -78,9 +78,9 @@ impl Sync<'_> {
         )
     }
 
-    /// Carries the changes out; new members get the list's options for new ones. `how` says who did
-    /// it, at `at` in seconds since the epoch. Nobody hears of it. Returns how many came and how many
-    /// went.
+    /// Makes the changes, with the list's options for new members. `how` says who did it, and `at`
+    /// when, in seconds since the epoch. Nobody is notified. Returns how many members were added
+    /// and removed.
     pub fn apply(self, digest: bool, at: f64, how: &str) -> Result<(u64, u64), StoreError> {
         let options = self.list.settings.new_options().bits();
         let noted = |act: Act, of: &str| {
@@ -119,7 +119,7 @@ impl Sync<'_> {
     }
 }
 
-/// Those who come and those who go, of the list `?1`.
+/// The tables and conditions for those who join and leave the list `?1`.
 const COMING: &str = "wanted where not exists (
          select 1 from member
          where member.list_id = ?1 and member.address_key = wanted.address_key

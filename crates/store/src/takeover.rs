@@ -1,5 +1,5 @@
-//! What the import and the export of a Mailman site ask: whole lists, whole members, and what has
-//! been brought over already.
+//! Access for the import and export of a Mailman site: complete lists, complete members, and a
+//! record of what was imported.
 
 use crate::check;
 use crate::db::{self, Row, params};
@@ -10,14 +10,14 @@ use crate::{BounceState, Delivery, Due, List, ListId, Member, Read, StoreError, 
 use dormouse_mail::AddressKey;
 use std::collections::HashMap;
 
-/// What a list remembers beside its settings.
+/// The state of a list apart from its settings.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListState {
-    /// Since when there is the list, in seconds since the epoch.
+    /// When the list was created, in seconds since the epoch.
     pub created_at: f64,
     /// The number of the next post.
     pub post_id: i64,
-    /// When the last post was, in seconds since the epoch.
+    /// When the last post was sent, in seconds since the epoch.
     pub last_post_time: f64,
     /// The volume of its digests.
     pub volume: i64,
@@ -25,45 +25,45 @@ pub struct ListState {
     pub next_digest_number: i64,
     /// When the last digest was sent, in seconds since the epoch.
     pub digest_last_sent_at: f64,
-    /// The number of the next request, by Mailman's count.
+    /// Mailman's number for the next request.
     pub next_request_id: i64,
-    /// The last article that came from the newsgroup.
+    /// The number of the last article from the newsgroup.
     pub usenet_watermark: Option<i64>,
 }
 
-/// A member with everything that is known of it.
+/// A member with all of its data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WholeMember {
-    /// What others ask of a member, too.
+    /// The commonly used part of the data.
     pub member: Member,
-    /// Since when the delivery is what it is, in seconds since the epoch.
+    /// When the delivery status last changed, in seconds since the epoch.
     pub delivery_changed_at: f64,
-    /// The password as it is stored, or nothing.
+    /// The stored password, or empty.
     pub password: String,
-    /// The topics the member chose.
+    /// The topics that the member has chosen.
     pub topics: Vec<String>,
-    /// Gets the next digest although single posts are chosen now.
+    /// Whether the member gets one more digest although it has switched to single posts.
     pub one_last_digest: bool,
-    /// What the bounces came to.
+    /// The bounce state.
     pub bounces: BounceState,
-    /// How the membership came about.
+    /// The evidence of consent to the membership.
     pub consent: String,
 }
 
-/// What is known of a source that has been brought over.
+/// The record of an imported source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// What the source was like.
+    /// A fingerprint of the source.
     pub fingerprint: String,
-    /// What became of it here.
+    /// What it was imported as.
     pub target: String,
 }
 
-/// What a [`WholeMember`] has beside the columns of its [`Member`], which stand before.
+/// The columns of a [`WholeMember`] after those of its [`Member`].
 const REST: &str = "delivery_changed_at, password, topics, \
      digest = 0 and one_last_digest > (select digests_sent from list where id = list_id), bounce_score, bounce_date, \
      bounce_notices_left, bounce_last_notice, bounce_cookie, consent";
-/// The number of its first column.
+/// The index of the first of these columns.
 const REST_AT: usize = 8;
 
 fn read_member(row: &Row<'_>) -> db::Result<WholeMember> {
@@ -86,7 +86,7 @@ fn read_member(row: &Row<'_>) -> db::Result<WholeMember> {
 }
 
 impl Read {
-    /// What a list remembers beside its settings.
+    /// Returns the state of a list apart from its settings.
     pub fn list_state(&self, list_id: ListId) -> Result<Option<ListState>, StoreError> {
         self.first(
             "select created_at, post_id, last_post_time, volume, next_digest_number,
@@ -102,14 +102,14 @@ impl Read {
                     next_digest_number: row.get(4)?,
                     digest_last_sent_at: row.get(5)?,
                     next_request_id: row.get(6)?,
-                    // Ours, or what the list came with.
+                    // Our own, or the imported one.
                     usenet_watermark: row.get::<Option<i64>>(7)?.max(row.get(8)?),
                 })
             },
         )
     }
 
-    /// Calls `each` with every member of a list and everything that is known of it, by address.
+    /// Calls `each` with every member of a list with all of its data, sorted by address.
     pub fn whole_members(
         &self,
         list_id: ListId,
@@ -123,7 +123,7 @@ impl Read {
         })
     }
 
-    /// The stored passwords of a list's members, by lower-cased address.
+    /// Returns the stored passwords of a list's members, by normalized address.
     pub fn member_passwords(
         &self,
         list_id: ListId,
@@ -133,20 +133,20 @@ impl Read {
         Ok(rows.into_iter().collect())
     }
 
-    /// A list's attributes that have no place of their own here, as pickles.
+    /// Returns the attributes of a Mailman list that have no equivalent here, as pickles.
     pub fn extras(&self, list_id: ListId) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let sql = "select name, value from list_extra where list_id = ?1 order by name";
         self.rows(sql, params![list_id], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
-    /// Until when senders get no automatic answer: kind, address, time.
+    /// Returns until when senders get no automatic reply: kind, address, time.
     pub fn quiet_times(&self, list_id: ListId) -> Result<Vec<(String, String, f64)>, StoreError> {
         let sql = "select kind, address, until from autoresponse where list_id = ?1
                    order by kind, address";
         self.rows(sql, params![list_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     }
 
-    /// What is known of a source, if it has been brought over.
+    /// Returns the record of a source, if it was imported.
     pub fn imported(&self, source: &str) -> Result<Option<Imported>, StoreError> {
         let sql = "select fingerprint, target from imported where source = ?1";
         self.first(sql, params![source], |row| {
@@ -154,16 +154,16 @@ impl Read {
         })
     }
 
-    /// What became of the parts of a source: its name with `#part`, and the target.
+    /// Returns the imported parts of a source: its name with `#part`, and what it was imported as.
     pub fn imported_parts(&self, source: &str) -> Result<Vec<(String, String)>, StoreError> {
-        // `$` is the sign behind `#`.
+        // `$` follows `#` in ASCII.
         let (low, high) = (format!("{source}#"), format!("{source}$"));
         let sql = "select source, target from imported where source >= ?1 and source < ?2";
         self.rows(sql, params![&low, &high], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 }
 
-/// What of a list's state is a number, by Mailman's names.
+/// The fields of a list's state that are numbers, by Mailman's names.
 pub const STATE_NUMBERS: [&str; 7] = [
     "created_at",
     "digest_last_sent_at",
@@ -175,7 +175,7 @@ pub const STATE_NUMBERS: [&str; 7] = [
 ];
 
 impl ListState {
-    /// The number of that name.
+    /// Returns the number with this name.
     pub fn number(&self, name: &str) -> Option<f64> {
         Some(match name {
             "created_at" => self.created_at,
@@ -199,8 +199,8 @@ impl Tx<'_> {
         number: f64,
     ) -> Result<(), StoreError> {
         let name = STATE_NUMBERS.iter().find(|known| **known == name);
-        let name = name.ok_or_else(|| StoreError::Setting("no number of a list".to_owned()))?;
-        // Times may have fractions, what is counted not.
+        let name = name.ok_or_else(|| StoreError::Setting("not a number of a list".to_owned()))?;
+        // Times can have fractions, counts cannot.
         let is_time = matches!(*name, "created_at" | "digest_last_sent_at" | "last_post_time");
         let set = if is_time { "?2" } else { "cast(?2 as bigint)" };
         let sql = format!("update list set {name} = {set} where id = ?1");
@@ -208,7 +208,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Makes a list, or gives the one of that name these settings and this state.
+    /// Creates a list, or replaces the settings and state of the one with this name.
     pub fn put_list(
         &self,
         name: &str,
@@ -259,15 +259,15 @@ impl Tx<'_> {
         }
         let made = self.read().list(name)?;
         let made =
-            made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))?;
+            made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not created")))?;
         if made.gates_news() {
             self.note_due(Due::GateNews);
         }
         Ok(made)
     }
 
-    /// Adds a member, or brings the one with that address up to date. How and when the membership
-    /// came about stays as it was.
+    /// Adds a member, or updates the one with this address, except for when it joined and its
+    /// consent.
     pub fn put_member(&self, list_id: ListId, whole: &WholeMember) -> Result<(), StoreError> {
         let member = &whole.member;
         let topics = serde_json::Value::from(whole.topics.as_slice()).to_string();
@@ -326,8 +326,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Removes the members whose membership came about so and whom `keep` does not want; how many.
-    /// `how` says why, at `at` in seconds since the epoch.
+    /// Removes the members with this evidence of consent for which `keep` returns false, and
+    /// returns how many there were. `how` says why, and `at` when, in seconds since the epoch.
     pub fn remove_members_by_consent(
         &self,
         list_id: ListId,
@@ -346,7 +346,7 @@ impl Tx<'_> {
         Ok(removed)
     }
 
-    /// Replaces a list's attributes that have no place of their own here.
+    /// Replaces the attributes of a Mailman list that have no equivalent here.
     pub fn put_extras(
         &self,
         list_id: ListId,
@@ -362,7 +362,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Notes that a source has been brought over.
+    /// Records that a source was imported.
     pub fn note_imported(
         &self,
         source: &str,
@@ -379,7 +379,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Forgets that a source and its parts have been brought over.
+    /// Deletes the records of a source and its parts.
     pub fn forget_imported(&self, source: &str) -> Result<(), StoreError> {
         let (low, high) = (format!("{source}#"), format!("{source}$"));
         let sql = "delete from imported where source = ?1 or (source >= ?2 and source < ?3)";
@@ -387,19 +387,20 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Forgets the held post that came as this entry. False if it waits no more.
+    /// Deletes the held post with this entry name. Returns false if there is none.
     pub fn release_held_entry(&self, entry: &str) -> Result<bool, StoreError> {
         let sql = "delete from held_post where entry = ?1";
         self.execute(sql, params![entry]).map(|released| released > 0)
     }
 
-    /// Forgets the post for the next digest that came as this entry. False if it waits no more.
+    /// Deletes the post for the next digest with this entry name. Returns false if there is none.
     pub fn remove_from_digest(&self, entry: &str) -> Result<bool, StoreError> {
         let sql = "delete from digest_post where entry = ?1";
         self.execute(sql, params![entry]).map(|removed| removed > 0)
     }
 
-    /// Forgets the request with this cookie that waits for a confirmation or a moderator.
+    /// Deletes the request with this cookie that waits for a confirmation or a moderator. Returns
+    /// false if there is none.
     pub fn remove_request(&self, cookie: &str) -> Result<bool, StoreError> {
         let asked = self.execute("delete from pending where cookie = ?1", params![cookie])?;
         let sql = "delete from held_request where cookie = ?1";

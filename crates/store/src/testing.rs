@@ -1,9 +1,9 @@
-//! What the tests of this crate share.
+//! Helpers for the tests of this crate.
 
 use crate::{Site, StoreError};
 use std::path::Path;
 
-/// A new site, with its database where the tests are to have it.
+/// Creates a site, with its database in a file or on the server chosen for the tests.
 pub fn site(dir: &Path, host: &str) -> Result<Site, StoreError> {
     match throwaway_postgres::wanted() {
         Some(server) => Site::init_on(dir, host, &server).map(|(site, _)| site),

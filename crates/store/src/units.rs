@@ -28,15 +28,15 @@ const SYNONYMS: [(&str, u64); 10] = [
     ("seconds", 1000),
 ];
 
-/// No span is longer: a thousand years.
+/// The longest span, in milliseconds: a thousand years.
 const LONGEST: u64 = 365_000 * 86_400_000;
 
-/// The milliseconds of a number with its unit; the error says how a span is written.
+/// Returns the milliseconds of a number with its unit. The error says how a span is written.
 fn milliseconds(number: &str, unit: &str, text: &str) -> Result<u64, String> {
     let mut units = SPANS.iter().chain(&SYNONYMS);
     let factor = units.find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
     let (Ok(number), Some(factor)) = (number.parse::<u64>(), factor) else {
-        return Err(format!("{text:?} is no span of time; write it like 90s, 15min, 1h or 5d"));
+        return Err(format!("{text:?} is not a span of time; write it like 90s, 15min, 1h or 5d"));
     };
     number
         .checked_mul(factor)
@@ -45,12 +45,12 @@ fn milliseconds(number: &str, unit: &str, text: &str) -> Result<u64, String> {
 }
 
 impl Span {
-    /// As the standard library has it.
+    /// Returns it as a `Duration`.
     pub fn duration(self) -> Duration {
         Duration::from_millis(self.0)
     }
 
-    /// In seconds.
+    /// Returns it in seconds.
     pub fn seconds_f64(self) -> f64 {
         self.0 as f64 / 1e3
     }
@@ -69,7 +69,7 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Span, String> {
         match split(text) {
-            // Nothing is nothing in every unit.
+            // Zero needs no unit.
             (number, "") if number.parse() == Ok(0u64) => Ok(Span(0)),
             (number, "") if !number.is_empty() => Err(format!(
                 "{number} of what? Write {number}s, {number}min, {number}h or {number}d"
@@ -81,25 +81,26 @@ impl FromStr for Span {
 
 const DAY: i64 = 86_400;
 
-/// A span of time among a list's settings. Mailman shows and takes a bare number of `SHOWN` seconds
-/// each, and keeps one of `KEPT` seconds each; here both are read, and `12h` as well.
+/// A span of time in a list's settings. In Mailman's pages it is a number of units of `SHOWN`
+/// seconds, and in its files one of `KEPT` seconds. Here a bare number has the unit `SHOWN`, and
+/// `12h` is allowed as well.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time<const SHOWN: i64, const KEPT: i64>(i64);
 
-/// Whole days, and kept as such.
+/// Days, stored as days.
 pub type Days = Time<DAY, DAY>;
-/// Days where people see it, kept in seconds.
+/// Days, stored as seconds.
 pub type SecondsInDays = Time<DAY, 1>;
-/// Seconds, and kept as such.
+/// Seconds, stored as seconds.
 pub type Seconds = Time<1, 1>;
 
 impl<const SHOWN: i64, const KEPT: i64> Time<SHOWN, KEPT> {
-    /// Mailman's number for it, as it is kept: days or seconds.
+    /// Returns Mailman's stored number: days or seconds.
     pub fn kept(self) -> i64 {
         self.0
     }
 
-    /// In seconds.
+    /// Returns it in seconds.
     pub fn seconds(self) -> i64 {
         self.0.saturating_mul(KEPT)
     }
@@ -108,7 +109,7 @@ impl<const SHOWN: i64, const KEPT: i64> Time<SHOWN, KEPT> {
 impl<const SHOWN: i64, const KEPT: i64> fmt::Display for Time<SHOWN, KEPT> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match u64::try_from(self.0) {
-            // A bare number says the same wherever it stands.
+            // A bare number then has the same unit everywhere.
             _ if SHOWN == KEPT => write!(f, "{}", self.0),
             Ok(number) if number > 0 => Span(number.saturating_mul(1000 * KEPT as u64)).fmt(f),
             _ => write!(f, "{}{}", self.0, if self.0 == 0 { "" } else { "s" }),
@@ -139,7 +140,7 @@ impl<const SHOWN: i64, const KEPT: i64> Value for Time<SHOWN, KEPT> {
         let kept = seconds / KEPT as f64;
         if kept.fract() != 0.0 {
             let whole = if KEPT == DAY { "days" } else { "seconds" };
-            return Err(format!("{text:?} is no whole number of {whole}"));
+            return Err(format!("{text:?} is not a whole number of {whole}"));
         }
         Ok(Time(sign * kept as i64))
     }
@@ -178,7 +179,7 @@ const SIZES: [(&str, u64); 8] = [
 ];
 
 impl Size {
-    /// In bytes.
+    /// Returns it in bytes.
     pub fn bytes(self) -> u64 {
         self.0
     }
@@ -213,7 +214,7 @@ impl FromStr for Size {
             .zip(factor)
             .and_then(|(number, factor)| number.checked_mul(factor))
             .map(Size)
-            .ok_or_else(|| format!("{text:?} is no size; write it like 512, 40 KB or 50 MiB"))
+            .ok_or_else(|| format!("{text:?} is not a size; write it like 512, 40 KB or 50 MiB"))
     }
 }
 

@@ -1,48 +1,48 @@
-//! How a setting of each kind is read from text and written back.
+//! Reading the types of settings from text, and writing them back.
 
 use crate::units::{Size, Span};
 
 /// One of a closed set of values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
-    /// As it is set.
+    /// The value as it is written.
     pub name: &'static str,
-    /// What it means; empty where the name says it.
+    /// Its meaning; empty if the name is clear.
     pub doc: String,
 }
 
-/// A kind of setting.
+/// A type of settings.
 pub trait Value: Sized {
-    /// What may be written for it, in words.
+    /// A description of the allowed values.
     const KIND: &'static str;
 
-    /// Reads it; the error says what would be right.
+    /// Parses a value. The error says which values are allowed.
     fn read(text: &str) -> Result<Self, String>;
 
-    /// Writes it so that [`Value::read`] gives the same again.
+    /// Formats the value so that [`Value::read`] returns the same value.
     fn write(&self) -> String;
 
-    /// Reads what is kept of it, in the database and in Mailman's files.
+    /// Parses the form in the database and in Mailman's files.
     fn read_kept(text: &str) -> Result<Self, String> {
         Self::read(text)
     }
 
-    /// Writes it for [`Value::read_kept`].
+    /// Formats the value for [`Value::read_kept`].
     fn write_kept(&self) -> String {
         self.write()
     }
 
-    /// What may be chosen, where there is a closed set.
+    /// Returns the allowed values, if there is a closed set.
     fn choices() -> Vec<Choice> {
         Vec::new()
     }
 
-    /// For programs.
+    /// Returns the value for programs.
     fn json(&self) -> serde_json::Value {
         self.write().into()
     }
 
-    /// Mailman's number for it, if it is one of a closed set.
+    /// Returns Mailman's number for the value, if it is one of a closed set.
     fn as_number(&self) -> Option<i64> {
         None
     }
@@ -92,7 +92,7 @@ impl Value for i64 {
     const KIND: &'static str = "a whole number";
 
     fn read(text: &str) -> Result<Self, String> {
-        text.trim().parse().map_err(|_| format!("{text:?} is no whole number"))
+        text.trim().parse().map_err(|_| format!("{text:?} is not a whole number"))
     }
 
     fn write(&self) -> String {
@@ -108,7 +108,7 @@ impl Value for u64 {
     const KIND: &'static str = "a whole number from 0";
 
     fn read(text: &str) -> Result<Self, String> {
-        text.trim().parse().map_err(|_| format!("{text:?} is no whole number from 0"))
+        text.trim().parse().map_err(|_| format!("{text:?} is not a whole number from 0"))
     }
 
     fn write(&self) -> String {
@@ -125,7 +125,7 @@ impl Value for f64 {
 
     fn read(text: &str) -> Result<Self, String> {
         let number = text.trim().parse().ok().filter(|number: &f64| number.is_finite());
-        number.ok_or_else(|| format!("{text:?} is no number"))
+        number.ok_or_else(|| format!("{text:?} is not a number"))
     }
 
     fn write(&self) -> String {
@@ -161,7 +161,7 @@ impl Value for Size {
     }
 }
 
-/// One item a line; on one line they may be separated by commas.
+/// One item on each line; items on a single line can be separated by commas.
 impl Value for Vec<String> {
     const KIND: &'static str = "items separated by commas or lines";
 
@@ -185,7 +185,7 @@ impl Value for Vec<String> {
     }
 }
 
-/// A structure that has no simpler form.
+/// A structure without a simpler form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Json(pub serde_json::Value);
 
@@ -202,7 +202,7 @@ impl Value for Json {
         match serde_json::from_str(text) {
             Ok(value @ serde_json::Value::Array(_)) => Ok(Json(value)),
             Ok(_) => Err("it must be a JSON array".to_owned()),
-            Err(error) => Err(format!("it is no JSON: {error}")),
+            Err(error) => Err(format!("it is not JSON: {error}")),
         }
     }
 
@@ -215,8 +215,8 @@ impl Value for Json {
     }
 }
 
-/// Defines a setting with a closed set of values: each has a name for people and the number by
-/// which Mailman knows it. Both are read; the name is written.
+/// Defines a type with a closed set of values, each with a name and Mailman's number. Both can be
+/// read; the name is written.
 macro_rules! choice {
     ($(#[$meta:meta])* $type:ident { $($(#[doc = $doc:literal])+ $variant:ident = $number:literal $name:literal),+ $(,)? }) => {
         $(#[$meta])*
@@ -224,7 +224,7 @@ macro_rules! choice {
         pub enum $type { $($(#[doc = $doc])+ $variant = $number),+ }
 
         impl $type {
-            /// Mailman's number for it.
+            /// Returns Mailman's number for the value.
             pub fn number(self) -> i64 {
                 self as i64
             }
@@ -260,17 +260,17 @@ macro_rules! choice {
 }
 pub(crate) use choice;
 
-/// The known name that is nearest to a wrong one, if one is near at all.
+/// Returns the known name that is most similar to a wrong one, if one is similar enough.
 pub fn nearest<'k>(wrong: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     known
         .map(|name| (distance(wrong, name), name))
         .min()
-        // More than half of the letters wrong is another word.
+        // With more than half of the letters wrong it is a different word.
         .filter(|(far, _)| *far <= 3.min(wrong.chars().count() / 2))
         .map(|(_, name)| name)
 }
 
-/// Letters to add, drop or change.
+/// Returns the Levenshtein distance: the number of letters to add, remove or change.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

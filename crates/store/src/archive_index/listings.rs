@@ -1,11 +1,11 @@
-//! Volumes' indexes: which message stands where, and on which page.
+//! The indexes of volumes: the order of messages, and the pages that show them.
 
 use super::{ArchiveIndex, IndexPage, Line, Order, PagePlace, read_line, read_page};
 use crate::StoreError;
 use crate::db::params;
 
 impl ArchiveIndex {
-    /// Lists a message in a volume.
+    /// Adds a message to a listing of a volume.
     pub fn list(
         &self,
         volume_id: i64,
@@ -20,7 +20,7 @@ impl ArchiveIndex {
         Ok(())
     }
 
-    /// Takes an entry out of a listing.
+    /// Removes an entry from a listing.
     pub fn unlist(&self, volume_id: i64, order: Order, key: &str) -> Result<(), StoreError> {
         self.execute(
             "delete from listing where volume_id = ?1 and kind = ?2 and key = ?3",
@@ -29,7 +29,7 @@ impl ArchiveIndex {
         Ok(())
     }
 
-    /// What stands before and behind a key.
+    /// Returns the entries before and after a key.
     pub fn neighbours(
         &self,
         volume_id: i64,
@@ -48,7 +48,7 @@ impl ArchiveIndex {
         Ok((find("<", "desc")?, find(">", "asc")?))
     }
 
-    /// The entries of a listing with keys from `low` on, before `high`.
+    /// Returns the entries of a listing with keys from `low` up to but not including `high`.
     pub fn lines(
         &self,
         volume_id: i64,
@@ -66,7 +66,7 @@ impl ArchiveIndex {
         )
     }
 
-    /// The first entry of a listing from a key on.
+    /// Returns the first entry of a listing with a key of at least `low`.
     pub fn first_line(
         &self,
         volume_id: i64,
@@ -82,7 +82,7 @@ impl ArchiveIndex {
         )
     }
 
-    /// The keys of a listing from `low` on, before `high`.
+    /// Returns the keys of a listing from `low` up to but not including `high`.
     pub fn keys(
         &self,
         volume_id: i64,
@@ -98,7 +98,7 @@ impl ArchiveIndex {
         )
     }
 
-    /// The numbers of what stands before and behind a key.
+    /// Returns the numbers of the messages before and after a key.
     pub fn neighbour_numbers(
         &self,
         volume_id: i64,
@@ -115,7 +115,7 @@ impl ArchiveIndex {
         Ok((find("<", "desc")?, find(">", "asc")?))
     }
 
-    /// The page that a key is on.
+    /// Returns the page that contains a key.
     pub fn page_of(
         &self,
         volume_id: i64,
@@ -130,7 +130,7 @@ impl ArchiveIndex {
         )
     }
 
-    /// A page's place among the pages of a volume: the one before, itself, the one behind.
+    /// Returns the page that contains a key, with the pages before and after it.
     pub fn page_at(
         &self,
         volume_id: i64,
@@ -153,7 +153,7 @@ impl ArchiveIndex {
         Ok(PagePlace { before, this, after: find(">", key, "asc")? })
     }
 
-    /// All pages of a volume's index, in order.
+    /// Returns all pages of a volume's index, in order.
     pub fn pages(&self, volume_id: i64, order: Order) -> Result<Vec<IndexPage>, StoreError> {
         self.rows(
             "select low, number, entries from page where volume_id = ?1 and kind = ?2 order by low",
@@ -162,7 +162,7 @@ impl ArchiveIndex {
         )
     }
 
-    /// Notes that a page has to be written.
+    /// Marks a page to be written again.
     pub fn mark_stale(&self, volume_id: i64, order: Order, low: &str) -> Result<(), StoreError> {
         self.execute(
             "update page set is_stale = 1 where volume_id = ?1 and kind = ?2 and low = ?3",
@@ -171,7 +171,7 @@ impl ArchiveIndex {
         Ok(())
     }
 
-    /// The pages of an order that have to be written: their volumes, and the keys they begin with.
+    /// Returns the pages of an order that must be written: their volumes, and their lowest keys.
     pub fn stale_pages(&self, order: Order) -> Result<Vec<(i64, String)>, StoreError> {
         self.rows(
             "select volume_id, low from page where kind = ?1 and is_stale = 1",
@@ -180,13 +180,13 @@ impl ArchiveIndex {
         )
     }
 
-    /// Notes that every page is written.
+    /// Marks all pages as written.
     pub fn mark_all_written(&self) -> Result<(), StoreError> {
         self.execute("update page set is_stale = 0 where is_stale = 1", &[])?;
         Ok(())
     }
 
-    /// Adds a page, or changes how many entries it has. It has to be written then.
+    /// Adds a page, or changes its number of entries, and marks it to be written.
     pub fn put_page(
         &self,
         volume_id: i64,
@@ -202,7 +202,7 @@ impl ArchiveIndex {
         Ok(())
     }
 
-    /// The first number that no page of a volume's index has.
+    /// Returns the first unused page number of a volume's index.
     pub fn next_page(&self, volume_id: i64, order: Order) -> Result<i64, StoreError> {
         let sql =
             "select coalesce(max(number), 0) + 1 from page where volume_id = ?1 and kind = ?2";

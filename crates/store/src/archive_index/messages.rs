@@ -9,18 +9,18 @@ use crate::db::params;
 use dormouse_mail::AddressKey;
 
 impl ArchiveIndex {
-    /// All volumes, the newest first.
+    /// Returns all volumes, the newest first.
     pub fn volumes(&self) -> Result<Vec<Volume>, StoreError> {
         let sql = format!("select {VOLUME} from volume order by first_day desc, id desc");
         self.rows(&sql, &[], read_volume)
     }
 
-    /// A volume.
+    /// Returns a volume.
     pub fn volume(&self, id: i64) -> Result<Option<Volume>, StoreError> {
         self.first(&format!("select {VOLUME} from volume where id = ?1"), params![id], read_volume)
     }
 
-    /// The volume of that name, which is made if it is not there.
+    /// Returns the volume with this name, and creates it if it is missing.
     pub fn volume_named(
         &self,
         name: &str,
@@ -37,11 +37,11 @@ impl ArchiveIndex {
         )?;
         self.first(&find, params![name], read_volume)?.ok_or_else(|| StoreError::Content {
             what: "a volume",
-            problem: format!("{name} was not made"),
+            problem: format!("{name} was not created"),
         })
     }
 
-    /// Counts a message in (1) or out (-1) of a volume.
+    /// Adds a message to the count of a volume (1), or removes one (-1).
     pub fn count_in_volume(&self, id: i64, change: i64, date: i64) -> Result<(), StoreError> {
         self.execute(
             "update volume set messages = messages + ?2,
@@ -53,19 +53,19 @@ impl ArchiveIndex {
         Ok(())
     }
 
-    /// Notes how much of a volume's text is written.
+    /// Sets how much of a volume's text is written, in bytes.
     pub fn set_text_length(&self, id: i64, length: i64) -> Result<(), StoreError> {
         self.execute("update volume set text_length = ?2 where id = ?1", params![id, length])?;
         Ok(())
     }
 
-    /// Notes whether there is a compressed copy of a volume's text.
+    /// Sets whether there is a compressed copy of a volume's text.
     pub fn set_gzipped(&self, id: i64, is_gzipped: bool) -> Result<(), StoreError> {
         self.execute("update volume set is_gzipped = ?2 where id = ?1", params![id, is_gzipped])?;
         Ok(())
     }
 
-    /// The message of that number.
+    /// Returns the message with this number.
     pub fn message(&self, number: i64) -> Result<Option<Indexed>, StoreError> {
         self.first(
             &format!("select {MESSAGE} from message where number = ?1"),
@@ -74,7 +74,7 @@ impl ArchiveIndex {
         )
     }
 
-    /// Every message with that Message-ID, the first one first.
+    /// Returns all messages with this Message-ID, in the order of their numbers.
     pub fn messages_with_id(&self, message_id: &str) -> Result<Vec<Indexed>, StoreError> {
         let sql = format!("select {MESSAGE} from message where message_id = ?1 order by number");
         self.rows(&sql, params![message_id], read_message)
@@ -100,7 +100,7 @@ impl ArchiveIndex {
         Ok(found.is_some())
     }
 
-    /// The newest messages.
+    /// Returns the newest messages.
     pub fn newest(&self, count: u64) -> Result<Vec<Hit>, StoreError> {
         let sql = format!(
             "select {columns}, volume.name from message join volume on volume.id = volume_id
@@ -110,19 +110,19 @@ impl ArchiveIndex {
         self.rows(&sql, params![count as i64], read_hit)
     }
 
-    /// How many messages there are, and how many addresses were given.
+    /// Returns the number of messages, and the next message's number.
     pub fn counts(&self) -> Result<(i64, i64), StoreError> {
         let listed =
             self.first("select coalesce(sum(messages), 0) from volume", &[], |row| row.get(0))?;
         Ok((listed.unwrap_or(0), self.next_number()?))
     }
 
-    /// The numbers that came from `first` on.
+    /// Returns the numbers of messages from `first` on.
     pub fn numbers_from(&self, first: i64) -> Result<Vec<i64>, StoreError> {
         self.rows("select number from message where number >= ?1", params![first], |row| row.get(0))
     }
 
-    /// The messages of a volume, in the order of the mbox.
+    /// Returns the numbers of a volume's messages, in the order of the mbox.
     pub fn numbers_in_volume(&self, volume_id: i64) -> Result<Vec<i64>, StoreError> {
         self.rows(
             "select number from message where volume_id = ?1 and removed = 0 order by mbox_start",
@@ -131,7 +131,7 @@ impl ArchiveIndex {
         )
     }
 
-    /// Number and date of the last message of the mbox that was indexed.
+    /// Returns the number and date of the last indexed message of the mbox.
     pub fn last_of_mbox(&self) -> Result<Option<(i64, i64)>, StoreError> {
         self.first(
             "select number, date from message order by mbox_start desc limit 1",
@@ -140,7 +140,7 @@ impl ArchiveIndex {
         )
     }
 
-    /// Notes that the pages of messages have to be written.
+    /// Marks the pages of messages to be written.
     pub fn mark_messages(&self, numbers: impl IntoIterator<Item = i64>) -> Result<(), StoreError> {
         numbers.into_iter().try_for_each(|number| {
             let sql = "insert into stale_message (number) values (?1) on conflict do nothing";
@@ -148,7 +148,7 @@ impl ArchiveIndex {
         })
     }
 
-    /// The first messages whose pages have to be written, `count` at the most.
+    /// Returns the first messages whose pages must be written, at most `count`.
     pub fn stale_messages(&self, count: usize) -> Result<Vec<i64>, StoreError> {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.rows(
@@ -158,19 +158,19 @@ impl ArchiveIndex {
         )
     }
 
-    /// How many messages there are whose pages have to be written.
+    /// Returns the number of messages whose pages must be written.
     pub fn stale_count(&self) -> Result<i64, StoreError> {
         let count = self.first("select count(*) from stale_message", &[], |row| row.get(0))?;
         Ok(count.unwrap_or(0))
     }
 
-    /// Notes that the pages of messages up to this one are written.
+    /// Marks the pages of messages up to this one as written.
     pub fn mark_written(&self, last: i64) -> Result<(), StoreError> {
         self.execute("delete from stale_message where number <= ?1", params![last])?;
         Ok(())
     }
 
-    /// Notes a post that stands in the mbox where the index does not reach yet.
+    /// Records a post in the part of the mbox that is not indexed yet.
     pub fn await_indexing(&self, digest: &[u8]) -> Result<(), StoreError> {
         self.execute(
             "insert into waiting (digest) values (?1) on conflict do nothing",
@@ -179,7 +179,7 @@ impl ArchiveIndex {
         Ok(())
     }
 
-    /// Whether that was noted of a post, or the index knew it before it was made anew.
+    /// Whether a post is recorded as not yet indexed, or was in the index before it was rebuilt.
     pub fn awaits_indexing(&self, digest: &[u8]) -> Result<bool, StoreError> {
         let found = self.first(
             "select 1 from waiting where digest = ?1
@@ -190,7 +190,7 @@ impl ArchiveIndex {
         Ok(found.is_some())
     }
 
-    /// The index reaches all posts.
+    /// Deletes the records of posts that were not indexed, because the index is complete.
     pub fn forget_waiting(&self) -> Result<(), StoreError> {
         self.execute("delete from waiting", &[])?;
         Ok(())
@@ -225,14 +225,15 @@ impl ArchiveIndex {
         Ok(())
     }
 
-    /// The messages with that author's address.
+    /// Returns the numbers of the messages of an author's address.
     pub fn messages_of(&self, email: &str) -> Result<Vec<i64>, StoreError> {
         let sql =
             "select number from message where lower(email) = ?1 and removed = 0 order by number";
         self.rows(sql, params![AddressKey::of(email)], |row| row.get(0))
     }
 
-    /// Forgets the words of a message that says something else now, and keeps its first ones.
+    /// Replaces the digest and excerpt of a changed message, and removes its words from the full
+    /// text.
     pub fn put_text(&self, number: i64, digest: &[u8], excerpt: &str) -> Result<(), StoreError> {
         self.execute(
             "update message set digest = ?2, excerpt = ?3 where number = ?1",
@@ -242,7 +243,7 @@ impl ArchiveIndex {
         Ok(())
     }
 
-    /// Forgets what a message said; its address and Message-ID stay.
+    /// Erases a message's content, author and words; its number and Message-ID are kept.
     pub fn mark_removed(&self, number: i64, digest: &[u8]) -> Result<(), StoreError> {
         self.execute(
             "update message set removed = 1, digest = ?2, subject = '', author = '', email = '',

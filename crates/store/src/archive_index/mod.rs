@@ -1,9 +1,9 @@
-//! The index of one list's archive: numbers, threads, index pages, full text. A database of its
-//! own beside the list's mbox, from which it can be made again at any time.
+//! The index of one list's archive: numbers, threads, index pages, full text. It is a separate
+//! database, which can be rebuilt from the list's mbox at any time.
 //!
 //! # Layout
-//! - `messages`: volumes and messages. `threads`: what answers what. `listings`: the pages of
-//!   volumes' indexes. `numbers`: addresses that outlive the index. `search`: full text.
+//! - `messages`: volumes and messages. `threads`: replies. `listings`: the pages of volumes'
+//!   indexes. `numbers`: numbers that survive a rebuild. `search`: full text.
 
 mod listings;
 mod messages;
@@ -16,12 +16,12 @@ use crate::db::sqlite::{Open, Sqlite};
 use crate::db::{self, Begin, Engine as _, Param, Row, params};
 use std::path::{Path, PathBuf};
 
-/// How much of the index is kept in memory while it is written.
+/// The size of the page cache while the index is written.
 const CACHE_KIB: i64 = 32 * 1024;
-/// Pages of the database that are written before they are copied to their places: what several
-/// changes in a row touch is copied once.
+/// The number of pages in the journal before a checkpoint: a large one writes pages that several
+/// transactions change only once.
 const CHECKPOINT: i64 = 8192;
-/// What makes each version of the index from the one before.
+/// The migrations to each version of the index.
 const SCHEMA: [&str; 3] = [
     include_str!("../schema/archive_index.sql"),
     include_str!("../schema/archive_index_2.sql"),
@@ -29,17 +29,17 @@ const SCHEMA: [&str; 3] = [
 ];
 const VERSION: i64 = SCHEMA.len() as i64;
 
-/// An index, open.
+/// An open index.
 #[derive(Debug)]
 pub struct ArchiveIndex {
     db: Sqlite,
     path: PathBuf,
 }
 
-/// In which order a volume's messages are shown.
+/// The order of a volume's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Order {
-    /// Answers below what they answer.
+    /// By thread, with replies below the messages that they answer.
     Thread,
     /// By subject.
     Subject,
@@ -50,22 +50,22 @@ pub enum Order {
 }
 
 impl Order {
-    /// All of them.
+    /// All orders.
     pub const ALL: [Order; 4] = [Order::Thread, Order::Subject, Order::Author, Order::Date];
 }
 
 /// A volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
-    /// Its number in the index.
+    /// The volume's number in the index.
     pub id: i64,
-    /// The name in its address, such as `2024-March`.
+    /// The name in its URL, such as `2024-March`.
     pub name: String,
-    /// What people read, such as `March 2024`.
+    /// The name for people, such as `March 2024`.
     pub label: String,
     /// Its first day, as days since the epoch; volumes are ordered by it.
     pub first_day: i64,
-    /// How many messages it lists.
+    /// The number of its messages.
     pub messages: i64,
     /// The date of its first message, in seconds since the epoch.
     pub first_date: Option<i64>,
@@ -80,13 +80,13 @@ pub struct Volume {
 /// A message in the index.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Indexed {
-    /// The number in its address.
+    /// The number in its URL.
     pub number: i64,
     /// Its volume.
     pub volume_id: i64,
     /// Where it begins in the mbox.
     pub mbox_start: i64,
-    /// Its length there, with the `From ` line and the empty line behind it.
+    /// Its length in the mbox, including the `From ` line and the empty line after it.
     pub mbox_length: i64,
     /// The digest of these bytes.
     pub digest: Vec<u8>,
@@ -94,7 +94,7 @@ pub struct Indexed {
     pub message_id: String,
     /// Its date, in seconds since the epoch.
     pub date: i64,
-    /// Its subject without answer marks.
+    /// Its subject without `Re:`.
     pub subject: String,
     /// Its author's name.
     pub author: String,
@@ -104,7 +104,7 @@ pub struct Indexed {
     pub excerpt: String,
     /// The message in the same volume that it answers.
     pub parent: Option<i64>,
-    /// Its subject without prefix, blanks and case, by which answers are found.
+    /// Its subject without prefix and blanks and in lower case, by which replies are found.
     pub stripped: String,
     /// Its place in its thread.
     pub thread_key: String,
@@ -112,7 +112,7 @@ pub struct Indexed {
     pub removed: bool,
 }
 
-/// One line of an index page, or a neighbour.
+/// A line of an index page, or a neighbour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// The message's number.
@@ -130,52 +130,52 @@ pub struct Line {
 /// A page of a volume's index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexPage {
-    /// The key its first entry has at least.
+    /// The lower limit of its keys.
     pub low: String,
-    /// Its number in its address; the first one is 1.
+    /// The number in its URL; the first one is 1.
     pub number: i64,
-    /// How many entries it has.
+    /// The number of its entries.
     pub entries: i64,
 }
 
-/// The page a key is on, and its neighbours.
+/// The page that contains a key, and its neighbours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PagePlace {
-    /// The page before.
+    /// The previous page.
     pub before: Option<IndexPage>,
-    /// The page itself.
+    /// The page with the key.
     pub this: Option<IndexPage>,
-    /// The page behind.
+    /// The next page.
     pub after: Option<IndexPage>,
 }
 
-/// An address given before the index was made again.
+/// The number of a message from before the index was rebuilt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownNumber {
     /// The number.
     pub number: i64,
     /// The volume's name.
     pub volume: String,
-    /// The message's Message-ID; empty when it is not known.
+    /// The message's Message-ID; empty if unknown.
     pub message_id: String,
-    /// The digest of its bytes in the mbox, when it is known.
+    /// The digest of its bytes in the mbox, if known.
     pub digest: Option<Vec<u8>>,
 }
 
-/// What is searched for.
+/// A search.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search {
-    /// An FTS5 expression; empty for any text.
+    /// An FTS5 expression; empty matches any text.
     pub words: String,
     /// The earliest date, in seconds since the epoch.
     pub from: Option<i64>,
-    /// The date before which it was.
+    /// The date before which it must be, in seconds since the epoch.
     pub until: Option<i64>,
-    /// How many are wanted at the most.
+    /// The maximum number of results.
     pub limit: u64,
 }
 
-/// A message that was found.
+/// A search result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hit {
     /// The message.
@@ -237,9 +237,9 @@ fn read_page(row: &Row<'_>) -> db::Result<IndexPage> {
 }
 
 impl ArchiveIndex {
-    /// Opens an index for reading and writing, and makes it if it is not there.
+    /// Opens an index for reading and writing, and creates it if it is missing.
     ///
-    /// What a power failure takes from it is read again from the mbox, so nothing is waited for.
+    /// Writes are not synced, because what a power failure destroys is read again from the mbox.
     pub fn open(path: &Path) -> Result<ArchiveIndex, StoreError> {
         let index = ArchiveIndex::connect(path, Open::Creating)?;
         index.run(|db| db.be_quick(CACHE_KIB, CHECKPOINT))?;
@@ -255,7 +255,7 @@ impl ArchiveIndex {
         index.check()
     }
 
-    /// Opens an index for reading only; `None` when there is none.
+    /// Opens an index for reading only; `None` if there is none.
     pub fn open_read_only(path: &Path) -> Result<Option<ArchiveIndex>, StoreError> {
         if !path.exists() {
             return Ok(None);
@@ -263,7 +263,7 @@ impl ArchiveIndex {
         let index = ArchiveIndex::connect(path, Open::Reading)?;
         match index.version()? {
             0 => Ok(None),
-            // What older ones lack, readers do not ask for.
+            // Readers do not need what older versions lack.
             1..VERSION => Ok(Some(index)),
             _ => index.check().map(Some),
         }
@@ -286,7 +286,7 @@ impl ArchiveIndex {
         Err(StoreError::Newer { path: self.path, found, known: VERSION })
     }
 
-    /// Does something with the database, and names the file if it fails.
+    /// Runs an operation on the database, and adds the file's path to an error.
     fn run<T>(&self, work: impl FnOnce(&Sqlite) -> db::Result<T>) -> Result<T, StoreError> {
         work(&self.db).map_err(|source| StoreError::database(&self.path, source))
     }
@@ -313,7 +313,7 @@ impl ArchiveIndex {
         self.run(|db| db.rows(statement, params, read))
     }
 
-    /// Reads several things as they are at one moment.
+    /// Runs a reading transaction: a consistent snapshot.
     pub fn read<T, E: From<StoreError>>(
         &self,
         look: impl FnOnce(&ArchiveIndex) -> Result<T, E>,
@@ -321,7 +321,7 @@ impl ArchiveIndex {
         self.within(Begin::Reading, look)
     }
 
-    /// Changes something: all of it, or on an error nothing.
+    /// Runs a writing transaction: all of its changes, or on an error none.
     pub fn write<T, E: From<StoreError>>(
         &self,
         change: impl FnOnce(&ArchiveIndex) -> Result<T, E>,
@@ -341,8 +341,8 @@ impl ArchiveIndex {
         Ok(value)
     }
 
-    /// Writes the index anew after something was removed: its words are in no segment of the full
-    /// text any more, and nothing is left in free pages or the journal.
+    /// Rewrites the index after something was removed, so that nothing of it is left in segments of
+    /// the full text, free pages or the journal.
     pub fn purge(&self) -> Result<(), StoreError> {
         self.run(|db| {
             db.batch("insert into word (word) values ('optimize')")?;
@@ -350,7 +350,7 @@ impl ArchiveIndex {
         })
     }
 
-    /// A single value.
+    /// Returns a single value.
     pub fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
         self.first("select value from fact where name = ?1", params![name], |row| row.get(0))
     }
@@ -365,7 +365,7 @@ impl ArchiveIndex {
         Ok(())
     }
 
-    /// Forgets a single value.
+    /// Deletes a single value.
     pub fn forget_fact(&self, name: &str) -> Result<(), StoreError> {
         self.execute("delete from fact where name = ?1", params![name])?;
         Ok(())

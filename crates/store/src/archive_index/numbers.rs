@@ -1,11 +1,11 @@
-//! Numbers of messages outlive the index: what was given stays known.
+//! Numbers of messages, which survive a rebuild of the index.
 
 use super::{ArchiveIndex, KnownNumber};
 use crate::StoreError;
 use crate::db::{Row, params};
 
 impl ArchiveIndex {
-    /// The first number that was never given.
+    /// Returns the first number that was never used.
     pub fn next_number(&self) -> Result<i64, StoreError> {
         let next = self.first(
             "select max(coalesce((select max(number) from message), -1),
@@ -16,7 +16,7 @@ impl ArchiveIndex {
         Ok(next.unwrap_or(0))
     }
 
-    /// Begins again: what was given stays known, everything else goes.
+    /// Empties the index for a rebuild, and keeps only the numbers of messages.
     pub fn forget_all_but_numbers(&self) -> Result<(), StoreError> {
         self.execute(
             "insert into known_number (number, volume, message_id, digest)
@@ -35,13 +35,13 @@ impl ArchiveIndex {
         Ok(())
     }
 
-    /// Forgets the numbers, too.
+    /// Deletes the kept numbers of messages.
     pub fn forget_numbers(&self) -> Result<(), StoreError> {
         self.execute("delete from known_number", &[])?;
         Ok(())
     }
 
-    /// Keeps an address that was given elsewhere.
+    /// Adds the number that a message has elsewhere.
     pub fn know(&self, known: &KnownNumber) -> Result<(), StoreError> {
         self.execute(
             "insert into known_number (number, volume, message_id, digest)
@@ -51,8 +51,8 @@ impl ArchiveIndex {
         Ok(())
     }
 
-    /// Takes the address that a message had: by its bytes, or else the first free one with its
-    /// Message-ID.
+    /// Returns and deletes the kept number of a message: by its digest, or else the first one with
+    /// its Message-ID.
     pub fn take_known(
         &self,
         digest: &[u8],
@@ -80,7 +80,7 @@ impl ArchiveIndex {
         Ok(found)
     }
 
-    /// Takes one known address out, if it is there: its volume.
+    /// Deletes a kept number, if there is one, and returns its volume.
     pub fn take_known_number(&self, number: i64) -> Result<Option<String>, StoreError> {
         let found = self.first(
             "select volume from known_number where number = ?1",
@@ -93,7 +93,7 @@ impl ArchiveIndex {
         Ok(found)
     }
 
-    /// Addresses that no message has taken.
+    /// Returns how many kept numbers no message has taken.
     pub fn unclaimed(&self) -> Result<i64, StoreError> {
         let count = self.first("select count(*) from known_number", &[], |row| row.get(0))?;
         Ok(count.unwrap_or(0))

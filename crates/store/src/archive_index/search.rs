@@ -1,11 +1,11 @@
-//! Full text (FTS5, without the texts themselves: the mbox has them).
+//! Full text search (FTS5, without the texts themselves, which are in the mbox).
 
 use super::{ArchiveIndex, Hit, Search, of_message, read_hit};
 use crate::StoreError;
 use crate::db::params;
 
 impl ArchiveIndex {
-    /// Makes a message's words findable.
+    /// Adds a message's words.
     pub fn insert_words(
         &self,
         number: i64,
@@ -33,7 +33,8 @@ impl ArchiveIndex {
             );
             return self.rows(&sql, params![from, until, limit], read_hit);
         }
-        // Numbers follow dates closely: a range of them saves looking at every hit's date.
+        // Numbers are nearly in the order of dates, so a range of numbers avoids reading the date
+        // of every match.
         let range: Option<(Option<i64>, Option<i64>)> =
             if search.from.is_none() && search.until.is_none() {
                 Some((Some(i64::MIN), Some(i64::MAX)))

@@ -1,11 +1,11 @@
-//! What answers what, within a volume.
+//! Threads: which message answers which, within a volume.
 
 use super::{ArchiveIndex, Indexed, Line, MESSAGE, of_message, read_line, read_message};
 use crate::StoreError;
 use crate::db::params;
 
 impl ArchiveIndex {
-    /// The last message with that Message-ID in a volume.
+    /// Returns the last message with this Message-ID in a volume.
     pub fn in_volume(
         &self,
         volume_id: i64,
@@ -18,7 +18,7 @@ impl ArchiveIndex {
         self.first(&sql, params![volume_id, message_id], read_message)
     }
 
-    /// The oldest message in a volume with that stripped subject.
+    /// Returns the oldest message in a volume with this stripped subject.
     pub fn first_with_subject(
         &self,
         volume_id: i64,
@@ -31,7 +31,7 @@ impl ArchiveIndex {
         self.first(&sql, params![volume_id, stripped], read_message)
     }
 
-    /// The messages that answer one.
+    /// Returns the replies to a message, by date.
     pub fn answers(&self, number: i64) -> Result<Vec<Line>, StoreError> {
         self.rows(
             "select number, subject, author, date, thread_key from message
@@ -41,13 +41,13 @@ impl ArchiveIndex {
         )
     }
 
-    /// The same, as they stand in the index, with those that were removed.
+    /// Returns the replies to a message, including removed ones, by number.
     pub fn children(&self, number: i64) -> Result<Vec<Indexed>, StoreError> {
         let sql = format!("select {MESSAGE} from message where parent = ?1 order by number");
         self.rows(&sql, params![number], read_message)
     }
 
-    /// Puts a message into its place in a thread.
+    /// Sets a message's place in a thread.
     pub fn set_place(
         &self,
         number: i64,
@@ -61,7 +61,7 @@ impl ArchiveIndex {
         Ok(())
     }
 
-    /// Notes that a message answers one that is not in its volume yet.
+    /// Records that a message answers one that is not in its volume yet.
     pub fn want(
         &self,
         volume_id: i64,
@@ -78,7 +78,8 @@ impl ArchiveIndex {
         Ok(())
     }
 
-    /// The messages of a volume that answer a message which was not there, the first one first.
+    /// Returns the messages of a volume that answer a missing message with this Message-ID, in the
+    /// order of their numbers.
     pub fn wanting(&self, volume_id: i64, message_id: &str) -> Result<Vec<Indexed>, StoreError> {
         let sql = format!(
             "select {columns} from wanted join message on message.number = wanted.number
@@ -89,7 +90,8 @@ impl ArchiveIndex {
         self.rows(&sql, params![volume_id, message_id], read_message)
     }
 
-    /// Notes that a message has found what it wanted: worse things are not waited for any more.
+    /// Records that a message's reference was found, and deletes its references of the same or a
+    /// lower rank.
     pub fn found(&self, number: i64, message_id: &str) -> Result<(), StoreError> {
         self.execute(
             "delete from wanted where number = ?1 and rank >= coalesce(
@@ -99,7 +101,7 @@ impl ArchiveIndex {
         Ok(())
     }
 
-    /// Notes that a message waits for nothing.
+    /// Deletes all missing references of a message.
     pub fn want_nothing(&self, number: i64) -> Result<(), StoreError> {
         self.execute("delete from wanted where number = ?1", params![number])?;
         Ok(())

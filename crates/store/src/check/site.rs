@@ -1,4 +1,4 @@
-//! What a site's settings must be, and names of hosts and lists.
+//! Checks of a site's settings, and of the names of hosts and lists.
 
 use super::{MOST, a_pattern, address_or_pattern, within};
 use crate::db::postgres::Address as Server;
@@ -8,7 +8,7 @@ use dormouse_mail::address::Address;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-/// Anything from 1, of the site.
+/// 1 or more, for settings of the site.
 pub(crate) fn positive(number: &u64) -> Result<(), String> {
     match *number {
         0 => Err("it must be at least 1".to_owned()),
@@ -16,58 +16,54 @@ pub(crate) fn positive(number: &u64) -> Result<(), String> {
     }
 }
 
-/// Anything that is not absurd.
+/// Anything up to [`MOST`].
 pub(crate) fn at_most(number: &u64) -> Result<(), String> {
     if *number as f64 > MOST { Err(format!("{number} is above {MOST}")) } else { Ok(()) }
 }
 
-/// A number of posts from 0.
+/// 0 or more.
 pub(crate) fn count(number: &i64) -> Result<(), String> {
     within(number, 0.0).map_err(|wrong| wrong.to_string())
 }
 
-/// A span that is no more than nothing: with it something would be done without end.
+/// A span longer than zero, because with zero something would be repeated without a pause.
 pub(crate) fn some_time(span: &Span) -> Result<(), String> {
-    if span.duration().is_zero() {
-        Err("it must be longer than nothing".to_owned())
-    } else {
-        Ok(())
-    }
+    if span.duration().is_zero() { Err("it must be longer than zero".to_owned()) } else { Ok(()) }
 }
 
-/// Mailman's acceptable characters: any list of its has such a name.
+/// Mailman's acceptable characters: the names of its lists consist of these.
 pub(crate) fn acceptable_name(local: &str) -> Result<(), String> {
     let acceptable = |letter: char| {
         letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-+_.=".contains(letter)
     };
     if local.is_empty() || !local.chars().all(acceptable) || local.starts_with(['.', '-']) {
         return Err(format!(
-            "{local:?} is no name for a list: letters, digits and - + _ . = are allowed, and it \
+            "{local:?} is not a valid name for a list: letters, digits and - + _ . = are allowed, and it \
              starts with a letter or digit"
         ));
     }
     Ok(())
 }
 
-/// A name that a new list may have: each of its addresses is one (RFC 5321 §4.1.2, §4.5.3.1.1), and
-/// no file of another list has its name.
+/// A name for a new list, with which all of its addresses are valid (RFC 5321 §4.1.2, §4.5.3.1.1),
+/// and which is not the name of another list's file.
 pub(crate) fn list_name(local: &str) -> Result<(), String> {
-    /// A local part has 64 letters at most, and the longest suffix takes some.
+    /// A local part has at most 64 octets, including the longest suffix.
     const LONGEST: usize = 64 - "-unsubscribe".len();
     acceptable_name(local)?;
     let why = if local.contains("..") || local.ends_with('.') {
         "an address has no two dots in a row, and none before the @"
     } else if local.ends_with(".mbox") {
-        "the archive of the list without .mbox has files of that name"
+        "the archive of the list without .mbox has files with this name"
     } else if local.len() > LONGEST {
-        "with what stands behind it in the list's addresses it is too long for one"
+        "with the suffixes of the list's addresses it is too long for an address"
     } else {
         return Ok(());
     };
-    Err(format!("{local:?} is no name for a list: {why}"))
+    Err(format!("{local:?} is not a valid name for a list: {why}"))
 }
 
-/// A host's name (RFC 1123 §2.1); one without a dot will do.
+/// A host name (RFC 1123 §2.1), perhaps without a dot.
 pub(crate) fn host(name: &str) -> Result<(), String> {
     let label = |label: &str| {
         let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -76,20 +72,20 @@ pub(crate) fn host(name: &str) -> Result<(), String> {
     if name.split('.').all(label) {
         return Ok(());
     }
-    Err(format!("{name:?} is no name of a host such as lists.example.org"))
+    Err(format!("{name:?} is not a host name such as lists.example.org"))
 }
 
-/// The place of web pages, or nothing.
+/// The URL of web pages, or nothing.
 pub(crate) fn web_place(url: &str) -> Result<(), String> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let has_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
     if url.is_empty() || has_host && !url.contains(char::is_whitespace) {
         return Ok(());
     }
-    Err(format!("{url:?} is no address of web pages such as https://lists.example.org/mailman/"))
+    Err(format!("{url:?} is not a URL of web pages such as https://lists.example.org/mailman/"))
 }
 
-/// An OpenID Connect provider, or nothing. Without encryption only on this machine.
+/// An OpenID Connect provider, or nothing. http:// is allowed only on this machine.
 pub(crate) fn issuer(url: &str) -> Result<(), String> {
     let local = ["http://127.0.0.1", "http://[::1]", "http://localhost"];
     let is_local = local.iter().any(|start| {
@@ -98,10 +94,10 @@ pub(crate) fn issuer(url: &str) -> Result<(), String> {
     if url.is_empty() || (url.starts_with("https://") || is_local) && web_place(url).is_ok() {
         return Ok(());
     }
-    Err(format!("{url:?} is no issuer such as https://id.example.org"))
+    Err(format!("{url:?} is not an issuer such as https://id.example.org"))
 }
 
-/// Where mail goes.
+/// The URL of an MTA or Maildir.
 pub(crate) fn transport(url: &str) -> Result<(), String> {
     url.parse::<Transport>().map(drop).map_err(|error| {
         format!(
@@ -111,12 +107,12 @@ pub(crate) fn transport(url: &str) -> Result<(), String> {
     })
 }
 
-/// Keys of servers: `sha256:` and 32 bytes in base64, which are 43 letters and a `=`.
+/// Domains, or patterns for domains.
 pub(crate) fn domains(items: &[String]) -> Result<(), String> {
     items.iter().try_for_each(|item| crate::limits::domain_or_pattern(item))
 }
 
-/// Pins of keys.
+/// Pins of servers' keys: `sha256:` and 32 bytes in base64, which are 43 letters and a `=`.
 pub(crate) fn pins(items: &[String]) -> Result<(), String> {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '+' | '/');
     let is_pin = |item: &str| {
@@ -129,7 +125,7 @@ pub(crate) fn pins(items: &[String]) -> Result<(), String> {
     }
 }
 
-/// Where archives are: a list, or `*`, and the LMTP server of a host.
+/// Hosts with archives: a list, or `*`, and the LMTP server of the host.
 pub(crate) fn archive_hosts(items: &[String]) -> Result<(), String> {
     let is_place = |item: &String| {
         let url = item.split_once('=').filter(|(list, _)| !list.trim().is_empty());
@@ -144,7 +140,7 @@ pub(crate) fn archive_hosts(items: &[String]) -> Result<(), String> {
     }
 }
 
-/// The server with the site's database, or nothing.
+/// The URL of the server with the site's database, or nothing.
 pub(crate) fn store(url: &str) -> Result<(), String> {
     if url.trim().is_empty() {
         return Ok(());
@@ -157,7 +153,9 @@ pub(crate) fn listen(place: &str) -> Result<(), String> {
     if place.is_empty() || place.starts_with('/') || place.parse::<SocketAddr>().is_ok() {
         return Ok(());
     }
-    Err(format!("{place:?} is no ADDRESS:PORT such as 127.0.0.1:8024, and no path of a socket"))
+    Err(format!(
+        "{place:?} is neither ADDRESS:PORT such as 127.0.0.1:8024 nor the path of a socket"
+    ))
 }
 
 /// Name servers: `ADDRESS` or `ADDRESS:PORT`.
@@ -165,53 +163,53 @@ pub(crate) fn servers(items: &[String]) -> Result<(), String> {
     let is_server =
         |item: &str| item.parse::<IpAddr>().is_ok() || item.parse::<SocketAddr>().is_ok();
     match items.iter().find(|item| !is_server(item)) {
-        Some(item) => Err(format!("{item:?} is no ADDRESS or ADDRESS:PORT")),
+        Some(item) => Err(format!("{item:?} is not ADDRESS or ADDRESS:PORT")),
         None => Ok(()),
     }
 }
 
-/// Addresses of hosts.
+/// IP addresses.
 pub(crate) fn ips(items: &[String]) -> Result<(), String> {
     match items.iter().find(|item| item.parse::<IpAddr>().is_err()) {
-        Some(item) => Err(format!("{item:?} is no IP address")),
+        Some(item) => Err(format!("{item:?} is not an IP address")),
         None => Ok(()),
     }
 }
 
-/// A colour as browsers know it, or nothing.
+/// A colour in hexadecimal digits, or nothing.
 pub(crate) fn colour(text: &str) -> Result<(), String> {
     let digits = text.trim().strip_prefix('#').unwrap_or_default();
     let is_colour = digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     if is_colour || text.trim().is_empty() {
         return Ok(());
     }
-    Err(format!("{text:?} is no colour such as #1a6f45"))
+    Err(format!("{text:?} is not a colour such as #1a6f45"))
 }
 
-/// The name of a file that is a picture, or nothing.
+/// The file name of a picture, or nothing.
 pub(crate) fn picture(text: &str) -> Result<(), String> {
     const ENDINGS: [&str; 5] = [".png", ".jpg", ".jpeg", ".webp", ".svg"];
     let lower = text.trim().to_ascii_lowercase();
     if lower.is_empty() || ENDINGS.iter().any(|ending| lower.ends_with(ending)) {
         return Ok(());
     }
-    Err(format!("{text:?} is no PNG, JPEG, WebP or SVG file"))
+    Err(format!("{text:?} is not a PNG, JPEG, WebP or SVG file"))
 }
 
 /// Addresses of people.
 pub(crate) fn plain_addresses(items: &[String]) -> Result<(), String> {
     match items.iter().find(|item| Address::parse(item).is_err()) {
-        Some(item) => Err(format!("{item:?} is no address")),
+        Some(item) => Err(format!("{item:?} is not an address")),
         None => Ok(()),
     }
 }
 
-/// Patterns on names of headers.
+/// Patterns for names of headers.
 pub(crate) fn name_patterns(items: &[String]) -> Result<(), String> {
     items.iter().try_for_each(|item| a_pattern(item))
 }
 
-/// Addresses and `^patterns`, of the site.
+/// Addresses and `^patterns`, for settings of the site.
 pub(crate) fn site_patterns(items: &[String]) -> Result<(), String> {
     items.iter().try_for_each(|item| address_or_pattern(item)).map_err(|wrong| wrong.to_string())
 }
@@ -220,7 +218,7 @@ pub(crate) fn site_patterns(items: &[String]) -> Result<(), String> {
 pub(crate) fn spammers(items: &[String]) -> Result<(), String> {
     items.iter().try_for_each(|item| {
         let (_, pattern) =
-            item.split_once(':').ok_or_else(|| format!("{item:?} is no `Name: pattern`"))?;
+            item.split_once(':').ok_or_else(|| format!("{item:?} is not `Name: pattern`"))?;
         a_pattern(pattern.trim())
     })
 }

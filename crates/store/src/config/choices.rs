@@ -1,13 +1,13 @@
-//! What the site's settings offer a choice of.
+//! The types of site settings with a closed set of values.
 
 use crate::value::choice;
 
 choice! {
     /// When the connection to the MTA is encrypted.
     TlsPolicy {
-        /// Never to this machine itself, else where it is offered.
+        /// Never to this machine itself, otherwise if the MTA offers it.
         Auto = 0 "auto",
-        /// Always, with a valid certificate; without it nothing is sent.
+        /// Always, with a valid certificate; otherwise nothing is sent.
         Required = 1 "required",
         /// Never.
         Never = 2 "never",
@@ -15,51 +15,51 @@ choice! {
 }
 
 choice! {
-    /// When the signatures of senders' domains are removed.
+    /// When the DKIM signatures of incoming posts are removed.
     RemoveDkim {
-        /// On anonymous lists, which would be no more so with them.
+        /// On anonymous lists, because they identify the sender's domain.
         Anonymous = 0 "anonymous",
-        /// Also when From names the list.
+        /// Also if From is replaced by the list's address.
         Munged = 1 "munged",
         /// Always.
         Always = 2 "always",
-        /// Always, after they were copied to headers of other names.
+        /// Always, after they are copied to headers with other names.
         Renamed = 3 "renamed",
     }
 }
 
 choice! {
-    /// What is done when a DMARC policy cannot be looked up.
+    /// What to do if a DMARC policy cannot be looked up.
     OnFailure {
-        /// As if the domain had none.
+        /// Act as if the domain had none.
         Accept = 0 "accept",
-        /// As if it forbade lists to pass its mail on.
+        /// Act as if it forbade lists to pass its mail on.
         Mitigate = 1 "mitigate",
     }
 }
 
 choice! {
-    /// What becomes of HTML where only text can stand.
+    /// What happens to HTML in places that can only contain text.
     ScrubHtml {
-        /// It goes.
+        /// It is removed.
         Remove = 0 "remove",
-        /// It is kept as a page that shows its source.
+        /// It is stored as a page that shows its source.
         Escape = 1 "escape",
-        /// Its source stays in the text.
+        /// Its source is included in the text.
         Inline = 2 "inline",
-        /// It is kept as it is.
+        /// It is stored unchanged.
         Store = 3 "store",
-        /// It is kept without what a browser would run or load.
+        /// It is stored without anything that a browser would run or load.
         Clean = 4 "clean",
     }
 }
 
 choice! {
-    /// Whether people who are not members are written to.
+    /// Whether notices are sent to non-members.
     ToStrangers {
         /// Never.
         Never = 0 "never",
-        /// When the MTA found that the address is theirs.
+        /// If the MTA has authenticated the address.
         Authenticated = 1 "authenticated",
         /// Always.
         Always = 2 "always",

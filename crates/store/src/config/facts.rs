@@ -1,10 +1,10 @@
-//! What follows from several settings of a site.
+//! Facts that follow from several settings of a site.
 
 use super::{Config, MTA_GROUPS};
 use crate::owner;
 
 impl Config {
-    /// The LMTP server of the host that has a list's archive; none if that is this one.
+    /// Returns the LMTP server of the host with a list's archive; `None` if it is this host.
     pub fn archive_host(&self, list: &str) -> Option<&str> {
         let of = |wanted: &str| {
             let places = self.archives_hosts.iter().filter_map(|place| place.split_once('='));
@@ -15,14 +15,13 @@ impl Config {
         of(list).or_else(|| of("*")).filter(|url| *url != self.archives_here.trim())
     }
 
-    /// Whether a web server shows public archives: somebody has said where, or there is one for the
-    /// pages.
+    /// Whether a web server shows public archives: their URL is set, or the site has pages.
     pub fn shows_archives(&self) -> bool {
         self.has_pages() || !self.archive_url.trim().is_empty()
     }
 
-    /// The group that may connect to the socket for mail: the one that is set, or else that of the MTA
-    /// that is installed here; none when there is neither.
+    /// Returns the group that may connect to the socket for mail: the one that is set, or else that
+    /// of the installed MTA; empty if there is neither.
     pub fn lmtp_group(&self) -> String {
         match self.lmtp_group.trim() {
             "" => {
@@ -33,7 +32,7 @@ impl Config {
         }
     }
 
-    /// Whether the site has web pages. Where it has none, no mail leads to one.
+    /// Whether the site has web pages. If not, no mail links to one.
     pub fn has_pages(&self) -> bool {
         !self.web_listen.trim().is_empty()
     }

@@ -1,4 +1,4 @@
-//! The text of `dormouse.toml`: settings read from it, and changed in it with everything else kept.
+//! The text of `dormouse.toml`: reading settings, and changing them while everything else is kept.
 
 use super::{Config, Entry, KEYS};
 use crate::StoreError;
@@ -11,13 +11,13 @@ use std::path::Path;
 use toml_edit::{DocumentMut, Item, Table};
 
 impl Config {
-    /// Changes one setting in `dormouse.toml`, keeping everything else in the file as it is. The
-    /// file is replaced as a whole, or not at all.
+    /// Changes one setting in `dormouse.toml`, and keeps everything else in the file. The file is
+    /// replaced atomically.
     pub fn set(path: &Path, key: &str, value: &str) -> Result<Config, StoreError> {
         Config::set_all(path, &[(key, value)])
     }
 
-    /// Changes several settings in the same way.
+    /// As [`Config::set`], for several settings.
     pub fn set_all(path: &Path, changes: &[(&str, &str)]) -> Result<Config, StoreError> {
         let mut text = fs::read_to_string(path).map_err(StoreError::io("read", path))?;
         let wrong = |problem| StoreError::Config { path: path.to_owned(), problem };
@@ -30,7 +30,8 @@ impl Config {
         Ok(config)
     }
 
-    /// The text of a new site's `dormouse.toml`: what is set, and everything else as comments.
+    /// Returns the text of a new site's `dormouse.toml`, with the defaults of all settings as
+    /// comments.
     pub(crate) fn new_file(host: &str) -> String {
         let mut text = "# The settings of this site. A setting behind a # has the value that is \
                         shown;\n# `dormouse config set KEY VALUE` sets another one, or an editor does.\n"
@@ -60,17 +61,17 @@ impl Config {
             }
         }
         text + &commented(
-            "What new lists have in place of the defaults: any setting that `dormouse list show LIST \
+            "Other defaults for new lists: any setting that `dormouse list show LIST \
              --explain` prints.",
         ) + "[list-defaults]\n#archive_private = \"yes\"\n"
     }
 
-    /// As much of a value as the setting can have, if anything, and what is wrong with the rest: of
-    /// several items those that are right are kept.
+    /// Returns the valid part of a value, if any, and the problems with the rest. Of several items,
+    /// the valid ones are kept.
     pub fn usable(key: &str, value: &str) -> (Option<String>, Vec<String>) {
         let put = |value: &str| Config::default().put(key, value);
         let Err(problem) = put(value) else { return (Some(value.to_owned()), Vec::new()) };
-        // With its line feed an item is one, whatever is in it.
+        // An item with a line feed is not split at commas.
         let items = || value.split_inclusive('\n').filter(|item| item.ends_with('\n'));
         let kept: String = items().filter(|item| put(item).is_ok()).collect();
         if kept.is_empty() {
@@ -80,13 +81,13 @@ impl Config {
     }
 }
 
-/// The text of `dormouse.toml` with another value for one setting, and everything else as it is.
+/// Returns the text of `dormouse.toml` with another value for one setting.
 fn changed(text: &str, key: &str, value: &str) -> Result<String, String> {
     let written = match (value.parse::<i64>(), bool::read(value)) {
         (Ok(number), _) => toml_edit::value(number),
         _ => toml_edit::value(value),
     };
-    let written = written.into_value().map_err(|_| format!("{key} is no value"))?;
+    let written = written.into_value().map_err(|_| format!("{key} is not a value"))?;
     let mut document: DocumentMut = text.parse().map_err(|error| format!("{error}"))?;
     let (section, name) = key.split_once('.').map_or(("", key), |(section, name)| (section, name));
     let table = match section {
@@ -96,10 +97,10 @@ fn changed(text: &str, key: &str, value: &str) -> Result<String, String> {
             .entry(section)
             .or_insert_with(toml_edit::table)
             .as_table_mut()
-            .ok_or_else(|| format!("{section} is no table"))?,
+            .ok_or_else(|| format!("{section} is not a table"))?,
     };
     Ok(match table.get_mut(name).and_then(Item::as_value_mut) {
-        // The comment behind a value belongs to it.
+        // A comment after the value is kept.
         Some(old) => {
             let decor = old.decor().clone();
             *old = written;
@@ -116,7 +117,7 @@ fn changed(text: &str, key: &str, value: &str) -> Result<String, String> {
     })
 }
 
-/// A value as `dormouse.toml` has it.
+/// Formats a value for `dormouse.toml`.
 fn toml_value(text: &str) -> String {
     match text.parse::<i64>() {
         Ok(number) => number.to_string(),
@@ -124,7 +125,7 @@ fn toml_value(text: &str) -> String {
     }
 }
 
-/// A sentence as lines of a comment, behind an empty line.
+/// Formats a sentence as lines of a comment, after an empty line.
 fn commented(sentence: &str) -> String {
     const WIDTH: usize = 98;
     let (mut text, mut line) = ("\n".to_owned(), "#".to_owned());
@@ -140,8 +141,8 @@ fn commented(sentence: &str) -> String {
     text + &line + "\n"
 }
 
-/// The file with a setting in the place of the comment that shows it; none if there is no such
-/// comment.
+/// Returns the file with a setting in place of the comment that shows its default; `None` if there
+/// is no such comment.
 fn uncommented(text: &str, section: &str, name: &str, value: &toml_edit::Value) -> Option<String> {
     let shown = format!("#{name} = ");
     let (mut inside, mut changed) = ("", None);
@@ -159,7 +160,7 @@ fn uncommented(text: &str, section: &str, name: &str, value: &toml_edit::Value) 
         false => line.to_owned(),
     };
     let text = text.split('\n').enumerate().map(line_of).collect::<Vec<_>>().join("\n");
-    // What only looks like a comment, within a text of several lines, is none.
+    // A line in a multi-line string may only look like a comment.
     let document: DocumentMut = text.parse().ok()?;
     let table = if section.is_empty() {
         Some(document.as_table())
@@ -169,10 +170,10 @@ fn uncommented(text: &str, section: &str, name: &str, value: &toml_edit::Value) 
     table?.get(name).and_then(Item::as_value).map(|_| text)
 }
 
-/// The text without lines that are comments, of which a file of settings is full: so much less is to be
-/// parsed at each start. The others keep their numbers.
+/// Returns the text without comment lines, which are most of a settings file, so that parsing at
+/// each start is faster. Other lines keep their numbers.
 pub(super) fn without_comments(text: &str) -> Cow<'_, str> {
-    // Within a text of several lines they are none.
+    // In a multi-line string they are not comments.
     if text.contains("\"\"\"") || text.contains("'''") {
         return Cow::Borrowed(text);
     }
@@ -184,7 +185,7 @@ pub(super) fn without_comments(text: &str) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// Dotted keys with their values as text.
+/// Returns the dotted keys with their values as text.
 pub(super) fn flatten(prefix: &str, table: &Table) -> Vec<(String, String)> {
     let mut flat = Vec::new();
     for (key, item) in table {
@@ -203,7 +204,7 @@ pub(super) fn flatten(prefix: &str, table: &Table) -> Vec<(String, String)> {
     flat
 }
 
-/// One line of a setting that has them, written as a key of a table.
+/// Returns one line of a multi-line setting, written as a key of a table.
 fn line(name: &str, item: &Item) -> String {
     let value = match (item.as_value(), item.as_table_like()) {
         (Some(value), None) => plain(value),
@@ -218,7 +219,7 @@ fn line(name: &str, item: &Item) -> String {
     format!("{name}: {}\n", value.trim())
 }
 
-/// A value as a setting reads it: the items of an array are lines.
+/// Returns a value as text, with one line for each item of an array.
 fn plain(value: &toml_edit::Value) -> String {
     if let Some(table) = value.as_inline_table() {
         let value =
@@ -232,7 +233,7 @@ fn plain(value: &toml_edit::Value) -> String {
     }
 }
 
-/// Replaces a file so that it is the old or the new one, whatever happens.
+/// Replaces a file atomically and durably.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let temporary = path.with_extension("toml.new");
     let write = || {

@@ -51,7 +51,7 @@ fn what_new_lists_have_is_checked_like_a_list_s_own() {
         ("max_message_size = -3", "below 0"),
         ("owner = 'a@x.example'", "each list has its own"),
         ("host_name = 'x.example'", "each list has its own"),
-        ("preferred_language = 'xx'", "no language"),
+        ("preferred_language = 'xx'", "not a language"),
         ("msg_footer = '%(nobody)s'", "nobody"),
     ] {
         let refused = parse(line).unwrap_err();

@@ -1,4 +1,4 @@
-//! The settings of a list are changed.
+//! Changing the settings of a list.
 
 use crate::check::Subject;
 use crate::db::params;
@@ -6,15 +6,15 @@ use crate::settings::ListSettings;
 use crate::{ListId, StoreError, Tx};
 
 impl Tx<'_> {
-    /// Changes settings of a list as somebody asks for it, all of them or none; the error says what
-    /// would be right.
+    /// Changes settings of a list on a person's request, all or none. The error says which values
+    /// are allowed.
     pub fn change_settings(&self, list: &str, changes: &[(&str, &str)]) -> Result<(), StoreError> {
         let missing = || StoreError::Setting(format!("no mailing list here is called {list}"));
         let mut found = self.read().list(list)?.ok_or_else(missing)?;
         for (name, value) in changes {
             found.settings.put(name, value).map_err(StoreError::Setting)?;
         }
-        // On a doubt there is such a list.
+        // If the database fails, assume that the list exists.
         let is_list = |name: &str| self.read().list(name).map_or(true, |list| list.is_some());
         let of = Subject { name: &found.name, settings: &found.settings, is_list: &is_list };
         for (name, _) in changes {
@@ -26,9 +26,9 @@ impl Tx<'_> {
         })
     }
 
-    /// Changes settings of a list that the program decides on by itself:
-    /// `tx.edit_settings("dev", |settings| settings.advertised = false)`. What somebody asks for is
-    /// checked by [`Tx::change_settings`].
+    /// Changes settings of a list without checks, for changes by the program itself:
+    /// `tx.edit_settings("dev", |settings| settings.advertised = false)`. [`Tx::change_settings`]
+    /// checks requests of people.
     pub fn edit_settings(
         &self,
         list: &str,
@@ -40,7 +40,7 @@ impl Tx<'_> {
         })
     }
 
-    /// The same for a setting of which only the name is known, with its value as people write it.
+    /// As [`Tx::edit_settings`], for a setting by its name, with its value as people write it.
     pub fn set_setting(&self, list: &str, name: &str, value: &str) -> Result<(), StoreError> {
         self.try_edit_settings(list, |settings| settings.put(name, value))
     }
@@ -72,7 +72,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Stores a setting as it is kept; `None` is its default, of which nothing is stored.
+    /// Stores a setting in its stored form; `None` means its default, which is not stored.
     pub(crate) fn keep_setting(
         &self,
         list_id: ListId,

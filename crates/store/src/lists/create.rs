@@ -1,4 +1,4 @@
-//! Lists are created and removed.
+//! Creating and removing lists.
 
 use super::{List, OWN, REAL_NAME, SUFFIXES};
 use crate::db::params;
@@ -7,8 +7,8 @@ use crate::{Count, Due, ListId, StoreError, Tx, check, public};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 impl Tx<'_> {
-    /// Makes a list, with one owner at least. What a removed list of the same name has left of an
-    /// archive stays hidden: the new list's archive is private until somebody says otherwise.
+    /// Creates a list, with at least one owner. If there is an archive of a removed list with the
+    /// same name, it stays hidden: the new list's archive is private unless somebody changes that.
     pub fn create_list(
         &self,
         name: &str,
@@ -53,17 +53,17 @@ impl Tx<'_> {
             self.edit_settings(&name, |settings| settings.archive_private = true)?;
         }
         let made = self.read().list(&name)?;
-        made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not made")))
+        made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not created")))
     }
 
-    /// Gives a new list what `[list-defaults]` says.
+    /// Applies `[list-defaults]` to a new list.
     fn apply_defaults(&self, name: &str, real_name: &str) -> Result<(), StoreError> {
         let named = |text: &String| text.replace(REAL_NAME, real_name);
         let changes: Vec<(&str, String)> = self
             .list_defaults()
             .iter()
             .map(|(setting, text)| match setting.as_str() {
-                // Mailman's DEFAULT_SUBJECT_PREFIX names the list.
+                // Mailman's DEFAULT_SUBJECT_PREFIX contains the list's name.
                 "subject_prefix" => ("subject_prefix", named(text)),
                 setting => (setting, text.clone()),
             })
@@ -78,8 +78,8 @@ impl Tx<'_> {
         })
     }
 
-    /// Gives a list the settings of another, but what is a list's own: its name, addresses and
-    /// passwords, what it is about, its newsgroup.
+    /// Copies another list's settings, except for its own name, addresses, passwords, description
+    /// and newsgroup.
     pub fn settings_like(&self, name: &str, other: &List) -> Result<(), StoreError> {
         let like = &other.settings;
         self.try_edit_settings(name, |settings| {
@@ -92,8 +92,7 @@ impl Tx<'_> {
         })
     }
 
-    /// Refuses a name that would take mail from another list's own addresses, or lose some of its
-    /// own to another list.
+    /// Rejects a name with which an address would belong to two lists.
     pub(crate) fn check_addresses_are_free(
         &self,
         local: &str,
@@ -114,15 +113,15 @@ impl Tx<'_> {
             let longer = format!("{local}{suffix}");
             if taken(&longer)? {
                 return Err(StoreError::Setting(format!(
-                    "{longer}@{host} would be an address of the list {local}, and there is a list \
-                     {longer} already; choose another name"
+                    "{longer}@{host} would be an address of the list {local}, and there is already a list \
+                     {longer}; choose another name"
                 )));
             }
         }
         Ok(())
     }
 
-    /// Removes a list with all that is its own. False when there is none.
+    /// Removes a list with all of its data. Returns false if there is none.
     pub fn delete_list(&self, name: &str) -> Result<bool, StoreError> {
         Due::ALL.iter().for_each(|&job| self.note_done(job));
         self.note_archive(name);
@@ -145,7 +144,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Writes how many posts there were: once for each list, at the end of the transaction.
+    /// Writes the counts of posts, once for each list, at the end of the transaction.
     pub(crate) fn write_posts(&self) -> Result<(), StoreError> {
         for (list_id, (number, at)) in self.posts.take() {
             self.execute(

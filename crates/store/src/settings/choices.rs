@@ -1,33 +1,33 @@
-//! What a list's settings offer a choice of.
+//! The types of list settings with a closed set of values.
 
 use crate::value::choice;
 
 choice! {
     /// What happens to a moderated member's post.
     MemberAction {
-        /// It waits for a moderator.
+        /// The post is held for a moderator.
         Hold = 0 "hold",
-        /// It goes back.
+        /// It is rejected, and returned to its sender.
         Reject = 1 "reject",
-        /// It is dropped.
+        /// It is discarded.
         Discard = 2 "discard",
     }
 }
 choice! {
-    /// What happens to a stranger's post.
+    /// What happens to a non-member's post.
     NonmemberAction {
-        /// It passes.
+        /// It is accepted.
         Accept = 0 "accept",
-        /// It waits for a moderator.
+        /// The post is held for a moderator.
         Hold = 1 "hold",
-        /// It goes back.
+        /// It is rejected, and returned to its sender.
         Reject = 2 "reject",
-        /// It is dropped.
+        /// It is discarded.
         Discard = 3 "discard",
     }
 }
 choice! {
-    /// Where answers go.
+    /// Where replies go.
     ReplyGoesTo {
         /// To the poster.
         Poster = 0 "poster",
@@ -38,70 +38,72 @@ choice! {
     }
 }
 choice! {
-    /// Whether each recipient gets a copy of its own.
+    /// Whether each recipient gets a separate copy.
     Personalize {
         /// No.
         No = 0 "no",
         /// Yes, with fields for the recipient in header and footer texts.
         Yes = 1 "yes",
-        /// Yes, and the To header names the recipient.
+        /// Yes, and the To header contains the recipient.
         Full = 2 "full",
     }
 }
 choice! {
-    /// What must show that a member's post is from there.
+    /// Which authentication a member's post must pass.
     PostAuthentication {
         /// Nothing.
         Off = 0 "off",
-        /// A DKIM signature or SPF, of the domain in From or one of its organization.
+        /// A DKIM signature or SPF, of the domain in From or of one of the same organization.
         Dmarc = 1 "dmarc",
         /// A DKIM signature of such a domain.
         Dkim = 2 "dkim",
     }
 }
 choice! {
-    /// Whose posts may wait until the time in their Deferred-Delivery field.
+    /// Whose posts are delayed until the time in their Deferred-Delivery field.
     ScheduledPosts {
-        /// Nobody's; the field says nothing.
+        /// Nobody's; the field has no effect.
         Nobody = 0 "nobody",
         /// Those of owners and moderators.
         Moderators = 1 "moderators",
-        /// Those of members, too.
+        /// Those of members as well.
         Members = 2 "members",
     }
 }
 
 choice! {
-    /// What happens to a post that claims to be a member's and does not show it.
+    /// What happens to a member's post that does not pass the required authentication.
     UnprovedAction {
-        /// It waits for a moderator.
+        /// The post is held for a moderator.
         Hold = 0 "hold",
-        /// It goes back.
+        /// It is rejected, and returned to its sender.
         Reject = 1 "reject",
     }
 }
 choice! {
-    /// Who finds a link in `List-Unsubscribe` that ends the membership with one click (RFC 8058).
+    /// Which copies of posts have a link in `List-Unsubscribe` that ends the membership with one
+    /// click (RFC 8058).
     OneClick {
-        /// Readers whose copy is their own anyway: VERP, digests one by one, personalised lists.
+        /// Only copies that are separate for each reader anyway: VERP, single digests, personalized
+        /// lists.
         Personal = 0 "personal",
-        /// Every reader; each post is handed over once for each recipient.
+        /// Every copy; each post is sent separately to each recipient.
         Every = 1 "every",
     }
 }
 choice! {
-    /// Whether the From header is the list's.
+    /// Whether posts are sent from the list's address.
     FromIsList {
         /// No.
         No = 0 "no",
-        /// From names the list, Reply-To the poster.
+        /// From contains the list's address, Reply-To the poster's.
         Munge = 1 "munge",
         /// The post is wrapped in a message from the list.
         Wrap = 2 "wrap",
     }
 }
 choice! {
-    /// What happens when the sender's domain forbids lists to pass its mail on.
+    /// What happens to a post whose sender's domain forbids lists to pass it on (DMARC).
     DmarcAction {
         /// Nothing.
         Accept = 0 "accept",
@@ -109,29 +111,29 @@ choice! {
         Munge = 1 "munge",
         /// The post is wrapped.
         Wrap = 2 "wrap",
-        /// It goes back.
+        /// It is rejected, and returned to its sender.
         Reject = 3 "reject",
-        /// It is dropped.
+        /// It is discarded.
         Discard = 4 "discard",
     }
 }
 choice! {
-    /// Whether the return paths of posts carry a tag that only this site can make.
+    /// Whether the return paths of posts have a tag that only this site can create.
     ReturnPathTag {
         /// No.
         No = 0 "no",
-        /// Yes; bounces without one are believed, too.
+        /// Yes; bounces without one are accepted as well.
         Yes = 1 "yes",
-        /// Yes; bounces without one are forged.
+        /// Yes; bounces without one count as forged.
         Required = 2 "required",
     }
 }
 choice! {
-    /// What follows when a reader marks a list's mail as unwanted.
+    /// What happens when a reader reports a list's mail as unwanted.
     ComplaintAction {
-        /// The owners hear of it.
+        /// The owners are notified.
         Tell = 0 "tell",
-        /// The reader leaves the list, and the owners hear of it.
+        /// The reader is removed from the list, and the owners are notified.
         Unsubscribe = 1 "unsubscribe",
     }
 }
@@ -149,7 +151,7 @@ choice! {
     }
 }
 choice! {
-    /// Who sees the members.
+    /// Who can see the members.
     Roster {
         /// Anyone.
         Anyone = 0 "anyone",
@@ -160,7 +162,7 @@ choice! {
     }
 }
 choice! {
-    /// How long a volume is.
+    /// The length of a volume.
     VolumeFrequency {
         /// A year.
         Year = 0 "year",
@@ -175,22 +177,22 @@ choice! {
     }
 }
 choice! {
-    /// Whether mail for `-request` is answered automatically.
+    /// Whether mail for `-request` gets an automatic reply.
     AutorespondRequests {
         /// No.
         No = 0 "no",
-        /// Yes, and not carried out.
+        /// Yes, and its commands are not executed.
         Discard = 1 "answer-only",
-        /// Yes, and carried out.
+        /// Yes, and its commands are executed.
         Process = 2 "answer-and-process",
     }
 }
 choice! {
-    /// What happens to what the content filter takes out whole.
+    /// What happens to posts that the content filter removes completely.
     FilterAction {
-        /// It is dropped.
+        /// It is discarded.
         Discard = 0 "discard",
-        /// It goes back.
+        /// It is rejected, and returned to its sender.
         Reject = 1 "reject",
         /// It goes to the owners.
         Forward = 2 "forward",
@@ -203,9 +205,9 @@ choice! {
     NewsModeration {
         /// No.
         None = 0 "no",
-        /// The group is, the list is open.
+        /// The newsgroup is moderated, the list is not.
         OpenList = 1 "open-list",
-        /// Both are.
+        /// Both are moderated.
         Moderated = 2 "moderated",
     }
 }
@@ -216,25 +218,25 @@ choice! {
         Never = 0 "never",
         /// Always.
         Always = 1 "always",
-        /// When it must be.
+        /// Only if necessary.
         AsNeeded = 2 "as-needed",
     }
 }
 
 impl NewsModeration {
-    /// Whether posts to the list are moderated by it.
+    /// Whether posts to the list need the approval of the newsgroup's moderator.
     pub fn is_moderated(self) -> bool {
         self == NewsModeration::Moderated
     }
 }
 
 impl Personalize {
-    /// Whether there are copies of one's own.
+    /// Whether recipients get separate copies.
     pub fn is_on(self) -> bool {
         self != Personalize::No
     }
 
-    /// Whether To names the recipient.
+    /// Whether To contains the recipient.
     pub fn is_full(self) -> bool {
         self == Personalize::Full
     }

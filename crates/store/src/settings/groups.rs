@@ -1,13 +1,13 @@
-//! Which settings are about the same thing.
+//! The groups of list settings.
 
-/// Settings that are about one thing.
+/// A group of settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group {
-    /// The setting with which it begins in the table.
+    /// The first setting of the group in the table.
     pub(super) first: &'static str,
-    /// Its name in addresses of pages: where it is one of Mailman's categories, that.
+    /// The group's name in URLs; Mailman's name if it is one of Mailman's categories.
     pub page: &'static str,
-    /// Its title.
+    /// The group's title.
     pub title: &'static str,
 }
 
@@ -15,7 +15,7 @@ const fn group(first: &'static str, page: &'static str, title: &'static str) -> 
     Group { first, page, title }
 }
 
-/// The groups, in their order.
+/// All groups, in order.
 pub const GROUPS: [Group; 11] = [
     group("real_name", "general", "The list and its posts"),
     group("nondigestable", "nondigest", "Single posts"),

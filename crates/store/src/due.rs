@@ -211,7 +211,7 @@ mod tests {
     const JOBS: [Due; 2] = [Due::Checkdbs, Due::Senddigests];
 
     #[test]
-    fn whoever_bounces_gives_the_clock_something_to_do() {
+    fn a_bounce_marks_the_job_for_disabled_members() {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_back_leaves_no_marker() {
+    fn a_rolled_back_transaction_leaves_no_marker() {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn where_other_hosts_may_give_jobs_something_to_do_they_all_look() {
+    fn on_a_shared_database_all_daily_jobs_run() {
         let Ok(server) = throwaway_postgres::database() else {
             skipped::skip("PostgreSQL is not installed");
             return;

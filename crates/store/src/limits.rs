@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_limits_nothing_or_is_misspelt_is_refused() {
+    fn a_line_without_a_limit_or_with_a_wrong_one_is_refused() {
         for (text, word) in [
             ("gmail.com", "colon"),
             (": rate=1/h", "names no domain"),

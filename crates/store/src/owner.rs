@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_may_read_is_named_but_archives_are_not() {
+    fn files_that_others_can_read_are_named_except_archives() {
         let home = tempfile::tempdir().unwrap();
         for (name, mode) in [("archives", 0o2775), ("logs", 0o755), ("due", 0o2770)] {
             let dir = home.path().join(name);

@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_stays_below_the_rate_never_waits() {
+    fn a_group_below_the_rate_never_waits() {
         with_store(|store| {
             // Nine tenths of the rate, in ones, for fifty periods.
             for number in 0..450 {
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_always_wants_more_gets_nearly_the_rate_and_never_more() {
+    fn constant_demand_gets_nearly_the_rate_and_never_more() {
         for wanted in [1, 3, 4, 50] {
             with_store(|store| {
                 let mut sent: Vec<f64> = Vec::new();

@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_makes_an_archive_private_takes_it_out_of_the_public_tree() {
+    fn a_private_archive_is_removed_from_the_public_tree() {
         let (_home, site, store) = site();
         assert_eq!(linked(&site), ["closed", "open"]);
         set(&store, "closed", "yes").unwrap();
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_keeps_a_web_server_from_public_archives_is_named_at_once() {
+    fn everything_that_keeps_a_web_server_from_public_archives_is_named() {
         let (_home, site, store) = site();
         let dir = site.dir();
         set(&store, "closed", "yes").unwrap();
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_no_list_is_hidden() {
+    fn links_without_a_list_are_removed() {
         let (_home, site, store) = site();
         for name in ["gone", "open.mbox", "closed.mbox"] {
             symlink("../private/x", public(site.dir()).join(name)).unwrap();

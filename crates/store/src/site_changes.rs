@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_pages_change_are_settings() {
+    fn everything_that_pages_can_change_is_a_setting() {
         for key in ON_PAGES {
             assert!(Config::default().entry(key).is_ok(), "{key}");
         }

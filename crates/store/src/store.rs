@@ -52,7 +52,7 @@ pub struct Tx<'s> {
 }
 
 impl Read {
-    /// The database's file, or the URL of its server.
+    /// Returns the database's file, or the URL of its server.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -62,7 +62,7 @@ impl Read {
         matches!(self.db, Db::Postgres(_))
     }
 
-    /// The site's directory.
+    /// Returns the site's directory.
     pub(crate) fn site_dir(&self) -> &Path {
         &self.dir
     }

@@ -1,4 +1,4 @@
-//! What is remembered of people who would like to join, leave or change something.
+//! Requests to join, leave or change something, and records about people.
 
 use dormouse_store::{
     Act, Delivery, Due, List, NewMember, Pending, Request, RequestId, Site, Store, StoreError,
@@ -141,7 +141,7 @@ fn a_member_with_another_address_keeps_everything_but_what_bounced() {
 }
 
 #[test]
-fn what_is_asked_for_is_counted_by_day_kind_and_subject() {
+fn requests_are_counted_by_day_kind_and_subject() {
     let (_home, store, _) = store();
     let ask = |kind: &str, subject: &str, day: &str, most| {
         store.write(|tx| tx.count_asked(kind, subject, day, most)).unwrap()
@@ -206,7 +206,7 @@ fn the_clock_is_told_of_requests_and_of_the_end_of_the_last_one() {
 }
 
 #[test]
-fn what_nobody_confirmed_is_forgotten_when_the_next_one_asks() {
+fn expired_requests_are_deleted_when_the_next_one_arrives() {
     let (_home, store, list) = store();
     store.write(|tx| tx.pend(&pending(&list, "c1", joins("a@x.example"), 1.0))).unwrap();
     store.write(|tx| tx.pend(&pending(&list, "c2", joins("b@x.example"), 11.0))).unwrap();

@@ -1,4 +1,4 @@
-//! What the store promises: nothing half done, nothing twice, members in constant memory.
+//! Guarantees of the store: atomic changes, no repeated effects, members in constant memory.
 
 use dormouse_mail::AddressKey;
 use dormouse_store::{
@@ -86,7 +86,7 @@ fn the_pages_of_a_list_are_on_its_host() {
             assert_eq!(list.archive_url(&config), wanted(pages_of_archive) + "/", "{archive}");
         }
     }
-    // A list's own place comes first, as it is.
+    // A list's own URL has precedence, and is used unchanged.
     let mut own = other;
     own.settings.web_page_url = "https://own.example/".to_owned();
     assert_eq!(own.web_url(&config, "listinfo"), "https://own.example/listinfo/other");
@@ -367,7 +367,7 @@ proptest! {
         loop {
             let fetched = store.read().recipients(dev.id, Audience::Regular { issue: None }, after.as_ref(), page).unwrap();
             let Some(last) = fetched.last() else { break };
-            // A cursor survives being written down.
+            // A cursor can be converted to text and back.
             after = Some(Cursor::from(last.clone().into_parts().1.to_string().as_str()));
             streamed.extend(fetched.into_iter().map(|recipient| recipient.address));
         }

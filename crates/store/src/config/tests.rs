@@ -32,7 +32,7 @@ fn a_new_file_shows_every_setting_and_a_change_takes_the_place_of_its_comment() 
 }
 
 #[test]
-fn what_new_lists_have_is_checked_like_a_list_s_own() {
+fn defaults_of_new_lists_are_checked_like_a_lists_settings() {
     let parse = |line: &str| Config::parse(&format!("[list-defaults]\n{line}\n"));
     let config = parse(
         "max_message_size = 200\narchive_private = true\n\

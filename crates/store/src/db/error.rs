@@ -1,43 +1,43 @@
-//! What a database says when it cannot do something.
+//! Errors of databases.
 
 use super::sqlite;
 use std::fmt;
 use std::path::Path;
 
-/// The outcome of a statement.
+/// The result of a statement.
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
-/// A failure of a database.
+/// An error of a database.
 #[derive(Debug)]
 pub struct Error(Cause);
 
 #[derive(Debug)]
 enum Cause {
     Sqlite(rusqlite::Error),
-    /// What the server said, and what that means.
+    /// What the error means, and the server's message.
     Postgres(Trouble, String),
     /// A value that is not what this program writes there.
     Content(String),
 }
 
-/// What a server's answer means.
+/// What an error of the server means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trouble {
-    /// The server cannot be reached, or not any more.
+    /// The server cannot be reached, or the connection was lost.
     Lost,
-    /// Another process is in the way.
+    /// Another process holds a lock.
     Busy,
-    /// The statement is refused.
+    /// The server rejects the statement.
     Refused,
 }
 
 impl Error {
-    /// The server cannot be reached any more.
+    /// Creates an error for a lost connection.
     pub(crate) fn lost(problem: &str) -> Error {
         Error(Cause::Postgres(Trouble::Lost, problem.to_owned()))
     }
 
-    /// The server cannot be reached.
+    /// Creates an error for a server that cannot be reached.
     pub(crate) fn unreachable(problem: String) -> Error {
         Error(Cause::Postgres(Trouble::Lost, problem))
     }
@@ -52,7 +52,7 @@ impl Error {
         Error(Cause::Content(problem))
     }
 
-    /// Whether trying again later may help by itself.
+    /// Whether trying again later may succeed.
     pub fn is_busy(&self) -> bool {
         match &self.0 {
             Cause::Sqlite(error) => sqlite::is_busy(error),
@@ -61,7 +61,7 @@ impl Error {
         }
     }
 
-    /// What to do about it: a clause to add to the message, or nothing.
+    /// Returns a clause for the message that says what to do, or an empty one.
     pub(crate) fn advice(&self, path: &Path) -> &'static str {
         match &self.0 {
             Cause::Sqlite(error) => sqlite::advice(error, path),
@@ -97,12 +97,12 @@ impl From<rusqlite::Error> for Error {
 impl From<postgres::Error> for Error {
     fn from(error: postgres::Error) -> Error {
         let trouble = match error.code() {
-            // Class 08: connections. Class 57: the server ends, or is not there yet. 25006: it takes no
-            // changes any more, as another server does now.
+            // Class 08: connections. Class 57P0: the server stops or starts. 25006: it has become
+            // read-only, because another server accepts changes now. 53300: too many connections.
             Some(code) => match code.code() {
                 code if code.starts_with("08") || code.starts_with("57P0") => Trouble::Lost,
                 "25006" | "53300" => Trouble::Lost,
-                // A lock, a deadlock, a snapshot that is too old.
+                // A lock timeout, a deadlock, a serialization failure.
                 "55P03" | "40P01" | "40001" => Trouble::Busy,
                 _ => Trouble::Refused,
             },
@@ -116,7 +116,7 @@ impl From<postgres::Error> for Error {
     }
 }
 
-/// What a server said, or what happened on the way to it.
+/// Returns the server's message, or the cause of a failed connection.
 pub(crate) fn told(error: &postgres::Error) -> String {
     if let Some(said) = error.as_db_error() {
         let detail = said.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();

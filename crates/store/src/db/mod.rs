@@ -1,8 +1,8 @@
-//! The line between the store and its databases. Everything else in this crate knows statements,
-//! [`Param`]s and [`Row`]s; a type of a driver appears only below here.
+//! The interface to the databases. The rest of this crate uses statements, [`Param`]s and [`Row`]s;
+//! types of the drivers are used only in this module.
 //!
-//! Statements are written once, with `?1`, `?2` … in the place of values. What only one database can
-//! do (journals, full text, copies) is in that database's file.
+//! Statements are written once, with `?1`, `?2` … for values. What only one database can do
+//! (journals, full text, copies) is in that database's module.
 
 mod error;
 pub(crate) mod postgres;
@@ -15,24 +15,24 @@ pub use error::Error;
 pub(crate) use error::Result;
 pub(crate) use row::{FromValue, Owned, Param, Row, ToParam, Value, params};
 
-/// What every database does with a statement.
+/// Operations of every database.
 pub(crate) trait Engine: Sized {
-    /// Starts a transaction; [`Engine::begin`] is what ends it, too.
+    /// Starts a transaction. Use [`Engine::begin`], which also ends it.
     fn start(&self, how: Begin) -> Result<()>;
 
-    /// Ends a transaction; nothing happens when there is none any more.
+    /// Ends a transaction, if there is one.
     fn end(&self, how: End) -> Result<()>;
 
-    /// Begins a transaction, which is rolled back unless it is committed.
+    /// Starts a transaction, which is rolled back unless it is committed.
     fn begin(&self, how: Begin) -> Result<Transaction<'_, Self>> {
         self.start(how)?;
         Ok(Transaction { db: self, is_open: true })
     }
 
-    /// Runs a statement that returns no rows; how many it changed.
+    /// Runs a statement that returns no rows, and returns how many rows it changed.
     fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<usize>;
 
-    /// Runs a query that has few rows, until `each` returns false.
+    /// Runs a query with few rows, until `each` returns false.
     fn query(
         &self,
         sql: &str,
@@ -40,7 +40,7 @@ pub(crate) trait Engine: Sized {
         each: &mut dyn FnMut(&Row<'_>) -> Result<bool>,
     ) -> Result<()>;
 
-    /// All rows.
+    /// Returns all rows.
     fn rows<T>(
         &self,
         sql: &str,
@@ -55,7 +55,7 @@ pub(crate) trait Engine: Sized {
         Ok(rows)
     }
 
-    /// The first row, if there is one.
+    /// Returns the first row, if there is one.
     fn first<T>(
         &self,
         sql: &str,
@@ -71,10 +71,11 @@ pub(crate) trait Engine: Sized {
     }
 }
 
-/// How often this process has asked a database.
+/// The number of statements and round trips of this process.
 static ASKED: AtomicU64 = AtomicU64::new(0);
 
-/// How often this process has asked a database: statements of SQLite, round trips to a server.
+/// Returns how often this process has queried a database: statements of SQLite, and round trips to
+/// a server.
 pub fn asked() -> u64 {
     ASKED.load(Ordering::Relaxed)
 }
@@ -85,21 +86,21 @@ fn count(what: &str) {
     tracing::trace!("database: {}", what.split_whitespace().collect::<Vec<_>>().join(" "));
 }
 
-/// How a transaction begins.
+/// The kinds of transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Begin {
-    /// It sees the database as it is at one moment, and changes nothing.
+    /// It sees a consistent snapshot, and changes nothing.
     Reading,
-    /// It is the only one that changes anything until it ends, and waits for the one before.
+    /// It waits for other writers, and is the only writer until it ends.
     Writing,
 }
 
 /// How a transaction ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// What was changed is kept.
+    /// The changes are kept.
     Commit,
-    /// What was changed is taken back.
+    /// The changes are discarded.
     Rollback,
 }
 
@@ -160,7 +161,7 @@ impl Engine for Db {
 }
 
 impl Db {
-    /// Runs a query of any number of rows in constant memory, until `each` returns false.
+    /// Runs a query with any number of rows in constant memory, until `each` returns false.
     pub fn stream(
         &self,
         sql: &str,
@@ -176,7 +177,7 @@ impl Db {
         }
     }
 
-    /// Whether this process has found the schema to be its own before.
+    /// Whether this process has already found that the schema is current.
     pub fn is_known(&self) -> bool {
         match self {
             Db::Sqlite(_) => false,
@@ -184,14 +185,14 @@ impl Db {
         }
     }
 
-    /// Notes that the schema is this program's.
+    /// Remembers that the schema is current.
     pub fn note_known(&self) {
         if let Db::Postgres(db) = self {
             db.note_known();
         }
     }
 
-    /// Begins the schema of an empty database, inside the transaction of its first step.
+    /// Prepares an empty database for its schema, inside the transaction of the first step.
     pub fn found_schema(&self) -> Result<()> {
         match self {
             Db::Sqlite(_) => Ok(()),
@@ -199,7 +200,7 @@ impl Db {
         }
     }
 
-    /// The last number that a row of a table was given as its `id`, also of one that is gone.
+    /// Returns the last `id` in a table, including deleted rows.
     pub fn last_number(&self, table: &str) -> Result<i64> {
         match self {
             Db::Sqlite(db) => db.last_number(table),
@@ -207,7 +208,7 @@ impl Db {
         }
     }
 
-    /// Has new rows of a table numbered after that number, and after those that came with theirs.
+    /// Makes the `id`s of new rows continue after `last` and after the existing ones.
     pub fn go_on_numbering(&self, table: &str, last: i64) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.go_on_numbering(table, last),
@@ -215,7 +216,7 @@ impl Db {
         }
     }
 
-    /// The names of all tables of a site.
+    /// Returns the names of all tables of a site.
     pub fn tables(&self) -> Result<Vec<String>> {
         match self {
             Db::Sqlite(db) => db.tables(),
@@ -231,7 +232,7 @@ impl Db {
         }
     }
 
-    /// Runs a step of the schema: statements without values.
+    /// Runs a migration: statements without values.
     pub fn run_step(&self, step: &str) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.batch(step),
@@ -239,7 +240,7 @@ impl Db {
         }
     }
 
-    /// The number of the schema; 0 of an empty database.
+    /// Returns the number of the schema; 0 for an empty database.
     pub fn schema_number(&self) -> Result<i64> {
         match self {
             Db::Sqlite(db) => db.schema_number(),
@@ -247,7 +248,7 @@ impl Db {
         }
     }
 
-    /// Notes the number of the schema, inside the transaction that made it so.
+    /// Sets the number of the schema, inside the transaction of the migration.
     pub fn set_schema_number(&self, number: i64) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.set_schema_number(number),
@@ -255,7 +256,7 @@ impl Db {
         }
     }
 
-    /// A number that is another whenever lists have changed; 0 at first.
+    /// Returns a number that differs after each change of lists; 0 at first.
     pub fn generation(&self) -> Result<i32> {
         match self {
             Db::Sqlite(db) => db.generation(),
@@ -263,7 +264,7 @@ impl Db {
         }
     }
 
-    /// Sets that number, inside the transaction that changes lists.
+    /// Sets this number, inside the transaction that changes lists.
     pub fn set_generation(&self, generation: i32) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.set_generation(generation),
@@ -271,8 +272,8 @@ impl Db {
         }
     }
 
-    /// Sees to it that a look at the database's file without a driver shows the generation; whether it
-    /// does.
+    /// Tries to make the generation visible in the database's file, without the journal, and
+    /// returns whether it is.
     pub fn show_generation(&self) -> Result<bool> {
         match self {
             Db::Sqlite(db) => db.copy_journal(),
@@ -280,7 +281,7 @@ impl Db {
         }
     }
 
-    /// The names of the tables that have a column of that name.
+    /// Returns the names of the tables with a column of this name.
     pub fn tables_with(&self, column: &str) -> Result<Vec<String>> {
         match self {
             Db::Sqlite(db) => db.tables_with(column),
@@ -288,7 +289,7 @@ impl Db {
         }
     }
 
-    /// The names of a table's columns, in their order.
+    /// Returns the names of a table's columns, in order.
     pub fn columns(&self, table: &str) -> Result<Vec<String>> {
         match self {
             Db::Sqlite(db) => db.columns(table),
@@ -296,7 +297,7 @@ impl Db {
         }
     }
 
-    /// Makes an empty table that lasts as long as the transaction.
+    /// Creates an empty table for the duration of the transaction.
     pub fn make_temporary(&self, table: &str, columns: &str) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.make_temporary(table, columns),
@@ -304,7 +305,7 @@ impl Db {
         }
     }
 
-    /// Makes sure that nothing of what was deleted is left.
+    /// Removes the remains of deleted rows from the files.
     pub fn purge(&self) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.purge(),
@@ -312,16 +313,16 @@ impl Db {
         }
     }
 
-    /// What is wrong with the database; nothing if all is well. Reads everything.
+    /// Checks the whole database, and returns the problems; none if there are none.
     pub fn check(&self) -> Result<Vec<String>> {
         match self {
             Db::Sqlite(db) => db.check(),
-            // Its server looks after it.
+            // The server ensures its integrity.
             Db::Postgres(_) => Ok(Vec::new()),
         }
     }
 
-    /// Prepares for very much to be changed at once, with so many bytes kept in memory.
+    /// Prepares for a large transaction, with this many bytes of pages in memory.
     pub fn keep_in_memory(&self, bytes: i64) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.keep_in_memory(bytes),
@@ -330,7 +331,7 @@ impl Db {
     }
 }
 
-/// A transaction: rolled back when it is dropped.
+/// A transaction, which is rolled back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Transaction<'d, E: Engine> {
     db: &'d E,
@@ -338,7 +339,7 @@ pub(crate) struct Transaction<'d, E: Engine> {
 }
 
 impl<E: Engine> Transaction<'_, E> {
-    /// Keeps what was changed.
+    /// Commits the changes.
     pub fn commit(mut self) -> Result<()> {
         // A commit that fails may leave the transaction open.
         self.db.end(End::Commit)?;
@@ -346,7 +347,7 @@ impl<E: Engine> Transaction<'_, E> {
         Ok(())
     }
 
-    /// Takes back what was changed.
+    /// Discards the changes.
     pub fn rollback(mut self) -> Result<()> {
         self.is_open = false;
         self.db.end(End::Rollback)

@@ -1,12 +1,12 @@
-//! Values on their way into statements and out of rows.
+//! Values of statements and rows.
 
 use super::{Error, Result};
 use dormouse_mail::AddressKey;
 
-/// A value in a statement. `None` is null; its type says what the statement expects.
+/// A value in a statement. `None` is null of the variant's type.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Param<'p> {
-    /// Null where its type follows from its place.
+    /// Null whose type follows from its place.
     Null,
     Integer(Option<i64>),
     Real(Option<f64>),
@@ -14,9 +14,9 @@ pub(crate) enum Param<'p> {
     Blob(Option<&'p [u8]>),
 }
 
-/// What can stand in a statement.
+/// A type that can be a value in a statement.
 pub(crate) trait ToParam {
-    /// As the database gets it.
+    /// Returns the value for the database.
     fn to_param(&self) -> Param<'_>;
 }
 
@@ -134,7 +134,7 @@ impl Value<'_> {
     }
 }
 
-/// A value that is kept.
+/// An owned value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Owned {
     Null,
@@ -156,9 +156,9 @@ impl ToParam for Owned {
     }
 }
 
-/// What can be read from a row.
+/// A type that can be read from a row.
 pub(crate) trait FromValue: Sized {
-    /// Nothing if the value is of another kind.
+    /// Returns `None` if the value has another type.
     fn from_value(value: Value<'_>) -> Option<Self>;
 }
 
@@ -230,7 +230,7 @@ pub(crate) enum Row<'r> {
 }
 
 impl Row<'_> {
-    /// The value of a column, counted from 0.
+    /// Returns the value of a column, counted from 0.
     pub fn get<T: FromValue>(&self, column: usize) -> Result<T> {
         let value = self.value(column)?;
         T::from_value(value).ok_or_else(|| {
@@ -239,7 +239,7 @@ impl Row<'_> {
         })
     }
 
-    /// The value of a column as it is.
+    /// Returns the value of a column without conversion.
     pub fn value(&self, column: usize) -> Result<Value<'_>> {
         match self {
             Row::Sqlite(row) => super::sqlite::value(row, column),

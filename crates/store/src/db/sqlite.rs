@@ -1,4 +1,4 @@
-//! SQLite: files, journals, pragmas. The only file that knows the driver's types.
+//! SQLite: files, journals, pragmas. The only module that uses the driver's types.
 
 use super::{Begin, End, Engine, Error, Param, Result, Row, Value};
 use rusqlite::backup::Backup;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// How long a writer waits for another one.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-/// So many statements are kept prepared.
+/// The number of cached prepared statements.
 const STATEMENTS: usize = 64;
 
 /// An open database.
@@ -21,14 +21,14 @@ pub(crate) struct Sqlite {
     connection: Connection,
 }
 
-/// What a database is opened for.
+/// The ways to open a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Open {
-    /// Changes are refused.
+    /// Read-only.
     Reading,
-    /// It must exist.
+    /// For reading and writing; the file must exist.
     Writing,
-    /// It is created if it does not exist.
+    /// For reading and writing; the file is created if it is missing.
     Creating,
 }
 
@@ -44,26 +44,26 @@ impl Sqlite {
             Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(PATIENCE)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        // Statements are planned without a look at their values. Otherwise SQLite compares values with
-        // the conditions of partial indexes, and compiles a statement anew whenever it is given others.
+        // Plan statements without regard to their values. Otherwise SQLite compares the values with
+        // the conditions of partial indexes, and compiles a statement again whenever they differ.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(Sqlite { connection })
     }
 
-    /// What is committed is on the disk, and rows refer to rows that exist.
+    /// Makes commits wait for the disk, and enforces foreign keys.
     pub fn be_durable(&self) -> Result<()> {
         self.connection.pragma_update(None, "synchronous", "FULL")?;
         Ok(self.connection.pragma_update(None, "foreign_keys", true)?)
     }
 
-    /// Readers and a writer do not wait for each other. Outside of a transaction: SQLite does not
-    /// switch inside one.
+    /// Turns on WAL, so that readers and a writer do not wait for each other. Must be called
+    /// outside of a transaction.
     pub fn use_wal(&self) -> Result<()> {
         Ok(self.connection.pragma_update(None, "journal_mode", "WAL")?)
     }
 
-    /// For a database that can be made again: a power failure may take the last changes. Up to
-    /// `checkpoint` pages are written before they are copied to their places.
+    /// Makes commits fast, for a database that can be rebuilt: a power failure may destroy the last
+    /// changes. A checkpoint takes place after `checkpoint` pages.
     pub fn be_quick(&self, cache_kib: i64, checkpoint: i64) -> Result<()> {
         self.use_wal()?;
         self.connection.pragma_update(None, "synchronous", "NORMAL")?;
@@ -100,8 +100,8 @@ impl Sqlite {
         Ok(self.connection.pragma_update(None, "application_id", generation)?)
     }
 
-    /// Copies the journal into the database's file, unless another process is in the way: whether all
-    /// of it is there.
+    /// Copies the journal into the database's file as far as other processes allow, and returns
+    /// whether all of it was copied.
     pub fn copy_journal(&self) -> Result<bool> {
         let sql = "pragma wal_checkpoint(passive)";
         let (frames, copied): (i64, i64) =
@@ -132,7 +132,7 @@ impl Sqlite {
         Ok(kept.max(there).unwrap_or(0))
     }
 
-    /// What counts with `autoincrement` keeps its last number in a table of its own.
+    /// Tables with `autoincrement` have their last number in `sqlite_sequence`.
     pub fn go_on_numbering(&self, table: &str, last: i64) -> Result<()> {
         let (table, last) = (Param::Text(Some(table)), Param::Integer(Some(last)));
         let sql = "select 1 from sqlite_schema where name = ?1 and sql like '%autoincrement%'";
@@ -152,14 +152,14 @@ impl Sqlite {
         self.rows(sql, &[Param::Text(Some(table))], |row| row.get(0))
     }
 
-    /// It spills to the disk: memory stays flat whatever its size.
+    /// Temporary tables spill to the disk, so memory use does not depend on their size.
     pub fn make_temporary(&self, table: &str, columns: &str) -> Result<()> {
         self.batch(&format!(
             "create temporary table if not exists {table} ({columns}); delete from {table};"
         ))
     }
 
-    /// Copies the database, as the transaction sees it, to a file that is not there yet.
+    /// Copies the database, as the transaction sees it, to a new file.
     pub fn copy_to(&self, path: &Path) -> Result<()> {
         let mut target = Connection::open(path)?;
         Backup::new(&self.connection, &mut target)?.run_to_completion(
@@ -167,27 +167,27 @@ impl Sqlite {
             Duration::ZERO,
             None,
         )?;
-        // A copy needs no journal beside it.
+        // A copy needs no journal.
         target.pragma_update(None, "journal_mode", "delete")?;
         target.close().map_err(|(_, error)| error.into())
     }
 
-    /// For a database that is copied as a file: there is no journal beside it.
+    /// Removes the journal, so that the database is a single file.
     pub fn have_no_journal(&self) -> Result<()> {
         Ok(self.connection.pragma_update(None, "journal_mode", "delete")?)
     }
 
-    /// Writes the database anew and empties its journal: nothing that was deleted is left on the
-    /// disk.
+    /// Rewrites the database and empties its journal, so that no deleted data is left on the disk.
     pub fn purge(&self) -> Result<()> {
         self.connection.pragma_update(None, "secure_delete", true)?;
         self.batch("vacuum")?;
-        // A process that reads at this moment is waited for.
+        // This waits for processes that are reading.
         let sql = "pragma wal_checkpoint(truncate)";
         let busy: i64 = self.connection.query_row(sql, [], |row| row.get(0))?;
         if busy != 0 {
             let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-            let text = "another process is reading; what was deleted is in the journal until the next time";
+            let text =
+                "another process is reading; deleted data stays in the journal until the next time";
             return Err(rusqlite::Error::SqliteFailure(busy, Some(text.to_owned())).into());
         }
         Ok(())
@@ -205,14 +205,14 @@ impl Sqlite {
     }
 
     pub fn keep_in_memory(&self, bytes: i64) -> Result<()> {
-        // Negative: in KiB and not in pages.
+        // A negative size is in KiB instead of pages.
         Ok(self.connection.pragma_update(None, "cache_size", -(bytes / 1024))?)
     }
 }
 
 impl Engine for Sqlite {
-    /// A writer takes the lock at once, so that it never has to give up half-way because another
-    /// writer came in between.
+    /// A writer takes the lock at the beginning, so that it cannot fail midway because of another
+    /// writer.
     fn start(&self, how: Begin) -> Result<()> {
         self.batch(match how {
             Begin::Reading => "begin deferred",
@@ -221,7 +221,7 @@ impl Engine for Sqlite {
     }
 
     fn end(&self, how: End) -> Result<()> {
-        // A full disk may have ended it already.
+        // A full disk may have already ended the transaction.
         if self.connection.is_autocommit() && how == End::Rollback {
             return Ok(());
         }
@@ -264,9 +264,9 @@ impl ToSql for Param<'_> {
     }
 }
 
-/// The generation that a database's file has, which is older than [`Sqlite::generation`] while the change
-/// of it is only in the journal; none if the file is no database. The process must not have the database
-/// open: closing its file would take SQLite's locks away.
+/// Reads the generation from a database's file; `None` if the file is not a database. It is older
+/// than [`Sqlite::generation`] while a change is only in the journal. The process must not have the
+/// database open, because closing the file would release SQLite's locks.
 pub(crate) fn generation_in(path: &Path) -> Option<i32> {
     let mut header = [0; 100];
     File::open(path).ok()?.read_exact_at(&mut header, 0).ok()?;
@@ -275,7 +275,7 @@ pub(crate) fn generation_in(path: &Path) -> Option<i32> {
     id.map(i32::from_be_bytes)
 }
 
-/// The value of a column.
+/// Returns the value of a column.
 pub(crate) fn value<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> Result<Value<'r>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Null => Value::Null,
@@ -288,24 +288,27 @@ pub(crate) fn value<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> Result<Val
     })
 }
 
-/// Whether another process is in the way.
+/// Whether another process holds a lock.
 pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// What to do about an error of the database in that file.
+/// Returns a clause that says what to do about an error of the database in this file, or an empty
+/// one.
 pub(crate) fn advice(error: &rusqlite::Error, path: &Path) -> &'static str {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "; another process has been writing for too long, try again"
         }
-        // SQLite does not say why the system refused what it does beside the database's own file.
+        // SQLite does not report why an operation on the journal failed.
         Some(ErrorCode::SystemIoFailure) if is_full(path) => {
             "; the disk is full: free some space, nothing that was stored is lost"
         }
         Some(ErrorCode::DiskFull) => "; free some space, nothing that was stored is lost",
-        Some(ErrorCode::ReadOnly) => "; check the owner and the rights of the site's directory",
-        Some(ErrorCode::CannotOpen) => "; check that it exists and may be read",
+        Some(ErrorCode::ReadOnly) => {
+            "; check the owner and the permissions of the site's directory"
+        }
+        Some(ErrorCode::CannotOpen) => "; check that it exists and is readable",
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "; restore it from a backup",
         _ => "",
     }

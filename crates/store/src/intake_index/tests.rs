@@ -16,7 +16,7 @@ fn create(store: &Store, name: &str, host: &str) {
     store.write(|tx| tx.create_list(name, host, &[]).map(drop)).unwrap();
 }
 
-/// The index, after the database has been given the chance to have one.
+/// Returns the index after it was brought up to date.
 fn settled(site: &Site, store: &Store) -> IntakeIndex {
     store.settle_intake_index(site, &may_refuse).unwrap();
     IntakeIndex::open(site.dir()).expect("an index")
@@ -27,7 +27,7 @@ fn the_index_says_of_every_list_what_the_database_says() {
     let (_home, site, store) = site();
     let names = ["dev", "dev-x", "dev.x", "dev2", "a", "zz", "m+n", "tea@b.example", "tea"];
     names.iter().for_each(|name| create(&store, name, "l.example"));
-    // More than the first read has.
+    // More lists than fit into the first read.
     store
         .write(|tx| {
             (0..300).try_for_each(|number| {
@@ -60,7 +60,7 @@ fn a_site_without_lists_has_an_index_that_knows_none() {
 }
 
 #[test]
-fn whatever_changes_lists_removes_the_index() {
+fn every_change_of_lists_removes_the_index() {
     let (_home, site, store) = site();
     create(&store, "dev", "l.example");
     type Change<'c> = &'c dyn Fn(&Tx<'_>) -> Result<(), StoreError>;
@@ -76,7 +76,7 @@ fn whatever_changes_lists_removes_the_index() {
     ];
     for (what, change) in changes {
         settled(&site, &store);
-        // What is taken back changes nothing.
+        // A rolled back transaction changes nothing.
         store.rehearse(change).unwrap();
         let refused = store.write(|tx| -> Result<(), StoreError> {
             change(tx)?;
@@ -143,7 +143,7 @@ fn other_settings_are_noticed_and_new_ones_wait() {
 }
 
 #[test]
-fn a_file_that_was_cut_short_is_no_index() {
+fn a_truncated_file_is_not_an_index() {
     let (_home, site, store) = site();
     create(&store, "dev", "l.example");
     settled(&site, &store);

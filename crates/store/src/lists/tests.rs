@@ -31,7 +31,7 @@ fn a_list_takes_no_address_from_another() {
 }
 
 #[test]
-fn what_a_list_cannot_work_with_is_refused_and_changes_nothing() {
+fn an_invalid_value_is_refused_and_changes_nothing() {
     let (_home, store) = store();
     create(&store, "dev", "l.example").unwrap();
     create(&store, "misc", "l.example").unwrap();
@@ -114,7 +114,7 @@ fn what_a_list_cannot_work_with_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn a_name_that_is_in_no_address_is_no_list_s() {
+fn a_list_name_must_be_valid_in_addresses() {
     let (_home, store) = store();
     let long = "x".repeat(60);
     for name in [

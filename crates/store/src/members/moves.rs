@@ -1,4 +1,4 @@
-//! Members change their addresses.
+//! Changes of members' addresses.
 
 use super::{Delivery, rows};
 use crate::db::{Row, params};
@@ -6,8 +6,8 @@ use crate::{Act, ListId, Member, Read, StoreError, Tx};
 use dormouse_mail::AddressKey;
 
 impl Read {
-    /// The membership that an address had at a time: its own, if it has lasted since, or what came
-    /// from it by changes of address.
+    /// Returns the member that had this address at a time: under the same address if it has been a
+    /// member since then, or under a later one after changes of address.
     pub fn member_since(
         &self,
         list_id: ListId,
@@ -37,9 +37,9 @@ impl Read {
 }
 
 impl Tx<'_> {
-    /// Makes `new` a member with everything that the member `old` has chosen, but without what its
-    /// address has to answer for: bounces, and delivery that they turned off. False when `new` is a
-    /// member already, or `old` is none.
+    /// Adds `new` as a member with all options of the member `old`, but without what is due to its
+    /// address: bounces, and delivery that they turned off. Returns false if `new` is already a
+    /// member, or `old` is not.
     pub fn clone_member(
         &self,
         list_id: ListId,
@@ -86,10 +86,10 @@ impl Tx<'_> {
         Ok(copied > 0)
     }
 
-    /// Gives a member another address; everything else stays, but for what the old address has to
-    /// answer for. An address that differs only in its capitals is written the new way. False when
-    /// `new` is another member, or `old` is none. `how` says who did it, at `at` in seconds since the
-    /// epoch.
+    /// Changes a member's address. Everything else is kept, except for what is due to the old
+    /// address: bounces, and delivery that they turned off. An address that differs only in case is
+    /// changed as well. Returns false if `new` is another member, or `old` is not a member. `how`
+    /// says who did it, and `at` when, in seconds since the epoch.
     pub fn move_member(
         &self,
         list_id: ListId,

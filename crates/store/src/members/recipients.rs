@@ -1,52 +1,52 @@
-//! Whom a post goes to, page by page.
+//! The recipients of a post, page by page.
 
 use crate::db::{self, Row, params};
 use crate::{ListId, MemberOption, MemberOptions, Read, StoreError};
 use dormouse_mail::AddressKey;
 use std::fmt;
 
-/// One who gets a post.
+/// A recipient of a post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipient {
-    /// The address, by which the recipient is found.
+    /// The normalized address, by which the recipient is found.
     pub key: AddressKey,
     /// The address to send to.
     pub address: String,
-    /// What the member wants to read about; known only where it was asked for.
+    /// The member's topics, for [`Audience::WithInterest`].
     pub interest: Option<Interest>,
-    /// The language of a digest's reader; the list's when empty. Known only there.
+    /// The reader's language, for [`Audience::Digest`]; the list's if empty.
     pub language: Option<String>,
 }
 
-/// What a member wants to read about.
+/// The topics that a member wants to read about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interest {
-    /// The topics the member chose; none means all posts.
+    /// The topics that the member has chosen; none means all posts.
     pub topics: Vec<String>,
-    /// Also what is about no topic.
+    /// Whether the member also gets posts that match no topic.
     pub unmatched: bool,
 }
 
-/// Which members a post goes to.
+/// The members to whom a post is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
-    /// Those who get posts one by one and have delivery enabled.
+    /// Members who get single posts, with delivery enabled.
     Regular {
-        /// The count of the digest that the post will be in, if it will be in one.
+        /// The count of the digest that will contain the post, if there will be one.
         issue: Option<i64>,
     },
-    /// The same, with their topics.
+    /// As `Regular`, with their topics.
     WithInterest {
-        /// The same.
+        /// As in `Regular`.
         issue: Option<i64>,
     },
-    /// All: with digests and with delivery disabled, too.
+    /// All members, including those with digests or with delivery disabled.
     Everyone,
-    /// Those who get the digest of this count.
+    /// Members who get the digest with this count.
     Digest {
-        /// In plain text, in place of MIME.
+        /// Whether they get plain text instead of MIME.
         plain: bool,
-        /// The digest's number among all of the list.
+        /// The digest's number among all digests of the list.
         count: i64,
     },
 }
@@ -71,7 +71,7 @@ impl Audience {
                 "and delivery = 0 and (digest = 0 and one_last_digest < {issue}
                  or digest = 1 and one_last_digest >= {issue})"
             ),
-            // The first line is the condition of the index.
+            // The first line must match the condition of the partial index.
             Audience::Digest { plain, count } => format!(
                 "and (digest = 1 or one_last_digest > 0)
                  and (digest = 1 and one_last_digest < {count}
@@ -89,7 +89,7 @@ impl Audience {
                 let topics: String = row.get(2)?;
                 let options = MemberOptions::from_bits(row.get(3)?);
                 Some(Interest {
-                    // What is no list of names chooses nothing.
+                    // An invalid value means that none was chosen.
                     topics: serde_json::from_str(&topics).unwrap_or_default(),
                     unmatched: options.has(MemberOption::ReceiveNonmatchingTopics),
                 })
@@ -104,14 +104,14 @@ impl Audience {
     }
 }
 
-/// A place in the stream of recipients: behind this one.
+/// A position in the stream of recipients, after one of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     key: AddressKey,
 }
 
 impl Recipient {
-    /// The address to send to, and the place behind this recipient.
+    /// Returns the address to send to, and the position after this recipient.
     pub fn into_parts(self) -> (String, Cursor) {
         (self.address, Cursor { key: self.key })
     }
@@ -130,8 +130,8 @@ impl From<&str> for Cursor {
 }
 
 impl Read {
-    /// Up to `limit` of those whom a list's posts go to, in the order of domain and address, from
-    /// behind a place.
+    /// Returns up to `limit` recipients of a list's posts after a position, sorted by domain and
+    /// address.
     pub fn recipients(
         &self,
         list_id: ListId,
@@ -151,7 +151,7 @@ impl Read {
         self.rows(&sql, params![list_id, domain, key, limit], |row| audience.read(row))
     }
 
-    /// The recipient with that address, if a list's posts go there.
+    /// Returns the recipient with this address, if a list's posts are sent to it.
     pub fn recipient(
         &self,
         list_id: ListId,

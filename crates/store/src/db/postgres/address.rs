@@ -1,4 +1,4 @@
-//! Where a server is, as a URL like libpq's says it.
+//! The address of a server, from a URL in libpq's syntax.
 
 use super::tls::{MakeTls, Trust};
 use postgres::config::{Host, SslMode, TargetSessionAttrs};
@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
-/// How long one attempt to connect takes at most, unless the URL says otherwise.
+/// The time limit of an attempt to connect, unless the URL has one.
 const CONNECT_FOR: Duration = Duration::from_secs(5);
-/// After so long without a word from the server's machine a connection is lost.
+/// How long the server's machine may be silent before a connection counts as lost.
 const SILENCE: Duration = Duration::from_secs(20);
 /// The name of the password among systemd's credentials.
 const CREDENTIAL: &str = "store-password";
 
-/// Where a server is, and how it is reached.
+/// The address of a server, and how to connect to it.
 #[derive(Debug)]
 pub(crate) struct Address {
     config: Config,
@@ -27,12 +27,11 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// Reads `postgres://user@host,host:port/database?key=value`. A directory of a socket is a `host=`
-    /// behind the `?`, which goes before what stands between the slashes. `sslmode`, `sslrootcert` and
-    /// `passfile` mean what they mean to libpq; paths start at `dir`.
+    /// Parses `postgres://user@host,host:port/database?key=value`. The directory of a socket is
+    /// given as `host=` after the `?`, which replaces the hosts before it. `sslmode`, `sslrootcert`
+    /// and `passfile` have libpq's meaning; relative paths start at `dir`.
     ///
-    /// # Errors
-    /// What is wrong, and what would be right.
+    /// # Errors If the URL is invalid; the text says what is wrong and shows the correct form.
     pub fn read(url: &str, password_file: &str, dir: &Path) -> Result<Address, String> {
         let wrong = |problem: &str| {
             format!(
@@ -58,7 +57,7 @@ impl Address {
         let (user, server) =
             place.split_once('@').map_or(("", place), |(user, server)| (user, server));
         let (hosts, database) = server.split_once('/').unwrap_or((server, ""));
-        // As libpq: what stands behind the `?` goes first.
+        // As in libpq, `host=` after the `?` has precedence.
         let names_host = kept.iter().any(|pair| pair.starts_with("host="));
         let hosts = if names_host { "" } else { hosts };
         let written = |user: &str| {
@@ -97,7 +96,7 @@ impl Address {
         if config.get_application_name().is_none() {
             config.application_name("dormouse");
         }
-        // Of several servers one takes changes; which one may change.
+        // One of several servers accepts changes, but not always the same one.
         if config.get_hosts().len() > 1 && !query.contains("target_session_attrs") {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
@@ -112,20 +111,19 @@ impl Address {
         })
     }
 
-    /// The URL without the password.
+    /// Returns the URL without the password.
     pub fn shown(&self) -> &str {
         &self.shown
     }
 
-    /// By what connections to it are told from others.
+    /// Returns the key that identifies connections to this address.
     pub(super) fn key(&self) -> &str {
         &self.key
     }
 
     /// Connects.
     ///
-    /// # Errors
-    /// What is in the way.
+    /// # Errors If the password cannot be read or the connection fails; the text says why.
     pub(super) fn connect(&self) -> Result<Client, String> {
         let mut config = self.config.clone();
         if config.get_password().is_none()
@@ -142,7 +140,7 @@ impl Address {
         connected.map_err(|error| super::super::error::told(&error))
     }
 
-    /// The password that is kept in a file or among systemd's credentials, if any is.
+    /// Reads the password from a file or systemd's credentials, if there is one.
     fn password(&self) -> Result<Option<String>, String> {
         let read = |path: &Path| {
             fs::read_to_string(path)
@@ -167,7 +165,8 @@ impl Address {
         read(&credential).map(|text| Some(first_line(text)))
     }
 
-    /// The password in a file of lines `host:port:database:user:password`.
+    /// Returns the password from the text of a passfile, with lines
+    /// `host:port:database:user:password`.
     fn password_in(&self, text: &str) -> Option<String> {
         let hosts: Vec<String> = self
             .config
@@ -195,7 +194,7 @@ impl Address {
     }
 }
 
-/// The parts of a line between colons; a backslash keeps what follows it.
+/// Splits a line at colons; a backslash escapes the next character.
 fn fields(line: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut letters = line.chars();

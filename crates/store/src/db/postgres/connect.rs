@@ -1,4 +1,4 @@
-//! Connections. A few that are free are kept for as long as the process lives, which is short.
+//! Connections. A few free ones are kept until the process exits, which is soon.
 
 use super::super::{Error, Result};
 use super::Address;
@@ -6,12 +6,12 @@ use postgres::Client;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So many connections that are free are kept.
+/// The maximum number of free connections.
 const MOST_FREE: usize = 4;
-/// A connection that was free for longer is closed.
+/// How long a free connection is kept.
 const FREE_FOR: Duration = Duration::from_secs(60);
 
-/// For so long nobody waits again for a server that could not be reached.
+/// How long later attempts do not wait for a server that could not be reached.
 const AWAY_FOR: Duration = Duration::from_secs(30);
 
 /// A connection in use.
@@ -23,9 +23,9 @@ pub(super) struct Lease {
 #[derive(Default)]
 struct Shared {
     free: Vec<(Instant, Lease)>,
-    /// The addresses at which this program's schema was found.
+    /// The addresses with a current schema.
     known: Vec<String>,
-    /// The addresses that could not be reached, and when that was.
+    /// The addresses that could not be reached, and when.
     away: Vec<(Instant, String)>,
 }
 
@@ -37,7 +37,7 @@ fn shared() -> MutexGuard<'static, Shared> {
 }
 
 impl Lease {
-    /// A free connection to an address, or a new one.
+    /// Returns a free connection to an address, or a new one.
     pub fn of(address: &Address) -> Result<Lease> {
         let key = address.key();
         let free = {
@@ -55,7 +55,7 @@ impl Lease {
         Ok(Lease { client, key: key.to_owned() })
     }
 
-    /// Keeps the connection for the next one.
+    /// Returns the connection to the free ones.
     pub fn give_back(self) {
         let mut shared = shared();
         if shared.free.len() < MOST_FREE && !self.client.is_closed() {
@@ -64,26 +64,26 @@ impl Lease {
     }
 }
 
-/// Whether it could not be reached a moment ago.
+/// Whether an address could not be reached recently.
 pub(super) fn is_away(address: &Address) -> bool {
     let mut shared = shared();
     shared.away.retain(|(since, _)| since.elapsed() < AWAY_FOR);
     shared.away.iter().any(|(_, key)| key == address.key())
 }
 
-/// Notes that it cannot be reached.
+/// Records that an address cannot be reached.
 pub(super) fn note_away(address: &Address) {
     if !is_away(address) {
         shared().away.push((Instant::now(), address.key().to_owned()));
     }
 }
 
-/// Whether this program's schema was found there.
+/// Whether the schema at an address is known to be current.
 pub(super) fn is_known(address: &Address) -> bool {
     shared().known.iter().any(|known| known == address.key())
 }
 
-/// Notes that this program's schema was found there.
+/// Records that the schema at an address is current.
 pub(super) fn note_known(address: &Address) {
     if !is_known(address) {
         shared().known.push(address.key().to_owned());

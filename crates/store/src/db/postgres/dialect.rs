@@ -1,9 +1,9 @@
-//! Where PostgreSQL writes things differently. Statements are the same; only their values are named
-//! `$1` in place of `?1`, and columns have types of their own.
+//! Differences of PostgreSQL's SQL. Statements are the same except that values are written `$1`
+//! instead of `?1`, and columns have other types.
 
 use std::borrow::Cow;
 
-/// What steps of the schema and statements use of SQLite, and the number of the schema.
+/// SQLite's functions that migrations and statements use, and the table for the schema's number.
 pub(super) const PRELUDE: &str = "
     create table schema_step (number bigint not null);
     insert into schema_step values (0);
@@ -15,7 +15,7 @@ pub(super) const PRELUDE: &str = "
         as 'select upper(encode($1, ''hex''))';
 ";
 
-/// A statement as the server reads it.
+/// Converts a statement for the server.
 pub(super) fn statement(sql: &str) -> Cow<'_, str> {
     if !sql.contains('?') {
         return Cow::Borrowed(sql);
@@ -31,8 +31,8 @@ pub(super) fn statement(sql: &str) -> Cow<'_, str> {
     Cow::Owned(written)
 }
 
-/// A step of the schema as the server reads it: numbers are wide, bytes are `bytea`, texts are
-/// compared by their bytes, and `id` counts by itself and never twice.
+/// Converts a migration for the server: integers have 64 bits, blobs are `bytea`, texts are
+/// compared as bytes, and `id` is an identity column, which never reuses a number.
 pub(super) fn step(sql: &str) -> String {
     sql.split_inclusive('\n').map(line).collect()
 }
@@ -62,7 +62,7 @@ fn line(line: &str) -> Cow<'_, str> {
     if words[0].starts_with("--") {
         return Cow::Borrowed(line);
     }
-    // The type is the last word before what follows it, so it is found from behind the name.
+    // The type's word may also occur earlier in the line, so it is searched after the name.
     let before: usize = words[..at].iter().fold(0, |from, word| {
         line[from..].find(word).map_or(from, |found| from + found + word.len())
     });

@@ -1,22 +1,22 @@
-//! What a transaction has read. It holds the site's lock, or sees the database as it was at one moment:
-//! what it reads changes only by what it writes. So it asks the server for nothing twice.
+//! A cache of a transaction's query results. A transaction holds the site's lock or sees a
+//! snapshot, so only its own writes change the results, and it need not send a query twice.
 
 use super::super::Param;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Longer results are not kept.
+/// The maximum number of rows of a cached result.
 const MOST_ROWS: usize = 500;
-/// So many results are kept.
+/// The maximum number of cached results.
 const MOST: usize = 1000;
-/// What gives another result each time.
+/// Words in queries whose results are not repeatable.
 const NOT_THE_SAME: [&str; 5] = ["random", "nextval", "setval", "advisory", "current_"];
 
 /// Results by [`key`].
 #[derive(Default)]
 pub(super) struct Kept(HashMap<String, Arc<Vec<postgres::Row>>>);
 
-/// A question: the statement and its values.
+/// Returns the key of a query: the statement and its values.
 pub(super) fn key(sql: &str, params: &[Param<'_>]) -> String {
     format!("{sql}\0{params:?}")
 }
@@ -37,7 +37,7 @@ impl Kept {
         self.0.insert(key, Arc::clone(rows));
     }
 
-    /// Forgets what a statement may change.
+    /// Removes the results that a statement may change.
     pub fn forget(&mut self, sql: &str) {
         match changed(sql) {
             Some(table) => self.0.retain(|key, _| !words(statement(key)).any(|word| word == table)),
@@ -50,8 +50,8 @@ fn statement(key: &str) -> &str {
     key.split('\0').next().unwrap_or_default().trim_start()
 }
 
-/// The one table that a statement changes; none if others may follow, as rows that refer to deleted ones
-/// do, or if it is not clear.
+/// Returns the only table that a statement changes; `None` if it is unclear, or if others may
+/// change as well, such as tables with references to deleted rows.
 fn changed(sql: &str) -> Option<&str> {
     let mut words = words(sql);
     match words.next()? {
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_another_each_time_is_asked_each_time() {
+    fn queries_without_repeatable_results_are_not_cached() {
         let mut kept = Kept::default();
         for sql in ["select random()", "select pg_advisory_xact_lock(1)", "fetch 1 from page_1"] {
             kept.keep(key(sql, &[]), &Arc::new(Vec::new()));

@@ -1,11 +1,11 @@
-//! PostgreSQL. Nothing here depends on the session: statements are not kept prepared on the server, and
-//! locks end with their transactions. So a pool such as pgbouncer may stand between, in transaction
-//! mode.
+//! PostgreSQL. Nothing here depends on the session: there are no prepared statements on the server,
+//! and locks end with their transactions. Therefore a pooler such as pgbouncer can be used, in
+//! transaction mode.
 //!
-//! A transaction that writes takes the site's lock first, as one in SQLite does: there is one writer at
-//! a time, on whichever host, and what a transaction reads does not change under it. So numbers are
-//! given once and jobs are done once, and no two transactions wait for each other in a circle. A host
-//! that dies gives the lock back with its connection.
+//! A writing transaction first takes the site's lock, like one in SQLite: there is only one writer
+//! at a time on all hosts, and nothing that a transaction reads changes until it ends. Therefore
+//! numbers are unique, jobs are done once, and there are no deadlocks. If a host dies, its lock is
+//! released with its connection.
 
 mod address;
 mod connect;
@@ -25,17 +25,18 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a writer waits for a server that cannot be reached, once in a process.
+/// How long a writer waits for a server that cannot be reached, once in each process.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How long a reader waits for a server that cannot be reached: an MTA that waits keeps the mail.
+/// How long a reader waits for a server that cannot be reached. It is short, because an MTA may be
+/// waiting, which keeps the mail.
 const READERS_PATIENCE: Duration = Duration::from_secs(5);
-/// The waits between attempts to reach a server.
+/// The pause between attempts to reach a server.
 const PAUSE: Duration = Duration::from_millis(200);
-/// So many rows of a long result are in memory.
+/// The number of rows of a long result that are in memory.
 const PAGE: usize = 1000;
 
-/// Takes the site's lock: the one of all processes that work on these tables. The server gives it back
-/// when it has not heard of the host for some seconds, or when a transaction does nothing for minutes.
+/// Takes the site's lock, which all processes that use these tables share. The server releases it
+/// if the host is silent for some seconds, or a transaction is idle for some minutes.
 const BEGIN_WRITING: &str = "begin;
      set local lock_timeout = '30s';
      set local idle_in_transaction_session_timeout = '300s';
@@ -44,7 +45,7 @@ const BEGIN_WRITING: &str = "begin;
      set local tcp_keepalives_count = 2;
      select pg_advisory_xact_lock(hashtextextended('dormouse ' || current_schema(), 0))";
 
-/// A database on a server. It is connected when the first statement is run.
+/// A database on a server. The first statement opens the connection.
 pub(crate) struct Postgres {
     address: Arc<Address>,
     patience: Duration,
@@ -56,7 +57,7 @@ pub(crate) struct Postgres {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Each statement is a transaction of its own.
+    /// Each statement is a separate transaction.
     Free,
     /// Inside a transaction.
     Within,
@@ -71,7 +72,7 @@ impl std::fmt::Debug for Postgres {
 }
 
 impl Postgres {
-    /// The database at an address, for reading only or for changes, too.
+    /// Creates access to the database at an address, for reading only or for writing, too.
     pub fn at(address: Arc<Address>, is_writer: bool) -> Postgres {
         Postgres {
             address,
@@ -83,17 +84,17 @@ impl Postgres {
         }
     }
 
-    /// Whether this process has found the schema to be its own.
+    /// Whether this process has already found that the schema is current.
     pub fn is_known(&self) -> bool {
         connect::is_known(&self.address)
     }
 
-    /// Notes that the schema is this program's.
+    /// Remembers that the schema is current.
     pub fn note_known(&self) {
         connect::note_known(&self.address);
     }
 
-    /// The connection, which is made if there is none.
+    /// Returns the connection, and opens one if necessary.
     fn lease(&self) -> Result<RefMut<'_, Lease>> {
         let mut lease = self.lease.borrow_mut();
         if lease.as_ref().is_some_and(|lease| lease.client.is_closed()) {
@@ -108,9 +109,9 @@ impl Postgres {
         RefMut::filter_map(lease, Option::as_mut).map_err(|_| Error::lost("there is no connection"))
     }
 
-    /// Runs something on the connection. Outside of a transaction it is tried again, as long as
-    /// patience lasts, when the server cannot be reached: nothing has happened yet, or nothing that
-    /// cannot happen twice.
+    /// Runs an operation on the connection. Outside of a transaction, it is repeated until the time
+    /// limit while the server cannot be reached: either nothing has happened yet, or it can be
+    /// repeated safely.
     fn run<T>(
         &self,
         what: &str,
@@ -134,7 +135,7 @@ impl Postgres {
             if !error.is_lost() {
                 return Err(error);
             }
-            // Whoever has waited in this process has waited for all of it.
+            // One part of a process has waited on behalf of all.
             if since.elapsed() >= self.patience || connect::is_away(&self.address) {
                 connect::note_away(&self.address);
                 return Err(error);
@@ -150,9 +151,9 @@ impl Postgres {
         self.run(&sql, |client| client.query_typed(&sql, &typed))
     }
 
-    /// The same, asked once in a transaction: nobody else changes anything until it ends.
+    /// As [`Postgres::select`], but a transaction sends each query only once: see [`Kept`].
     fn select_once(&self, sql: &str, params: &[Param<'_>]) -> Result<Arc<Vec<postgres::Row>>> {
-        // An insert may return something, too.
+        // An insert may return rows, too.
         let is_change = !sql.trim_start().starts_with("select");
         if is_change {
             self.kept.borrow_mut().forget(sql);
@@ -175,12 +176,12 @@ impl Postgres {
         self.run(sql, |client| client.batch_execute(sql))
     }
 
-    /// Runs a step of the schema.
+    /// Runs a migration.
     pub fn run_step(&self, step: &str) -> Result<()> {
         self.batch(&dialect::step(step))
     }
 
-    /// Creates what the steps of the schema and statements need of SQLite.
+    /// Creates SQLite's functions that migrations and statements use.
     pub fn found_schema(&self) -> Result<()> {
         self.batch(dialect::PRELUDE)
     }
@@ -293,7 +294,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// Takes what was deleted out of the tables' files.
+    /// Removes deleted rows from the tables' files.
     pub fn purge(&self) -> Result<()> {
         self.batch(&format!("vacuum {}", self.tables()?.join(", ")))
     }
@@ -302,11 +303,11 @@ impl Postgres {
 impl Engine for Postgres {
     fn start(&self, how: Begin) -> Result<()> {
         if self.state.get() != State::Free {
-            return Err(Error::content("a transaction is open already".to_owned()));
+            return Err(Error::content("a transaction is already open".to_owned()));
         }
         self.kept.take();
         let begun = self.batch(match how {
-            // What changes something all the same is taken back.
+            // Changes in it are rolled back.
             Begin::Reading => "begin isolation level repeatable read",
             Begin::Writing => BEGIN_WRITING,
         });
@@ -316,7 +317,7 @@ impl Engine for Postgres {
                 Ok(())
             }
             Err(error) => {
-                // The lock was not given in time, and the transaction waits for its end.
+                // The lock was not available in time, and the failed transaction must be ended.
                 if let Some(lease) = self.lease.borrow_mut().as_mut() {
                     let _ended = lease.client.batch_execute("rollback").is_ok();
                 }
@@ -342,12 +343,13 @@ impl Engine for Postgres {
             *self.lease.borrow_mut() = None;
         }
         match (how, state) {
-            // The server takes back what a lost connection has begun.
+            // The server rolls back the transaction of a lost connection.
             (End::Rollback, _) => Ok(()),
-            // A transaction in which something failed is rolled back by the server without a word.
+            // On `commit`, the server silently rolls back a transaction in which a statement
+            // failed.
             (End::Commit, State::Failed) => {
                 outcome?;
-                Err(Error::content("the transaction has failed before".to_owned()))
+                Err(Error::content("a statement of the transaction has failed".to_owned()))
             }
             (End::Commit, _) => outcome,
         }
@@ -378,7 +380,7 @@ impl Engine for Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // Within a transaction the connection goes, and the transaction with it.
+        // Inside a transaction, the connection is closed, which ends the transaction.
         if self.state.get() == State::Free
             && let Some(lease) = self.lease.take()
         {

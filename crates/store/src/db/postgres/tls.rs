@@ -1,4 +1,4 @@
-//! TLS to the server.
+//! TLS connections to the server.
 
 use postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use rustls::pki_types::ServerName;
@@ -10,23 +10,23 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream as Stream;
 use tokio_rustls::{Connect, TlsConnector};
 
-/// How the server's certificate is looked at.
+/// How the server's certificate is verified.
 #[derive(Debug, Clone)]
 pub(super) enum Trust {
     /// It must be issued by a certificate in this file.
     File(PathBuf),
     /// It must be issued by an authority that the system trusts.
     System,
-    /// It is not looked at: the line is private, but who is at its end is not known.
+    /// It is not verified: the connection is encrypted, but the server is not authenticated.
     Anyone,
 }
 
-/// Makes handshakes.
+/// Creates handshakes.
 #[derive(Clone)]
 pub(super) struct MakeTls(TlsConnector);
 
 impl MakeTls {
-    /// With a trust.
+    /// Creates the configuration for a kind of verification.
     ///
     /// # Errors
     /// If certificates cannot be read.
@@ -54,7 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for M
     }
 }
 
-/// A handshake to come.
+/// A handshake that has not started.
 pub(super) struct Handshake {
     connector: TlsConnector,
     name: ServerName<'static>,
@@ -70,7 +70,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Hands
     }
 }
 
-/// A handshake on its way.
+/// A handshake in progress.
 pub(super) struct Secures<S>(Connect<S>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Future for Secures<S> {
@@ -81,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Secures<S> {
     }
 }
 
-/// A line with TLS.
+/// A TLS connection.
 pub(super) struct Secured<S>(Stream<S>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Secured<S> {

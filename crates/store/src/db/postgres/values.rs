@@ -1,4 +1,4 @@
-//! Values as the server has them.
+//! Conversion of values for the server.
 
 use super::super::{Error, Param, Result, Value};
 use bytes::BytesMut;
@@ -6,11 +6,11 @@ use postgres::types::{FromSql, IsNull, Kind, ToSql, Type, to_sql_checked};
 use std::error::Error as StdError;
 use std::sync::LazyLock;
 
-/// A type that the server finds out by itself.
+/// A type that the server determines.
 static ANY: LazyLock<Type> =
     LazyLock::new(|| Type::new("any".to_owned(), 0, Kind::Simple, "pg_catalog".to_owned()));
 
-/// As what a value is sent.
+/// Returns the type with which a value is sent.
 pub(super) fn type_of(param: &Param<'_>) -> Type {
     match param {
         Param::Null => ANY.clone(),
@@ -31,7 +31,7 @@ impl ToSql for Param<'_> {
             Param::Null => Ok(IsNull::Yes),
             Param::Integer(number) => number.to_sql(ty, out),
             Param::Real(number) => number.to_sql(ty, out),
-            // The server's texts cannot have it.
+            // The server's texts cannot contain NUL.
             Param::Text(Some(text)) if text.contains('\0') => {
                 text.replace('\0', "\u{FFFD}").to_sql(ty, out)
             }
@@ -76,7 +76,7 @@ impl<'r> FromSql<'r> for Any<'r> {
     }
 }
 
-/// The value of a column.
+/// Returns the value of a column.
 pub(crate) fn value(row: &postgres::Row, column: usize) -> Result<Value<'_>> {
     let Any(value) = row.try_get(column).map_err(Error::from)?;
     Ok(value)

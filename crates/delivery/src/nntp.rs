@@ -65,7 +65,8 @@ pub struct Group {
 impl News {
     /// Connects to `host` or `host:port`, and asks for reader mode.
     ///
-    /// # Errors When the server cannot be reached or refuses us.
+    /// # Errors
+    /// If the server cannot be reached or refuses us.
     pub fn connect(
         host: &str,
         credentials: Option<Credentials>,

@@ -27,8 +27,9 @@ enum Kind {
 impl Session {
     /// Opens a session.
     ///
-    /// # Errors If the server cannot be reached, refuses the session, or does not meet the options.
-    /// Nothing has been sent then.
+    /// # Errors
+    /// If the server cannot be reached, refuses the session, or does not meet the options. Nothing
+    /// has been sent then.
     pub fn connect(transport: &Transport, options: &Options) -> Result<Session, ConnectError> {
         let kind = match transport {
             Transport::Smtp(endpoint) => Kind::Smtp(Box::new(Exchange::open(endpoint, options)?)),
@@ -55,9 +56,9 @@ impl Session {
     /// `next` is asked [`Ask::GoOn`]; if it refuses, the transaction is dropped. `done` is called
     /// for each, in the same order, before the message of the following one is on the wire.
     ///
-    /// # Errors The connection was lost, or `done` failed. The caller must send the transactions
-    /// that `next` returned and `done` did not get again, over a new session; this one accepts no
-    /// more.
+    /// # Errors
+    /// The connection was lost, or `done` failed. The caller must send the transactions that `next`
+    /// returned and `done` did not get again, over a new session; this one accepts no more.
     pub fn send<'a, E>(
         &mut self,
         next: impl FnMut() -> Option<Transaction<'a>>,

@@ -112,7 +112,8 @@ impl Resolver {
 
     /// Looks up one name, uncached, and whether it is an alias.
     ///
-    /// # Errors The reason, if the lookup fails.
+    /// # Errors
+    /// The reason, if the lookup fails.
     pub fn look(&self, name: &str) -> Result<Texts, String> {
         let nothing = Texts { texts: Vec::new(), alias: None };
         let Ok(name) = Name::from_utf8(format!("{name}.")) else { return Ok(nothing) };

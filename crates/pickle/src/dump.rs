@@ -19,8 +19,9 @@ pub enum Protocol {
 /// Appends a graph as one pickle, in the form that Python 2's `cPickle` writes, except that the
 /// memo holds only nodes that are referred to more than once.
 ///
-/// # Errors [`DumpError`] for a graph that no Python program could have created; `out` is then
-/// unchanged. Every graph that [`load`](crate::load) returned can be written, in every protocol.
+/// # Errors
+/// [`DumpError`] for a graph that no Python program could have created; `out` is then unchanged.
+/// Every graph that [`load`](crate::load) returned can be written, in every protocol.
 pub fn dump(graph: &Graph<'_>, protocol: Protocol, out: &mut Vec<u8>) -> Result<(), DumpError> {
     let start = out.len();
     let marks = Marks::survey(graph);

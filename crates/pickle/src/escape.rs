@@ -116,8 +116,8 @@ pub(crate) fn decode_raw_unicode(line: &[u8]) -> Result<Cow<'_, [u8]>, Problem> 
 /// Writes a text in raw-unicode-escape. What could end the line or be taken for an escape is
 /// written as one.
 ///
-/// # Errors The offset of the first bytes that are not WTF-8. `out` may then contain part of the
-/// text.
+/// # Errors
+/// The offset of the first bytes that are not WTF-8. `out` may then contain part of the text.
 pub(crate) fn encode_raw_unicode(text: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
     wtf8::code_points(text, |point| match point {
         0x00 | 0x0a | 0x0d | 0x1a | 0x5c | 0x100..=0xffff => {

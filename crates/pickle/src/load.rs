@@ -19,9 +19,9 @@ use std::borrow::Cow;
 /// name and an instance a description. `set`, `frozenset`, `bytearray`, Python 3's `bytes` and
 /// `__newobj__` are recognised in older protocols, which write them as calls.
 ///
-/// # Errors When the pickle is damaged, refers to something outside (persistent ids, extension
-/// codes, out-of-band buffers), calls anything but a plain class or function, or exceeds the
-/// limits.
+/// # Errors
+/// If the pickle is damaged, refers to something outside (persistent ids, extension codes,
+/// out-of-band buffers), calls anything but a plain class or function, or exceeds the limits.
 pub fn load<'a>(input: &'a [u8], limits: &Limits) -> Result<(Graph<'a>, usize), LoadError> {
     let mut machine = Machine {
         input: Input::new(input),

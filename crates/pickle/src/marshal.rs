@@ -155,7 +155,8 @@ impl<'a> Reader<'a> {
 
 /// Writes the graph's root as Python 2's `marshal.dumps(value, 0)` does: strings are not shared.
 ///
-/// # Errors If `marshal` does not know a value, or values are nested too deep.
+/// # Errors
+/// If `marshal` does not know a value, or values are nested too deep.
 pub fn dump(graph: &Graph<'_>) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
     put(graph.root(), 0, &mut out)?;

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 /// Calls `each` with every code point. Surrogates may come in pairs.
 ///
-/// # Errors The offset of the first bytes that are neither UTF-8 nor a surrogate.
+/// # Errors
+/// The offset of the first bytes that are neither UTF-8 nor a surrogate.
 pub(crate) fn code_points(bytes: &[u8], mut each: impl FnMut(u32)) -> Result<(), usize> {
     let mut at = 0;
     while at < bytes.len() {

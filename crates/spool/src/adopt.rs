@@ -57,7 +57,8 @@ impl Estate {
     /// outputs of decided hand-overs, and entries that it has adopted itself but not yet put into
     /// its queues.
     ///
-    /// # Errors When it cannot be read, or a process on this machine is using it.
+    /// # Errors
+    /// If it cannot be read, or a process on this machine is using it.
     pub fn of(dir: &Path) -> Result<Estate, SpoolError> {
         let spool = Spool::new(dir);
         if !Queue::ALL.iter().any(|queue| spool.dir(*queue).is_dir()) {

@@ -144,7 +144,8 @@ impl<'s> Batch<'s> {
     /// batch without sources, or with an output that has the name of a source, is durable
     /// immediately.
     ///
-    /// # Errors Those of [`Batch::commit`].
+    /// # Errors
+    /// Those of [`Batch::commit`].
     pub fn carry(mut self) -> Result<Unsettled, SpoolError> {
         // A single output is decided by its own rename, and sources without an output do not
         // depend on each other.

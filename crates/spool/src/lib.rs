@@ -17,8 +17,9 @@
 //! - [`durable`]: the only place that syncs. [`fault`]: where tests kill us. [`clock`]: the time.
 //!   `limits`: the number of open files.
 //!
-//! # Limits Locks distinguish live processes from dead ones only on one machine: a spool belongs to
-//! one host. The file system must support `flock` and atomic renames.
+//! # Limits
+//! Locks distinguish live processes from dead ones only on one machine: a spool belongs to one
+//! host. The file system must support `flock` and atomic renames.
 //!
 //! # Example
 //! ```

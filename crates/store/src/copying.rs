@@ -35,7 +35,8 @@ pub struct Copied {
 impl Place {
     /// Opens a database by a server's URL or the path of a file.
     ///
-    /// # Errors If the URL is invalid or the file cannot be opened.
+    /// # Errors
+    /// If the URL is invalid or the file cannot be opened.
     pub fn open(text: &str, is_target: bool) -> Result<Place, StoreError> {
         let dir = Path::new(".");
         if text.contains("://") {
@@ -84,8 +85,9 @@ impl Place {
     /// Copies everything to another place, which must be empty, or nothing on an error. `pinned` is
     /// called after the snapshot to copy is fixed.
     ///
-    /// # Errors If a database fails, the target contains a site, or a table read back differs; and
-    /// those of `pinned`.
+    /// # Errors
+    /// If a database fails, the target contains a site, or a table read back differs; and those of
+    /// `pinned`.
     pub fn copy_to<E: From<StoreError>>(
         &self,
         target: &Place,

@@ -90,7 +90,8 @@ impl Tx<'_> {
     /// name. Its `real_name` and subject prefix change if they were its old name, and so do other
     /// lists' settings that contain `@name`.
     ///
-    /// # Errors If the name or host is invalid, or unchanged, or taken by another list.
+    /// # Errors
+    /// If the name or host is invalid, or unchanged, or taken by another list.
     pub fn rename_list(&self, list: &List, name: &str, host: &str) -> Result<List, StoreError> {
         let (name, host) = (name.to_lowercase(), host.to_lowercase());
         let local = name.split_once('@').map_or(name.as_str(), |(local, _)| local).to_owned();

@@ -273,7 +273,8 @@ impl Store {
     /// file is so new that another change might go unnoticed. `may_refuse` says whether posts to a
     /// list may be refused during the session.
     ///
-    /// # Errors If the database or the file fails. There is no index then.
+    /// # Errors
+    /// If the database or the file fails. There is no index then.
     pub fn settle_intake_index(
         &self,
         site: &Site,

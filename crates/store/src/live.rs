@@ -30,7 +30,8 @@ impl LiveSite {
     /// Reads a site's settings. `take` checks whether the process can work with them, now and after
     /// each change.
     ///
-    /// # Errors If they cannot be read, or `take` rejects them.
+    /// # Errors
+    /// If they cannot be read, or `take` rejects them.
     pub fn open(
         dir: &Path,
         take: impl Fn(&Site) -> Result<(), String> + Send + Sync + 'static,

@@ -69,7 +69,8 @@ impl Account {
 /// becomes the site's owner, unless that is root, too. Returns the account that the process has
 /// become, if it changed. Must be called while there is only one thread.
 ///
-/// # Errors If the system refuses. A missing directory is not an error.
+/// # Errors
+/// If the system refuses. A missing directory is not an error.
 pub fn enter(dir: &Path) -> Result<Option<Account>, StoreError> {
     rustix::process::umask(UMASK);
     if !rustix::process::geteuid().is_root() {
@@ -96,7 +97,8 @@ pub fn enter(dir: &Path) -> Result<Option<Account>, StoreError> {
 /// Its directory is last, so that an interrupted call can be repeated. Only root could write in the
 /// site, so it contains no malicious links.
 ///
-/// # Errors If a file cannot be given away.
+/// # Errors
+/// If a file cannot be given away.
 pub fn give(dir: &Path, to: &Account) -> Result<bool, StoreError> {
     if !Account::of(dir).map_err(StoreError::io("look at", dir))?.is_root() || to.is_root() {
         return Ok(false);
@@ -157,7 +159,8 @@ pub enum FlawKind {
 /// those directly below it that other users can read, except archives. `doctor` and `check_perms`
 /// use it.
 ///
-/// # Errors If a file cannot be examined.
+/// # Errors
+/// If a file cannot be examined.
 pub fn flaws(dir: &Path, each: &mut dyn FnMut(Flaw)) -> Result<(), StoreError> {
     const OTHERS: u32 = 0o007;
     let owner = Account::of(dir).map_err(StoreError::io("look at", dir))?.uid;

@@ -39,7 +39,8 @@ pub struct Closed {
 /// Returns everything that keeps a web server from reading the archives of some lists, which are
 /// public.
 ///
-/// # Errors If a file cannot be examined.
+/// # Errors
+/// If a file cannot be examined.
 pub fn closed(site: &Site, lists: &[&str]) -> Result<Vec<Closed>, StoreError> {
     let dir = site.dir();
     let mut closed = Vec::new();

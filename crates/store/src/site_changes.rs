@@ -88,7 +88,8 @@ impl Site {
     /// Changes settings in `dormouse.toml`, all or none, and records who did it. The file is read
     /// again first, so that no concurrent change is lost.
     ///
-    /// # Errors [`StoreError::Setting`] if a value is not allowed; it says which ones are.
+    /// # Errors
+    /// [`StoreError::Setting`] if a value is not allowed; it says which ones are.
     pub fn change(&self, store: &Store, changes: &[(&str, &str)]) -> Result<Config, StoreError> {
         store.write(|tx| {
             let path = self.config_file();

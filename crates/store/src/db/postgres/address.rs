@@ -31,7 +31,8 @@ impl Address {
     /// given as `host=` after the `?`, which replaces the hosts before it. `sslmode`, `sslrootcert`
     /// and `passfile` have libpq's meaning; relative paths start at `dir`.
     ///
-    /// # Errors If the URL is invalid; the text says what is wrong and shows the correct form.
+    /// # Errors
+    /// If the URL is invalid; the text says what is wrong and shows the correct form.
     pub fn read(url: &str, password_file: &str, dir: &Path) -> Result<Address, String> {
         let wrong = |problem: &str| {
             format!(
@@ -123,7 +124,8 @@ impl Address {
 
     /// Connects.
     ///
-    /// # Errors If the password cannot be read or the connection fails; the text says why.
+    /// # Errors
+    /// If the password cannot be read or the connection fails; the text says why.
     pub(super) fn connect(&self) -> Result<Client, String> {
         let mut config = self.config.clone();
         if config.get_password().is_none()

@@ -26,7 +26,7 @@ fn one_value_is_printed_alone_and_several_lines_are_indented() {
     assert_eq!(site.ok(&["list", "show", "dev", "moderator"]), "a@x.example\nb@x.example\n");
     assert_eq!(site.ok(&["list", "show", "dev", "subject_prefix"]), "\n");
     let explained = site.ok(&["list", "show", "dev", "description", "--explain"]);
-    assert!(explained.starts_with("# What the list is about"), "{explained}");
+    assert!(explained.starts_with("# A description of the list"), "{explained}");
     let json = site.ok(&["list", "show", "dev", "archive", "--json"]);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["value"], true);
     refused(&site, &["list", "show", "dev", "descripton"], "did you mean description?");
@@ -198,7 +198,7 @@ fn a_site_says_what_new_lists_have() {
     let file = site.dir().join("dormouse.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     for words in
-        ["\n[list-defaults]\n", "\n#web_url = \"\"\n", "\n[delivery]\n", "# Where mail goes"]
+        ["\n[list-defaults]\n", "\n#web_url = \"\"\n", "\n[delivery]\n", "# Where mail is sent"]
     {
         assert!(text.contains(words), "{words} in {text}");
     }

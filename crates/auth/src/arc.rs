@@ -1,38 +1,38 @@
-//! Chains of seals (ARC, RFC 8617): each host that passes a message on writes down what it found, and
-//! signs that together with what hosts before it wrote.
+//! ARC chains (RFC 8617): each host that passes a message on adds its authentication results, and
+//! signs them together with those of earlier hosts.
 
 use crate::canonical::{self, Form};
 use crate::header::Field;
 use crate::tags::{Tags, without_b};
 use crate::verify::{Claim, Keys, Mail, Outcome, algorithm, find_key, key_name, signer_of};
 
-/// What a host found.
+/// The field with a host's results.
 pub(crate) const RESULTS: &str = "ARC-Authentication-Results";
-/// Its signature of the message.
+/// The field with its signature of the message.
 pub(crate) const SIGNATURE: &str = "ARC-Message-Signature";
-/// Its signature of the chain.
+/// The field with its signature of the chain.
 pub(crate) const SEAL: &str = "ARC-Seal";
 
-/// A longer chain is broken (RFC 8617 §4.2.1).
+/// The maximum number of links (RFC 8617 §4.2.1).
 pub(crate) const LONGEST: usize = 50;
-/// For so many links keys are looked up; a longer chain is not known.
+/// The maximum number of links whose keys are looked up; a longer chain fails.
 pub(crate) const MOST_LOOKED_AT: usize = 16;
 
-/// What is to be thought of a message's chain.
+/// The result of verifying a message's chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chain {
-    /// It has none.
+    /// There is no chain.
     None,
-    /// It is whole; the domain that sealed last.
+    /// It is intact. The domain of the last seal.
     Pass(String),
-    /// It is broken, for this reason.
+    /// It is broken. The reason.
     Fail(String),
-    /// A key could not be looked up, for this reason.
+    /// A key could not be looked up. The reason.
     Unknown(String),
 }
 
 impl Chain {
-    /// The result's name (RFC 8617 §4.4).
+    /// Returns the result's name (RFC 8617 §4.4).
     pub fn name(&self) -> &'static str {
         match self {
             Chain::None => "none",
@@ -43,12 +43,12 @@ impl Chain {
     }
 }
 
-/// Whether a field names a key.
+/// Whether a field refers to a key.
 pub(crate) fn has_key(field: &Field<'_>) -> bool {
     field.is(SIGNATURE) || field.is(SEAL)
 }
 
-/// What one host added.
+/// The three fields of one host.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Set<'m> {
     pub results: Field<'m>,
@@ -56,27 +56,28 @@ pub(crate) struct Set<'m> {
     pub seal: Field<'m>,
 }
 
-/// The sets of a header in their order: 1, 2, …
+/// Returns the sets of a header in order: 1, 2, …
 ///
 /// # Errors
-/// Why they are no chain.
+/// If they do not form a chain; the text says why.
 pub(crate) fn sets<'m>(fields: &[Field<'m>]) -> Result<Vec<Set<'m>>, String> {
     let mut found: Vec<[Option<Field<'m>>; 3]> = Vec::new();
     for field in fields {
         let Some(kind) = [RESULTS, SIGNATURE, SEAL].iter().position(|name| field.is(name)) else {
             continue;
         };
-        let instance = instance(field).ok_or_else(|| format!("{} has no place", name(kind)))?;
+        let instance =
+            instance(field).ok_or_else(|| format!("{} has no valid instance", name(kind)))?;
         if found.len() < instance {
             found.resize(instance, [None; 3]);
         }
         if found[instance - 1][kind].replace(*field).is_some() {
-            return Err(format!("{} {instance} is there twice", name(kind)));
+            return Err(format!("{} {instance} occurs twice", name(kind)));
         }
     }
     let whole = |(at, set): (usize, &[Option<Field<'m>>; 3])| match *set {
         [Some(results), Some(signature), Some(seal)] => Ok(Set { results, signature, seal }),
-        _ => Err(format!("link {} is not whole", at + 1)),
+        _ => Err(format!("link {} is incomplete", at + 1)),
     };
     found.iter().enumerate().map(whole).collect()
 }
@@ -85,7 +86,8 @@ fn name(kind: usize) -> &'static str {
     [RESULTS, SIGNATURE, SEAL][kind]
 }
 
-/// The place of a field in the chain, from 1: the first tag of results, a tag of the others.
+/// Returns the instance of a field in the chain, from 1: the first tag of results, a tag of the
+/// other fields.
 fn instance(field: &Field<'_>) -> Option<usize> {
     let text = field.text();
     let number = if field.is(RESULTS) {
@@ -99,8 +101,8 @@ fn instance(field: &Field<'_>) -> Option<usize> {
     (is_number && (1..=LONGEST).contains(&number)).then_some(number)
 }
 
-/// What a seal covers: all fields of the chain up to its own set, its own last and without its
-/// signature (RFC 8617 §5.1.1). What is added to the end is of the last set.
+/// Returns the input of the last set's seal: all fields of the chain, with the seal itself last and
+/// without its signature (RFC 8617 §5.1.1).
 pub(crate) fn input(sets: &[Set<'_>]) -> Vec<u8> {
     let mut input = Vec::with_capacity(4096);
     let Some((last, before)) = sets.split_last() else { return input };
@@ -117,8 +119,7 @@ pub(crate) fn input(sets: &[Set<'_>]) -> Vec<u8> {
 }
 
 impl Mail<'_> {
-    /// What is to be thought of the chain at the time `now`, in seconds of the Unix epoch
-    /// (RFC 8617 §5.2).
+    /// Verifies the chain at the time `now`, in seconds since the epoch (RFC 8617 §5.2).
     pub fn chain(&self, keys: &Keys<'_>, now: u64) -> Chain {
         let sets = match sets(&self.fields) {
             Ok(sets) => sets,
@@ -144,8 +145,8 @@ impl Mail<'_> {
         }
     }
 
-    /// The last signature of the message must be good; those before it need not be, for who signed
-    /// after them may have changed it.
+    /// Checks the last signature of the message. Earlier ones need not be valid, because later
+    /// hosts may have changed the message.
     fn signed_by_last(&self, last: &Set<'_>, keys: &Keys<'_>, now: u64) -> Result<(), Outcome> {
         let tags = Tags::read(&last.signature.text()).map_err(Outcome::Invalid)?;
         let claim = Claim::read(&tags, now)?;
@@ -156,17 +157,18 @@ impl Mail<'_> {
     }
 }
 
-/// What each host said of the chain before it must be right for a whole one.
+/// Checks the statuses of the chain that the hosts have reported (`cv=`): all must be right for an
+/// intact chain.
 fn statuses(sets: &[Set<'_>]) -> Result<(), String> {
     for (at, set) in sets.iter().enumerate() {
         let tags = Tags::read(&set.seal.text())?;
         let expected = if at == 0 { "none" } else { "pass" };
         let said = tags.need("cv")?.to_ascii_lowercase();
         if said != expected {
-            return Err(format!("link {} says {said} of the chain before it", at + 1));
+            return Err(format!("link {} reports cv={said} for the chain before it", at + 1));
         }
         if tags.get("h").is_some() {
-            return Err(format!("the seal of link {} says what it covers", at + 1));
+            return Err(format!("the seal of link {} has a tag h=", at + 1));
         }
     }
     Ok(())
@@ -182,6 +184,6 @@ fn seal(sets: &[Set<'_>], keys: &Keys<'_>) -> Result<(), Outcome> {
     if key.verifies(&input(sets), &signature) {
         Ok(())
     } else {
-        Err(Outcome::Fail(format!("the seal of link {} is not good", sets.len())))
+        Err(Outcome::Fail(format!("the seal of link {} is not valid", sets.len())))
     }
 }

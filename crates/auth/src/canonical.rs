@@ -1,16 +1,16 @@
-//! The canonical forms (RFC 6376 §3.4). Lines may end in LF or CRLF, and end in CRLF here.
+//! The canonical forms (RFC 6376 §3.4). Input lines can end in LF or CRLF; the output has CRLF.
 
-/// How much a header or a body may change on its way before its signature is broken.
+/// Which changes of a header or a body a signature tolerates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// Not at all.
+    /// None.
     Simple,
-    /// White space and the case of names do not count.
+    /// Changes of white space and of the case of names.
     Relaxed,
 }
 
 impl Form {
-    /// Adds a header field without its last line end.
+    /// Appends a header field without its last line end.
     pub(crate) fn field(self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
         match self {
             Form::Relaxed => field(name, value, out),
@@ -36,7 +36,8 @@ impl Form {
     }
 }
 
-/// The lines of a text without their ends; what follows the last line end is a line of its own.
+/// Calls `each` with the lines of a text without their ends, and whether it is the last. The text
+/// after the last line end is a line, too.
 fn lines<'t>(text: &'t [u8], mut each: impl FnMut(&'t [u8], bool)) {
     let mut rest = text;
     loop {
@@ -54,7 +55,8 @@ fn lines<'t>(text: &'t [u8], mut each: impl FnMut(&'t [u8], bool)) {
     }
 }
 
-/// Empty lines at the end go; an empty body is an empty line (RFC 6376 §3.4.3).
+/// Feeds the body to `sink` without empty lines at the end; an empty body becomes an empty line
+/// (RFC 6376 §3.4.3).
 fn simple_body(text: &[u8], mut sink: impl FnMut(&[u8])) {
     let mut empty_lines = 0;
     let mut is_empty = true;
@@ -75,7 +77,8 @@ fn simple_body(text: &[u8], mut sink: impl FnMut(&[u8])) {
     }
 }
 
-/// A header field: lower-case name, one blank for each run of white space, no folds.
+/// Appends a header field, with its name in lower case, one blank for each run of white space, and
+/// no folds.
 pub(crate) fn field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend(name.trim_ascii_end().iter().map(u8::to_ascii_lowercase));
     out.push(b':');
@@ -95,8 +98,8 @@ pub(crate) fn field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Feeds the body to `sink`: blanks at line ends go, runs of blanks become one, empty lines at the
-/// end go.
+/// Feeds the body to `sink`, without blanks at line ends and empty lines at the end, and with one
+/// blank for each run of blanks.
 pub(crate) fn body(body: &[u8], mut sink: impl FnMut(&[u8])) {
     let mut empty_lines = 0;
     let mut line_out = Vec::with_capacity(1024);

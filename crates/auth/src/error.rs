@@ -1,25 +1,25 @@
-//! What can go wrong with keys and signatures.
+//! Errors of keys and signatures.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
 
-/// A failure, naming the file or value.
+/// An error, naming the file or value.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// The system refused an operation on a file or directory.
+    /// An operation on a file or directory failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried, as a verb.
+        /// The operation, as a verb.
         action: &'static str,
-        /// On which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A key file is damaged or of another kind.
+    /// A key file is damaged or has another format.
     #[error(
-        "{}: {problem}; a key is a PKCS#8 file as `dormouse dkim create` writes it",
+        "{}: {problem}; a key must be a PKCS#8 file, as written by `dormouse dkim create`",
         path.display()
     )]
     BadKey {
@@ -28,20 +28,20 @@ pub enum AuthError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A selector that DNS cannot hold.
+    /// A selector that is invalid in DNS.
     #[error("{0:?} is not a selector: use letters, digits, hyphens, and dots between them")]
     BadSelector(String),
-    /// A domain that DNS cannot hold.
+    /// A domain that is invalid in DNS.
     #[error("{0:?} is not a domain name; write names in other scripts as xn--…")]
     BadDomain(String),
-    /// The key is there already and would be replaced.
+    /// The key already exists.
     #[error(
-        "{} is there already; choose another --selector, or remove it with `dormouse dkim rm`",
+        "{} already exists; choose another --selector, or remove it with `dormouse dkim rm`",
         .0.display()
     )]
     Exists(PathBuf),
     /// The cryptographic library failed.
-    #[error("cannot {0}: the cryptographic library refused")]
+    #[error("cannot {0}: the cryptographic library failed")]
     Crypto(&'static str),
 }
 
@@ -50,7 +50,7 @@ impl AuthError {
         move |source| AuthError::Io { action, path: path.to_owned(), source }
     }
 
-    /// The exit code an MTA understands: trouble of ours is 75, so that it keeps the mail.
+    /// Returns the exit code for the MTA. Problems on our side are 75, so that it keeps the mail.
     pub fn sysexit(&self) -> ExitCode {
         match self {
             AuthError::BadSelector(_) | AuthError::BadDomain(_) => ExitCode::Usage,

@@ -1,9 +1,9 @@
-//! The header of a message, as signatures see it: raw fields in their order.
+//! The header of a message as signatures cover it: raw fields in order.
 
-/// A header field: its name and what stands behind the colon, with its folds and its line end.
+/// A header field: its name and everything after the colon, with folds and line end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Field<'m> {
-    /// As it is written, perhaps with blanks before the colon.
+    /// The name as it is written, perhaps with blanks before the colon.
     pub name: &'m [u8],
     pub value: &'m [u8],
 }
@@ -13,13 +13,14 @@ impl Field<'_> {
         self.name.trim_ascii_end().eq_ignore_ascii_case(name.as_bytes())
     }
 
-    /// The value for reading: what is not UTF-8 stands for no tag.
+    /// Returns the value as text. Bytes that are not UTF-8 occur in no valid tag.
     pub(crate) fn text(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(self.value)
     }
 }
 
-/// The fields of a header, and what follows it. A line that is no field is left out.
+/// Splits a message into the fields of its header and the body. Lines that are not fields are
+/// skipped.
 pub(crate) fn split(message: &[u8]) -> (Vec<Field<'_>>, &[u8]) {
     let mut fields = Vec::new();
     let mut rest = message;
@@ -48,7 +49,7 @@ pub(crate) fn split(message: &[u8]) -> (Vec<Field<'_>>, &[u8]) {
     (fields, rest)
 }
 
-/// An mbox line has no such name before its first colon.
+/// Whether a text can be a field's name, unlike the text before the first colon of an mbox line.
 fn is_name(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|byte| !byte.is_ascii_whitespace())
 }

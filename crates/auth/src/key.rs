@@ -1,4 +1,4 @@
-//! One private key with its selector, and the DNS record that publishes it.
+//! A private key with its selector, and the DNS record that publishes it.
 
 use crate::AuthError;
 use base64::Engine as _;
@@ -10,20 +10,21 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-/// Bits of a new RSA key: what RFC 8301 §3.2 asks signers for, and what fits every resolver.
+/// The number of bits of a new RSA key: RFC 8301 §3.2 recommends it, and the record is small enough
+/// for every resolver.
 const RSA_BITS: usize = 2048;
 
-/// How a key signs.
+/// A signature algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Algorithm {
-    /// `rsa-sha256` (RFC 6376 §3.3.1): every receiver verifies it.
+    /// `rsa-sha256` (RFC 6376 §3.3.1), which every receiver can verify.
     Rsa,
-    /// `ed25519-sha256` (RFC 8463): short and fast, but not verified everywhere.
+    /// `ed25519-sha256` (RFC 8463), which is short and fast, but not verified everywhere.
     Ed25519,
 }
 
 impl Algorithm {
-    /// The name in a DNS record's `k=` (RFC 6376 §3.6.1).
+    /// Returns the name in a DNS record's `k=` (RFC 6376 §3.6.1).
     pub fn key_type(self) -> &'static str {
         match self {
             Algorithm::Rsa => "rsa",
@@ -31,7 +32,7 @@ impl Algorithm {
         }
     }
 
-    /// The name in a signature's `a=`.
+    /// Returns the name in a signature's `a=`.
     pub(crate) fn signature_name(self) -> &'static str {
         match self {
             Algorithm::Rsa => "rsa-sha256",
@@ -58,7 +59,7 @@ impl FromStr for Algorithm {
     }
 }
 
-/// The private half, ready to sign.
+/// A key pair, ready to sign.
 enum Pair {
     Rsa(Box<RsaKeyPair>),
     Ed25519(Ed25519KeyPair),
@@ -69,22 +70,22 @@ pub struct Key {
     domain: String,
     selector: String,
     pair: Pair,
-    /// PKCS#8, as it is kept.
+    /// The PKCS#8 encoding, as it is stored.
     pkcs8: Vec<u8>,
 }
 
 impl fmt::Debug for Key {
-    /// Without the secret.
+    /// Omits the secret.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Key({} {})", self.algorithm(), self.name())
     }
 }
 
 impl Key {
-    /// Creates a key. An RSA key takes up to some seconds.
+    /// Creates a key. An RSA key can take some seconds.
     ///
     /// # Errors
-    /// If domain or selector cannot stand in DNS, or the system has no random numbers.
+    /// If the domain or selector is invalid in DNS, or the system has no random numbers.
     pub fn generate(domain: &str, selector: &str, algorithm: Algorithm) -> Result<Key, AuthError> {
         let pkcs8 = match algorithm {
             Algorithm::Rsa => {
@@ -115,7 +116,7 @@ impl Key {
             Err(_) => match RsaKeyPair::from_pkcs8(&pkcs8) {
                 Ok(pair) => Pair::Rsa(Box::new(pair)),
                 Err(error) => {
-                    return Err(format!("it holds no usable RSA or Ed25519 key ({error})"));
+                    return Err(format!("it contains no usable RSA or Ed25519 key ({error})"));
                 }
             },
         };
@@ -130,7 +131,7 @@ impl Key {
     /// Reads a key from the PEM text of the file at `path`.
     ///
     /// # Errors
-    /// If the text is not a PKCS#8 key of a kind that is known, naming the file.
+    /// If the text is not a PKCS#8 key of a known type. The error names the file.
     pub(crate) fn from_pem(
         domain: &str,
         selector: &str,
@@ -148,7 +149,7 @@ impl Key {
         Key::from_pkcs8(domain, selector, pkcs8).map_err(bad)
     }
 
-    /// The key as a PEM file.
+    /// Returns the key in PEM format.
     pub(crate) fn to_pem(&self) -> String {
         let packed = STANDARD.encode(&self.pkcs8);
         let mut text = String::from("-----BEGIN PRIVATE KEY-----\n");
@@ -160,17 +161,17 @@ impl Key {
         text
     }
 
-    /// The domain that answers for what is signed.
+    /// Returns the domain that signs (`d=`).
     pub fn domain(&self) -> &str {
         &self.domain
     }
 
-    /// The selector.
+    /// Returns the selector (`s=`).
     pub fn selector(&self) -> &str {
         &self.selector
     }
 
-    /// How it signs.
+    /// Returns the algorithm.
     pub fn algorithm(&self) -> Algorithm {
         match self.pair {
             Pair::Rsa(_) => Algorithm::Rsa,
@@ -178,12 +179,12 @@ impl Key {
         }
     }
 
-    /// The name at which the public half is published (RFC 6376 §3.6.2.1).
+    /// Returns the DNS name of the public key (RFC 6376 §3.6.2.1).
     pub fn name(&self) -> String {
         format!("{}._domainkey.{}", self.selector, self.domain)
     }
 
-    /// The text of the DNS record (RFC 6376 §3.6.1, RFC 8463 §4.2).
+    /// Returns the text of the DNS record (RFC 6376 §3.6.1, RFC 8463 §4.2).
     pub fn record(&self) -> String {
         let public = match &self.pair {
             Pair::Rsa(_) => rsa_public(&self.pkcs8),
@@ -192,7 +193,8 @@ impl Key {
         format!("v=DKIM1; k={}; p={}", self.algorithm().key_type(), STANDARD.encode(public))
     }
 
-    /// The record as a line of a zone file: strings of at most 255 octets (RFC 1035 §3.3.14).
+    /// Returns the record as a line of a zone file, in strings of at most 255 octets (RFC 1035
+    /// §3.3.14).
     pub fn zone_line(&self) -> String {
         let record = self.record();
         let strings: Vec<String> = record
@@ -215,7 +217,7 @@ impl Key {
                     .map_err(|_| AuthError::Crypto("sign with an RSA key"))?;
                 Ok(signature)
             }
-            // RFC 8463 §3: what is signed is the hash.
+            // RFC 8463 §3: the hash is signed.
             Pair::Ed25519(pair) => {
                 let hash = ring::digest::digest(&ring::digest::SHA256, input);
                 Ok(pair.sign(hash.as_ref()).as_ref().to_vec())
@@ -224,7 +226,7 @@ impl Key {
     }
 }
 
-/// The public half of an RSA key that was read before, as a SubjectPublicKeyInfo.
+/// Returns the public half of a valid RSA key as a SubjectPublicKeyInfo.
 fn rsa_public(pkcs8: &[u8]) -> Vec<u8> {
     use rsa::pkcs8::DecodePrivateKey as _;
     rsa::RsaPrivateKey::from_pkcs8_der(pkcs8)
@@ -234,12 +236,13 @@ fn rsa_public(pkcs8: &[u8]) -> Vec<u8> {
         .unwrap_or_default()
 }
 
-/// Whether DNS can hold this as a host name, and a file system as a directory.
+/// Whether a text is a valid host name in DNS, and therefore safe as the name of a directory.
 pub fn is_domain(domain: &str) -> bool {
     domain.len() <= 253 && domain.contains('.') && is_selector(domain)
 }
 
-/// Whether this is a selector: labels of letters, digits and hyphens (RFC 6376 §3.1).
+/// Whether a text is a selector: labels of letters, digits, hyphens and underscores (RFC 6376
+/// §3.1).
 pub fn is_selector(selector: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())

@@ -7,19 +7,19 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Where a site keeps its keys.
+/// The keys of a site.
 #[derive(Debug, Clone)]
 pub struct Keyring {
     dir: PathBuf,
 }
 
 impl Keyring {
-    /// The keys of the site in this directory.
+    /// Returns the keyring of the site in this directory.
     pub fn of_site(dir: &Path) -> Keyring {
         Keyring { dir: dir.join("dkim") }
     }
 
-    /// The file of a key.
+    /// Returns the path of a key's file.
     pub fn path(&self, domain: &str, selector: &str) -> PathBuf {
         self.dir_of(domain).join(format!("{}.pem", selector.to_ascii_lowercase()))
     }
@@ -28,10 +28,10 @@ impl Keyring {
         self.dir.join(domain.to_ascii_lowercase())
     }
 
-    /// Keeps a new key, safely on the disk.
+    /// Stores a new key durably, and returns the path of its file.
     ///
     /// # Errors
-    /// If there is a key of this name already, or the system refuses.
+    /// [`AuthError::Exists`] if there is already a key with this name, or [`AuthError::Io`].
     pub fn add(&self, key: &Key) -> Result<PathBuf, AuthError> {
         let path = self.path(key.domain(), key.selector());
         let dir = self.dir_of(key.domain());
@@ -57,10 +57,10 @@ impl Keyring {
         Ok(path)
     }
 
-    /// Removes a key; whether there was one.
+    /// Removes a key, and returns whether there was one.
     ///
     /// # Errors
-    /// If the system refuses.
+    /// If the file cannot be removed.
     pub fn remove(&self, domain: &str, selector: &str) -> Result<bool, AuthError> {
         if !is_domain(domain) || !is_selector(selector) {
             return Ok(false);
@@ -76,11 +76,11 @@ impl Keyring {
         }
     }
 
-    /// The keys of exactly this domain, RSA first, since some receivers look at the first signatures
-    /// only; none is an empty list.
+    /// Returns the keys of exactly this domain, perhaps none. RSA keys come first, because some
+    /// receivers only check the first signatures.
     ///
     /// # Errors
-    /// If a key cannot be read: mail that should be signed must not leave unsigned.
+    /// If a key cannot be read, because mail that should be signed must not be sent unsigned.
     pub fn of_domain(&self, domain: &str) -> Result<Vec<Key>, AuthError> {
         if !is_domain(domain) {
             return Ok(Vec::new());
@@ -95,8 +95,8 @@ impl Keyring {
         Ok(keys)
     }
 
-    /// The keys that sign mail of this host: its own, or those of the nearest domain above it, whose
-    /// signatures align with it as well (RFC 7489 §3.1.1).
+    /// Returns the keys that sign mail of this host: its own, or those of the nearest parent
+    /// domain, whose signatures are aligned with it as well (RFC 7489 §3.1.1).
     ///
     /// # Errors
     /// As [`Keyring::of_domain`].
@@ -107,7 +107,7 @@ impl Keyring {
         }
     }
 
-    /// The domain whose keys sign mail of this host; none when there are no keys for it.
+    /// Returns the domain whose keys sign mail of this host; `None` if there are no keys for it.
     ///
     /// # Errors
     /// If a directory cannot be read.
@@ -127,7 +127,7 @@ impl Keyring {
         }
     }
 
-    /// All keys, by domain and selector.
+    /// Returns all keys, by domain, with RSA first.
     ///
     /// # Errors
     /// As [`Keyring::of_domain`].
@@ -140,7 +140,7 @@ impl Keyring {
     }
 }
 
-/// The selectors of the keys in a directory.
+/// Returns the selectors of the keys in a directory.
 fn selectors(dir: &Path) -> Result<Vec<String>, AuthError> {
     let selector = |name: String| {
         let selector = name.strip_suffix(".pem").filter(|selector| is_selector(selector))?;
@@ -149,7 +149,7 @@ fn selectors(dir: &Path) -> Result<Vec<String>, AuthError> {
     Ok(names(dir)?.into_iter().filter_map(selector).collect())
 }
 
-/// The names in a directory in their order; a directory that is missing has none.
+/// Returns the sorted names in a directory; none if it is missing.
 fn names(dir: &Path) -> Result<Vec<String>, AuthError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,

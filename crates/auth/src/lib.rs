@@ -1,23 +1,23 @@
-//! Whose mail it is: DKIM keys and signatures (RFC 6376, RFC 8463) and chains of seals (ARC, RFC 8617)
-//! for the mail that lists send, and what is to be thought of those of the mail that lists get.
+//! Authentication of mail: DKIM keys and signatures (RFC 6376, RFC 8463) and ARC chains (RFC 8617)
+//! for the mail that lists send, and their verification in the mail that lists receive.
 //!
-//! Nothing here asks a name server: the caller tells what is published at which name.
+//! Nothing here queries DNS: the caller provides the records of names.
 //!
 //! # Layout
-//! - [`Key`]: one private key with its selector, and the DNS record that publishes it.
+//! - [`Key`]: a private key with its selector, and the DNS record that publishes it.
 //! - [`Keyring`]: the keys of a site, `dkim/DOMAIN/SELECTOR.pem` below its directory.
-//! - [`Signer`]: one message that is signed and sealed, perhaps many times under different heads.
-//! - [`Mail`]: a message whose signatures are looked at: a [`Verdict`] for each, which can later say
-//!   what broke it, and the [`Chain`] of its seals.
-//! - [`PublicKey`]: what a domain publishes.
+//! - [`Signer`]: signs and seals a message, perhaps many times with different additional fields.
+//! - [`Mail`]: verifies a message: a [`Verdict`] for each signature, which can later say what broke
+//!   it, and the [`Chain`] of its seals.
+//! - [`PublicKey`]: a key that a domain publishes.
 //! - [`AuthResults`]: an `Authentication-Results` field (RFC 8601).
 //! - `canonical`, `header`, `tags`: the forms of RFC 6376 §3.
 //!
 //! # Limits
-//! Signatures of ours are `relaxed/relaxed` with SHA-256, over the whole body. Keys are RSA with 2048
-//! bits (or what was put there by hand, up to 4096) and Ed25519. `rsa-sha1` and keys under 1024 bits
-//! prove nothing (RFC 8301). Of a message the first 8 signatures are looked at, and chains of up to 16
-//! links.
+//! Our signatures are `relaxed/relaxed` with SHA-256, over the whole body. Keys are Ed25519, or RSA
+//! with 2048 bits (up to 4096 for keys from elsewhere). `rsa-sha1` and keys with less than 1024
+//! bits are not accepted (RFC 8301). The first 8 signatures of a message are verified, and chains
+//! of up to 16 links.
 //!
 //! # Example
 //! ```

@@ -1,4 +1,4 @@
-//! The public half of a key, as a domain publishes it (RFC 6376 §3.6.1).
+//! Public keys, as domains publish them (RFC 6376 §3.6.1).
 
 use crate::key::Algorithm;
 use crate::tags::{Tags, decode};
@@ -10,16 +10,16 @@ use rsa::pkcs1::DecodeRsaPublicKey as _;
 use rsa::pkcs8::DecodePublicKey as _;
 use rsa::traits::PublicKeyParts as _;
 
-/// RSA keys with fewer bits prove nothing (RFC 8301 §3.2).
+/// The minimum number of bits of an RSA key (RFC 8301 §3.2).
 const LEAST_BITS: usize = 1024;
 
-/// A key that was published.
+/// A published key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
     half: Half,
-    /// Signatures must name the domain itself in `i=`, none below it (flag `s`).
+    /// Whether `i=` of signatures must have the domain itself, not one below it (flag `s`).
     is_strict: bool,
-    /// The domain only tries signatures out (flag `y`).
+    /// Whether the domain is testing DKIM (flag `y`).
     is_test: bool,
 }
 
@@ -30,16 +30,16 @@ enum Half {
 }
 
 impl PublicKey {
-    /// Reads a DNS record.
+    /// Parses a DNS record.
     ///
     /// # Errors
-    /// What is wrong with it, as a sentence about the record.
+    /// If the record has no usable key; the text is a clause about the record that says why.
     pub fn read(record: &str) -> Result<PublicKey, String> {
         let tags = Tags::read(record)?;
         if let Some(version) = tags.get("v")
             && (version != "DKIM1" || tags.first() != Some("v"))
         {
-            return Err("it is no DKIM1 record".to_owned());
+            return Err("it is not a DKIM1 record".to_owned());
         }
         let has = |name: &str, wanted: &[&str]| {
             tags.items(name).is_none_or(|mut items| items.any(|item| wanted.contains(&item)))
@@ -58,14 +58,14 @@ impl PublicKey {
         let half = match tags.get("k").unwrap_or("rsa") {
             "rsa" => rsa_half(&key)?,
             "ed25519" => ed25519_half(key)?,
-            other => return Err(format!("its kind of key, {other:?}, is not known")),
+            other => return Err(format!("its key type {other:?} is unknown")),
         };
         let flag =
             |flag: &str| tags.items("t").is_some_and(|mut flags| flags.any(|known| known == flag));
         Ok(PublicKey { half, is_strict: flag("s"), is_test: flag("y") })
     }
 
-    /// What kind of key it is.
+    /// Returns the algorithm of the key.
     pub fn algorithm(&self) -> Algorithm {
         match self.half {
             Half::Rsa { .. } => Algorithm::Rsa,
@@ -73,12 +73,12 @@ impl PublicKey {
         }
     }
 
-    /// Whether both are the same key, whatever else their records say.
+    /// Whether both are the same key, even if the records differ otherwise.
     pub fn is_same_key(&self, other: &PublicKey) -> bool {
         self.half == other.half
     }
 
-    /// Whether the domain only tries signatures out: receivers may treat its mail as unsigned.
+    /// Whether the domain is testing DKIM: receivers may treat its mail as unsigned.
     pub fn is_test(&self) -> bool {
         self.is_test
     }
@@ -87,13 +87,13 @@ impl PublicKey {
         self.is_strict
     }
 
-    /// Whether this key made the signature of that input.
+    /// Whether a signature of the input was created with this key.
     pub(crate) fn verifies(&self, input: &[u8], signature: &[u8]) -> bool {
         match &self.half {
             Half::Rsa { modulus, exponent } => RsaPublicKeyComponents { n: modulus, e: exponent }
                 .verify(&RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, input, signature)
                 .is_ok(),
-            // RFC 8463 §3: what is signed is the hash.
+            // RFC 8463 §3: the hash is signed.
             Half::Ed25519(key) => {
                 let hash = ring::digest::digest(&ring::digest::SHA256, input);
                 UnparsedPublicKey::new(&ED25519, key).verify(hash.as_ref(), signature).is_ok()
@@ -102,22 +102,23 @@ impl PublicKey {
     }
 }
 
-/// A SubjectPublicKeyInfo, as RFC 6376 has it, or the bare key inside of it, as some publish it.
+/// Parses a SubjectPublicKeyInfo, as RFC 6376 requires, or an RSAPublicKey, as some domains publish
+/// it.
 fn rsa_half(key: &[u8]) -> Result<Half, String> {
     let key = rsa::RsaPublicKey::from_public_key_der(key)
         .or_else(|_| rsa::RsaPublicKey::from_pkcs1_der(key))
-        .map_err(|error| format!("its tag p= is no RSA key ({error})"))?;
+        .map_err(|error| format!("its tag p= is not an RSA key ({error})"))?;
     if key.n().bits() < LEAST_BITS {
-        return Err(format!("its RSA key has {} bits only", key.n().bits()));
+        return Err(format!("its RSA key has only {} bits", key.n().bits()));
     }
     Ok(Half::Rsa { modulus: key.n().to_bytes_be(), exponent: key.e().to_bytes_be() })
 }
 
-/// The bare 32 octets (RFC 8463 §4.2).
+/// Parses the 32 octets of an Ed25519 key (RFC 8463 §4.2).
 fn ed25519_half(key: Vec<u8>) -> Result<Half, String> {
     match key.len() {
         32 => Ok(Half::Ed25519(key)),
-        length => Err(format!("its Ed25519 key has {length} octets and not 32")),
+        length => Err(format!("its Ed25519 key has {length} octets instead of 32")),
     }
 }
 

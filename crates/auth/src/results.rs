@@ -1,29 +1,29 @@
-//! `Authentication-Results` (RFC 8601): what a host found out about a message.
+//! `Authentication-Results` (RFC 8601): the results of a host's checks of a message.
 
 use crate::Chain;
 
 /// The results in one field.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuthResults {
-    /// Who says so.
+    /// The host's identifier.
     pub authserv_id: String,
-    /// What was found.
+    /// The results of its methods.
     pub results: Vec<AuthResult>,
 }
 
-/// What one method found.
+/// The result of one method.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthResult {
     /// The method, in lower case: `dkim`, `spf`, `dmarc`, …
     pub method: String,
-    /// Its result, in lower case: `pass`, `fail`, …
+    /// The result, in lower case: `pass`, `fail`, …
     pub result: String,
-    /// About what: `header.d` and its value, …, in their order, names in lower case.
+    /// The properties it is about, in order: `header.d` and its value, …, with names in lower case.
     pub properties: Vec<(String, String)>,
 }
 
 impl AuthResults {
-    /// Reads a field's value, whose comments the caller has taken out.
+    /// Parses a field's value, from which the caller has removed comments.
     pub fn read(value: &str) -> AuthResults {
         let mut items = split(value).into_iter();
         let first = items.next().unwrap_or_default();
@@ -36,7 +36,7 @@ impl AuthResults {
 }
 
 impl AuthResults {
-    /// What is to be thought of the chain of seals by a result for `arc`; none where there is none.
+    /// Returns the status of the ARC chain according to the result for `arc`.
     pub fn chain(&self) -> Chain {
         let found = self.results.iter().find(|one| one.method == "arc");
         let property = |wanted: &str| {
@@ -48,14 +48,14 @@ impl AuthResults {
             "none" => Chain::None,
             "pass" => Chain::Pass(property("header.d")),
             "temperror" => Chain::Unknown("its keys could not be looked up".to_owned()),
-            _ => Chain::Fail("it was broken when it came".to_owned()),
+            _ => Chain::Fail("it was already broken on arrival".to_owned()),
         }
     }
 }
 
 impl AuthResult {
     fn read(item: &str) -> Option<AuthResult> {
-        // Blanks may stand around the equals signs.
+        // There may be blanks around the equals signs.
         let mut tight = String::with_capacity(item.len());
         for (at, piece) in item.split('=').enumerate() {
             if at > 0 {
@@ -77,7 +77,7 @@ impl AuthResult {
         })
     }
 
-    /// The domain that a method found something about: of a DKIM signature, of the envelope sender,
+    /// Returns the domain that the result is about: of a DKIM signature, of the envelope sender, or
     /// of From.
     pub fn domain(&self) -> Option<&str> {
         let names: &[&str] = match self.method.as_str() {
@@ -94,7 +94,7 @@ impl AuthResult {
     }
 }
 
-/// The pieces between semicolons, but for those in quotes.
+/// Splits a value at semicolons outside of quotes.
 fn split(value: &str) -> Vec<String> {
     let mut pieces = vec![String::new()];
     let (mut is_quoted, mut is_escaped) = (false, false);

@@ -1,4 +1,4 @@
-//! One message that is signed, perhaps many times: the body is hashed once, the header each time.
+//! Signing a message, perhaps many times: the body is hashed once, the header each time.
 
 use crate::arc::{self, Set};
 use crate::header::{Field, split};
@@ -12,8 +12,8 @@ use std::cell::RefCell;
 /// A header field that signatures cover.
 struct Covered {
     name: &'static str,
-    /// It is named once more than it stands there, so that adding another one breaks the signature
-    /// (RFC 6376 §8.15).
+    /// Whether it is listed once more than it occurs, so that adding another one breaks the
+    /// signature (RFC 6376 §8.15).
     oversigned: bool,
 }
 
@@ -25,8 +25,8 @@ const fn oversigned(name: &'static str) -> Covered {
     Covered { name, oversigned: true }
 }
 
-/// What a signature covers (RFC 6376 §5.4.1), with the fields that RFC 8058 §4 wants covered.
-/// `Errors-To`, `Received` and the like change on the way and are left out.
+/// The fields that a signature covers (RFC 6376 §5.4.1), with those that RFC 8058 §4 requires.
+/// `Errors-To`, `Received` and the like change in transit and are omitted.
 const COVERED: [Covered; 29] = [
     oversigned("From"),
     oversigned("To"),
@@ -59,9 +59,9 @@ const COVERED: [Covered; 29] = [
     covered("CFBL-Address"),
 ];
 
-/// What the signature of a link of a chain covers (RFC 8617 §4.1.2): what all copies of a message have
-/// in common, so that they share the link. Of the fields that are each reader's own, `List-Unsubscribe`
-/// and `Sender`, the DKIM signature covers the first, and no one needs the second.
+/// The fields that the signature of a link covers (RFC 8617 §4.1.2): those that all copies of a
+/// message have in common, so that they share the link. Of the fields that differ between readers,
+/// `List-Unsubscribe` is covered by the DKIM signature, and `Sender` need not be.
 const SEALED: [&str; 24] = [
     "From",
     "To",
@@ -89,14 +89,14 @@ const SEALED: [&str; 24] = [
     "DKIM-Signature",
 ];
 
-/// What a link of a chain says.
+/// The content of a link of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Who says so: a host's name.
+    /// The name of the host that adds it.
     pub authserv_id: String,
-    /// The results, as in `Authentication-Results`, one an item.
+    /// The results, each as in `Authentication-Results`.
     pub results: Vec<String>,
-    /// What is to be thought of the chain that the message came with.
+    /// The status of the chain with which the message arrived.
     pub chain: Chain,
 }
 
@@ -105,13 +105,13 @@ pub struct Found {
 pub struct Signer {
     header: Vec<u8>,
     body_hash: String,
-    /// The link that was made last, with what its signature covers.
+    /// The last link that was created, after the fields that its signature covers.
     link: RefCell<Option<(Vec<u8>, String)>>,
 }
 
 impl Signer {
-    /// Reads the header and hashes the body of a message with line ends of either kind, as it will
-    /// leave: what is changed afterwards breaks its signatures.
+    /// Prepares the final form of a message, with line ends of either kind. Later changes break its
+    /// signatures.
     pub fn new(message: &[u8]) -> Signer {
         let (_, body) = split(message);
         let mut context = Context::new(&SHA256);
@@ -121,8 +121,8 @@ impl Signer {
         Signer { header, body_hash, link: RefCell::new(None) }
     }
 
-    /// The `DKIM-Signature` fields, one a key, of the message with `head` put before its header.
-    /// `now` is the time of signing in seconds of the Unix epoch.
+    /// Returns a `DKIM-Signature` field for each key, for the message with `head` prepended to its
+    /// header. `now` is the time of signing, in seconds since the epoch.
     ///
     /// # Errors
     /// If a key cannot sign.
@@ -151,9 +151,9 @@ impl Signer {
         Ok(out)
     }
 
-    /// The next link of the message's chain of seals (RFC 8617 §5.1), of the message with `head` put
-    /// before its header; nothing where a chain must not go on: it was declared broken before, or it
-    /// could not be looked at, or it has as many links as it may.
+    /// Returns the next link of the message's ARC chain (RFC 8617 §5.1), for the message with
+    /// `head` prepended to its header. Returns `None` if the chain must not be continued: it is
+    /// already marked as broken, or could not be verified, or has the maximum length.
     ///
     /// # Errors
     /// If the key cannot sign.
@@ -167,13 +167,13 @@ impl Signer {
         let own = split(&self.header).0;
         let (before, status) = match (arc::sets(&own), &found.chain) {
             (_, Chain::Unknown(_)) => return Ok(None),
-            // A broken chain has its end in one link that says so.
+            // A broken chain ends with one link that marks it as broken.
             (Ok(sets), Chain::Fail(_)) if says_fail(&sets) => return Ok(None),
             (Ok(sets), Chain::Fail(_)) => (sets, "fail"),
             (Err(_), _) => return Ok(None),
-            // What is left of the message has no chain.
+            // The message has no chain, perhaps no longer.
             (Ok(sets), _) if sets.is_empty() => (sets, "none"),
-            // It came without, and what it has now is not known.
+            // It arrived without a chain, so the current one is not verified.
             (Ok(_), Chain::None) => return Ok(None),
             (Ok(sets), Chain::Pass(_)) => (sets, "pass"),
         };
@@ -182,7 +182,7 @@ impl Signer {
             return Ok(None);
         }
         let (mut fields, _) = split(head);
-        // Signatures that are added now are each reader's own.
+        // The signatures in `head` differ between readers.
         fields.retain(|field| !field.is("DKIM-Signature"));
         fields.extend(&own);
         let covered: Vec<_> = SEALED.iter().map(|name| covered(name)).collect();
@@ -197,7 +197,7 @@ impl Signer {
         Ok(Some(link))
     }
 
-    /// The three fields of a link, the seal on top.
+    /// Returns the three fields of a link, with the seal first.
     #[expect(clippy::too_many_arguments, reason = "the tags of three fields")]
     fn link(
         &self,
@@ -237,7 +237,7 @@ impl Signer {
             signature: field(arc::SIGNATURE, &signature),
             seal: field(arc::SEAL, &start),
         };
-        // The end of a broken chain is sealed alone (RFC 8617 §5.1.2).
+        // The last link of a broken chain is sealed alone (RFC 8617 §5.1.2).
         let mut sets = if status == "fail" { Vec::new() } else { before.to_vec() };
         sets.push(own);
         let seal = wrapped(&STANDARD.encode(key.sign(&arc::input(&sets))?));
@@ -246,7 +246,7 @@ impl Signer {
     }
 }
 
-/// Whether somebody has said of the chain already that it is broken.
+/// Whether the chain is already marked as broken.
 fn says_fail(sets: &[Set<'_>]) -> bool {
     sets.last().is_some_and(|last| {
         let tags = Tags::read(&last.seal.text()).unwrap_or_default();
@@ -254,8 +254,8 @@ fn says_fail(sets: &[Set<'_>]) -> bool {
     })
 }
 
-/// The names for `h=`, and the canonical fields that they stand for, from the last of each name up
-/// (RFC 6376 §5.4.2).
+/// Returns the names for `h=`, and the canonical fields that they stand for: of each name the last
+/// field first (RFC 6376 §5.4.2).
 fn select(fields: &[Field<'_>], covered: &[Covered]) -> (Vec<&'static str>, Vec<u8>) {
     let mut names = Vec::new();
     let mut signed = Vec::with_capacity(2048);
@@ -272,7 +272,7 @@ fn select(fields: &[Field<'_>], covered: &[Covered]) -> (Vec<&'static str>, Vec<
     (names, signed)
 }
 
-/// Folds behind `separator`, into lines of at most some 76 characters.
+/// Folds a text after separators, into lines of about 76 characters.
 fn folded(text: &str, separator: char) -> String {
     let mut out = String::new();
     let mut length = 16;
@@ -287,7 +287,7 @@ fn folded(text: &str, separator: char) -> String {
     out
 }
 
-/// Folds text without blanks anywhere, as `b=` may be.
+/// Folds a text at any place, as `b=` allows.
 fn wrapped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 20);
     for (at, piece) in text.as_bytes().chunks(72).enumerate() {

@@ -1,30 +1,30 @@
-//! Lists of tags, `name=value; …` (RFC 6376 §3.2): signatures and key records are written so.
+//! Lists of tags, `name=value; …` (RFC 6376 §3.2), the syntax of signatures and key records.
 
 /// The tags of a list, each once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tags(Vec<(String, String)>);
 
 impl Tags {
-    /// Reads a list. Folds and blanks around names and values do not count.
+    /// Parses a list. Folds and blanks around names and values are ignored.
     ///
     /// # Errors
-    /// What is wrong with it: a tag that is there twice makes the whole list invalid.
+    /// If the list is invalid, for example because a tag occurs twice; the text says why.
     pub(crate) fn read(text: &str) -> Result<Tags, String> {
         let mut tags: Vec<(String, String)> = Vec::new();
         let mut pieces = text.split(';').peekable();
         while let Some(piece) = pieces.next() {
             let piece = piece.trim_matches(is_blank);
-            // A semicolon may stand behind the last tag.
+            // The last tag may be followed by a semicolon.
             if piece.is_empty() && pieces.peek().is_none() {
                 break;
             }
             let (name, value) =
-                piece.split_once('=').ok_or_else(|| format!("{piece:?} is no tag"))?;
+                piece.split_once('=').ok_or_else(|| format!("{piece:?} is not a tag"))?;
             let (name, value) = (name.trim_matches(is_blank), value.trim_matches(is_blank));
             let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
                 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
             if !is_name {
-                return Err(format!("{name:?} is no name of a tag"));
+                return Err(format!("{name:?} is not the name of a tag"));
             }
             if tags.iter().any(|(known, _)| known == name) {
                 return Err(format!("it has the tag {name}= twice"));
@@ -42,18 +42,18 @@ impl Tags {
         self.0.first().map(|(name, _)| name.as_str())
     }
 
-    /// A tag that must be there.
+    /// Returns the value of a required tag.
     pub(crate) fn need(&self, name: &str) -> Result<&str, String> {
         let value = self.get(name).filter(|value| !value.is_empty());
         value.ok_or_else(|| format!("it has no tag {name}="))
     }
 
-    /// A tag in base64, which may be folded anywhere.
+    /// Returns the decoded value of a required tag in base64, which may be folded anywhere.
     pub(crate) fn base64(&self, name: &str) -> Result<Vec<u8>, String> {
         decode(self.need(name)?).map_err(|_| format!("its tag {name}= is not base64"))
     }
 
-    /// A tag that is a list with colons between its items.
+    /// Returns the items of a tag whose value is separated by colons.
     pub(crate) fn items<'t>(
         &'t self,
         name: &str,
@@ -61,13 +61,13 @@ impl Tags {
         Some(self.get(name)?.split(':').map(|item| item.trim_matches(is_blank)))
     }
 
-    /// A tag that is a number.
+    /// Returns the value of a tag with a number.
     pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, String> {
         let Some(text) = self.get(name) else { return Ok(None) };
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse() {
             Ok(number) if is_number => Ok(Some(number)),
-            _ => Err(format!("its tag {name}= is no number")),
+            _ => Err(format!("its tag {name}= is not a number")),
         }
     }
 }
@@ -76,14 +76,14 @@ pub(crate) fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
-/// Reads base64 with blanks in it.
+/// Decodes base64 with blanks in it.
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
     use base64::Engine as _;
     let packed: String = text.chars().filter(|c| !is_blank(*c)).collect();
     base64::engine::general_purpose::STANDARD.decode(packed)
 }
 
-/// The value of a field without that of its tag `b=`, as it is signed (RFC 6376 §3.7).
+/// Returns the value of a field without the value of its tag `b=`, as it is signed (RFC 6376 §3.7).
 pub(crate) fn without_b(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len());
     for (at, piece) in value.split(|&byte| byte == b';').enumerate() {

@@ -1,4 +1,4 @@
-//! Whether the signatures of a message are good (RFC 6376 §6), and what broke one that was.
+//! Verifying the signatures of a message (RFC 6376 §6), and finding out what broke one later.
 
 use crate::canonical::Form;
 use crate::header::{Field, split};
@@ -9,24 +9,25 @@ use ring::digest::{Context, SHA256};
 use std::cell::OnceCell;
 use std::fmt;
 
-/// What a domain publishes at the name of a key.
+/// The result of looking up the name of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Published {
-    /// These texts; none when there is no such name.
+    /// The texts of its records; none if there is no such name.
     Records(Vec<String>),
-    /// It could not be looked up, for this reason.
+    /// It could not be looked up. The reason.
     Unknown(String),
 }
 
-/// Tells what is published at a name.
+/// Looks up a name.
 pub type Keys<'k> = dyn Fn(&str) -> Published + 'k;
 
-/// So many signatures of one message are looked at (RFC 6376 §8.4): each costs a lookup.
+/// The maximum number of signatures of a message that are verified (RFC 6376 §8.4), because each
+/// requires a lookup.
 const MOST_SIGNATURES: usize = 8;
-/// So far ahead the clock of a signer may be, in seconds.
+/// How far the clock of a signer may be ahead, in seconds.
 const AHEAD: u64 = 3600;
 
-/// A message with line ends of either kind, to be looked at for its signatures.
+/// A message to verify, with line ends of either kind.
 pub struct Mail<'m> {
     pub(crate) fields: Vec<Field<'m>>,
     pub(crate) body: &'m [u8],
@@ -41,21 +42,21 @@ struct BodyHash {
     length: u64,
 }
 
-/// What became of a signature.
+/// The result of verifying a signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is good.
+    /// It is valid.
     Pass,
-    /// The message is not what was signed, or the signature is too old.
+    /// The message differs from the signed one, or the signature has expired.
     Fail(String),
-    /// Signature or key cannot be used.
+    /// The signature or the key is not usable.
     Invalid(String),
     /// The key could not be looked up.
     Unknown(String),
 }
 
 impl Outcome {
-    /// The result's name in `Authentication-Results` (RFC 8601 §2.7.1).
+    /// Returns the result's name in `Authentication-Results` (RFC 8601 §2.7.1).
     pub fn name(&self) -> &'static str {
         match self {
             Outcome::Pass => "pass",
@@ -65,7 +66,7 @@ impl Outcome {
         }
     }
 
-    /// Why it is not good.
+    /// Returns why it is not valid.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Outcome::Pass => None,
@@ -74,18 +75,19 @@ impl Outcome {
     }
 }
 
-/// One signature and what became of it.
+/// A signature with the result of verifying it.
 #[derive(Debug, Clone)]
 pub struct Verdict {
-    /// The domain that signed, in lower case; empty where the signature does not say.
+    /// The domain that signed, in lower case; empty if the signature has none.
     pub domain: String,
     /// The selector of its key.
     pub selector: String,
-    /// Whether it is good.
+    /// The result.
     pub outcome: Outcome,
-    /// It covers the beginning of the body only (`l=`), so that anything may stand behind.
+    /// Whether it covers only the beginning of the body (`l=`), so that anything could have been
+    /// appended.
     pub is_partial: bool,
-    /// The domain says that it only tries signatures out.
+    /// Whether the domain is testing DKIM.
     pub is_test: bool,
     evidence: Option<Evidence>,
 }
@@ -93,7 +95,7 @@ pub struct Verdict {
 /// A part of a message that a signature covers, or the signature itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// The signature was taken out.
+    /// The signature itself, which was removed.
     Signature,
     /// The fields of this name.
     Field(String),
@@ -112,13 +114,13 @@ impl fmt::Display for Part {
 }
 
 impl Verdict {
-    /// Whether it shows that the whole message is from its domain.
+    /// Whether it proves that the whole message is from its domain.
     pub fn is_proof(&self) -> bool {
         self.outcome == Outcome::Pass && !self.is_partial && !self.is_test
     }
 
-    /// Which parts that it covers are different in `mail`, for a signature that was good; nothing
-    /// when it still is.
+    /// Returns the covered parts that are different in `mail`, for a signature that was valid; none
+    /// if it still is.
     pub fn broken_in(&self, mail: &Mail<'_>) -> Vec<Part> {
         let Some(evidence) = &self.evidence else { return Vec::new() };
         let mut parts = Vec::new();
@@ -143,14 +145,14 @@ impl Verdict {
     }
 }
 
-/// What a good signature covered.
+/// What a valid signature covers.
 #[derive(Debug, Clone)]
 struct Evidence {
     signature: Vec<u8>,
     names: Vec<String>,
     header_form: Form,
     body_form: Form,
-    /// For each name the field that it stands for, in its canonical form.
+    /// For each name, the field that it stands for, in canonical form.
     fields: Vec<Option<Vec<u8>>>,
     body_hash: Vec<u8>,
 }
@@ -172,12 +174,12 @@ pub(crate) struct Claim {
     body_form: Form,
     body_hash: Vec<u8>,
     length: Option<u64>,
-    /// Outside of what the key allows: the identity is below the domain.
+    /// Whether the identity (`i=`) is in a domain below, which a key can forbid.
     identity_below: bool,
 }
 
 impl Claim {
-    /// The name of the key.
+    /// Returns the DNS name of the key.
     pub(crate) fn key_name(&self) -> String {
         key_name(&self.domain, &self.selector)
     }
@@ -192,7 +194,7 @@ impl Claim {
             return Err(invalid("it does not cover From".to_owned()));
         }
         if tags.items("q").is_some_and(|mut ways| !ways.any(|way| way == "dns/txt")) {
-            return Err(invalid("its key is not to be looked up in DNS".to_owned()));
+            return Err(invalid("its key is not published in DNS".to_owned()));
         }
         let identity = tags.get("i").and_then(|identity| identity.rsplit_once('@'));
         let identity = identity.map_or(domain.clone(), |(_, host)| host.to_ascii_lowercase());
@@ -219,7 +221,7 @@ impl Claim {
         };
         match (since, until) {
             (Some(since), Some(until)) if until <= since => {
-                Err(Outcome::Invalid("it expired before it was made".to_owned()))
+                Err(Outcome::Invalid("it expired before it was created".to_owned()))
             }
             (_, Some(until)) if until < now => Err(Outcome::Fail("it has expired".to_owned())),
             (Some(since), _) if since > now.saturating_add(AHEAD) => {
@@ -230,12 +232,12 @@ impl Claim {
     }
 }
 
-/// Domain and selector of a signature.
+/// Returns the domain and selector of a signature.
 pub(crate) fn signer_of(tags: &Tags) -> Result<(String, String), String> {
     let domain = tags.need("d")?.trim_end_matches('.').to_ascii_lowercase();
     let selector = tags.need("s")?.to_ascii_lowercase();
     if !is_domain(&domain) || !is_selector(&selector) {
-        return Err(format!("{domain:?} with {selector:?} names no key"));
+        return Err(format!("{domain:?} and {selector:?} are not a domain and a selector"));
     }
     Ok((domain, selector))
 }
@@ -244,12 +246,12 @@ pub(crate) fn key_name(domain: &str, selector: &str) -> String {
     format!("{selector}._domainkey.{domain}")
 }
 
-/// `rsa-sha1` proves nothing any more (RFC 8301 §3.1).
+/// Returns the algorithm of a signature. `rsa-sha1` is not accepted (RFC 8301 §3.1).
 pub(crate) fn algorithm(tags: &Tags) -> Result<Algorithm, String> {
     match tags.need("a")?.to_ascii_lowercase().as_str() {
         "rsa-sha256" => Ok(Algorithm::Rsa),
         "ed25519-sha256" => Ok(Algorithm::Ed25519),
-        other => Err(format!("its algorithm, {other:?}, proves nothing")),
+        other => Err(format!("its algorithm {other:?} is not accepted")),
     }
 }
 
@@ -257,11 +259,11 @@ fn form(name: &str) -> Result<Form, String> {
     match name.trim() {
         "simple" => Ok(Form::Simple),
         "relaxed" => Ok(Form::Relaxed),
-        other => Err(format!("its canonical form, {other:?}, is not known")),
+        other => Err(format!("its canonical form {other:?} is unknown")),
     }
 }
 
-/// Finds the key of a signature among what is published at its name.
+/// Finds the key of a signature among the records of its name.
 pub(crate) fn find_key(
     keys: &Keys<'_>,
     name: &str,
@@ -277,7 +279,7 @@ pub(crate) fn find_key(
     for record in records {
         match PublicKey::read(&record) {
             Ok(key) if key.algorithm() == algorithm => return Ok(key),
-            Ok(_) => problem = format!("the key at {name} is of another kind"),
+            Ok(_) => problem = format!("the key at {name} has another algorithm"),
             Err(why) => problem = format!("the record at {name} is not usable: {why}"),
         }
     }
@@ -285,18 +287,18 @@ pub(crate) fn find_key(
 }
 
 impl<'m> Mail<'m> {
-    /// Reads a message.
+    /// Parses a message.
     pub fn read(message: &'m [u8]) -> Mail<'m> {
         let (fields, body) = split(message);
         Mail { fields, body, hashes: Default::default() }
     }
 
-    /// Whether it carries a signature of some domain, or a chain of seals.
+    /// Whether it has a DKIM signature or an ARC chain.
     pub fn is_signed(&self) -> bool {
         self.fields.iter().any(|field| field.is(DKIM) || field.is(crate::arc::SEAL))
     }
 
-    /// The names at which the keys of its signatures are published, and those of its chain of seals.
+    /// Returns the DNS names of the keys of its signatures and its ARC chain.
     pub fn key_names(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         let signatures = self.fields.iter().filter(|field| field.is(DKIM)).take(MOST_SIGNATURES);
@@ -313,7 +315,7 @@ impl<'m> Mail<'m> {
         names
     }
 
-    /// What becomes of each DKIM signature at the time `now`, in seconds of the Unix epoch.
+    /// Verifies the DKIM signatures at the time `now`, in seconds since the epoch.
     pub fn signatures(&self, keys: &Keys<'_>, now: u64) -> Vec<Verdict> {
         let fields = self.fields.iter().filter(|field| field.is(DKIM)).take(MOST_SIGNATURES);
         fields.map(|field| self.signature(field, keys, now)).collect()
@@ -347,7 +349,8 @@ impl<'m> Mail<'m> {
         }
     }
 
-    /// What a signature covered, whether only a part of the body, and whether its domain only tries.
+    /// Verifies a signature. Returns what it covers, whether that is only a part of the body, and
+    /// whether its domain is testing DKIM.
     fn check(
         &self,
         field: &Field<'m>,
@@ -362,8 +365,8 @@ impl<'m> Mail<'m> {
         Ok((evidence, is_partial, key.is_test()))
     }
 
-    /// Checks a signature that stands in a field of its own; returns its key, and whether something
-    /// of the body is left that it does not cover.
+    /// Verifies the signature in a field. Returns its key, and whether it does not cover the whole
+    /// body.
     pub(crate) fn verify(
         &self,
         field: &Field<'m>,
@@ -386,7 +389,7 @@ impl<'m> Mail<'m> {
         }
         let key = find_key(keys, &claim.key_name(), claim.algorithm)?;
         if claim.identity_below && key.is_strict() {
-            return Err(Outcome::Invalid("its key is for the domain itself only".to_owned()));
+            return Err(Outcome::Invalid("its key is only for the domain itself".to_owned()));
         }
         let mut input = Vec::with_capacity(2048);
         for field in self.covered(&claim.names, claim.header_form).into_iter().flatten() {
@@ -400,7 +403,8 @@ impl<'m> Mail<'m> {
         Ok((key, is_partial))
     }
 
-    /// For each name the field it stands for, from the last of each name up (RFC 6376 §5.4.2).
+    /// Returns for each name the field that it stands for: of each name the last field first (RFC
+    /// 6376 §5.4.2).
     fn covered(&self, names: &[String], form: Form) -> Vec<Option<Vec<u8>>> {
         let mut used = vec![false; self.fields.len()];
         let find = |name: &String| {

@@ -1,5 +1,5 @@
-//! Signatures and chains of seals that others made, and what follows from the standards for altered
-//! ones.
+//! Signatures and ARC chains from other programs, and altered ones with the results that the
+//! standards require.
 
 use dormouse_auth::{
     Algorithm, Chain, Found, Key, Mail, Outcome, Part, Published, Signer, Verdict,
@@ -59,7 +59,7 @@ fn what_was_changed_fails_and_what_does_not_count_passes() {
         ("Joe.\n", "Joe.  \n\n\n", "pass"),
         ("Subject: Is", "SUBJECT:   Is", "pass"),
         ("From: Joe", "List-Id: <x>\nFrom: Joe", "pass"),
-        // The header names From twice, so that no second one can be added.
+        // `h=` lists From twice, so that no second one can be added.
         ("From: Joe", "From: eve@example.net\nFrom: Joe", "fail"),
         ("v=1;", "v=2;", "permerror"),
         ("v=1;", "v=1; x=1528637910;", "fail"),
@@ -102,9 +102,9 @@ fn a_good_signature_says_later_which_parts_broke_it() {
     }
 }
 
-/// Sealed by dkimpy, given another subject, and sealed again by Perl's Mail::DKIM.
+/// Sealed by dkimpy, then with another subject, and sealed again by Perl's Mail::DKIM.
 const CHAIN: &str = include_str!("data/arc-chain.eml");
-/// A name and its text a line.
+/// A name and its text on each line.
 const CHAIN_RECORDS: &str = include_str!("data/arc-chain.records");
 
 #[test]
@@ -138,7 +138,7 @@ fn a_chain_that_two_other_programs_made_is_whole_until_it_is_changed() {
     assert!(matches!(found, Chain::Unknown(_)), "{found:?}");
 }
 
-/// What keys of ours are published as.
+/// Looks up names among our keys.
 fn of<'k>(keys: &'k [&Key]) -> impl Fn(&str) -> Published + 'k {
     |name| {
         let found = keys.iter().filter(|key| key.name() == name);
@@ -151,7 +151,7 @@ fn found(chain: Chain) -> Found {
     Found { authserv_id: "lists.example".to_owned(), results, chain }
 }
 
-/// A message as a host passes it on that found this chain.
+/// Returns a message as a host passes it on after it found this chain.
 fn passed_on(message: &str, key: &Key, chain: Chain) -> Option<String> {
     let seal = Signer::new(message.as_bytes()).seal(key, b"", &found(chain), NOW).unwrap();
     seal.map(|seal| format!("{seal}{}", message.replace("\r\n", "\n").replace('\n', "\r\n")))
@@ -171,7 +171,7 @@ fn a_chain_goes_on_from_host_to_host_whatever_each_changes() {
     assert!(matches!(chain(&changed), Chain::Fail(_)));
     let two = passed_on(&changed, &second, chain(&one)).unwrap();
     assert_eq!(chain(&two), Chain::Pass("two.example".to_owned()), "{two}");
-    // Who sealed before is covered by the seals.
+    // Seals cover the earlier links.
     for (from, to) in [
         ("i=1; lists.example", "i=1; other.example"),
         ("cv=none", "cv=pass"),
@@ -186,7 +186,7 @@ fn a_chain_goes_on_from_host_to_host_whatever_each_changes() {
         assert_ne!(broken, two, "{from}");
         assert!(matches!(chain(&broken), Chain::Fail(_)), "{from} -> {to}: {:?}", chain(&broken));
     }
-    // A broken chain ends in a seal that says so, and nothing is put on top of that.
+    // A broken chain ends with a seal that marks it, and is not continued.
     let end = passed_on(&changed, &second, Chain::Fail("changed".to_owned())).unwrap();
     assert!(end.contains("cv=fail"));
     assert!(matches!(chain(&end), Chain::Fail(_)));

@@ -1,9 +1,9 @@
-//! Reports skipped tests where everybody sees it: `cargo test` hides the output of passing tests, so
-//! [`skip`] notes them in a file, and the very last test program prints it.
+//! Reports skipped tests visibly: `cargo test` hides the output of passing tests, so [`skip`]
+//! records them in a file, and the last test program prints it.
 //!
 //! # Limits
-//! It relies on the process that starts the tests: each `cargo test` has its own notes. Notes of runs that
-//! were interrupted are removed after a day.
+//! Records are per parent process, that is, per `cargo test`. Records of interrupted runs are
+//! removed after a day.
 //!
 //! # Example
 //! ```
@@ -20,11 +20,11 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// The beginning of the reason of a test that needs something that cannot be installed. Skipping it
-/// never fails CI.
+/// The beginning of a reason if a test needs something that cannot be installed. Skipping it never
+/// fails CI.
 pub const ONLY_WHERE_GIVEN: &str = "only where it is given: ";
 
-/// Notes that the running test is skipped, and why; the test then has to return.
+/// Records that the running test is skipped, and why. The test must then return.
 pub fn skip(reason: impl Display) {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
@@ -34,16 +34,18 @@ pub fn skip(reason: impl Display) {
         None => Err(std::io::ErrorKind::NotFound.into()),
     };
     if let Err(error) = noted {
-        eprintln!("cannot note that it was skipped: {error}");
+        eprintln!("cannot record that it was skipped: {error}");
     }
 }
 
-/// Takes the tests skipped since `cargo test` was started, with their reasons.
+/// Returns and deletes the records of tests skipped since `cargo test` was started, with their
+/// reasons.
 pub fn take() -> Vec<(String, String)> {
     notes().map(|path| take_from(&path)).unwrap_or_default()
 }
 
-/// The notes of the `cargo test` that started this program, next to the directory of its tests.
+/// Returns the path of the records of the `cargo test` that started this program, next to the
+/// directory of the test programs.
 fn notes() -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?;
     let profile = program.parent()?.parent()?;
@@ -52,14 +54,14 @@ fn notes() -> Option<PathBuf> {
 
 fn note(path: &Path, test: &str, reason: &str) -> std::io::Result<()> {
     fs::create_dir_all(path.parent().unwrap_or(path))?;
-    // One write, and so one line, however many tests end at this moment.
+    // A single write, so that lines of concurrent tests do not mix.
     let line = format!("{test}\t{}\n", reason.replace(['\n', '\t'], " "));
     File::options().create(true).append(true).open(path)?.write_all(line.as_bytes())
 }
 
 fn take_from(path: &Path) -> Vec<(String, String)> {
     let text = fs::read_to_string(path).unwrap_or_default();
-    // Remove notes of runs that ended before their summary.
+    // Remove the records of runs that ended before their summary.
     let others = path.parent().map(fs::read_dir).into_iter().flatten().flatten().flatten();
     for other in others.map(|other| other.path()) {
         let modified = fs::metadata(&other).and_then(|found| found.modified()).ok();

@@ -89,7 +89,7 @@ mod tests {
         set("two.example");
         assert_eq!(live.now().config().host, "two.example");
         assert_ne!(live.now().mark(), first.mark());
-        // An editor writes in place; half of it is no settings.
+        // An editor that writes in place leaves invalid settings for a moment.
         fs::write(site.config_file(), "host = ").unwrap();
         assert_eq!(live.now().config().host, "two.example");
         fs::remove_file(site.config_file()).unwrap();

@@ -20,7 +20,7 @@ impl Tx<'_> {
             "insert into pattern_problem (list_id, setting, pattern, problem, told_at)
              values (?1, ?2, ?3, ?4, ?5) on conflict (list_id, setting, pattern)
              do update set problem = excluded.problem, told_at = excluded.told_at
-             where pattern_problem.told_at < ?6 or pattern_problem.told_at > ?7", // One that is told of tomorrow was told by a clock that was wrong.
+             where pattern_problem.told_at < ?6 or pattern_problem.told_at > ?7", // A time in the future is due to a wrong clock.
             params![list_id, setting, pattern, problem, now, now - TOLD_FOR, now + 86_400.0],
         )
         .map(|changed| changed > 0)

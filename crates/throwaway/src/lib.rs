@@ -1,9 +1,9 @@
-//! A PostgreSQL server for tests, in a directory of its own on a socket. It is started by the first
-//! test that asks for it, shared by all test programs that run, and gone some seconds after the last
-//! of them has ended.
+//! A PostgreSQL server for tests, in a separate directory with a socket. The first test that needs
+//! it starts it, all running test programs share it, and it stops some seconds after the last of
+//! them has exited.
 //!
-//! With `DORMOUSE_TEST_STORE=postgres` the sites of tests are on it; without it, and unless a test is
-//! about PostgreSQL itself, nothing is started.
+//! With `DORMOUSE_TEST_STORE=postgres` the sites of tests are on it. Otherwise only tests of
+//! PostgreSQL itself start it.
 
 mod own;
 
@@ -18,22 +18,23 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Who runs the server when tests run as root, which it refuses: `nobody`.
+/// The user (`nobody`) that runs the server if tests run as root, because it refuses to run as
+/// root.
 const NOBODY: u32 = 65_534;
-/// So many seconds after the last test program the server ends.
+/// The number of seconds after the last test program when the server stops.
 const GRACE: u32 = 10;
 
-/// The URL of an empty database for one site, if the tests are to run on PostgreSQL.
+/// Returns the URL of an empty database for a site, if the tests should run on PostgreSQL.
 pub fn wanted() -> Option<String> {
     (std::env::var("DORMOUSE_TEST_STORE").as_deref() == Ok("postgres")).then(|| {
         database().unwrap_or_else(|problem| panic!("no PostgreSQL for the tests: {problem}"))
     })
 }
 
-/// The URL of an empty database for one site.
+/// Returns the URL of an empty database for a site.
 ///
 /// # Errors
-/// Why there is none, such as that PostgreSQL is not installed.
+/// If there is none, for example because PostgreSQL is not installed; the text says why.
 pub fn database() -> Result<String, String> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let server = server()?;
@@ -46,10 +47,10 @@ pub fn database() -> Result<String, String> {
     ))
 }
 
-/// The server.
+/// Returns the shared server, and starts it if necessary.
 ///
 /// # Errors
-/// Why it does not run.
+/// If it does not run; the text says why.
 pub fn server() -> Result<&'static Server, String> {
     static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
     SERVER.get_or_init(Server::start).as_ref().map_err(Clone::clone)
@@ -60,15 +61,15 @@ pub fn server() -> Result<&'static Server, String> {
 pub struct Server {
     dir: PathBuf,
     programs: PathBuf,
-    /// Held as long as this process lives.
+    /// A lock held as long as this process lives.
     _user: File,
 }
 
 impl Server {
-    /// Runs statements on it.
+    /// Runs SQL statements.
     ///
     /// # Errors
-    /// What the server said.
+    /// The server's error.
     pub fn sql(&self, statements: &str) -> Result<String, String> {
         let mut psql = Command::new(self.programs.join("psql"));
         psql.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-U", "dormouse", "-h"])
@@ -77,7 +78,7 @@ impl Server {
         run(&mut psql)
     }
 
-    /// Restarts it as after a crash: connections are lost, what was committed is there.
+    /// Restarts the server as after a crash: connections are lost, committed changes are kept.
     ///
     /// # Errors
     /// If it does not come back.
@@ -90,7 +91,8 @@ impl Server {
         let uid = rustix::process::geteuid().as_raw();
         let dir = std::env::temp_dir().join(format!("dormouse-tests-postgres-{uid}"));
         fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-        // Held shared by every program that uses the server, exclusively by the one that ends it.
+        // Every program that uses the server holds a shared lock; the one that stops it an
+        // exclusive one.
         let open = |name: &str| {
             let path = dir.with_extension(name);
             File::create(&path).map_err(|error| format!("{}: {error}", path.display()))
@@ -115,7 +117,7 @@ impl Server {
         let mut initdb = Command::new(self.programs.join("initdb"));
         initdb.args(["--no-sync", "-A", "trust", "-U", "dormouse", "-E", "UTF8", "--locale=C"]);
         run(as_unprivileged(initdb.arg("-D").arg(self.data()), &self.dir))?;
-        // What a crash of the machine would take need not be safe here.
+        // Data need not survive a crash of the machine.
         let settings = format!(
             "listen_addresses = ''\nunix_socket_directories = '{}'\nfsync = off\n\
              synchronous_commit = off\nfull_page_writes = off\nmax_connections = 300\n\
@@ -126,7 +128,7 @@ impl Server {
         let all = fs::read_to_string(&file).map_err(|error| error.to_string())? + &settings;
         fs::write(&file, all).map_err(|error| error.to_string())?;
         self.control(&["start"])?;
-        // Ends it when nobody holds the lock any more, and holds it meanwhile.
+        // Stops the server when nobody holds the lock, and holds the lock meanwhile.
         let guard = format!(
             "while sleep {GRACE}; do flock --exclusive --nonblock '{users}' sh -c \"\
              '{programs}/pg_ctl' -D '{data}' -m immediate stop; rm -rf '{dir}'/*\" && break; done",
@@ -149,7 +151,7 @@ impl Server {
         let mut command = Command::new(self.programs.join("pg_ctl"));
         command.args(["-w", "-s", "-l"]).arg(self.dir.join("log"));
         command.arg("-D").arg(self.data()).args(what);
-        // The server must not hold what this program's caller waits for.
+        // The server must not keep the pipes open that this program's caller reads.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         match as_unprivileged(&mut command, &self.dir).status() {
             Ok(status) if status.success() => Ok(()),
@@ -159,7 +161,7 @@ impl Server {
     }
 }
 
-/// Has a command run in a directory, and not as root.
+/// Makes a command run in a directory, and not as root.
 fn as_unprivileged<'c>(command: &'c mut Command, dir: &Path) -> &'c mut Command {
     command.current_dir(dir);
     if is_root() {
@@ -180,7 +182,7 @@ fn run(command: &mut Command) -> Result<String, String> {
     Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// Where the server's programs are: on the path, or where Debian has them.
+/// Returns the directory of the server's programs: in the path, or Debian's.
 fn programs() -> Option<PathBuf> {
     let has = |dir: &Path| dir.join("initdb").exists() && dir.join("psql").exists();
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Servers of one test alone, on a port of their own: to restart, to lose, to fail over from. And a pool
-//! in front of one.
+//! Servers for single tests, on separate ports, which tests can restart, crash, or fail over from;
+//! and a connection pooler.
 
 use super::{NOBODY, as_unprivileged, is_root, programs, run};
 use std::fs;
@@ -10,16 +10,16 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// A server in a directory of its own, gone when dropped.
+/// A server in a separate directory. It is removed when dropped.
 #[derive(Debug)]
 pub struct Own {
     dir: PathBuf,
     programs: PathBuf,
-    /// Where it listens, on the loopback interface and as a socket in its directory.
+    /// The port on the loopback interface, and of the socket in its directory.
     pub port: u16,
 }
 
-/// A port that is free now.
+/// Returns a port that is currently free.
 ///
 /// # Errors
 /// If there is none.
@@ -42,11 +42,11 @@ fn directory() -> Result<PathBuf, String> {
 }
 
 impl Own {
-    /// Starts a server with these lines in `postgresql.conf` and, first, in `pg_hba.conf`. What it
-    /// commits is on the disk, and on its replica if it has one.
+    /// Starts a server with additional lines at the end of `postgresql.conf` and at the beginning
+    /// of `pg_hba.conf`. Commits are synced to the disk.
     ///
     /// # Errors
-    /// Why it does not run, such as that PostgreSQL is not installed.
+    /// If it does not run, for example because PostgreSQL is not installed; the text says why.
     pub fn start(settings: &str, access: &str) -> Result<Own, String> {
         let programs = programs().ok_or("install the package postgresql")?;
         let server = Own { dir: directory()?, programs, port: free_port()? };
@@ -69,10 +69,11 @@ impl Own {
         fs::write(&path, change(text)).map_err(|error| error.to_string())
     }
 
-    /// A streaming replica; with `is_waited_for` a commit waits until it is on its disk, too.
+    /// Creates a streaming replica. If `is_waited_for`, commits wait until they are on the
+    /// replica's disk, too.
     ///
     /// # Errors
-    /// Why there is none.
+    /// If it does not run; the text says why.
     pub fn replica(&self, is_waited_for: bool) -> Result<Own, String> {
         let dir = directory()?;
         let replica = Own { dir, programs: self.programs.clone(), port: free_port()? };
@@ -96,37 +97,37 @@ impl Own {
         Ok(replica)
     }
 
-    /// Starts it, or again.
+    /// Starts the server, also after a crash.
     ///
     /// # Errors
-    /// Why it does not start.
+    /// If it does not start; the text says why.
     pub fn begin(&self) -> Result<(), String> {
         let options =
             format!("-c listen_addresses=127.0.0.1 -p {} -k {}", self.port, self.dir.display());
         self.control(&["-o", &options, "start"])
     }
 
-    /// Ends it as a crash does.
+    /// Stops the server as in a crash.
     ///
     /// # Errors
-    /// If it does not end.
+    /// If it does not stop.
     pub fn crash(&self) -> Result<(), String> {
         self.control(&["-m", "immediate", "stop"])
     }
 
-    /// Makes the replica a server of its own, which takes changes.
+    /// Promotes the replica to a server that accepts changes.
     ///
     /// # Errors
-    /// What the server said.
+    /// The server's error.
     pub fn promote(&self) -> Result<(), String> {
         self.sql("alter system set synchronous_standby_names = ''")?;
         self.sql("select pg_reload_conf(), pg_promote()").map(drop)
     }
 
-    /// Runs statements on it.
+    /// Runs SQL statements.
     ///
     /// # Errors
-    /// What the server said.
+    /// The server's error.
     pub fn sql(&self, statement: &str) -> Result<String, String> {
         let mut psql = Command::new(self.programs.join("psql"));
         psql.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-U", "dormouse", "-h"]).arg(&self.dir);
@@ -134,12 +135,12 @@ impl Own {
         run(&mut psql)
     }
 
-    /// The directory with its data, to which files may be added.
+    /// Returns the data directory, to which files can be added.
     pub fn data(&self) -> PathBuf {
         self.dir.join("data")
     }
 
-    /// Gives the server a file that only it may read.
+    /// Writes a file that only the server can read, and returns its path.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -178,20 +179,20 @@ impl Drop for Own {
     }
 }
 
-/// pgbouncer in transaction mode in front of a server, gone when dropped.
+/// pgbouncer in transaction mode in front of a server. It is stopped when dropped.
 #[derive(Debug)]
 pub struct Pool {
     process: Child,
     dir: PathBuf,
-    /// Where it listens on the loopback interface.
+    /// The port on the loopback interface.
     pub port: u16,
 }
 
 impl Pool {
-    /// Starts one in front of a server, with so many connections to it.
+    /// Starts a pooler in front of a server, with at most this many connections to it.
     ///
     /// # Errors
-    /// Why it does not run, such as that it is not installed.
+    /// If it does not run, for example because it is not installed; the text says why.
     pub fn start(server: &Own, connections: u32) -> Result<Pool, String> {
         let unpacked = std::env::var_os("DORMOUSE_PGBOUNCER").map(PathBuf::from);
         let of = |root: &Path| root.join("usr/sbin/pgbouncer");

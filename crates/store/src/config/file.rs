@@ -33,9 +33,10 @@ impl Config {
     /// Returns the text of a new site's `dormouse.toml`, with the defaults of all settings as
     /// comments.
     pub(crate) fn new_file(host: &str) -> String {
-        let mut text = "# The settings of this site. A setting behind a # has the value that is \
-                        shown;\n# `dormouse config set KEY VALUE` sets another one, or an editor does.\n"
-            .to_owned();
+        let mut text =
+            "# The settings of this site. Lines after a # show the defaults; change them \
+                        with\n# `dormouse config set KEY VALUE` or an editor.\n"
+                .to_owned();
         let entries = Config::default().entries();
         let section_of =
             |entry: &Entry| entry.key.split_once('.').map_or("", |(section, _)| section).to_owned();

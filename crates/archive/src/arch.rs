@@ -17,7 +17,7 @@ pub struct Options {
     pub mbox: Option<PathBuf>,
 }
 
-/// Builds a list's archive from an mbox; returns how many messages were read from it.
+/// Builds a list's archive from an mbox, and returns how many messages were read from it.
 ///
 /// The list's own mbox is always read as a whole: start and end, used to read large ones in pieces
 /// that fit into memory, apply to other mboxes. These are added to the list's own. Messages that are

@@ -27,16 +27,15 @@ const WHOLE: &str = "whole_end";
 const REBUILDING: &str = "rebuilding";
 /// The boot of the machine at which the index was last written.
 const BOOT: &str = "boot";
-/// A span of time in which pages were written: its start, its first number, and the first
-/// number of the previous one.
+/// The current period of page writing: its start, its first number, and the first number of the
+/// previous period.
 const SPAN_BEGAN: &str = "span_began";
 const SPAN_FIRST: &str = "span_first";
 const UNSETTLED: &str = "unsettled_first";
 /// After this many seconds, written data is on the disk.
 const SETTLES: i64 = 60;
-/// How much is indexed in one step: messages, bytes. Little in debug builds, so that tests see more
-/// than one
-/// chunk.
+/// How much is indexed in one step, in messages and bytes. Debug builds have a small limit, so that
+/// tests have more than one chunk.
 pub(crate) const CHUNK: usize = if cfg!(debug_assertions) { 150 } else { 2_000 };
 pub(crate) const CHUNK_BYTES: usize = 16 * 1024 * 1024;
 
@@ -49,7 +48,7 @@ pub struct Archive<'a> {
     attachments: Attachments,
     pub(crate) index: ArchiveIndex,
     pub(crate) mbox: Mbox,
-    /// The messages that were read last; their pages are not written yet.
+    /// The messages that were last read, whose pages are not written yet.
     read: Articles,
 }
 
@@ -62,26 +61,26 @@ pub struct Post {
     pub received: i64,
 }
 
-/// The progress of something: `done` of `total`.
+/// The progress of an operation: `done` of `total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Done.
+    /// The completed part.
     pub done: u64,
-    /// The total.
+    /// The whole.
     pub total: u64,
-    /// Messages indexed by this call.
+    /// The number of messages indexed by this call.
     pub messages: u64,
 }
 
 /// The result of a rebuild.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Rebuilt {
-    /// Messages read from the mbox by this call.
+    /// The number of messages read from the mbox by this call.
     pub read: u64,
-    /// Messages in the archive.
+    /// The number of messages in the archive.
     pub messages: i64,
-    /// Existing addresses for which the mbox has no message: their pages stay
-    /// unchanged.
+    /// The number of existing addresses for which the mbox has no message. Their pages are not
+    /// changed.
     pub without_message: i64,
 }
 
@@ -101,9 +100,9 @@ impl<'a> Archive<'a> {
         Ok(Archive { list, config: site.config(), place, attachments, index, mbox, read })
     }
 
-    /// Archives posts: afterwards each is durable in the mbox exactly once, however often
-    /// it is called with the same ones. Their pages are written, except those left to a rebuild
-    /// in another process.
+    /// Archives posts: afterwards each is durable in the mbox exactly once, even if it is archived
+    /// repeatedly. Their pages are written, unless they are left to another process that is
+    /// rebuilding the archive.
     pub fn append(&mut self, posts: Vec<Post>) -> Result<(), ArchiveError> {
         let _lock = self.lock()?;
         self.recover()?;
@@ -141,8 +140,8 @@ impl<'a> Archive<'a> {
         self.follow_with(follower, progress)
     }
 
-    /// The same in steps, between which posts may arrive. They are left to us, so the right to
-    /// index is given back only when nothing is left, and nothing can arrive.
+    /// As [`Archive::follow`], in steps between which posts may arrive. They are left to this
+    /// process, so it releases the right to index only under the lock, when nothing is left.
     pub(crate) fn follow_with(
         &mut self,
         follower: File,
@@ -173,21 +172,20 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// Indexes everything in the mbox, holding the lock all the time. The pages are written later.
+    /// Indexes everything in the mbox while holding the lock. The pages are written later.
     pub(crate) fn follow_to_end(&mut self) -> Result<(), ArchiveError> {
         while self.follow_once()? > 0 {}
         Ok(())
     }
 
-    /// Writes all outstanding pages, holding the lock all the time.
+    /// Writes all outstanding pages while holding the lock.
     pub(crate) fn write_to_end(&mut self) -> Result<(), ArchiveError> {
         while !self.write_once()? {}
         self.note_followed()
     }
 
-    /// Writes the next outstanding pages; returns whether that was all. The index records which are
-    /// outstanding,
-    /// so that the next process writes those of a dead one.
+    /// Writes the next outstanding pages, and returns whether these were all. The index records
+    /// outstanding pages, so that the next process writes those of a dead one.
     fn write_once(&mut self) -> Result<bool, ArchiveError> {
         let is_all = self.index.write(|index| self.writer(index, &self.read).write_next())?;
         if is_all {
@@ -235,7 +233,7 @@ impl<'a> Archive<'a> {
         })?)
     }
 
-    /// Indexes the next messages of the mbox; returns how many there were.
+    /// Indexes the next messages of the mbox, and returns how many there were.
     fn follow_once(&mut self) -> Result<u64, ArchiveError> {
         let start = self.indexed()?;
         if start >= self.mbox.length()? {
@@ -252,7 +250,7 @@ impl<'a> Archive<'a> {
             chunk.push(stored);
         }
         if reader.is_unfinished() {
-            // Preceding line ends belong to it.
+            // The line ends before it belong to it.
             self.mbox.cut(end)?;
         }
         let count = chunk.len() as u64;
@@ -262,7 +260,7 @@ impl<'a> Archive<'a> {
         Ok(count)
     }
 
-    /// Indexes messages that follow the indexed ones, and records which pages have to be written.
+    /// Indexes messages that follow the indexed ones, and records which pages must be written.
     pub(crate) fn index_chunk(&mut self, chunk: Vec<Stored>) -> Result<(), ArchiveError> {
         let Some(last) = chunk.last() else { return Ok(()) };
         if chunk.first().is_some_and(|first| first.start == 0) {
@@ -395,7 +393,7 @@ impl<'a> Archive<'a> {
         Ok(())
     }
 
-    /// Completes what a dead process had decided.
+    /// Completes the recorded operations of a dead process.
     pub(crate) fn recover(&mut self) -> Result<(), ArchiveError> {
         if self.mbox.length()? < self.whole()? {
             return Err(ArchiveError::Shorter {
@@ -408,7 +406,7 @@ impl<'a> Archive<'a> {
         self.finish_purge()
     }
 
-    /// The position up to which the mbox is complete.
+    /// Returns the position up to which the mbox is complete.
     fn whole(&self) -> Result<u64, ArchiveError> {
         Ok(self.indexed()?.max(number(self.index.fact(WHOLE)?).unwrap_or(0)))
     }
@@ -429,7 +427,7 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// The right to index the mbox; `None` if another process has it.
+    /// Acquires the right to index the mbox; `None` if another process has it.
     pub(crate) fn try_follow(&self) -> Result<Option<File>, ArchiveError> {
         let path = self.place.follow_lock();
         let file = open_private(&path)?;
@@ -440,12 +438,12 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// The index.
+    /// Returns the index.
     pub fn index(&self) -> &ArchiveIndex {
         &self.index
     }
 
-    /// The files.
+    /// Returns the paths of the files.
     pub fn place(&self) -> &Place {
         &self.place
     }
@@ -457,7 +455,8 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// A post in mbox format. It is the same for the same post.
+/// Formats a post for the mbox. The result depends only on the post, so that repeated posts are
+/// recognized.
 fn entry_of(post: Post) -> Vec<u8> {
     let Post { mut message, received } = post;
     let envelope = message.unix_from().map(|line| String::from_utf8_lossy(line).into_owned());
@@ -475,7 +474,7 @@ pub(crate) fn now() -> i64 {
     clock::seconds() as i64
 }
 
-/// Identifies this boot of the machine; always the same if the system has no such identifier.
+/// Returns an identifier of this boot of the machine; always the same one if the system has none.
 fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }

@@ -33,7 +33,7 @@ pub struct Article {
     pub reference_fields: Vec<(&'static str, String)>,
     /// The text, with references to attachments.
     pub text: String,
-    /// The same in pieces.
+    /// The text in pieces.
     pub pieces: Vec<Piece>,
     /// The attachments.
     pub files: Vec<FileLink>,
@@ -67,13 +67,13 @@ pub struct Reading<'r> {
     pub place: &'r Place,
     /// The attachments.
     pub attachments: &'r Attachments,
-    /// Dates before this time are implausible.
+    /// Dates after this time are implausible.
     pub latest: i64,
 }
 
 /// How far in the future a date may be (Mailman: ARCHIVER_ALLOWABLE_SANE_DATE_SKEW).
 pub const SKEW: i64 = 15 * 86_400;
-/// Messages with more parents than this are not threaded.
+/// The maximum number of references of a message that are used.
 const MOST_REFERENCES: usize = 50;
 /// Larger patches are only shown as files.
 const LARGEST_PATCH: usize = 128 * 1024;
@@ -119,8 +119,8 @@ impl Reading<'_> {
         Ok(article)
     }
 
-    /// Writes the attachments of a message, which can be recreated from the mbox; false
-    /// if another message's attachment has taken a path.
+    /// Writes the attachments of a message, without syncing, because they can be recreated from the
+    /// mbox. Returns false if another message's attachment has taken a path meanwhile.
     fn keep(&self, scrubbed: &Scrubbed) -> Result<bool, ArchiveError> {
         for scrub::Attachment { path, content, .. } in &scrubbed.attachments {
             if self.place.tree().join(path).exists() {
@@ -184,7 +184,8 @@ impl Reading<'_> {
         }
     }
 
-    /// The first plausible date of Date, X-List-Received-Date, the first Received and the From line.
+    /// Returns the first plausible date among Date, X-List-Received-Date, the first Received and
+    /// the From line.
     fn date(&self, message: &Message, from_line: &[u8]) -> Option<i64> {
         let field = |name| message.field(name).map(|field| field.unfolded().into_owned());
         let received = field("Received")
@@ -198,7 +199,7 @@ impl Reading<'_> {
 }
 
 impl Article {
-    /// The first words that the author wrote.
+    /// Returns the first words of the author, without quotes.
     pub fn excerpt(&self) -> String {
         let mut out = String::new();
         let own = self.pieces.iter().filter(|piece| piece.attachment.is_none());
@@ -242,13 +243,13 @@ impl FileLink {
     }
 }
 
-/// The Message-ID of a message without angle brackets; empty if there is none.
+/// Returns the Message-ID of a message without angle brackets; empty if there is none.
 pub fn message_id_of(message: &Message) -> String {
     let value = message.field("Message-ID").map(|field| clean_bytes(&field.unfolded()));
     value.map(|value| bare_id(&value)).unwrap_or_default()
 }
 
-/// A Message-ID without angle brackets and quotes.
+/// Returns a Message-ID without angle brackets and quotes.
 pub fn bare_id(text: &str) -> String {
     let text = text.trim();
     let inner = match (text.find('<'), text.rfind('>')) {
@@ -258,8 +259,9 @@ pub fn bare_id(text: &str) -> String {
     inner.trim_matches(['<', '>', '"', '\'', ' ']).to_owned()
 }
 
-/// The last component of an archive address for a Message-ID, like Mailman 3's X-Message-ID-Hash:
-/// the SHA-1 digest in base 32. The Message-ID has no angle brackets, as [`message_id_of`] reads it.
+/// Returns the last component of an archive URL for a Message-ID, like Mailman 3's
+/// X-Message-ID-Hash: the SHA-1 digest in base 32. The Message-ID must have no angle brackets, as
+/// from [`message_id_of`].
 pub fn id_hash(message_id: &str) -> String {
     const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let digest = Sha1::digest(message_id);
@@ -273,7 +275,7 @@ pub fn id_hash(message_id: &str) -> String {
     out
 }
 
-/// The ids between angle brackets.
+/// Returns the ids between angle brackets.
 fn message_ids(value: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = value;
@@ -292,7 +294,7 @@ fn from_line(entry: &[u8]) -> &[u8] {
     entry.split(|&byte| byte == b'\n').next().unwrap_or_default()
 }
 
-/// On one line, without control characters.
+/// Returns a text on one line, without control characters.
 fn clean(text: &str) -> String {
     let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
     words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
@@ -302,7 +304,7 @@ fn clean_bytes(bytes: &[u8]) -> String {
     clean(&dormouse_mail::charset::decode_raw(bytes))
 }
 
-/// A message as it is archived: an implausible date is replaced, and the time of receipt is added
+/// Prepares a message for the archive: replaces an implausible date, and adds the time of receipt
 /// (docs/spec/queue.md §7). `received` is in seconds since the epoch.
 pub fn prepare(message: &mut Message, received: i64) {
     let came = rfc5322_utc(received);
@@ -324,7 +326,7 @@ fn rfc5322_utc(time: i64) -> String {
     timestamp.strftime("%a, %d %b %Y %H:%M:%S -0000").to_string()
 }
 
-/// The date of a From line.
+/// Formats the date of a From line.
 pub fn from_line_date(time: i64) -> String {
     let timestamp = Timestamp::from_second(time).unwrap_or(Timestamp::UNIX_EPOCH);
     timestamp.strftime("%a %b %e %H:%M:%S %Y").to_string()

@@ -5,16 +5,16 @@ use crate::article::{Article, FileLink};
 use crate::text::{Addresses, escape, push};
 use dormouse_mail::scrub::Piece;
 
-/// Longer quotes are folded.
+/// The maximum number of lines of a quote that is not folded.
 const FOLDED: usize = 7;
-/// Longer texts are truncated; the volume's text file has the whole text.
+/// The maximum length of a text on a page; the volume's text file has the whole text.
 const MOST_TEXT: usize = 400_000;
 /// The maximum depth of quotes.
 const DEEPEST: usize = 8;
 /// The maximum size of images shown with the text, in bytes.
 const LARGEST_IMAGE: usize = 4_000_000;
 
-/// The text of a message. `up` is the relative path from the page to the archive.
+/// Returns the text of a message as HTML. `up` is the relative path from the page to the archive.
 pub fn html(article: &Article, is_obscured: bool, up: &str) -> String {
     let mut out = String::new();
     for piece in &article.pieces {
@@ -199,7 +199,7 @@ impl Paragraph {
     }
 }
 
-/// Code, a table, a drawing.
+/// Whether a line belongs to code, a table, or a drawing.
 fn is_aligned(line: &str) -> bool {
     let inner = line.trim();
     line.starts_with('\t')
@@ -225,7 +225,7 @@ fn is_patch_start(lines: &[&str]) -> bool {
         || lines[0].starts_with("Index: ") && next.starts_with("=====")
 }
 
-/// How many lines a patch has, including the first.
+/// Returns the number of lines of a patch, including the first.
 fn patch_length(lines: &[&str]) -> usize {
     const HEADS: [&str; 14] = [
         "diff ",
@@ -314,7 +314,7 @@ fn push_file(out: &mut String, file: &FileLink, is_obscured: bool, up: &str) {
     ));
 }
 
-/// A size for people.
+/// Formats a size for people.
 pub fn size(bytes: usize) -> String {
     match bytes {
         0..1_000 => format!("{bytes} bytes"),

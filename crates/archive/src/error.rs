@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
 
-/// A failure of an archive, with the file.
+/// An error of an archive, naming the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// The index failed.
@@ -22,7 +22,7 @@ pub enum ArchiveError {
         source: io::Error,
     },
     /// The mbox is not the one that was indexed.
-    #[error("{} is shorter than what was indexed of it; if that is right, `dormouse archive rebuild {list}` rebuilds the archive from it", path.display())]
+    #[error("{} is shorter than when it was indexed; if that is correct, `dormouse archive rebuild {list}` rebuilds the archive from it", path.display())]
     Shorter {
         /// The mbox.
         path: PathBuf,
@@ -32,15 +32,15 @@ pub enum ArchiveError {
     /// Another process is working on it.
     #[error("another process is rebuilding the archive of {0}; wait until it is done")]
     Busy(String),
-    /// The list has another name now, or gets one.
+    /// The list was renamed, or is being renamed.
     #[error("the list {0} is being renamed, or was; try again")]
     Elsewhere(String),
-    /// There are files of another archive where one is to go.
+    /// There are files of another archive in the target's place.
     #[error("{} already exists, from an earlier list called {list}; move it away first", path.display())]
     Taken {
-        /// One of them.
+        /// One of the files.
         path: PathBuf,
-        /// The name.
+        /// The list's name.
         list: String,
     },
     /// No message has this Message-ID.
@@ -63,7 +63,7 @@ pub enum ArchiveError {
         source: askama::Error,
     },
     /// A file ends within a message.
-    #[error("{}: there is no message at {start}; `dormouse archive rebuild` reads it again", path.display())]
+    #[error("{}: there is no message at {start}; `dormouse archive rebuild` reads the whole mbox again", path.display())]
     NoMessage {
         /// The mbox.
         path: PathBuf,
@@ -77,12 +77,12 @@ impl ArchiveError {
         move |source| ArchiveError::Io { action, path: path.to_owned(), source }
     }
 
-    /// Whether a person has to act: trying again will not help.
+    /// Whether a person must act, because trying again will not help.
     pub fn wants_a_person(&self) -> bool {
         matches!(self, ArchiveError::Shorter { .. } | ArchiveError::NoMessage { .. })
     }
 
-    /// The exit code, after sysexits.h.
+    /// Returns the exit code, after sysexits.h.
     pub fn sysexit(&self) -> ExitCode {
         match self {
             ArchiveError::Store(error) => error.sysexit(),

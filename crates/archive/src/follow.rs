@@ -1,4 +1,4 @@
-//! A thread, for those who follow it.
+//! Feeds of threads.
 
 use crate::pages::{self, Frame};
 use crate::{ArchiveError, Place};
@@ -7,12 +7,12 @@ use dormouse_store::{List, Site};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// A feed has so many messages, and no more of a thread are looked at.
+/// The maximum numbers of messages in a feed, and of a thread's messages that are examined.
 const SHOWN: usize = 30;
 const MOST: usize = 2_000;
 
-/// The thread of a message as a feed (RFC 4287), with the newest messages; nothing where the archive has
-/// no such message. All messages of a thread have the same feed.
+/// Returns the thread of a message as a feed (RFC 4287) with the newest messages; `None` if the
+/// archive has no such message. All messages of a thread have the same feed.
 pub fn thread_feed(site: &Site, list: &List, number: i64) -> Result<Option<String>, ArchiveError> {
     let Some(index) = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())? else {
         return Ok(None);
@@ -33,7 +33,7 @@ pub fn thread_feed(site: &Site, list: &List, number: i64) -> Result<Option<Strin
     }
     thread.sort_by_key(|message| std::cmp::Reverse((message.date, message.number)));
     thread.truncate(SHOWN);
-    // A thread whose first message was removed is called after what is left of it.
+    // If a thread's first message was removed, its feed has the title of the oldest remaining one.
     let head = if first.removed { thread.last().cloned() } else { Some(first) };
     let Some(head) = head else { return Ok(None) };
     let hit = |message: Indexed| -> Result<Hit, ArchiveError> {
@@ -49,7 +49,7 @@ pub fn thread_feed(site: &Site, list: &List, number: i64) -> Result<Option<Strin
         .map_err(|source| ArchiveError::Page { path: PathBuf::from(place), source })
 }
 
-/// The message that a thread began with.
+/// Returns the first message of a thread.
 fn first_of(index: &ArchiveIndex, mut message: Indexed) -> Result<Indexed, ArchiveError> {
     let mut seen = BTreeSet::from([message.number]);
     while let Some(parent) = message.parent.filter(|parent| seen.insert(*parent)) {

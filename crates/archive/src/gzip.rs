@@ -10,9 +10,8 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// Compresses every text of a list's archive that has changed since the last time; returns how many
-/// there
-/// were.
+/// Compresses every text of a list's archive that has changed since the last time, and returns how
+/// many there were.
 pub fn gzip(site: &Site, list: &List) -> Result<u64, ArchiveError> {
     let place = Place::of(site, &list.name);
     if !place.changed().exists() {

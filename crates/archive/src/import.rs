@@ -1,4 +1,4 @@
-//! Importing messages of another mbox.
+//! Importing messages from another mbox.
 
 use crate::archive::{Archive, CHUNK, CHUNK_BYTES, Progress};
 use crate::mbox::{self, Mbox, Reader};
@@ -13,16 +13,17 @@ use std::ops::RangeInclusive;
 /// The result of an import.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Imported {
-    /// Messages added.
+    /// The number of added messages.
     pub added: u64,
-    /// Messages that are already in the archive: the same Message-ID with the same content.
+    /// The number of messages that are already in the archive: the same Message-ID with the same
+    /// content.
     pub known: u64,
 }
 
 impl Archive<'_> {
-    /// Adds the messages of another mbox, which has `size` bytes, or 0 if unknown.
-    /// Existing messages are left out, so an interrupted import can simply be repeated.
-    /// Different messages with the same Message-ID are added, as when they are posted.
+    /// Adds the messages of another mbox, which has `size` bytes, or 0 if unknown. Existing
+    /// messages are skipped, so an interrupted import can simply be repeated. Different messages
+    /// with the same Message-ID are added, as when they are posted.
     pub fn import(
         &mut self,
         mut reader: Reader<impl BufRead>,
@@ -73,7 +74,7 @@ impl Archive<'_> {
     }
 }
 
-/// Recognises messages that the archive already has.
+/// Recognizes messages that the archive already has.
 struct Chooser<'c> {
     archived: &'c ArchiveIndex,
     mbox: &'c Mbox,
@@ -85,7 +86,7 @@ impl Chooser<'_> {
     /// Whether an entry is new; from then on it counts as known.
     fn choose(&mut self, entry: &[u8]) -> Result<bool, ArchiveError> {
         let id = article::message_id_of(&Message::parse_header_of(entry));
-        // A message without a Message-ID is identified by all its bytes.
+        // A message without a Message-ID is identified by all of its bytes.
         if id.is_empty() {
             return Ok(!self.archived.has_digest(&Sha1::digest(entry))?);
         }
@@ -122,7 +123,7 @@ fn content(entry: &[u8]) -> Vec<u8> {
     digest.finalize().to_vec()
 }
 
-/// Reads messages that are not in the archive; returns whether the mbox ends with them.
+/// Reads messages that are not in the archive, and returns whether the mbox ends with them.
 fn choose(
     chooser: &mut Chooser<'_>,
     reader: &mut Reader<impl BufRead>,
@@ -149,7 +150,7 @@ fn choose(
     Ok(false)
 }
 
-/// An entry of another mbox, quoted like ours.
+/// Converts an entry of another mbox to our quoting.
 fn entry_again(entry: &[u8]) -> Vec<u8> {
     let line = entry.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let line =

@@ -11,9 +11,8 @@ use dormouse_store::List;
 use dormouse_store::archive_index::{ArchiveIndex, IndexPage, Indexed, Order, PagePlace, Volume};
 use std::collections::{BTreeSet, HashMap};
 
-/// The maximum entries of an index page. A longer one is split, so that one post never rewrites
-/// more than
-/// one page of each index, however many messages its volume has.
+/// The maximum number of entries of an index page. A longer page is split, so that a post never
+/// rewrites more than one page of each index, however many messages its volume has.
 const LONGEST_PAGE: i64 = 400;
 /// How much of a message is searchable, in bytes.
 const MOST_WORDS: usize = 256 * 1024;
@@ -37,14 +36,14 @@ pub struct Adding<'a> {
     next: i64,
     /// The number and date of the previous message.
     last: (i64, i64),
-    /// Whether there are numbers that messages had before.
+    /// Whether there are numbers from before a rebuild.
     is_anew: bool,
     volumes: HashMap<String, Volume>,
     touched: &'a mut Touched,
 }
 
 impl<'a> Adding<'a> {
-    /// Nothing added yet; `now` is the date of a first message without one.
+    /// Starts after the last indexed message. `now` is the date of a first message without one.
     pub fn new(
         index: &'a ArchiveIndex,
         list: &'a List,
@@ -123,7 +122,7 @@ impl<'a> Adding<'a> {
         Ok(())
     }
 
-    /// The earlier number and volume of a message, or new ones.
+    /// Returns the earlier number and volume of a message, or new ones.
     fn address(
         &mut self,
         digest: &[u8],
@@ -206,7 +205,7 @@ pub(crate) fn unlist(
     Ok(())
 }
 
-/// Counts an entry on its page, which is split if it is too long.
+/// Adds an entry to the count of its page, and splits the page if it is too long.
 fn put_on_page(
     index: &ArchiveIndex,
     volume_id: i64,
@@ -242,8 +241,8 @@ fn put_on_page(
         .try_for_each(|low| Ok(index.mark_stale(volume_id, order, &low)?))
 }
 
-/// Where a page is split. Sequential entries leave full pages behind; otherwise it is the middle.
-/// Threads stay together if possible.
+/// Returns where to split a page: near the end if it is the last page, because entries usually
+/// arrive in order; otherwise in the middle. Threads stay together if possible.
 fn split_place(order: Order, keys: &[String], is_last: bool) -> Option<usize> {
     let ideal = if is_last { keys.len() * 9 / 10 } else { keys.len() / 2 };
     let fits = |&place: &usize| order != Order::Thread || is_root(&keys[place]);

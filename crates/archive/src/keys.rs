@@ -2,10 +2,10 @@
 
 use dormouse_store::archive_index::{Indexed, Order};
 
-/// Deeper threads continue at this depth.
+/// The maximum depth of threads. Deeper messages have this depth.
 const DEEPEST: usize = 40;
 
-/// The place of a message in an order.
+/// Returns the key of a message in an order.
 pub fn key(order: Order, message: &Indexed) -> String {
     let Indexed { number, date, message_id, .. } = message;
     let by_date = format!("{date:011}\n{message_id}\n{number:09}");
@@ -17,7 +17,7 @@ pub fn key(order: Order, message: &Indexed) -> String {
     }
 }
 
-/// The key of a message in its thread, below its parent.
+/// Returns the key of a message in its thread, below its parent.
 pub fn thread_key(parent: Option<&str>, date: i64, number: i64) -> String {
     let parent = parent.unwrap_or_default();
     let end = parent.match_indices('-').nth(DEEPEST - 1).map_or(parent.len(), |(at, _)| at + 1);
@@ -29,8 +29,8 @@ pub fn is_root(thread_key: &str) -> bool {
     thread_key.matches('-').count() == 1
 }
 
-/// `Maria von der Heide` → `Heide von der, Maria`: names are sorted by the last word, and small
-/// words before it go with it.
+/// Converts `Maria von der Heide` to `Heide von der, Maria`: names are sorted by the last word,
+/// followed by words in lower case before it.
 pub fn last_name_first(name: &str) -> String {
     let words: Vec<&str> = name.split_whitespace().collect();
     let [first @ .., last] = words.as_slice() else { return name.to_owned() };

@@ -8,9 +8,9 @@
 //! - [`place`]: paths and permissions. [`mbox`]: reading and appending.
 //! - [`article`]: the data about a message. [`volume`]: names of volumes. [`keys`]: sort keys.
 //! - [`archive`]: one list's archive, open for writing: append, follow, rebuild, import, remove.
-//!   `import`, `removal`: the last two. `redaction`: masking words. `index`: a message's place. `threads`: parents
-//!   and replies. `numbers`: existing addresses.
-//!   [`moving`]: the archive of a list that is renamed.
+//!   `import`, `removal`: the last two. `redaction`: masking words. `index`: a message's place.
+//!   `threads`: parents and replies. `numbers`: existing addresses. [`moving`]: moving the archive
+//!   of a renamed list.
 //! - `pages`: the pages, from templates. `body`, `text`: a message's text as HTML. `write`,
 //!   `listings`: writing pages. `parallel`: work for all processors.
 //! - [`search`]: finding messages. [`source`]: original messages. `follow`: threads as feeds. [`gzip`]: compressed texts.
@@ -68,8 +68,8 @@ pub use text::{percent, plain};
 use dormouse_mail::Message;
 use dormouse_store::{Config, List};
 
-/// The address at which a post will be archived (RFC 5064 `Archived-At`), derived from its Message-ID
-/// alone.
+/// Returns the URL at which a post will be archived (RFC 5064 `Archived-At`), derived only from its
+/// Message-ID.
 pub fn archived_at(list: &List, config: &Config, message: &Message) -> String {
     let id = message_id_of(message);
     format!("{}{}", list.archive_url(config), pages::permanent(&id))

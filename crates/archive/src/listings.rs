@@ -11,7 +11,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-/// How many messages the feed contains.
+/// The number of messages in the feed.
 const FEED: u64 = 30;
 
 impl Writer<'_> {
@@ -108,7 +108,7 @@ fn link_index(directory: &Path) -> Result<(), ArchiveError> {
         return Ok(());
     }
     remove_file(&link)?;
-    symlink("thread.html", &link).map_err(ArchiveError::io("make the link", &link))
+    symlink("thread.html", &link).map_err(ArchiveError::io("create the link", &link))
 }
 
 /// Removes index pages without entries, which a rebuild may leave.

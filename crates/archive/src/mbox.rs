@@ -1,8 +1,8 @@
 //! The list's mbox: the source of truth (docs/spec/archives.md §6).
 //!
-//! An append takes effect with its first byte. It is written with a NUL in that place and
-//! synced, then the byte is set and synced: a process that dies before leaves something that
-//! begins with a NUL, which the next one removes; one that dies after has archived it.
+//! An append takes effect with its first byte. It is written with a NUL in its place and synced;
+//! then the byte is set and synced. If a process dies before that, the mbox ends with data that
+//! begins with a NUL, which the next process removes; if it dies after, the post is archived.
 
 use crate::ArchiveError;
 use crate::place::open_private;
@@ -13,7 +13,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// How much of a message is kept in memory; the rest is only counted.
+/// The maximum part of a message that is kept in memory, in bytes; the rest is only counted.
 const LARGEST: usize = 64 * 1024 * 1024;
 /// The beginning of a From line, and the same before it takes effect.
 const FROM: &[u8] = b"From ";
@@ -31,7 +31,7 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Its identification.
+    /// Returns the digest that identifies the message.
     pub fn digest(&self) -> Vec<u8> {
         Sha1::digest(&self.bytes).to_vec()
     }
@@ -39,8 +39,8 @@ impl Stored {
 
 /// Reads an mbox message by message.
 ///
-/// A message begins at a line that says `From ` and looks like a delivery agent's,
-/// after an empty line: prose that happens to begin so does not split a message.
+/// A message begins with a line that begins with `From ` and has the form of a delivery agent's,
+/// after an empty line, so that prose beginning with `From ` does not split a message.
 #[derive(Debug)]
 pub struct Reader<R> {
     input: R,
@@ -84,7 +84,7 @@ impl<R: BufRead> Reader<R> {
         self.line.first() == Some(&0)
     }
 
-    /// Moves to the next message; returns whether an unfinished append follows.
+    /// Moves to the next message, and returns whether an unfinished append follows.
     fn skip_blanks(&mut self) -> Result<bool, ArchiveError> {
         while matches!(self.line.as_slice(), b"\n" | b"\r\n") {
             self.advance()?;
@@ -92,12 +92,12 @@ impl<R: BufRead> Reader<R> {
         Ok(self.is_unfinished())
     }
 
-    /// Where the next message begins.
+    /// Returns the position of the next message.
     pub fn position(&self) -> u64 {
         self.at
     }
 
-    /// The next message; `None` at the end, and before something unfinished.
+    /// Reads the next message; `None` at the end, and before an unfinished append.
     pub fn next_message(&mut self) -> Result<Option<Stored>, ArchiveError> {
         if self.skip_blanks()? || self.line.is_empty() {
             return Ok(None);
@@ -132,8 +132,8 @@ fn is_from_line(line: &[u8]) -> bool {
     words().any(is_time) && words().any(is_year)
 }
 
-/// A message in mbox format: a From line, `>` before lines that would look like one,
-/// an empty line at the end.
+/// Formats a message for an mbox: with a From line, `>` before lines that look like one, and an
+/// empty line at the end.
 pub fn entry(envelope: &str, date: &str, message: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(message.len() + 128);
     let envelope: String = envelope.chars().filter(|letter| !letter.is_whitespace()).collect();
@@ -159,13 +159,13 @@ pub fn entry(envelope: &str, date: &str, message: &[u8]) -> Vec<u8> {
     out
 }
 
-/// `From ` after any number of `>`.
+/// Whether a line begins with `From ` after any number of `>`.
 fn is_quotable(line: &[u8]) -> bool {
     let rest = &line[line.iter().take_while(|&&byte| byte == b'>').count()..];
     rest.starts_with(FROM) || rest.starts_with(UNFINISHED)
 }
 
-/// The message of an mbox entry, without From line and quoting.
+/// Returns the message of an mbox entry, without From line and quoting.
 pub fn message(entry: &[u8]) -> Vec<u8> {
     let body = if is_quotable(entry) {
         memchr::memchr(b'\n', entry).map_or(&[][..], |end| &entry[end + 1..])
@@ -198,13 +198,13 @@ impl Mbox {
         Ok(Mbox { path: path.to_owned(), file: open_private(path)? })
     }
 
-    /// The size in bytes.
+    /// Returns the size in bytes.
     pub fn length(&self) -> Result<u64, ArchiveError> {
         Ok(self.file.metadata().map_err(ArchiveError::io("look at", &self.path))?.len())
     }
 
-    /// Removes what a dead process had begun to append at `start`. It is kept in
-    /// `unfinished` next to the mbox, although its queue entry has it, too.
+    /// Removes the unfinished append of a dead process at `start`. It is saved in `unfinished` next
+    /// to the mbox, although the post's queue entry still exists.
     pub fn cut(&self, start: u64) -> Result<(), ArchiveError> {
         let failed = |action| ArchiveError::io(action, &self.path);
         let mut rest = vec![0; usize::try_from(self.length()? - start).unwrap_or(usize::MAX)];
@@ -239,7 +239,7 @@ impl Mbox {
             self.file.sync_all()
         });
         if let Err(error) = written {
-            // A full disk: nothing of it may stay.
+            // If the disk is full, no part of it may remain.
             self.file.set_len(end).map_err(failed("shorten"))?;
             return Err(failed("append to")(error));
         }
@@ -252,7 +252,7 @@ impl Mbox {
         Ok(stored)
     }
 
-    /// What is missing so that the next From line follows an empty line.
+    /// Returns the line ends that are missing for the next From line to follow an empty line.
     fn missing_line_ends(&self, end: u64) -> io::Result<Vec<u8>> {
         let mut last = [b'\n'; 2];
         let known = end.min(2) as usize;
@@ -264,7 +264,7 @@ impl Mbox {
         })
     }
 
-    /// The entry at a position.
+    /// Reads the entry at a position.
     pub fn read(&self, start: u64, length: u64) -> Result<Vec<u8>, ArchiveError> {
         read_entry(&self.file, &self.path, start, length)
     }
@@ -277,7 +277,7 @@ impl Mbox {
         let message = dormouse_mail::Message::parse_header_of(&old);
         let line = memchr::memchr(b'\n', &old).map_or(old.len(), |end| end + 1);
         let mut new = old[..line].to_vec();
-        // The sender is hidden, too, in as many characters.
+        // The sender is replaced by as many characters, too.
         let name = b"From ".len();
         if new.starts_with(b"From ")
             && let Some(end) = memchr::memchr(b' ', &new[name..line])
@@ -285,7 +285,7 @@ impl Mbox {
             new[name..name + end].fill(b'-');
         }
         let mut add = |text: &[u8]| {
-            // The last two are the empty line after it.
+            // The last two bytes are reserved for the empty line after it.
             if new.len() + text.len() + 2 <= old.len() {
                 new.extend_from_slice(text);
             }
@@ -306,7 +306,7 @@ impl Mbox {
         Ok(new)
     }
 
-    /// Puts a message of the same length into the place of another.
+    /// Overwrites a message with one of the same length.
     pub fn overwrite(&self, start: u64, new: &[u8]) -> Result<(), ArchiveError> {
         self.file
             .write_all_at(new, start)
@@ -315,7 +315,7 @@ impl Mbox {
     }
 }
 
-/// The entry at a position in an mbox.
+/// Reads the entry at a position in an mbox.
 pub fn read_entry(
     file: &File,
     path: &Path,

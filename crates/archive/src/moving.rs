@@ -1,9 +1,10 @@
-//! An archive goes on under another name of its list.
+//! Moving the archive of a renamed list.
 //!
-//! Its files are moved one by one, and a process may die between any two of them. So it is written down
-//! first, in `archives/moving/NEW`, where the archive comes from; while that stands there nobody writes
-//! to the archive under either name, and [`unfinished`] names it for the next process to finish. Then
-//! `index/OLD.moved` stays: a process that still knows the list by its old name writes nothing there.
+//! The files are moved one by one, and the process may die in between. Therefore the old name is
+//! first recorded in the marker `archives/moving/NEW`. While the marker exists, nobody writes to
+//! the archive under either name, and [`unfinished`] returns it, so that the next process can
+//! finish the move. Afterwards `index/OLD.moved` remains, so that processes that still know the old
+//! name do not write there.
 
 use crate::place::{make_dir, names_in, open_private, remove_file};
 use crate::{ArchiveError, Place};
@@ -14,7 +15,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// An archive that is moved. While this is held, nobody else moves or writes it.
+/// An archive that is being moved. It holds the archive's lock.
 #[derive(Debug)]
 pub struct Moving {
     from: Place,
@@ -27,13 +28,13 @@ fn markers(site: &Site) -> PathBuf {
     site.dir().join("archives/moving")
 }
 
-/// Whether nobody may write to a list's archive under this name: it goes somewhere else, or has gone.
+/// Whether nobody may write to an archive under this name, because it was moved or is being moved.
 pub(crate) fn is_elsewhere(root: &Path, list: &str) -> bool {
     let site = root.parent().unwrap_or(root);
     public::moved(site, list).exists() || root.join("moving").join(list).exists()
 }
 
-/// The archives that are on their way, or were when a process died: from which name to which.
+/// Returns the old and new names of archives that are being moved, or were when a process died.
 pub fn unfinished(site: &Site) -> Result<Vec<(String, String)>, ArchiveError> {
     let dir = markers(site);
     let mut found = Vec::new();
@@ -49,11 +50,11 @@ pub fn unfinished(site: &Site) -> Result<Vec<(String, String)>, ArchiveError> {
 }
 
 impl Moving {
-    /// Writes down that an archive is to go on under another name, and keeps everybody out. Waits for
-    /// who writes to it.
+    /// Records that an archive will be moved to another name, which keeps other processes from
+    /// writing to it. Waits for a process that is writing to it.
     ///
     /// # Errors
-    /// [`ArchiveError::Taken`] when there is an archive of that name already.
+    /// [`ArchiveError::Taken`] if there is already an archive with this name.
     pub fn begin(site: &Site, from: &str, to: &str) -> Result<Moving, ArchiveError> {
         let (from, to) = (Place::of(site, from), Place::of(site, to));
         Place::create_roots(site)?;
@@ -79,7 +80,7 @@ impl Moving {
         Ok(Moving { from, to, marker, _lock: lock })
     }
 
-    /// Goes on with what a dead process has begun. Waits for one that lives.
+    /// Continues the move of a dead process. Waits for a live one.
     pub fn resume(site: &Site, from: &str, to: &str) -> Result<Option<Moving>, ArchiveError> {
         let (from, to) = (Place::of(site, from), Place::of(site, to));
         let lock = lock(&from)?;
@@ -87,13 +88,13 @@ impl Moving {
         Ok(marker.exists().then_some(Moving { from, to, marker, _lock: lock }))
     }
 
-    /// The list has not got the other name: nothing is moved.
+    /// Cancels the move, because the list was not renamed.
     pub fn abandon(self) -> Result<(), ArchiveError> {
         remove_file(&self.marker)
     }
 
-    /// Moves what is left to move. `others` moves what else stands under the list's name; it may be
-    /// called again after a crash.
+    /// Moves the remaining files. `others` moves other files of the list; it may be called again
+    /// after a crash.
     pub fn finish(
         self,
         site: &Site,
@@ -109,7 +110,8 @@ impl Moving {
         fault::point("moving.mbox");
         pass(&from.tree(), &to.tree())?;
         fault::point("moving.tree");
-        // The journal before what it belongs to: nobody opens an index that lacks its journal.
+        // Move the journal before its database, so that nobody can open the index without its
+        // journal.
         for (from, to) in from.hidden().iter().zip(to.hidden()).rev() {
             let is_lock = from.extension().is_some_and(|end| end == "lock" || end == "following");
             if !is_lock {
@@ -136,8 +138,8 @@ fn lock(from: &Place) -> Result<File, ArchiveError> {
     Ok(file)
 }
 
-/// Moves a file or directory, unless that was done before: what is there again since then is empty, and
-/// of a process that opened the archive under its old name, and could not write.
+/// Moves a file or directory, unless it was already moved. A new file under the old name is then
+/// empty: a process has opened the archive under the old name, but could not write.
 fn pass(from: &Path, to: &Path) -> Result<(), ArchiveError> {
     if to.symlink_metadata().is_ok() {
         return Ok(());

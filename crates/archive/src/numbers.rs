@@ -8,7 +8,8 @@ use dormouse_store::archive_index::{ArchiveIndex, KnownNumber};
 use std::fs;
 use std::io::Read;
 
-/// How much of a page is read: its head, where both Pipermail and we have the Message-ID.
+/// The number of bytes of a page that are read: its head, where both Pipermail's pages and ours
+/// have the Message-ID.
 const HEAD: u64 = 16 * 1024;
 
 /// Records every page in the volumes of a list, unless the index already has numbers.
@@ -37,14 +38,15 @@ pub fn survey(index: &ArchiveIndex, place: &Place) -> Result<(), ArchiveError> {
     Ok(())
 }
 
-/// The number of `000123.html`.
+/// Returns the number in a file name such as `000123.html`.
 fn number_of(file: &str) -> Option<i64> {
     let digits = file.strip_suffix(".html")?;
     let is_number = digits.len() >= 6 && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| digits.parse().ok()).flatten()
 }
 
-/// The Message-ID in a page: in ours by its name, in Pipermail's in the link for replies.
+/// Returns the Message-ID in a page: our pages have a `meta` element, Pipermail's have a link for
+/// replies.
 fn message_id(page: &str) -> Option<String> {
     if let Some(rest) = page.split("<meta name=\"message-id\" content=\"").nth(1) {
         return Some(unescape(rest.split('"').next()?));

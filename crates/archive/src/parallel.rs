@@ -1,11 +1,11 @@
-//! Work for all processors.
+//! Parallel work on all processors.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// How many items a thread gets together; fewer are not worth it.
+/// The number of items for a thread in one go; fewer are not worth the overhead.
 const GROUP: usize = 16;
 /// The maximum number of groups waiting between threads.
 const BACKLOG: usize = 8;
@@ -25,8 +25,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Applies a function to each item on other threads; `take` gets the results on this one, in the
-/// order of the items. The first error ends it.
+/// Applies `work` to each item on other threads. `take` gets the results on this one, in the order
+/// of the items. Stops at the first error.
 pub fn map<T: Send, R: Send, E: Send>(
     items: Vec<T>,
     work: impl Fn(T) -> Result<R, E> + Sync,
@@ -44,7 +44,7 @@ pub fn map<T: Send, R: Send, E: Send>(
                 loop {
                     let Some((place, group)) = lock(groups).next() else { return };
                     let results: Vec<_> = group.into_iter().map(work).collect();
-                    // After an error nothing more is wanted.
+                    // After an error, the receiver is gone.
                     if send.send((place, results)).is_err() {
                         return;
                     }
@@ -65,8 +65,8 @@ pub fn map<T: Send, R: Send, E: Send>(
     })
 }
 
-/// Converts each item on this thread, in order, and works on the results on others. The first error
-/// ends it.
+/// Converts each item with `make` on this thread, in order, and applies `work` to the results on
+/// others. Stops at the first error.
 pub fn each<T, U: Send, E: Send>(
     items: Vec<T>,
     mut make: impl FnMut(T) -> Result<Option<U>, E>,

@@ -11,7 +11,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The directory of all archives: known names can be opened, but nobody can list it.
+/// The mode of the directory of all archives: known names can be opened, but others cannot list it.
 const ROOT_DIR: u32 = 0o2771;
 /// Modes of files that a web server may read, and of those that it may not.
 const FILE: u32 = 0o664;
@@ -25,42 +25,42 @@ pub struct Place {
 }
 
 impl Place {
-    /// The paths for the list of that name.
+    /// Returns the paths for the list with this name.
     pub fn of(site: &Site, list: &str) -> Place {
         Place { root: site.dir().join("archives"), list: list.to_owned() }
     }
 
-    /// The list's name.
+    /// Returns the list's name.
     pub(crate) fn list(&self) -> &str {
         &self.list
     }
 
-    /// Whether nobody may write here: the archive goes on under another name.
+    /// Whether nobody may write here, because the archive was moved to another name.
     pub(crate) fn is_elsewhere(&self) -> bool {
         crate::moving::is_elsewhere(&self.root, &self.list)
     }
 
-    /// The pages.
+    /// Returns the directory of the pages.
     pub fn tree(&self) -> PathBuf {
         self.root.join("private").join(&self.list)
     }
 
-    /// The directory of the mbox.
+    /// Returns the directory of the mbox.
     pub fn mbox_dir(&self) -> PathBuf {
         self.root.join("private").join(format!("{}.mbox", self.list))
     }
 
-    /// The mbox.
+    /// Returns the path of the mbox.
     pub fn mbox(&self) -> PathBuf {
         self.mbox_dir().join(format!("{}.mbox", self.list))
     }
 
-    /// The index; not below anything that a web server can see.
+    /// Returns the path of the index, which no web server can see.
     pub fn index(&self) -> PathBuf {
         self.root.join("index").join(format!("{}.db", self.list))
     }
 
-    /// The parts that people see: kind and path, whether they exist or not.
+    /// Returns the visible parts, each with its kind, whether they exist or not.
     pub fn shown(&self) -> Vec<(&'static str, PathBuf)> {
         let kinds = [("private", "private"), ("public", "public")];
         let names = [self.list.clone(), format!("{}.mbox", self.list)];
@@ -70,14 +70,14 @@ impl Place {
         paths.map(|(kind, dir, name)| (kind, self.root.join(dir).join(name))).collect()
     }
 
-    /// The index, and files that belong to it.
+    /// Returns the paths of the index and of its other files.
     pub fn hidden(&self) -> Vec<PathBuf> {
         ["db", "db-wal", "db-shm", "lock", "following", "changed"]
             .map(|ending| self.root.join("index").join(format!("{}.{ending}", self.list)))
             .into()
     }
 
-    /// Removes all of it for good. Returns false if there is nothing.
+    /// Removes the whole archive permanently. Returns false if there is none.
     pub fn remove(&self) -> Result<bool, ArchiveError> {
         let shown = self.shown().into_iter().map(|(_, path)| path);
         let mut any = false;
@@ -91,17 +91,17 @@ impl Place {
         Ok(any)
     }
 
-    /// Locked while something is written.
+    /// Returns the file that is locked while a process writes.
     pub(crate) fn lock(&self) -> PathBuf {
         self.root.join("index").join(format!("{}.lock", self.list))
     }
 
-    /// Locked while the index follows the mbox.
+    /// Returns the file that is locked while a process indexes the mbox.
     pub(crate) fn follow_lock(&self) -> PathBuf {
         self.root.join("index").join(format!("{}.following", self.list))
     }
 
-    /// Exists if a text has changed since the texts were compressed.
+    /// Returns the marker that exists if a text has changed since the texts were compressed.
     pub(crate) fn changed(&self) -> PathBuf {
         self.root.join("index").join(format!("{}.changed", self.list))
     }
@@ -131,7 +131,7 @@ pub(crate) fn remove_file(path: &Path) -> Result<(), ArchiveError> {
     remove_if_there(path).map_err(ArchiveError::io("remove", path))
 }
 
-/// The names in a directory; none if there is no directory.
+/// Returns the names in a directory; none if there is no directory.
 pub(crate) fn names_in(dir: &Path) -> Result<BTreeSet<String>, ArchiveError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -146,7 +146,7 @@ pub(crate) fn names_in(dir: &Path) -> Result<BTreeSet<String>, ArchiveError> {
         .collect()
 }
 
-/// Creates a directory with its mode, whatever the umask; an existing one stays unchanged.
+/// Creates a directory with this mode, regardless of the umask. An existing one is not changed.
 pub(crate) fn make_dir(path: &Path, mode: u32) -> Result<(), ArchiveError> {
     match fs::create_dir(path) {
         Ok(()) => fs::set_permissions(path, Permissions::from_mode(mode))
@@ -167,7 +167,8 @@ pub(crate) fn make_dirs(path: &Path) -> Result<(), ArchiveError> {
     make_dir(path, PUBLIC_DIR)
 }
 
-/// Opens a file that only the list server reads, for reading and writing; creates it if necessary.
+/// Opens a file that only the list server can read, for reading and writing. Creates it if
+/// necessary.
 pub(crate) fn open_private(path: &Path) -> Result<File, ArchiveError> {
     let open = || {
         let existed = path.exists();
@@ -186,7 +187,7 @@ pub(crate) fn open_private(path: &Path) -> Result<File, ArchiveError> {
     open().map_err(ArchiveError::io("open", path))
 }
 
-/// Opens a file that a web server may read, for writing; creates it if necessary.
+/// Opens a file that a web server can read, for writing. Creates it if necessary.
 pub(crate) fn open_public(path: &Path) -> Result<File, ArchiveError> {
     let open = || {
         let file =
@@ -210,8 +211,8 @@ fn let_read(file: &File) -> io::Result<()> {
     if is_cut { file.set_permissions(Permissions::from_mode(FILE)) } else { Ok(()) }
 }
 
-/// Writes a file that a web server may read, atomically. A file that already has the same content
-/// stays unchanged: a rebuild finds most pages as they should be.
+/// Writes a file that a web server can read, atomically. A file with the same content is not
+/// written again, because a rebuild changes few pages.
 pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError> {
     let put = |path: &Path, new: bool| {
         let mut file = OpenOptions::new()
@@ -242,7 +243,7 @@ pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), ArchiveError
         .map_err(ArchiveError::io("write", path))
 }
 
-/// Whether a file has exactly these bytes. One that cannot be read is written again.
+/// Whether a file has exactly these bytes. False if it cannot be read.
 fn says_already(path: &Path, bytes: &[u8]) -> bool {
     let is_as_long = fs::symlink_metadata(path)
         .is_ok_and(|found| found.is_file() && found.len() == bytes.len() as u64);

@@ -13,16 +13,17 @@ use sha1::{Digest, Sha1};
 /// The words that are being masked, and where.
 const REDACTING: &str = "redacting";
 
-/// What became of words that were to be masked.
+/// The result of masking words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Redaction {
-    /// They are masked everywhere.
+    /// All occurrences are masked.
     Done,
     /// The archive has no such message.
     NoMessage,
-    /// The message does not have them.
+    /// The message does not contain them.
     Nowhere,
-    /// Some stand where they cannot be masked, so none is: only removing the message takes them away.
+    /// Nothing is masked, because some occurrences cannot be masked. Only removing the message
+    /// removes them.
     Impossible,
 }
 
@@ -33,8 +34,8 @@ struct Redacting {
 }
 
 impl Archive<'_> {
-    /// Masks words in a message for good: in the mbox, the index, the pages, the full text and the files
-    /// it had attached. Its address and every other message stay.
+    /// Masks words in a message permanently: in the mbox, the index, the pages, the full text and
+    /// the attachments. Its URL and all other messages are kept.
     pub fn redact(&mut self, number: i64, phrases: &[String]) -> Result<Redaction, ArchiveError> {
         let _lock = self.lock()?;
         self.recover()?;
@@ -72,7 +73,7 @@ impl Archive<'_> {
         })
     }
 
-    /// Carries out a redaction that was decided. Each step may be done twice.
+    /// Carries out the recorded redaction. Each step can be repeated.
     pub(crate) fn finish_redaction(&mut self) -> Result<(), ArchiveError> {
         let Some(fact) = self.index.fact(REDACTING)? else { return Ok(()) };
         let redacting: Option<Redacting> = serde_json::from_str(&fact).ok();
@@ -84,7 +85,7 @@ impl Archive<'_> {
             return Ok(self.index.write(|index| index.forget_fact(REDACTING))?);
         };
         let entry = self.entry(&message)?;
-        // Files that are kept beside have the words in them, or in their content.
+        // Attachments may contain the words, in their names or content, and are extracted again.
         for file in &self.reading(now()).read(&entry)?.files {
             place::remove_file(&self.place.tree().join(&file.path))?;
         }
@@ -111,12 +112,12 @@ impl Archive<'_> {
     }
 }
 
-/// An entry of an mbox with words masked, of the same length; nothing where there are none, or where
-/// they cannot be masked.
+/// Returns an entry of an mbox with the words masked and the same length; `None` if there are no
+/// such words, or if they cannot be masked.
 fn redacted(entry: &[u8], phrases: &[String]) -> Option<Vec<u8>> {
     let message = mbox::message(entry);
     let Redacted::Whole(new) = redact::redact(&message, phrases) else { return None };
-    // Both have the same lines, so what quotes a line quotes it again.
+    // Both have the same lines, so each line keeps its quoting.
     let head = entry.len() - rest_of(entry).len();
     let mut out = entry[..head].to_vec();
     let mut at = 0;
@@ -135,7 +136,7 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split_inclusive(|&byte| byte == b'\n')
 }
 
-/// What stands behind the line that begins an entry.
+/// Returns an entry without its From line.
 fn rest_of(entry: &[u8]) -> &[u8] {
     if !entry.starts_with(b"From ") {
         return entry;

@@ -1,4 +1,4 @@
-//! Removing a message for good.
+//! Removing messages permanently.
 
 use crate::archive::{Archive, Articles, now, number};
 use crate::index::{self, Touched};
@@ -18,19 +18,17 @@ pub(crate) const PURGING: &str = "purging";
 /// The result of a removal.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Removed {
-    /// Messages.
+    /// The number of messages.
     pub messages: usize,
-    /// Directories with attachments of posts that were removed before the posts came here, or whose
-    /// posts never came
-    /// here (`X-No-Archive`).
+    /// The number of directories with attachments that were removed from posts before these were
+    /// archived, or of posts that were never archived (`X-No-Archive`).
     pub files: usize,
 }
 
 impl Archive<'_> {
-    /// Removes a message for good: from the mbox, the index, the pages and the full text, with its
-    /// attachments, also if the message is not in the archive. A page at its address says so; other
-    /// addresses
-    /// stay the same.
+    /// Removes a message permanently: from the mbox, the index, the pages and the full text, and
+    /// its attachments, even if the message itself is not in the archive. Its page is replaced by a
+    /// note; other URLs stay the same.
     pub fn remove(&mut self, message_id: &str) -> Result<Removed, ArchiveError> {
         let id = article::bare_id(message_id);
         let removed = self.remove_all(|index| {
@@ -44,8 +42,8 @@ impl Archive<'_> {
         Ok(Removed { files, ..removed })
     }
 
-    /// Removes the message of that number for good, as [`Archive::remove`] does. Returns its Message-ID, if
-    /// there was one.
+    /// Removes the message with this number permanently, as [`Archive::remove`]. Returns its
+    /// Message-ID, or `None` if there is no such message.
     pub fn remove_number(&mut self, number: i64) -> Result<Option<String>, ArchiveError> {
         let mut id = None;
         self.remove_all(|index| {
@@ -56,7 +54,7 @@ impl Archive<'_> {
         Ok(id)
     }
 
-    /// Removes every message of an author for good.
+    /// Removes all messages of an author permanently.
     pub fn remove_of(&mut self, email: &str) -> Result<Removed, ArchiveError> {
         self.remove_all(|index| index.messages_of(email))
     }
@@ -85,7 +83,7 @@ impl Archive<'_> {
         Ok(Removed { messages: found.len(), files: 0 })
     }
 
-    /// Makes sure that no bytes of removed messages are left.
+    /// Removes the remaining bytes of removed messages from the index.
     pub(crate) fn finish_purge(&mut self) -> Result<(), ArchiveError> {
         if self.index.fact(PURGING)?.is_some() {
             self.index.purge()?;
@@ -94,8 +92,8 @@ impl Archive<'_> {
         Ok(())
     }
 
-    /// Removes attachments of messages with that Message-ID that were removed from the posts before
-    /// these came here.
+    /// Removes the attachments with this Message-ID that were removed from posts before these were
+    /// archived.
     fn remove_files_of(&self, id: &str) -> Result<usize, ArchiveError> {
         if id.is_empty() {
             return Ok(0);

@@ -23,7 +23,7 @@ pub struct Found {
     pub message_id: String,
     /// Its date (RFC 3339).
     pub date: String,
-    /// The same in seconds since the epoch.
+    /// Its date in seconds since the epoch.
     pub time: i64,
     /// Its subject.
     pub subject: String,
@@ -31,13 +31,13 @@ pub struct Found {
     pub author: String,
     /// Its author's address.
     pub email: String,
-    /// The address.
+    /// Its URL.
     pub url: String,
     /// The text around the first match, or the first words.
     pub excerpt: String,
 }
 
-/// Searches messages of lists, the newest first, up to `limit`.
+/// Searches messages of lists, and returns up to `limit` results, the newest first.
 ///
 /// All words must occur. `"…"` is a phrase, `word*` a prefix, `-word` must not occur;
 /// `from:` and `subject:` search only there; `after:2024-03-01` (that day or later) and
@@ -95,10 +95,10 @@ pub fn search(
     Ok(shown.collect())
 }
 
-/// How much of a message is searched for an excerpt.
+/// How much of a message is searched for an excerpt, in bytes.
 const MOST_READ: u64 = 1 << 20;
 
-/// The first text of a message in an mbox.
+/// Returns the first text of a message in an mbox.
 fn read_text(mbox: &Path, start: i64, length: i64) -> Option<String> {
     let length = u64::try_from(length).ok()?.min(MOST_READ);
     let mut entry = vec![0; usize::try_from(length).ok()?];
@@ -107,7 +107,7 @@ fn read_text(mbox: &Path, start: i64, length: i64) -> Option<String> {
     mime::first_text(&Message::parse_mail(mbox::message(&entry)))
 }
 
-/// The words that must occur in a text, in lower case.
+/// Returns the words that must occur in a text, in lower case.
 fn terms(query: &str) -> Vec<String> {
     let is_elsewhere = |word: &str| {
         ["before:", "after:", "from:", "subject:"].iter().any(|field| word.starts_with(field))
@@ -118,7 +118,7 @@ fn terms(query: &str) -> Vec<String> {
     words.filter(|word| word.chars().any(char::is_alphanumeric)).collect()
 }
 
-/// A text in pieces, each with whether it matches.
+/// Splits a text into pieces, each with whether it matches the query.
 pub fn marked(text: &str, query: &str) -> Vec<(String, bool)> {
     let terms: Vec<Vec<char>> = terms(query).iter().map(|term| term.chars().collect()).collect();
     let letters: Vec<char> = text.chars().collect();
@@ -142,12 +142,12 @@ pub fn marked(text: &str, query: &str) -> Vec<(String, bool)> {
     pieces
 }
 
-/// Each character in lower case, without changing their number.
+/// Converts characters to lower case without changing their number.
 fn lower(letters: &[char]) -> Vec<char> {
     letters.iter().map(|letter| letter.to_lowercase().next().unwrap_or(*letter)).collect()
 }
 
-/// A text on one line, without quote marks.
+/// Returns a text on one line, without quote marks.
 fn unquoted(text: &str) -> String {
     let words = text.split_whitespace().filter_map(|word| {
         let rest = word.trim_start_matches('>');
@@ -164,7 +164,7 @@ fn unquoted(text: &str) -> String {
 const BEFORE: usize = 60;
 const BEHIND: usize = 160;
 
-/// The text around the first of some words, on one line.
+/// Returns the text around the first match, on one line.
 fn around(text: &str, terms: &[String]) -> Option<String> {
     let letters: Vec<char> = unquoted(text).chars().collect();
     let lower = lower(&letters);
@@ -194,7 +194,7 @@ fn around(text: &str, terms: &[String]) -> Option<String> {
 const MOST_WORDS: usize = 50;
 const MOST_LETTERS: usize = 1000;
 
-/// A query in the syntax of the index.
+/// Converts a query to the syntax of the index.
 fn parse(query: &str, limit: u64) -> Result<Search, ArchiveError> {
     let mut search = Search { limit, ..Search::default() };
     let mut wanted = Vec::new();
@@ -202,7 +202,7 @@ fn parse(query: &str, limit: u64) -> Result<Search, ArchiveError> {
     let words = split(query);
     if words.len() > MOST_WORDS || query.chars().count() > MOST_LETTERS {
         return Err(ArchiveError::Query(format!(
-            "a search has {MOST_WORDS} words and {MOST_LETTERS} characters at most; this one is longer"
+            "a search can have at most {MOST_WORDS} words and {MOST_LETTERS} characters; this one is longer"
         )));
     }
     for word in words {
@@ -224,7 +224,7 @@ fn parse(query: &str, limit: u64) -> Result<Search, ArchiveError> {
             Some((name, rest)) if name == "subject" => ("subject : ", rest),
             _ => ("", word),
         };
-        // Text without letters is in no index.
+        // The index does not contain text without letters.
         if !text.chars().any(char::is_alphanumeric) {
             continue;
         }
@@ -260,7 +260,7 @@ fn split(query: &str) -> Vec<String> {
         match letter {
             '"' => is_quoted = !is_quoted,
             letter if letter.is_whitespace() && !is_quoted => words.push(String::new()),
-            // The index gets only text, no operators.
+            // NUL would end the text for the index.
             '\0' => {}
             letter => words[last].push(letter),
         }
@@ -269,7 +269,7 @@ fn split(query: &str) -> Vec<String> {
     words
 }
 
-/// The first second of `2024`, `2024-03` or `2024-03-01`, by this machine's time zone.
+/// Returns the first second of `2024`, `2024-03` or `2024-03-01`, in this machine's time zone.
 fn first_second(text: &str) -> Result<i64, ArchiveError> {
     let wrong = || {
         ArchiveError::Query(format!("{text:?} is not a date such as 2024-03-01, 2024-03 or 2024"))
@@ -280,7 +280,7 @@ fn first_second(text: &str) -> Result<i64, ArchiveError> {
     let (month, day) = (i8::try_from(part(1)), i8::try_from(part(2)));
     let (Ok(month), Ok(day), 1..=3) = (month, day, numbers.len()) else { return Err(wrong()) };
     let first = Date::new(part(0), month, day).map_err(|_| wrong())?;
-    // No mail is from a year in which calendars began.
+    // Earlier dates are certainly mistakes.
     if first < date(1, 1, 1) + 0.days() {
         return Err(wrong());
     }

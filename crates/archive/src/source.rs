@@ -1,4 +1,4 @@
-//! A message as it was received, for applying a patch or replying in a mail program.
+//! Messages as they were received, for applying patches or replying in a mail program.
 
 use crate::text::plain;
 use crate::{ArchiveError, Place, article, body, mbox};
@@ -24,7 +24,7 @@ const FIELDS: [&str; 13] = [
     "X-Original-Date",
 ];
 
-/// Fields that look as if they contained addresses, and by which programs identify messages.
+/// Fields by which programs identify messages, whose values look like addresses.
 const IDENTIFIERS: [&str; 5] =
     ["Message-ID", "In-Reply-To", "References", "List-Id", "Archived-At"];
 
@@ -38,9 +38,9 @@ pub enum Purpose {
     Program,
 }
 
-/// The public version of the message with that number: the header fields that matter to people,
-/// and its body; if the list obscures addresses, unencoded ones are obscured,
-/// except in patches for a program.
+/// Returns the public version of the message with this number: the header fields that matter to
+/// people, and its body. If the list obscures addresses, unencoded ones are obscured, except in
+/// patches for a program.
 pub fn public(
     site: &Site,
     list: &List,
@@ -61,7 +61,7 @@ pub fn public(
     if !list.obscures(site.config()) || purpose == Purpose::Program && has_patch(&message) {
         return Ok(Some(bytes));
     }
-    // Character by character in any charset: all other bytes stay the same.
+    // Treat bytes as characters, so that in any charset all other bytes stay the same.
     let letters: String = bytes.into_iter().map(char::from).collect();
     let shown: Vec<u8> = plain(&letters, true).chars().map(|letter| letter as u8).collect();
     let mut shown = Message::parse(shown);
@@ -79,7 +79,7 @@ fn has_patch(message: &Message) -> bool {
     texts.any(|part| body::has_patch(&part.text(message.body())))
 }
 
-/// The messages with that Message-ID as stored: one unchanged, several as an mbox.
+/// Returns the messages with this Message-ID as stored: a single one unchanged, several as an mbox.
 pub fn kept(site: &Site, list: &List, message_id: &str) -> Result<Vec<u8>, ArchiveError> {
     let id = article::bare_id(message_id);
     let index = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())?;

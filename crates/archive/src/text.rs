@@ -7,7 +7,7 @@ pub enum Addresses {
     Shown,
     /// `anna at example.org`, like Pipermail.
     Obscured,
-    /// Unchanged except for an escaped `@`, because a patch must stay one.
+    /// Unchanged except for an escaped `@`, so that a patch can still be applied.
     Exact,
 }
 
@@ -34,7 +34,8 @@ fn push_escaped(out: &mut String, letter: char) {
     }
 }
 
-/// Characters that make text look different from what it is.
+/// Whether a character changes the direction of text, which can make it look different from what it
+/// is.
 fn is_bidi(letter: char) -> bool {
     matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -75,7 +76,7 @@ pub fn push(out: &mut String, text: &str, addresses: Addresses) {
     out.push_str(&escape(rest));
 }
 
-/// The same text as plain text.
+/// As [`push`], but returns plain text.
 pub fn plain(text: &str, is_obscured: bool) -> String {
     if !is_obscured {
         return text.to_owned();
@@ -122,7 +123,7 @@ fn url_length(text: &str) -> usize {
     url.len()
 }
 
-/// The local part at the end of a text.
+/// Returns the local part at the end of a text.
 fn local_part(text: &str) -> &str {
     let is_part =
         |letter: char| letter.is_alphanumeric() || "._%+-=/!#$&'*?^`{|}~".contains(letter);
@@ -135,7 +136,7 @@ fn local_part(text: &str) -> &str {
     text[start..].trim_start_matches(['\'', '`', '*', '|', '/', '='])
 }
 
-/// The domain at the start of a text.
+/// Returns the domain at the start of a text.
 fn domain(text: &str) -> &str {
     let end = text
         .find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '.' || letter == '-'))
@@ -144,7 +145,7 @@ fn domain(text: &str) -> &str {
     if domain.contains('.') && !domain.starts_with(['.', '-']) { domain } else { "" }
 }
 
-/// A text as a part of an address (RFC 3986).
+/// Encodes a text for a part of a URL (RFC 3986).
 pub fn percent(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     for byte in text.bytes() {
@@ -172,7 +173,7 @@ mod tests {
     fn a_link_ends_before_what_closes_a_sentence_however_long_that_is() {
         assert_eq!(url_length("http://x.example/a_(b))."), "http://x.example/a_(b)".len());
         assert_eq!(url_length("http://x.example/[a]],"), "http://x.example/[a]".len());
-        // With work for each pair of them this would never end.
+        // Quadratic work would not finish in time.
         let long = format!("http://x.example/{}", ")]".repeat(1_000_000));
         assert_eq!(url_length(&long), "http://x.example/".len());
     }

@@ -9,23 +9,23 @@ use crate::index::{Touched, list, unlist};
 use crate::keys::thread_key;
 use dormouse_store::archive_index::{ArchiveIndex, Indexed, Order};
 
-/// The maximum number of missing messages that a message waits for; the nearest in the thread come
+/// The maximum number of missing messages for which a message waits; the nearest in the thread come
 /// first.
 const MOST_WANTED: usize = 8;
-/// A larger thread stays where it is, so that no post costs more than this.
+/// The maximum size of a thread that is moved, which limits the cost of a post.
 const MOST_MOVED: usize = 2_000;
-/// How far up circles are searched.
+/// The maximum number of ancestors in which cycles are searched.
 const HIGHEST: usize = 2_000;
 
 /// The place of a new message among those of its volume.
 pub struct Kin {
-    /// The parent: the one it names, or else the oldest one with its subject.
+    /// The parent: the referenced message, or else the oldest one with its subject.
     pub parent: Option<Indexed>,
-    /// A parent it names instead of that, which is not there yet.
+    /// The referenced messages that are nearer, but are not in the archive yet.
     wanted: Vec<String>,
     /// The messages that waited for it.
     answers: Vec<Indexed>,
-    /// The oldest one with its subject until now, which is newer than this one.
+    /// The oldest message with its subject so far, if it is newer than this one.
     younger: Option<Indexed>,
 }
 
@@ -38,7 +38,7 @@ impl Kin {
     ) -> Result<Kin, ArchiveError> {
         let volume = message.volume_id;
         let mut kin = Kin { parent: None, wanted: Vec::new(), answers: Vec::new(), younger: None };
-        // A message without an id is identified by its number, which nobody can have referred to.
+        // A message without an id is identified by its number, to which nobody can refer.
         if !article.message_id.is_empty() {
             kin.answers = index.wanting(volume, &article.message_id)?;
         }
@@ -67,7 +67,8 @@ impl Kin {
         Ok(kin)
     }
 
-    /// Two messages that claim to be replies to each other: the one that arrived first stays above.
+    /// Prevents cycles of messages that claim to be replies to each other: the one that arrived
+    /// first stays above.
     fn keep_out_of_circles(
         &mut self,
         index: &ArchiveIndex,
@@ -119,7 +120,8 @@ impl Kin {
     }
 }
 
-/// The numbers of a message and all its ancestors; `None` if there are too many.
+/// Returns the numbers of a message and all its ancestors; `None` if there are too many or they
+/// form a cycle.
 fn ancestry(index: &ArchiveIndex, message: &Indexed) -> Result<Option<Vec<i64>>, ArchiveError> {
     let mut above = vec![message.number];
     let mut next = message.parent;
@@ -149,7 +151,7 @@ fn move_below(
             return Ok(());
         }
     }
-    // All keys together, because those of children begin with their parents'.
+    // Compute all keys together, because those of children begin with their parents'.
     let mut keys = std::collections::HashMap::from([(parent.number, parent.thread_key.clone())]);
     touched.numbers.extend([parent.number]);
     touched.numbers.extend(child.parent);

@@ -1,4 +1,4 @@
-//! Volumes: their names in addresses and for people (docs/spec/archives.md §3).
+//! Volumes: their names in URLs and for people (docs/spec/archives.md §3).
 
 use dormouse_store::settings::VolumeFrequency;
 use dormouse_words::{Language, Text, date as words, say, say_as};
@@ -24,16 +24,16 @@ const MONTHS: [&str; 12] = [
 /// A volume's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
-    /// In addresses: `2024-March`.
+    /// The name in URLs: `2024-March`.
     pub name: String,
-    /// For people: `March 2024`.
+    /// The name for people: `March 2024`.
     pub label: String,
     /// Its first day, in days since the epoch.
     pub first_day: i64,
 }
 
 impl Name {
-    /// The volume of a time, by this machine's clock and time zone.
+    /// Returns the volume of a time, in this machine's time zone.
     pub fn of(time: i64, frequency: VolumeFrequency) -> Name {
         let timestamp = Timestamp::from_second(time).unwrap_or(Timestamp::UNIX_EPOCH);
         let day = timestamp.to_zoned(TimeZone::system()).date();
@@ -47,7 +47,7 @@ impl Name {
         }
     }
 
-    /// The volume of that name, whatever its frequency.
+    /// Parses the name of a volume of any frequency.
     pub fn parse(name: &str) -> Option<Name> {
         let number = |text: &str| {
             let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -111,13 +111,14 @@ impl Name {
         Name::new(day.strftime("%Y%m%d").to_string(), day.strftime("%-d %B %Y").to_string(), day)
     }
 
-    /// The year.
+    /// Returns the year of a volume's first day.
     pub fn year_of(first_day: i64) -> i16 {
         date(1970, 1, 1).saturating_add(first_day.days()).year()
     }
 }
 
-/// What people call the volume of that name in a language; English labels are kept with the volumes.
+/// Returns the label of the volume with this name in another language than English, whose labels
+/// are stored with the volumes.
 pub fn label(name: &str, language: Language) -> Option<String> {
     let Name { first_day, .. } = Name::parse(name).filter(|_| language != Language::ENGLISH)?;
     let first = date(1970, 1, 1).saturating_add(first_day.days());
@@ -143,7 +144,7 @@ const QUARTERS: [Text; 4] = [
     say("Fourth quarter {year}"),
 ];
 
-/// A day of the week, as it stands in a date.
+/// Returns the name of a day of the week, as it is used in dates.
 pub fn weekday(day: Weekday) -> Text {
     match day {
         Weekday::Monday => say_as("weekday", "Monday"),

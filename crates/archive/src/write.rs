@@ -17,10 +17,10 @@ use std::fs;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::os::unix::fs::symlink;
 
-/// How many pages are written in one step.
+/// The number of pages that are written in one step.
 const AT_ONCE: usize = if cfg!(debug_assertions) { 150 } else { 2_000 };
 
-/// Writes what a change affected.
+/// Writes the pages that a change affected.
 pub struct Writer<'w> {
     pub index: &'w ArchiveIndex,
     pub list: &'w List,
@@ -28,13 +28,14 @@ pub struct Writer<'w> {
     pub place: &'w Place,
     pub mbox: &'w Mbox,
     pub reading: Reading<'w>,
-    /// Messages that were just read.
+    /// Messages that were just parsed.
     pub read: &'w Articles,
 }
 
 impl Writer<'_> {
-    /// Writes the pages of the next messages and, if there are no more, those of the indexes;
-    /// returns whether that was all. Everything can be written again at any time, with the same result.
+    /// Writes the pages of the next messages and, if there are no more, those of the indexes.
+    /// Returns whether these were all. All pages can be written again at any time, with the same
+    /// result.
     pub fn write_next(&self) -> Result<bool, ArchiveError> {
         let numbers = self.index.stale_messages(AT_ONCE)?;
         if let Some(&last) = numbers.last() {
@@ -49,7 +50,7 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    /// The pages of messages.
+    /// Writes the pages of messages.
     fn articles(&self, numbers: Vec<i64>) -> Result<(), ArchiveError> {
         let frame = Frame::of(self.list, self.config);
         let volumes = Volumes::of(self.index);
@@ -73,7 +74,7 @@ impl Writer<'_> {
         parallel::each(numbers, around, |around| pages.write(&around))
     }
 
-    /// The context of a message.
+    /// Returns the context of a message.
     fn around(
         &self,
         frame: &Frame,
@@ -187,7 +188,7 @@ impl ArticlePages<'_> {
         match symlink(target, &link) {
             // The first message with an id keeps it.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            made => made.map_err(ArchiveError::io("make the link", &link)),
+            made => made.map_err(ArchiveError::io("create the link", &link)),
         }
     }
 }

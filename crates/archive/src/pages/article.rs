@@ -67,7 +67,7 @@ struct RemovedPage<'p> {
     message_id: &'p str,
 }
 
-/// The page of a message.
+/// Returns the page of a message.
 pub fn article(frame: &Frame, around: &Around, article: &Article) -> Result<String, askama::Error> {
     let Around { volume, message, .. } = around;
     let directory = format!("{}{}/", frame.up, volume.name);
@@ -136,7 +136,7 @@ pub fn article(frame: &Frame, around: &Around, article: &Article) -> Result<Stri
     page.render()
 }
 
-/// A message in its volume's text file, as Pipermail writes it (docs/spec/archives.md §4).
+/// Formats a message for its volume's text file, in Pipermail's format (docs/spec/archives.md §4).
 pub fn text(frame: &Frame, message: &Indexed, article: &Article) -> String {
     let email = frame.plain(&message.email);
     let mut out = format!(
@@ -151,7 +151,7 @@ pub fn text(frame: &Frame, message: &Indexed, article: &Article) -> String {
     }
     out.push_str(&format!("Message-ID: <{}>\n\n", message.message_id));
     for line in frame.plain(&article.text).split_inclusive('\n') {
-        // So that readers of mail folders see the same messages.
+        // Programs that read mboxes must see the same messages.
         if line.starts_with("From ") {
             out.push('>');
         }

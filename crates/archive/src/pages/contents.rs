@@ -19,10 +19,10 @@ struct ContentsPage<'p> {
     years: Vec<Year<'p>>,
 }
 
-/// How many of the newest messages the first page lists.
+/// The number of newest messages on the first page.
 const NEWEST: usize = 5;
 
-/// The archive's first page. `volumes` and `newest` are sorted from the newest on.
+/// Returns the archive's first page. `volumes` and `newest` must be sorted, with the newest first.
 pub fn contents(
     frame: &Frame,
     volumes: &[Volume],
@@ -61,18 +61,18 @@ struct FeedEntry {
 struct Feed<'p> {
     title: &'p str,
     description: &'p str,
-    /// By which the feed is known.
+    /// The identifier of the feed.
     id: &'p str,
-    /// Where it is.
+    /// The URL of the feed.
     place: &'p str,
-    /// The page with the same.
+    /// The page with the same content.
     page: &'p str,
     url: &'p str,
     updated: String,
     entries: Vec<FeedEntry>,
 }
 
-/// The newest messages as a feed (RFC 4287).
+/// Returns the newest messages as a feed (RFC 4287).
 pub fn feed(frame: &Frame, newest: &[Hit]) -> Result<String, askama::Error> {
     let feed = Feed {
         title: &xml(&frame.list),
@@ -87,7 +87,8 @@ pub fn feed(frame: &Frame, newest: &[Hit]) -> Result<String, askama::Error> {
     feed.render()
 }
 
-/// A thread as a feed: its first message, and the newest of all. `place` is where the feed is.
+/// Returns a thread as a feed, with its newest messages. `place` is the URL of the feed, and
+/// `first` the first message of the thread.
 pub fn thread_feed(
     frame: &Frame,
     place: &str,
@@ -124,7 +125,7 @@ fn entries(frame: &Frame, newest: &[Hit]) -> Vec<FeedEntry> {
     entries.collect()
 }
 
-/// XML allows fewer characters than Unicode.
+/// Removes characters that XML does not allow.
 fn xml(text: &str) -> String {
     let allowed = |letter: &char| {
         let is_none = letter.is_control() || matches!(letter, '\u{fffe}' | '\u{ffff}');

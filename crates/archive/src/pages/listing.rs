@@ -79,7 +79,7 @@ pub fn listing(frame: &Frame, listing: &Listing<'_>) -> Result<String, askama::E
     page.render()
 }
 
-/// The label of an index page among the others.
+/// Returns the label of an index page in the list of pages.
 pub fn part_name(frame: &Frame, order: Order, line: &Line) -> String {
     let text = match order {
         Order::Thread | Order::Date => frame.day(line.date),
@@ -89,7 +89,7 @@ pub fn part_name(frame: &Frame, order: Order, line: &Line) -> String {
     text.chars().take(24).collect()
 }
 
-/// Messages below their parents.
+/// Returns the messages, each below its parent.
 fn threads(frame: &Frame, lines: &[Line]) -> String {
     let mut out = String::from("<ul class=\"threads\">\n");
     // A page may begin within a thread; then its first entry is at the top level.
@@ -139,19 +139,19 @@ fn threads(frame: &Frame, lines: &[Line]) -> String {
     out
 }
 
-/// Ends the open entries, down to a depth.
+/// Closes the open entries, down to a depth.
 fn close(out: &mut String, open: usize, depth: usize) {
     for left in (depth..open).rev() {
         out.push_str(if left > depth { "</li>\n</ul>" } else { "</li>\n" });
     }
 }
 
-/// The depth of a message in its thread.
+/// Returns the depth of a message in its thread.
 fn depth(thread_key: &str) -> usize {
     thread_key.matches('-').count().saturating_sub(1)
 }
 
-/// Messages under headings that they share.
+/// Returns the messages under common headings.
 fn grouped(frame: &Frame, order: Order, lines: &[Line]) -> String {
     let mut out = String::new();
     let mut last: Option<String> = None;

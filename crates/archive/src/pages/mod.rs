@@ -1,4 +1,4 @@
-//! The pages, from the index and the messages.
+//! The pages, rendered from the index and the messages.
 //!
 //! # Layout
 //! - `article`: a message. `listing`: a page of a volume's index. `contents`: the first page, and the
@@ -35,7 +35,7 @@ pub struct Frame {
     /// The list server's pages, if there are any: search, and original messages.
     search: Option<String>,
     source: Option<String>,
-    /// Threads as feeds, and messages for those who may remove them.
+    /// The pages with feeds of threads, and for removing messages.
     feed: Option<String>,
     removal: Option<String>,
     url: String,
@@ -45,12 +45,12 @@ pub struct Frame {
     /// The path from the page to the archive: empty, or `../`.
     up: &'static str,
     zone: TimeZone,
-    /// The list's language, which its archive speaks.
+    /// The list's language, in which the pages are written.
     language: Language,
 }
 
 impl Frame {
-    /// For a list's archive.
+    /// Returns the frame of a list's archive.
     pub fn of(list: &List, config: &Config) -> Frame {
         let digest = Sha1::digest(STYLE);
         Frame {
@@ -76,7 +76,7 @@ impl Frame {
         dormouse_words::say(id).to(self.language)
     }
 
-    /// What a volume is called.
+    /// Returns the label of a volume.
     fn label(&self, volume: &Volume) -> String {
         volume::label(&volume.name, self.language).unwrap_or_else(|| volume.label.clone())
     }
@@ -85,7 +85,7 @@ impl Frame {
         if self.is_obscured { Addresses::Obscured } else { Addresses::Shown }
     }
 
-    /// Untrusted text on one line, without markup.
+    /// Returns untrusted text without markup, with addresses obscured if necessary.
     fn plain(&self, text: &str) -> String {
         plain(text, self.is_obscured)
     }
@@ -113,17 +113,17 @@ fn iso(time: i64) -> String {
     Timestamp::from_second(time).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
-/// The file name of a message.
+/// Returns the file name of a message's page.
 pub fn file_name(number: i64) -> String {
     format!("{number:06}.html")
 }
 
-/// The address of a message by its Message-ID, below the archive.
+/// Returns the path of a message by its Message-ID, relative to the archive.
 pub fn permanent(message_id: &str) -> String {
     format!("id/{}.html", id_hash(message_id))
 }
 
-/// The file name of an index page.
+/// Returns the file name of an index page.
 pub fn listing_file(order: Order, number: i64) -> String {
     let name = order_name(order);
     if number == 1 { format!("{name}.html") } else { format!("{name}-{number}.html") }
@@ -158,7 +158,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// A link to a message in a volume, from a page of the archive that is one level down.
+    /// Returns a link to a message in a volume, relative to the frame's page.
     pub fn to(frame: &Frame, volume: &str, line: &Line) -> Link {
         Link {
             href: format!("{}{volume}/{}", frame.up, file_name(line.number)),
@@ -174,7 +174,7 @@ impl Link {
 pub const WALKS: [Order; 2] = [Order::Thread, Order::Date];
 
 impl Walk {
-    /// The label.
+    /// Returns the label.
     fn name(&self) -> &'static str {
         if self.order == Order::Thread { msgid("By thread") } else { msgid("By date") }
     }
@@ -198,7 +198,7 @@ struct Tab {
     is_here: bool,
 }
 
-/// A message as a line of a listing.
+/// Returns a message as a line of a listing.
 pub fn line_of(message: &Indexed) -> Line {
     Line {
         number: message.number,

@@ -98,8 +98,8 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS")]
         owner: Vec<String>,
         /// The PostgreSQL server with the lists and members of a site on several hosts, such as
-        /// `postgres://USER@HOST/DATABASE`, with `?host=DIRECTORY` for a socket. The first host makes
-        /// the tables there, the others join the site that they find.
+        /// `postgres://USER@HOST/DATABASE`, with `?host=DIRECTORY` for a socket. The first host
+        /// creates the tables there; the others join the site that they find.
         #[arg(long, value_name = "URL")]
         store: Option<String>,
     },
@@ -143,7 +143,7 @@ pub enum Command {
     ///
     /// The exit code is 0 if every queue that starts it is empty at the end, otherwise 75.
     Run(RunArgs),
-    /// Look at the entries of the queues, try them again, remove them.
+    /// Print the entries of the queues, try them again, remove them.
     #[command(subcommand)]
     Queue(QueueCommand),
     /// Decide on posts that wait for a moderator.
@@ -174,10 +174,10 @@ pub enum Command {
     /// Print the texts of notices.
     #[command(subcommand)]
     Template(TemplateCommand),
-    /// The database with the site's lists and members.
+    /// Copy the database with the site's lists and members.
     #[command(subcommand)]
     Store(StoreCommand),
-    /// The queue directories as a whole.
+    /// Adopt the queues of a dead host.
     #[command(subcommand)]
     Spool(SpoolCommand),
     /// Write the whole site into one file while it is running.
@@ -191,10 +191,10 @@ pub enum Command {
         /// The shell.
         shell: manual::Shell,
     },
-    /// Keys that sign the mail of lists (DKIM).
+    /// Create and remove the keys that sign the mail of lists (DKIM).
     #[command(subcommand)]
     Dkim(DkimCommand),
-    /// Send digests now, and look at what waits for the next.
+    /// Send digests now, print their state, or remove a post from the next.
     #[command(subcommand)]
     Digest(DigestCommand),
     /// Run periodic jobs: those of Mailman's crontab.
@@ -231,7 +231,7 @@ pub enum Command {
     Units(UnitsCommand),
     /// Import a Mailman 2.1 site: lists, members, held posts and requests, queued mail, archives.
     ///
-    /// The old site is not changed. A second import brings only what has changed there since.
+    /// The old site is not changed. A second import only imports what has changed there since.
     Import(ImportArgs),
     /// Export the site to Mailman 2.1, to go back.
     Export(ExportArgs),
@@ -251,7 +251,7 @@ fn default_host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-// What the MTA knows in addition to the message.
+// The envelope of a message.
 #[derive(Debug, Args)]
 pub struct EnvelopeArgs {
     /// The envelope sender; it is empty for bounces. The default is the variable SENDER, which

@@ -1,7 +1,7 @@
-//! The list's header and footer texts around a post's own (docs/spec/pipeline.md §7).
+//! Adds the list's header and footer to the text of a post (docs/spec/pipeline.md §7).
 //!
-//! They are added once, when a post enters `out`; only where they name the recipient, as on
-//! personalised lists, each copy gets its own when it is sent.
+//! They are added once, when a post enters `out`. Only if they name the recipient, as on
+//! personalised lists, they are added to each copy when it is sent.
 
 use dormouse_mail::decorate::{Decorated, decorate};
 use dormouse_mail::{AddressKey, Message};
@@ -9,7 +9,7 @@ use dormouse_membership::template::{self, Fields};
 use dormouse_spool::Metadata;
 use dormouse_store::{Config, List, Member};
 
-/// A list's header and footer, to be filled in.
+/// A list's header and footer, with their fields.
 pub struct Texts {
     header: String,
     footer: String,
@@ -18,7 +18,8 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// Those that an entry's message is to get; `None` when it gets none.
+    /// Returns the texts for an entry's message; `None` if both are blank or its metadata forbids
+    /// them.
     pub fn of(list: &List, config: &Config, metadata: &Metadata) -> Option<Texts> {
         let envelope = metadata.envelope();
         let is_exempt = envelope.is_digest() || envelope.no_decoration() || envelope.decorated();
@@ -33,12 +34,13 @@ impl Texts {
         })
     }
 
-    /// Whether they may name a recipient.
+    /// Whether they contain fields for the recipient.
     pub fn name_recipient(&self) -> bool {
         [&self.header, &self.footer].iter().any(|text| text.contains(RECIPIENT))
     }
 
-    /// Puts them around the message's text, unless the message must stay as it is.
+    /// Adds them to the message's text, unless it must stay unchanged, because it is signed for
+    /// example.
     pub fn add_to(&self, message: &mut Message, recipient: &Fields) -> Decorated {
         let mut fields = self.fields.clone();
         fields.extend(recipient.iter().cloned());
@@ -48,10 +50,11 @@ impl Texts {
     }
 }
 
-/// With this the names of all fields of a recipient begin.
+/// The names of all fields for the recipient begin with this.
 const RECIPIENT: &str = "user_";
 
-/// What a text may say where all get the same copy: what it says of a reader is then true of any.
+/// Returns the fields of a copy for all recipients. Those for the recipient have values that are
+/// true for everybody, or are empty.
 pub fn fields(list: &List, config: &Config) -> Fields {
     let mut fields = template::list_fields(list, config);
     fields.extend([
@@ -66,7 +69,8 @@ pub fn fields(list: &List, config: &Config) -> Fields {
     fields
 }
 
-/// What a text may say of its one recipient. There are no passwords to tell any more.
+/// Returns the fields of a copy for one recipient. The password is empty: passwords are never
+/// mailed.
 pub fn recipient_fields(
     list: &List,
     config: &Config,

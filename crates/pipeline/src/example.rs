@@ -1,4 +1,4 @@
-//! How a post looks that arrives from a list, for those who change what the list adds to it.
+//! An example of a post as it arrives from a list, for owners who change what the list adds.
 
 use crate::decorate::{Texts, recipient_fields};
 use dormouse_mail::message::encoded;
@@ -6,10 +6,9 @@ use dormouse_mail::{Message, subject};
 use dormouse_spool::Metadata;
 use dormouse_store::{Config, List};
 
-/// Who writes it, and who reads it.
 const READER: &str = "anna@example.org";
 
-/// A short post with the list's prefix, header and footer.
+/// Returns a short post with the list's prefix, header and footer.
 pub fn post(list: &List, config: &Config) -> Message {
     let text = format!(
         "From: Anna Example <{READER}>\nTo: {}\nSubject: Our next meeting\nMIME-Version: 1.0\n\

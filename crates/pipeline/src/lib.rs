@@ -1,17 +1,17 @@
-//! The posting pipeline: what a list does with a message before it leaves.
+//! The posting pipeline: everything that a list does with a message before it is sent.
 //!
 //! # Layout
-//! - [`handlers`]: one file a handler, ordered by one table. [`Post`]: what they look at and change.
-//! - [`recipients`]: for whom an entry is; [`progress`]: how far its delivery has come.
+//! - [`handlers`]: one file for each handler, ordered by one table. [`Post`]: what they read and
+//!   change.
+//! - [`recipients`]: the recipients of an entry. [`progress`]: which of them are done.
 //! - [`decorate`]: the list's header and footer. [`personal`]: which mail has a copy for each
-//!   recipient. [`scrubbing`]: texts of messages. [`policies`]: what the senders' domains ask.
-//! - [`settle`]: what follows from a verdict: what is stored, and who is told.
-//! - [`rehearsal`]: what would happen to a message, without it happening. [`example`]: how a post
-//!   arrives.
+//!   recipient. [`scrubbing`]: texts of messages. [`policies`]: DMARC policies and DKIM keys from
+//!   DNS.
+//! - [`settle`]: the consequences of a verdict: what is stored, and who is notified.
+//! - [`rehearsal`]: what would happen to a message. [`example`]: a post as it arrives.
 //!
-//! # Limits
-//! A handler looks at one message at a time, has the whole message in memory, and waits for no
-//! network: what must be looked up is looked up before the batch ([`policies`]).
+//! # Limits A handler processes one message at a time, has the whole message in memory, and never
+//! waits for the network: all lookups are done before the batch ([`policies`]).
 //!
 //! # Example
 //! ```

@@ -1,5 +1,5 @@
-//! What the senders' domains publish, looked up before a batch of posts takes the store's lock: no
-//! name server is waited for while others wait for the store.
+//! Looks up what the authors' domains publish, before a batch of posts takes the store's lock, so
+//! that nobody waits for the store while it waits for name servers.
 
 use crate::handlers::dmarc::from_domain;
 use crate::handlers::origin::{Known, Wants};
@@ -12,22 +12,22 @@ use dormouse_store::{DnsAnswer, List, Read, Site, Store, StoreError, Tx};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-/// Looks policies and keys up for one run. Name servers are asked once at most for a name, and not at all
-/// while an answer in the store is good.
+/// Looks up policies and keys for one run. Name servers are asked at most once for a name in a
+/// batch, and only if the store has no valid answer.
 #[derive(Default)]
 pub struct Policies {
-    /// Made for the first question.
+    /// Created for the first lookup; an error if that failed.
     resolver: Option<Result<Resolver, String>>,
-    /// What lists want to know, as far as it was looked at.
+    /// What the lists need, by their names, as far as they were read.
     wanted_by: HashMap<String, Wants>,
 }
 
-/// What was found for a batch.
+/// The results for a batch.
 #[derive(Default)]
 pub struct FoundPolicies {
     /// By the domain of the author's address.
     policies: HashMap<String, Record>,
-    /// By their names.
+    /// By DNS name.
     answers: HashMap<String, Answer>,
     fresh: Vec<Fresh>,
 }
@@ -40,8 +40,8 @@ struct Fresh {
 }
 
 impl Policies {
-    /// The policies of the authors' domains and the keys of signatures, for those entries whose list
-    /// wants to know.
+    /// Looks up the policies of the authors' domains and the keys of signatures, for entries whose
+    /// list needs them. A failed lookup is not an error but an answer.
     pub fn of<'e>(
         &mut self,
         site: &Site,
@@ -88,7 +88,7 @@ impl Policies {
         Ok(found)
     }
 
-    /// What a list wants to know.
+    /// Returns what a list needs; nothing if there is no such list.
     fn wants(&mut self, site: &Site, store: &Read, name: &str) -> Result<Wants, RunError> {
         if let Some(wants) = self.wanted_by.get(name) {
             return Ok(*wants);
@@ -123,10 +123,9 @@ impl Policies {
 }
 
 impl FoundPolicies {
-    /// What is known of an entry of a list.
+    /// Returns what is known about an entry of a list.
     ///
-    /// # Errors
-    /// When the site's keys cannot be looked at.
+    /// # Errors If the site's DKIM keys cannot be read.
     pub fn of(&self, site: &Site, list: &List, entry: &Entry) -> Result<Known, RunError> {
         let wants = Wants::of(site, list)?.of_entry(&entry.metadata);
         let domain = from_domain(&Message::parse_header_of(&entry.message));
@@ -145,7 +144,7 @@ impl FoundPolicies {
         })
     }
 
-    /// Keeps the new answers in the store for as long as they are good.
+    /// Caches the new answers in the store for as long as they are valid.
     pub fn keep(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
         let now = dormouse_spool::clock::seconds();
         let mut rows = Vec::new();
@@ -162,7 +161,7 @@ impl FoundPolicies {
     }
 }
 
-/// An answer from the store; one that cannot be read is asked for again.
+/// Parses a cached answer; `None` makes the caller look it up again.
 fn read(name: &str, kept: &str) -> Option<Answer> {
     serde_json::from_str(kept)
         .inspect_err(|error| tracing::warn!("the kept answer for {name} cannot be read: {error}"))

@@ -1,4 +1,4 @@
-//! A message on its way through a list's pipeline, and what a handler may say of it.
+//! A message on its way through a list's pipeline, and the decisions of handlers about it.
 
 use crate::handlers::origin::Known;
 use crate::handlers::signatures::Signatures;
@@ -11,7 +11,7 @@ use dormouse_spool::{Entry, EntryName, Envelope, Metadata};
 use dormouse_store::{Config, List, Site, StoreError, Tx};
 use std::cell::RefCell;
 
-/// A post in the pipeline, with everything a handler may look at.
+/// A post in the pipeline, with everything that a handler may use.
 pub struct Post<'p> {
     /// The list it was sent to.
     pub list: &'p List,
@@ -19,91 +19,91 @@ pub struct Post<'p> {
     pub site: &'p Site,
     /// The site's settings.
     pub config: &'p Config,
-    /// The store, inside the batch's transaction.
+    /// The store, in the batch's transaction.
     pub store: &'p Tx<'p>,
-    /// The entry it came in as.
+    /// The queue entry that contains it.
     pub entry: &'p EntryName,
-    /// Seconds since the epoch.
+    /// The current time, in seconds since the epoch.
     pub now: f64,
     /// The message, to be edited in place.
     pub message: Message,
-    /// What is known about it.
+    /// The entry's metadata.
     pub metadata: Metadata,
-    /// What the pipeline makes besides: entries for other queues, each with a label that is unique
-    /// for this post.
+    /// New entries for other queues, each with a label that is unique for this post.
     pub outputs: Vec<Output>,
-    /// A subject prefix number was used up: the list's counter goes on.
+    /// Whether the list counts it as a post: then its post number grows.
     pub delivered: bool,
-    /// What name servers say of it, asked before the batch began.
+    /// The results of DNS lookups, done before the batch.
     pub known: Known,
-    /// The signatures it came with, and what becomes of them.
+    /// The signatures that it arrived with, and what has broken them.
     pub signatures: Signatures,
-    /// Patterns of the list that could not be used.
+    /// Patterns of the list that are invalid or took too many steps.
     pub pattern_problems: RefCell<Vec<PatternProblem>>,
-    /// Nothing of this counts: the store takes everything back, and no file is to be written.
+    /// Whether this is a rehearsal: the transaction is rolled back, and no file may be written.
     pub is_rehearsal: bool,
-    /// Passwords have been taken out of the message.
+    /// Whether passwords have been removed from the message already.
     pub is_concealed: bool,
-    /// As it was before its headers were changed, where some receivers get it with another From.
+    /// The post before its headers were changed, if some recipients get it with the author's From.
     pub uncooked: Option<Box<(Message, Metadata)>>,
 }
 
-/// Whether a message goes on to the next handler.
+/// A handler's decision: whether the message continues to the next handler.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Flow {
-    /// To the next handler.
+    /// It continues to the next handler.
     Next,
     /// It waits for a moderator.
     Hold(Reason),
-    /// It goes back to its sender, with this text.
+    /// It is rejected; the sender is told the reason.
     Reject(Reason),
-    /// It is dropped.
+    /// It is discarded.
     Discard(Reason),
-    /// It waits until a time, in seconds since the epoch, and goes on then.
+    /// It waits in `retry`, and continues then.
     Wait {
-        /// Until when.
+        /// Until this time, in seconds since the epoch.
         until: f64,
         /// Why.
         reason: Reason,
     },
 }
 
-/// Why, in words for people, and which setting decided it.
+/// The reason of a decision, for people, and the setting that caused it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
     /// One sentence.
     pub text: String,
     /// The list setting that decided, if one did.
     pub setting: Option<&'static str>,
-    /// Nobody is told: the owners know, because they did it.
+    /// Whether nobody is notified, because the owners themselves caused it.
     pub is_quiet: bool,
 }
 
 impl Reason {
-    /// A reason that a list setting gave.
+    /// Creates a reason because of a list setting.
     pub fn new(setting: &'static str, text: impl Into<String>) -> Reason {
         Reason { text: text.into(), setting: Some(setting), is_quiet: false }
     }
 
-    /// A reason of the program's own.
+    /// Creates a reason without a setting.
     pub fn plain(text: impl Into<String>) -> Reason {
         Reason { text: text.into(), setting: None, is_quiet: false }
     }
 }
 
-/// A handler could not do its work; the message is set aside in `shunt`.
+/// An error of a handler. If trying again cannot help ([`HandlerError::is_of_the_entry`]), the
+/// message goes to `shunt`.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The queues, or what a recipients' rule needs, failed.
+    /// The queues or a list of the recipients' rule failed.
     #[error(transparent)]
     Run(Box<RunError>),
-    /// A list's or entry's pipeline names something else.
+    /// The pipeline of the list or entry names an unknown handler, and none that sends the post.
     #[error("its pipeline names {0:?}, and there is no such handler, and none that sends it")]
     NoSuchHandler(String),
-    /// A metadata key has a value that it cannot have.
+    /// A metadata key has an impossible value.
     #[error(transparent)]
     WrongValue(#[from] dormouse_spool::WrongValue),
 }
@@ -114,22 +114,23 @@ impl From<RunError> for HandlerError {
     }
 }
 
-/// What became of a message.
+/// The result of the pipeline for a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// It went through the whole pipeline.
+    /// It passed the whole pipeline.
     Passed,
     /// A handler stopped it.
     Stopped {
-        /// Which.
+        /// Its name.
         handler: &'static str,
-        /// How; never [`Flow::Next`].
+        /// The handler's decision; never [`Flow::Next`].
         flow: Flow,
     },
 }
 
 impl HandlerError {
-    /// Whether a person must look at the entry: trying again cannot help.
+    /// Whether the entry itself is the problem, so that trying again cannot help and a person must
+    /// look at it.
     pub fn is_of_the_entry(&self) -> bool {
         matches!(self, HandlerError::NoSuchHandler(_) | HandlerError::WrongValue(_))
     }
@@ -153,7 +154,7 @@ impl<'o> From<&'o Post<'_>> for Owner<'o> {
 }
 
 impl<'p> Post<'p> {
-    /// A post as it enters the pipeline.
+    /// Creates a post as it enters the pipeline.
     pub fn new(
         site: &'p Site,
         store: &'p Tx<'p>,
@@ -181,8 +182,9 @@ impl<'p> Post<'p> {
         }
     }
 
-    /// Everybody the post may come from. Where no mbox line names the envelope sender, the MTA may
-    /// have told it beside the message (docs/spec/pipeline.md "Sender notions").
+    /// Returns all addresses that may be the sender. If the message has no mbox line with the
+    /// envelope sender, the one that the MTA passed is included (docs/spec/pipeline.md "Sender
+    /// notions").
     pub fn senders(&self) -> Vec<AddressKey> {
         let mut senders = self.message.senders();
         let told = self.metadata.envelope().envelope_sender().map(|sender| AddressKey::of(&sender));
@@ -196,22 +198,23 @@ impl<'p> Post<'p> {
         senders
     }
 
-    /// What is known about it, as typed values.
+    /// Returns the metadata as typed values.
     pub fn envelope(&self) -> Envelope<'_> {
         self.metadata.envelope()
     }
 
-    /// The notices this list writes.
+    /// Returns the notices of the list.
     pub fn notices(&self) -> Notices<'_> {
         Notices { list: self.list, site: self.site }
     }
 
-    /// Made by the list server itself, on its way through [`VIRGIN`](crate::VIRGIN).
+    /// Whether the list server itself wrote the message, which then passes
+    /// [`VIRGIN`](crate::VIRGIN).
     pub fn is_virgin(&self) -> bool {
         self.metadata.envelope().fast_track()
     }
 
-    /// What decides whether its sender may be answered.
+    /// Returns what decides whether its sender may get an automatic reply.
     pub fn answerable(&self) -> Answerable<'_> {
         Answerable {
             store: self.store,

@@ -1,40 +1,40 @@
-//! How far the delivery of one entry has come, kept in the entry's journal.
+//! The progress of one entry's delivery, stored in the entry's journal.
 //!
 //! After each transaction with the MTA one line is appended, before the next transaction's message
-//! goes out. A process killed in between leaves at most that one transaction in doubt.
+//! is sent. So if a process is killed, the result of at most one transaction is unknown.
 
 use dormouse_delivery::Reply;
 use serde::{Deserialize, Serialize};
 
-/// A recipient that was not accepted, and what the MTA said.
+/// A recipient that was not accepted, with the MTA's reply.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FailedRecipient {
     /// The recipient's address.
     pub address: String,
-    /// The SMTP reply code; 0 when there was no reply.
+    /// The SMTP reply code; 0 if there was no reply.
     pub code: u16,
-    /// The reply's text, or what went wrong instead.
+    /// The reply's text, or the problem if there was no reply.
     pub text: String,
-    /// It answered the message, not the recipient.
+    /// Whether the reply was to the message, not to the recipient.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub of_message: bool,
-    /// It was not tried at all.
+    /// Why it was not tried at all, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
 }
 
-/// Why a recipient was passed over.
+/// Why a recipient was not tried.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hold {
-    /// Its domain puts mail off.
+    /// Its domain defers mail.
     Domain,
-    /// It would be too much for its domain before this time, in seconds since the epoch.
+    /// Its domain has reached its limit until this time, in seconds since the epoch.
     Limit(f64),
 }
 
 impl FailedRecipient {
-    /// What a reply says of a recipient.
+    /// Creates one from the reply to a recipient.
     pub fn new(address: &str, reply: &Reply) -> FailedRecipient {
         let text = match &reply.enhanced {
             Some(enhanced) => format!("{enhanced} {}", reply.text),
@@ -44,14 +44,14 @@ impl FailedRecipient {
         FailedRecipient { address, code: reply.code, text, of_message: false, hold: None }
     }
 
-    /// One that was passed over.
+    /// Creates one that was not tried.
     pub fn held(address: &str, hold: Hold, why: String) -> FailedRecipient {
         let address = address.to_owned();
         FailedRecipient { address, code: 0, text: why, of_message: false, hold: Some(hold) }
     }
 
-    /// What a refusal for good says of the recipient. One of the message says nothing, unless it
-    /// names the address.
+    /// Returns what a permanent refusal says about the recipient. A refusal of the message says
+    /// nothing about it, unless its status is about the address (x.1.x, x.2.x).
     pub fn judge(&self) -> dormouse_bounce::Failure {
         let mut failure = self.read();
         let of_address = failure.status.is_some_and(|status| matches!(status.subject, 1 | 2));
@@ -61,7 +61,8 @@ impl FailedRecipient {
         failure
     }
 
-    /// What it says that a recipient was refused for now until the time was up.
+    /// Returns what it says that a recipient was deferred until the retry period was over: at most
+    /// a temporary failure.
     pub fn given_up(&self) -> dormouse_bounce::Failure {
         let mut failure = self.read();
         if failure.kind == dormouse_bounce::Kind::Permanent {
@@ -76,26 +77,26 @@ impl FailedRecipient {
     }
 }
 
-/// One journal line: what one transaction, or one failed attempt to reach the MTA, added.
+/// One journal line: the result of one transaction, or of one failed attempt to reach the MTA.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProgressLine {
-    /// Recipients dealt with by this transaction, whatever became of them.
+    /// The number of recipients of this transaction, whatever their result.
     #[serde(skip_serializing_if = "is_zero")]
     pub done: u64,
-    /// Where a streamed membership goes on, as a store cursor.
+    /// The place at which a streamed membership continues.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
     /// Refused for now.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deferred: Vec<FailedRecipient>,
-    /// Refused for good, each recipient by itself.
+    /// Recipients refused permanently, each with its own reply.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<FailedRecipient>,
-    /// The MTA refused the message itself, for several recipients at once.
+    /// Recipients for whom the MTA refused the message itself, for all of them together.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<FailedRecipient>,
-    /// The MTA could not be reached, at this time (seconds since the epoch).
+    /// If the MTA could not be reached: the time, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreachable: Option<f64>,
 }
@@ -105,34 +106,34 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl ProgressLine {
-    /// The line as the journal keeps it.
+    /// Returns the line as JSON, for the journal.
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("numbers and texts can be written as JSON")
     }
 }
 
-/// All lines of a journal together.
+/// The sum of all lines of a journal.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Progress {
-    /// Recipients dealt with.
+    /// The number of recipients that are done.
     pub done: u64,
-    /// Where a streamed membership goes on.
+    /// The place at which a streamed membership continues.
     pub after: Option<String>,
     /// Refused for now.
     pub deferred: Vec<FailedRecipient>,
-    /// Refused for good.
+    /// Recipients refused permanently.
     pub refused: Vec<FailedRecipient>,
-    /// The message itself was refused for these.
+    /// Recipients for whom the message itself was refused.
     pub rejected: Vec<FailedRecipient>,
-    /// How often the MTA could not be reached since it last was.
+    /// How often the MTA could not be reached since the last transaction.
     pub unreachable: u32,
-    /// When that began, in seconds since the epoch.
+    /// The time of the first of these failures, in seconds since the epoch.
     pub unreachable_since: Option<f64>,
 }
 
 impl Progress {
-    /// Reads a journal. The lines of recovery, which are no objects, say nothing here; a line that
-    /// a disk has damaged is logged, and its recipients are sent to again.
+    /// Reads a journal. Lines of recovery, which are not JSON objects, are skipped. A damaged line
+    /// is logged and skipped, so its recipients get the mail again.
     pub fn read(journal: &[String]) -> Progress {
         let mut progress = Progress::default();
         for text in journal.iter().filter(|text| text.starts_with('{')) {
@@ -144,7 +145,7 @@ impl Progress {
         progress
     }
 
-    /// Adds what one line says.
+    /// Adds one line.
     pub fn add(&mut self, line: ProgressLine) {
         if let Some(time) = line.unreachable {
             self.unreachable += 1;

@@ -1,4 +1,4 @@
-//! What would happen to a post, without it happening.
+//! Finds out what would happen to a post, without any effect.
 
 use crate::handlers::signatures::Fate;
 use crate::handlers::{from_mode, scheduled};
@@ -13,14 +13,14 @@ use dormouse_spool::{Entry, EntryName, Metadata, Queue};
 use dormouse_store::{FromIsList, List, Site, Store};
 use serde::Serialize;
 
-/// How far a post would come.
+/// The result that a post would have.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rehearsal {
     /// The list.
     pub list: String,
-    /// Who it is from, as the list sees it.
+    /// The sender, as the list sees it.
     pub sender: String,
-    /// What would become of it: `passed`, `held`, `rejected`, `discarded`, `scheduled`.
+    /// The result: `passed`, `held`, `rejected`, `discarded` or `scheduled`.
     pub verdict: &'static str,
     /// The handlers it would pass, in order.
     pub passes: Vec<String>,
@@ -35,35 +35,35 @@ pub struct Rehearsal {
     pub reason: String,
     /// Whether the sender would be told.
     pub sender_is_told: bool,
-    /// What its author's domain asks of those who pass its mail on, where it was looked up:
-    /// `reject`, `quarantine`, `none`, `unknown`.
+    /// The DMARC policy of the author's domain, if there is one: `reject`, `quarantine`, `none`, or
+    /// `unknown` after a failed lookup.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dmarc_policy: Option<&'static str>,
-    /// The setting by which From would name the list, and its value.
+    /// The setting because of which From would name the list, and its value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_changed_by: Option<(&'static str, String)>,
-    /// From would be left as it is for recipients at receivers that do not go by such policies
-    /// (`dmarc.enforcing_receivers`).
+    /// Whether From would stay unchanged for recipients at receivers that do not enforce such
+    /// policies (`dmarc.enforcing_receivers`).
     pub from_kept_for_some: bool,
-    /// From would be left as it is although its domain asks lists not to pass its mail on: a good
-    /// signature of that domain stays good.
+    /// Whether From would stay unchanged in spite of its domain's policy, because a good signature
+    /// of that domain stays good.
     pub from_kept: bool,
-    /// What would be left out so that a good signature stays good: settings.
+    /// The settings that would have no effect, so that a good signature stays good.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<&'static str>,
-    /// What would become of the signatures it came with, where their keys were looked up.
+    /// What would happen to the post's signatures, if their keys were looked up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<Fate>,
-    /// How many would get it.
+    /// The number of recipients.
     pub recipients: u64,
-    /// The queues something would be put into.
+    /// The queues of the entries that would be created.
     pub queues: Vec<String>,
-    /// The message as it would be handed to the MTA, or as it was when it was stopped.
+    /// The message as it would be sent to the MTA, or as it was when it was stopped.
     #[serde(skip)]
     pub message: Vec<u8>,
 }
 
-/// Takes a message through a list's pipeline and takes everything back.
+/// Runs a message through a list's pipeline, and rolls back all its effects.
 pub fn rehearse(
     site: &Site,
     store: &Store,

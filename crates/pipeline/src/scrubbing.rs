@@ -1,12 +1,13 @@
-//! Messages of a list as plain text, by the settings of the list and the site.
+//! Converts messages of a list to plain text, as the settings of the list and the site say.
 
 use dormouse_mail::Message;
 use dormouse_mail::scrub::{self, Html, Options, Scrubbed};
 use dormouse_store::{Attachments, Config, List, ScrubHtml, StoreError};
 use std::time::{Duration, SystemTime};
 
-/// The message as text, with what was taken out of it, which the caller keeps in `attachments`
-/// before it lets the text go. `received` is when the message came, in seconds since the epoch.
+/// Returns the message as text, with the files removed from it, which the caller must store in
+/// `attachments` before it uses the text. `received` is when the message arrived, in seconds since
+/// the epoch.
 pub fn scrub(
     message: &Message,
     list: &List,
@@ -15,7 +16,7 @@ pub fn scrub(
     attachments: &Attachments,
 ) -> Result<Scrubbed, StoreError> {
     let since = Duration::try_from_secs_f64(received).unwrap_or_default();
-    // No link where nobody would answer.
+    // Without a server for the files, a link would lead nowhere.
     let shown = list.shows_files(config);
     let base_url = if shown { list.archive_url(config) } else { String::new() };
     let options = Options {

@@ -1,5 +1,5 @@
-//! What follows from a verdict: a held post is stored, and those concerned are told. The pipeline
-//! decides; what people read about the decision is written here and nowhere else.
+//! The consequences of a verdict: a held post is stored, and the people concerned are notified. The
+//! pipeline only decides; all notices about its decisions are written here.
 
 use crate::handlers::scheduled;
 use crate::{Flow, Post, Reason, Verdict};
@@ -10,7 +10,7 @@ use dormouse_spool::Entry;
 use dormouse_store::{Held, HeldPost, StoreError};
 use std::borrow::Cow;
 
-/// Stores what a verdict asks to be stored, and writes the notices about it.
+/// Stores a held post, and returns the entries of the post with the notices about the verdict.
 ///
 /// # Errors
 /// When the store fails.
@@ -29,7 +29,7 @@ pub fn settle(post: &mut Post<'_>, verdict: &Verdict) -> Result<Vec<Output>, Run
         }
         Flow::Hold(reason) => {
             post.metadata.edit().held_by(handler);
-            // The member who was moderated may stand in another header than From.
+            // The moderated member may be in another header than From.
             let sender = post.metadata.envelope().sender().map_or(sender.into(), Cow::into_owned);
             outputs.extend(hold(post, &sender, flow, reason)?);
         }
@@ -39,7 +39,8 @@ pub fn settle(post: &mut Post<'_>, verdict: &Verdict) -> Result<Vec<Output>, Run
     Ok(outputs)
 }
 
-/// Whether the sender of a post that was stopped hears of it, which then counts for the day.
+/// Whether the sender of a stopped post is notified. If so, that counts towards the day's limit of
+/// mails to the sender.
 ///
 /// # Errors
 /// When the store fails.
@@ -57,7 +58,7 @@ pub fn is_sender_told(post: &Post<'_>, sender: &str, flow: &Flow) -> Result<bool
         && post.answerable().may_answer(sender)?)
 }
 
-/// Stores a post for the moderators, and tells them and its sender as the list's settings say
+/// Stores a post for the moderators, and notifies them and its sender as the list's settings say
 /// (docs/spec/pipeline.md §2.5).
 fn hold(
     post: &Post<'_>,
@@ -104,7 +105,7 @@ fn tell_moderators(
     })
 }
 
-/// The owners hear of patterns that cannot be used, once in a while.
+/// Notifies the owners of unusable patterns, at most once in a while for each.
 ///
 /// # Errors
 /// When the store fails.

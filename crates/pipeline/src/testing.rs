@@ -1,5 +1,4 @@
-//! What tests of handlers share: a site with a list, and one handler or all of them run over a
-//! message.
+//! Shared by tests of handlers: a site with a list, and runs of one handler or all of them.
 
 use crate::{Flow, HandlerError, POSTING, Post, Verdict};
 use dormouse_mail::Message;
@@ -7,7 +6,7 @@ use dormouse_membership::Output;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue};
 use dormouse_testkit::fixture;
 
-/// A site with a list, over whose mail handlers are run.
+/// A site with a list.
 pub struct Fixture {
     base: fixture::Fixture,
 }
@@ -26,7 +25,7 @@ impl std::ops::DerefMut for Fixture {
     }
 }
 
-/// What a handler left behind.
+/// The state after a handler.
 pub struct Outcome {
     pub flow: Flow,
     pub message: Message,
@@ -35,12 +34,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The message as text.
+    /// Returns the message as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.message.to_bytes()).into_owned()
     }
 
-    /// The setting that stopped the message, with what became of it.
+    /// Returns the decision that stopped the message, with its setting.
     pub fn stopped(&self) -> Option<(&'static str, Option<&'static str>)> {
         match &self.flow {
             Flow::Next => None,
@@ -51,7 +50,7 @@ impl Outcome {
         }
     }
 
-    /// The recipients that stand in the metadata.
+    /// Returns the recipients in the metadata.
     pub fn recipients(&self) -> Vec<String> {
         let mut recipients = self.metadata.texts("recips").unwrap_or_default();
         recipients.sort();
@@ -66,12 +65,12 @@ impl Fixture {
         Fixture { base: fixture::Fixture::new(settings) }
     }
 
-    /// Runs one handler over a message to `dev`.
+    /// Runs one handler on a message to `dev`.
     pub fn run(&self, run: Run, raw: &str, edit: impl FnOnce(&mut Metadata)) -> Outcome {
         self.with_post(raw, edit, |post| run(post).unwrap())
     }
 
-    /// Runs a whole table.
+    /// Runs all handlers.
     pub fn post(&self, raw: &str) -> (Verdict, Outcome) {
         let mut verdict = None;
         let outcome = self.with_post(
@@ -85,7 +84,7 @@ impl Fixture {
         (verdict.unwrap(), outcome)
     }
 
-    /// The message as it goes to the MTA.
+    /// Returns the message as it is sent to the MTA.
     pub fn sent(&self, raw: &str) -> String {
         let (verdict, outcome) = self.post(raw);
         assert_eq!(verdict, Verdict::Passed);

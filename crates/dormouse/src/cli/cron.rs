@@ -23,8 +23,8 @@ pub enum CronCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Remind members whose delivery is off, remove those who got the last reminder, and forget
-    /// old bounces.
+    /// Remind members whose delivery is off, remove those who got the last reminder, and delete old
+    /// bounces.
     Disabled(DisabledArgs),
     #[command(flatten)]
     Job(JobCommand),

@@ -23,7 +23,7 @@ pub enum DigestCommand {
         #[arg(required = true)]
         lists: Vec<String>,
     },
-    /// Take a post out of the next digest.
+    /// Remove a post from the next digest.
     Rm {
         /// The list.
         list: String,

@@ -23,18 +23,18 @@ pub enum DkimCommand {
         #[arg(long)]
         json: bool,
     },
-    /// List the keys.
+    /// Print the keys.
     Ls {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
     /// Print the DNS records of the keys as lines of a zone file.
     Dns {
-        /// Of this domain alone.
+        /// Only the records of this domain.
         domain: Option<String>,
     },
-    /// Remove a key. Its record should stay in DNS for a week: mail may still be under way.
+    /// Remove a key. Keep its record in DNS for a week: mail may still be in transit.
     Rm {
         /// The domain.
         domain: String,
@@ -46,9 +46,9 @@ pub enum DkimCommand {
 /// What to create.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Algorithms {
-    /// RSA with 2048 bits, which every receiver verifies.
+    /// RSA with 2048 bits, which every receiver can verify.
     Rsa,
-    /// Ed25519: shorter and faster, not verified everywhere.
+    /// Ed25519: shorter and faster, but not every receiver can verify it.
     Ed25519,
     /// One of each.
     Both,

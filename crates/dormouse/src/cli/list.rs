@@ -18,8 +18,8 @@ pub enum ListCommand {
     },
     /// Remove a list with its members and settings. Its archive stays.
     ///
-    /// It says what will be removed and asks for confirmation. A file keeps what was removed, except
-    /// the archive, for `list restore`.
+    /// Prints what will be removed and asks for confirmation. What was removed, except the archive,
+    /// is stored in a file for `list restore`.
     Rm {
         /// The list's name.
         name: String,
@@ -32,8 +32,8 @@ pub enum ListCommand {
     },
     /// Rename a list. Its archive and addresses follow.
     ///
-    /// It says what will change and asks for confirmation. Mail to the old addresses, old links and mail
-    /// in the queues still reach the list, until --forget releases the old name.
+    /// Prints what will change and asks for confirmation. Mail to the old addresses, old links and
+    /// mail in the queues still reach the list, until --forget releases the old name.
     Rename {
         /// The list's name.
         name: String,
@@ -116,7 +116,7 @@ pub enum ListCommand {
     },
 }
 
-// How a new list begins.
+// The initial state of a new list.
 #[derive(Debug, Default, Args)]
 pub struct NewListArgs {
     /// Copy the settings of this list, except its name, owners, passwords, description and
@@ -146,7 +146,7 @@ pub struct PasswordArgs {
     /// Set the posters' password instead of the owners'.
     #[arg(long, conflicts_with = "moderator")]
     pub poster: bool,
-    /// Read it from the first line of standard input.
+    /// Read the password from the first line of standard input.
     #[arg(long)]
     pub stdin: bool,
 }

@@ -134,7 +134,8 @@ pub enum MemberCommand {
     Clone(Rename),
     /// Change a member's address on every list; everything else stays.
     ///
-    /// The old and the new address get a mail about it, so that nobody loses a membership without a word.
+    /// The old and the new address get a mail about it, so that nobody loses a membership
+    /// unnoticed.
     Move {
         #[command(flatten)]
         rename: Rename,

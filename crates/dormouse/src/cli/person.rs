@@ -45,7 +45,7 @@ pub struct InviteArgs {
     /// Addresses, plain or as `Name <address>`.
     #[arg(required = true)]
     pub addresses: Vec<String>,
-    /// A text by the owners for the invitation.
+    /// A text to add to the invitation.
     #[arg(long, default_value = "")]
     pub text: String,
     /// Invite them to receive digests.

@@ -61,10 +61,11 @@ pub struct AliasesArgs {
     /// is all but the site's own.
     #[arg(long = "virtual", value_name = "DOMAIN", num_args = 0.., value_delimiter = ',')]
     pub virtual_domains: Option<Vec<String>>,
-    /// Write it into this file, completely or not at all.
+    /// Write the configuration into this file, atomically.
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Write it into the site's directory, let the MTA index it, and print the settings it needs.
+    /// Write the configuration into the site's directory, let the MTA index it, and print the
+    /// settings that the MTA needs.
     #[arg(long, conflicts_with = "output")]
     pub install: bool,
     /// Print every address with its list and command as JSON, for programs.

@@ -56,7 +56,7 @@ pub enum UnitsCommand {
     Check {
         #[command(flatten)]
         manager: ManagerArgs,
-        /// First repair what can be repaired without you.
+        /// First repair what can be repaired automatically.
         #[arg(long)]
         fix: bool,
         /// Print JSON.

@@ -1,11 +1,11 @@
-//! A member may want to hear that the own post went out (docs/spec/pipeline.md §5).
+//! Acknowledges members' posts, if they want it (docs/spec/pipeline.md §5).
 
 use super::{Flow, HandlerError, Post};
 use dormouse_mail::automatic::{self, Automatic};
 use dormouse_membership::moderation::vouch;
 use dormouse_store::MemberOption;
 
-/// Tells the poster who is a member with that option.
+/// Notifies the poster, if that is a member with the option `ack`.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let sender = match post.metadata.envelope().original_sender() {
         Some(sender) => sender.into_owned(),
@@ -25,7 +25,8 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     Ok(Flow::Next)
 }
 
-/// Whether a program wrote the post. What the list has put into its header does not count.
+/// Whether a program wrote the post, or its sender wants no replies. `List-Id` and `Precedence` do
+/// not count, because the list has set them.
 fn is_programs(post: &Post<'_>) -> bool {
     let sign = vouch::sign_of_program(&post.message, &post.metadata);
     sign.is_some_and(|sign| !matches!(sign, Automatic::List | Automatic::Bulk))

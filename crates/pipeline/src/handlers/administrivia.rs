@@ -1,12 +1,12 @@
-//! Does a post look like a command that went to the wrong address? (docs/spec/pipeline.md §8)
+//! Recognises posts that look like commands sent to the wrong address (docs/spec/pipeline.md §8).
 
 use dormouse_mail::{Message, mime, subject};
 
-/// Longer bodies are no commands.
+/// Longer bodies do not contain commands.
 const MOST_LINES: usize = 25;
-/// How far down a command may stand.
+/// A command must be in one of these first lines.
 const FIRST_LINES: usize = 5;
-/// The commands, with how many arguments each takes.
+/// The commands, with the least and the most arguments.
 const COMMANDS: [(&str, usize, usize); 11] = [
     ("confirm", 1, 1),
     ("help", 0, 0),
@@ -24,7 +24,7 @@ const COMMANDS: [(&str, usize, usize); 11] = [
 /// Whether the subject or one of the first lines is a command.
 pub fn is_command(message: &Message) -> bool {
     let text = mime::first_text(message).unwrap_or_default();
-    // What stands below the signature mark is the same in every mail of this poster.
+    // The signature below the mark is the same in every mail of this poster.
     let lines: Vec<&str> = text
         .lines()
         .take_while(|line| *line != "-- ")

@@ -1,8 +1,8 @@
-//! The list remembers that it had a post (docs/spec/pipeline.md §5).
+//! Counts the list's posts (docs/spec/pipeline.md §5).
 
 use super::{Flow, HandlerError, Post};
 
-/// Counts the post and notes its time.
+/// Counts the post and stores its time.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     post.store.count_post(post.list.id, post.now)?;
     post.delivered = true;

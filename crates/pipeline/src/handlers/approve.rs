@@ -1,5 +1,5 @@
-//! A password in the message lets it through; a post that has been here before is dropped
-//! (docs/spec/pipeline.md §2.2). Passwords leave the message before anything else looks at it.
+//! A password in the message approves it; a post that has been on the list before is discarded
+//! (docs/spec/pipeline.md §2.2). Passwords are removed before anything else reads the message.
 
 use super::{Flow, HandlerError, Post, Reason};
 use dormouse_mail::Message;
@@ -7,14 +7,15 @@ use dormouse_mail::conceal::{self, Attempts, Secret};
 use dormouse_membership::role::{self, Role};
 use dormouse_store::{List, StoreError, Tx};
 
-/// A password in the metadata: it is right, or wrong.
+/// The values in the metadata for a password: it was right, or wrong.
 const RIGHT: i64 = 1;
 const WRONG: i64 = 2;
 
-/// So many readings of what may be a password are tried for one message: each takes a while.
+/// At most this many candidates are tried for one message, because each takes a while (argon2id).
 const MOST_TRIED: usize = 20;
 
-/// Says whether a password approved the post, and looks for the list's own address in `X-BeenThere`.
+/// Notes whether a password approved the post, and discards it if `X-BeenThere` has the list's own
+/// address.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     take_out(post)?;
     if post.envelope().approval() == Some(RIGHT) {
@@ -38,13 +39,14 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     })
 }
 
-/// Whether the post asks to reach everybody at once, and whether the password for that is right.
+/// Returns `None` if the post is not urgent, otherwise whether its password is right.
 pub fn urgency(post: &mut Post<'_>) -> Result<Option<bool>, StoreError> {
     take_out(post)?;
     Ok(post.envelope().urgent_approval().map(|found| found == RIGHT))
 }
 
-/// Takes passwords out of a post, and keeps in its metadata what they are good for. Once a run.
+/// Removes passwords from a post, and stores in its metadata whether they were right. It does so
+/// once in a run of the pipeline.
 pub fn take_out(post: &mut Post<'_>) -> Result<(), StoreError> {
     if std::mem::replace(&mut post.is_concealed, true) {
         return Ok(());
@@ -73,8 +75,8 @@ pub fn take_out(post: &mut Post<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A message that goes back or is attached to something, without passwords, with what was taken for
-/// one. `given` are those that came by other ways than a line for them.
+/// Returns a message without passwords, for a reply or as an attachment, with everything that was
+/// taken for a password. `given` are passwords that were found elsewhere, not on a line for them.
 pub fn without_passwords(
     store: &Tx<'_>,
     list: &List,
@@ -91,8 +93,8 @@ pub fn without_passwords(
     Ok((message, secrets))
 }
 
-/// What may be a password, and which of it is one of the list's: the poster's, the moderators' or the
-/// owners'. Not the site's.
+/// Candidates for passwords, and which of them are passwords of the list: the posters', the
+/// moderators' or the owners'. The site's does not count.
 struct Known<'k> {
     store: &'k Tx<'k>,
     list: &'k List,
@@ -119,7 +121,8 @@ impl<'k> Known<'k> {
         Ok(is_right)
     }
 
-    /// What must not stay in the message: every password that is one, and what was meant to be.
+    /// Returns what must be removed from the message: every right password, and everything on a
+    /// line for passwords.
     fn secrets(&mut self, found: &Attempts) -> Result<Vec<Secret>, StoreError> {
         let meant = found.in_header.iter().chain(&found.in_text).chain(&found.below);
         let mut secrets: Vec<Secret> = meant.clone().map(|text| Secret::mistyped(text)).collect();

@@ -1,6 +1,6 @@
-//! What the pipeline would send back to its sender for reasons that stand in the envelope, the header
-//! and the list's settings. Intake asks before it takes a post: then the sender's own MTA tells the
-//! sender, whoever that is, and nobody is written to whose address was forged.
+//! Refuses posts during delivery that the pipeline would reject because of the envelope, the header
+//! and the list's settings. Then the sender's own MTA tells the sender, and nobody gets mail
+//! because somebody forged their address.
 
 use super::{
     Flow, HandlerError, POSTING, Post, Reason, approve, closed, moderate, order, spam_detect,
@@ -13,8 +13,8 @@ pub fn may_refuse(list: &List) -> bool {
     list.settings.closed || spam_detect::may_reject(list) || moderate::may_reject(list)
 }
 
-/// Why a post is refused, and which handler says so; nothing for one that is to be taken. What needs
-/// more than that is decided when it has been.
+/// Returns why a post is refused, and by which handler; `None` if it is to be accepted. Rules that
+/// need the body or the network are applied after it was accepted.
 pub fn refusal(
     site: &Site,
     store: &Store,
@@ -38,9 +38,9 @@ pub fn refusal(
                 "SpamDetect" => ("SpamDetect", spam_detect::without_lookups(&mut post)),
                 "Approve" => ("Approve", approve::run(&mut post)?),
                 "Moderate" => ("Moderate", moderate::run(&mut post)?),
-                // What it answers goes out with a post that is taken.
+                // It only writes replies, which are sent if the post is accepted.
                 "Replybot" => continue,
-                // Behind it stands what looks into the post, or changes it.
+                // The handlers after these read the body, or change the post.
                 _ => break,
             };
             match flow {

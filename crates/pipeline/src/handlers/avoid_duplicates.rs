@@ -1,4 +1,4 @@
-//! Members who are addressed directly do not get a second copy from the list, if they said so
+//! Members who are addressed directly get no second copy from the list, if they set `nodupes`
 //! (docs/spec/pipeline.md §2.11).
 
 use super::{Flow, HandlerError, Post, deferred};
@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 
 const ADDRESSED: [&str; 4] = ["To", "Cc", "Resent-To", "Resent-Cc"];
 
-/// Leaves addressed members out of the recipients and, with `drop_cc`, out of the Cc header. Others
-/// who are addressed are noted: their copies may be marked.
+/// Removes such members from the recipients and, with `drop_cc`, from the Cc header. Other
+/// addressed members are noted in the metadata, so that their copies can be marked.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let Some(mut recipients) = Recipients::read(&post.metadata)? else { return Ok(Flow::Next) };
     let own: Vec<AddressKey> = std::iter::once(post.list.address())

@@ -1,5 +1,5 @@
-//! Who gets a post: the regular members whose delivery is enabled, as topics, sibling lists and the
-//! poster's own wishes have it (docs/spec/pipeline.md §2.10).
+//! Determines the recipients of a post: regular members whose delivery is on, limited by topics,
+//! sibling lists and the poster's options (docs/spec/pipeline.md §2.10).
 
 use super::{Flow, HandlerError, Post, Reason, approve, to_digest};
 use crate::recipients::{Recipients, Rule};
@@ -7,7 +7,7 @@ use dormouse_mail::AddressKey;
 use dormouse_mail::address;
 use dormouse_store::{List, MemberOption, StoreError};
 
-/// Leaves recipients that are there already as they are, even when they are none.
+/// Keeps existing recipients, even if there are none.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if Recipients::read(&post.metadata)?.is_some() {
         return Ok(Flow::Next);
@@ -45,8 +45,8 @@ fn without_poster(post: &Post<'_>, rule: &mut Rule) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Lists beside this one: whose members get the post from there, and whose members get it from
-/// here.
+/// Applies `regular_exclude_lists`, whose members get the post from there if it is addressed to
+/// that list, and `regular_include_lists`, whose members get it from here if it is not.
 fn siblings(post: &Post<'_>, rule: &mut Rule) -> Result<(), StoreError> {
     let settings = &post.list.settings;
     if settings.regular_exclude_lists.is_empty() && settings.regular_include_lists.is_empty() {
@@ -61,7 +61,7 @@ fn siblings(post: &Post<'_>, rule: &mut Rule) -> Result<(), StoreError> {
         if addressed.contains(&AddressKey::of(sibling))
             && let Some(list) = find(post, "regular_exclude_lists", sibling)?
         {
-            // Somebody who may not post there would have it reach nobody.
+            // If the sender may not post there, its members would get no copy at all.
             if settings.regular_exclude_ignore && !may_be_member(post, &list)? {
                 continue;
             }
@@ -87,7 +87,7 @@ fn may_be_member(post: &Post<'_>, list: &List) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-/// The list with that address; the log names what is no other list here.
+/// Finds the list with that address; an address of no other list is logged.
 fn find(post: &Post<'_>, setting: &str, sibling: &str) -> Result<Option<List>, StoreError> {
     let found = match address::Address::parse(&AddressKey::of(sibling)) {
         Ok(address) => post.store.read().list_by_address(address.local(), address.domain())?,

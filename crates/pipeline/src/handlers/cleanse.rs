@@ -1,4 +1,4 @@
-//! Headers that must not reach the members (docs/spec/pipeline.md §2.12).
+//! Removes headers that must not reach the members (docs/spec/pipeline.md §2.12).
 
 use super::{Flow, HandlerError, Post};
 use dormouse_mail::address::format_mailbox;
@@ -6,7 +6,7 @@ use dormouse_mail::message_id;
 use dormouse_membership::patterns;
 use dormouse_spool::KEY;
 
-/// Passwords, and requests that would tell the poster who reads the list.
+/// Passwords, and requests for receipts, which would tell the poster who reads the list.
 const NEVER: [&str; 9] = [
     "Approved",
     "Approve",
@@ -19,7 +19,7 @@ const NEVER: [&str; 9] = [
     "X-PMRQC",
 ];
 
-/// What tells who wrote a post.
+/// Headers that reveal the author.
 const TRACES: [&str; 9] = [
     "From",
     "Reply-To",
@@ -32,7 +32,7 @@ const TRACES: [&str; 9] = [
     "X-Envelope-From",
 ];
 
-/// Removes them, and notes the original sender.
+/// Stores the original sender in the metadata, then removes the headers.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if post.metadata.envelope().original_sender().is_none()
         && let Some(sender) = post.message.sender()
@@ -48,7 +48,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     Ok(Flow::Next)
 }
 
-/// The post comes from the list, and nothing in its header tells otherwise.
+/// Replaces the author by the list everywhere in the header.
 fn hide_poster(post: &mut Post<'_>) {
     for name in TRACES {
         post.message.remove(name);
@@ -68,7 +68,7 @@ fn hide_poster(post: &mut Post<'_>) {
     for name in gone {
         post.message.remove(&name);
     }
-    // A seal would tell whose the post was.
+    // A seal would reveal the author's domain.
     post.metadata.remove(KEY.auth_results);
     let list = post.list;
     let address = list.address();

@@ -1,13 +1,13 @@
-//! Signatures of senders' domains that are not to go on (docs/spec/pipeline.md §2.13).
+//! Removes signatures of senders' domains (docs/spec/pipeline.md §2.13).
 
 use super::{Flow, HandlerError, Post, from_munge, signatures};
 use dormouse_store::{FromIsList, RemoveDkim};
 
 const SIGNATURES: [&str; 3] = ["DomainKey-Signature", "DKIM-Signature", "Authentication-Results"];
-/// Seals (RFC 8617) tell what hosts on the way found out about the sender.
+/// Seals (RFC 8617) contain what earlier hosts found out about the sender.
 const SEALS: [&str; 3] = ["ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results"];
 
-/// Removes them where the site or the list's anonymity asks for it.
+/// Removes them as `remove_dkim_headers` says, and the seals on anonymous lists.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     signatures::settle(post)?;
     let anonymous = post.list.settings.anonymous_list;

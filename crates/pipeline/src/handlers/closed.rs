@@ -1,11 +1,12 @@
-//! A list that is closed takes no posts, whatever its pipeline is.
+//! Rejects posts to a closed list, whatever its pipeline is.
 
 use super::{Post, Reason};
 
-/// The name that stands for it in the trace.
+/// Its name in the trace.
 pub const NAME: &str = "Closed";
 
-/// Why a post goes back. One that waited when the list was closed may still be let through.
+/// Returns why a post is rejected. Moderators can still approve one that was held when the list was
+/// closed.
 pub fn refusal(post: &Post<'_>) -> Option<Reason> {
     let is_closed = post.list.settings.closed && !post.metadata.flag("adminapproved");
     is_closed.then(|| Reason::new("closed", "This mailing list is closed and accepts no posts."))

@@ -1,4 +1,4 @@
-//! The headers that make a message a mailing list's (docs/spec/pipeline.md §2.14).
+//! Sets the headers of a mailing list's message (docs/spec/pipeline.md §2.14).
 
 use super::{
     Flow, HandlerError, Post, deferred, from_munge, reply_to, signatures, subject_prefix,
@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 /// Longer values of List-* headers are split at their commas.
 const LONGEST_LINE: usize = 78;
 
-/// Sets them. What the list server wrote itself gets fewer.
+/// Sets the headers; fewer on messages that the list server wrote itself.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     signatures::settle(post)?;
     two_versions::keep(post);
@@ -41,8 +41,8 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     Ok(Flow::Next)
 }
 
-/// A post without Message-ID or Date gets one: all copies of it, in mail, archive and digest, are
-/// known by the same. What it gets comes from its entry, so that it is the same after a crash.
+/// Adds a Message-ID and Date if they are missing, so that all copies, in mail, archive and digest,
+/// have the same. They are derived from the entry, so that they are the same after a crash.
 pub fn identify(post: &mut Post<'_>) {
     if dormouse_archive::message_id_of(&post.message).is_empty() {
         let host = &post.list.settings.host_name;
@@ -57,11 +57,11 @@ pub fn identify(post: &mut Post<'_>) {
     }
 }
 
-/// Scripts on the receiving side look at this header; its value names the behaviour that this
-/// program takes over.
+/// Receivers' scripts check this header, so it names the version of Mailman whose behaviour is
+/// followed.
 const MAILMAN_VERSION: &str = "2.1.39";
 
-/// Where reports of unwanted mail go (RFC 9477), and what receivers count them by.
+/// Adds the address for complaints (RFC 9477), and the label by which receivers count them.
 fn feedback_headers(post: &mut Post<'_>) {
     let address = post.list.sub_address("bounces");
     deferred::change(post, "CFBL-Address", &format!("{address}; report=arf"));
@@ -71,7 +71,7 @@ fn feedback_headers(post: &mut Post<'_>) {
     deferred::change(post, "Feedback-ID", &id);
 }
 
-/// RFC 2369 and RFC 2919.
+/// Sets the headers of RFC 2369 and RFC 2919.
 fn list_headers(post: &mut Post<'_>) {
     let list = post.list;
     let settings = &list.settings;
@@ -80,7 +80,7 @@ fn list_headers(post: &mut Post<'_>) {
     let list_id = if description.is_empty() {
         id
     } else {
-        // On one line: some receivers do not unfold it.
+        // Some receivers do not unfold it, so it is on one line.
         format!("{} {id}", encoded_word::encode(description, usize::MAX).replace("\n ", " "))
     };
     deferred::change(post, "List-Id", &list_id);
@@ -89,7 +89,7 @@ fn list_headers(post: &mut Post<'_>) {
         return;
     }
     let request = list.sub_address("request");
-    // Where there are pages, they come first.
+    // If there are pages, they come before the mail addresses.
     let page = |name: &str| {
         let url = || format!("<{}>, ", list.web_url(post.config, name));
         post.config.has_pages().then(url).unwrap_or_default()
@@ -111,7 +111,7 @@ fn list_headers(post: &mut Post<'_>) {
         let value = if too_long { value.replace(", ", ",\n ") } else { value };
         deferred::change(post, name, &value);
     }
-    // RFC 5064. Another list's, which this post came through, stays beside it.
+    // RFC 5064: the field of another list, through which the post came, stays.
     if list.shows_archive(post.config) && to_archive::is_archived(post) {
         let address = dormouse_archive::archived_at(list, post.config, &post.message);
         deferred::add(post, "Archived-At", &format!("<{address}>"));

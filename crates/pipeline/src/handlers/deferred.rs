@@ -1,15 +1,15 @@
-//! Headers that are set only at the end of the pipeline: the archive, the digest and the newsgroup
-//! see the message without them, and a message that is wrapped has them outside
+//! Headers that are set at the end of the pipeline, so that the archive, the digest and the
+//! newsgroup get the message without them. If a message is wrapped, they are on the outer message
 //! (docs/spec/pipeline.md §2.14).
 
 use super::{Post, from_munge};
 use dormouse_spool::KEY;
 use dormouse_store::FromIsList;
 
-/// Where the list shows instead of the poster, or where the poster is hidden.
+/// These are always deferred: in them the list may replace the poster.
 const ALWAYS: [&str; 3] = ["From", "Reply-To", "Cc"];
 
-/// Sets a header, now or at the end. The value is encoded and folded already.
+/// Sets a header, now or at the end. The value must be encoded and folded.
 pub fn change(post: &mut Post<'_>, name: &str, value: &str) {
     if ALWAYS.contains(&name) || from_munge::mode(post) == FromIsList::Wrap {
         put(post, name, value);
@@ -18,7 +18,7 @@ pub fn change(post: &mut Post<'_>, name: &str, value: &str) {
     }
 }
 
-/// Adds a header beside those of the same name, now or at the end.
+/// Adds a header next to others of the same name, now or at the end.
 pub fn add(post: &mut Post<'_>, name: &str, value: &str) {
     if from_munge::mode(post) == FromIsList::Wrap {
         put(post, name, value);
@@ -34,17 +34,17 @@ pub fn set_default(post: &mut Post<'_>, name: &str, value: &str) {
     }
 }
 
-/// What a header will be.
+/// Returns the value of a deferred header.
 pub fn get(post: &Post<'_>, name: &str) -> Option<String> {
     all(post).into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
-/// All of them, by name.
+/// Returns all deferred headers, as names and values.
 pub fn all(post: &Post<'_>) -> Vec<(String, String)> {
     post.envelope().add_header()
 }
 
-/// Forgets them: they have been set.
+/// Removes them from the metadata, after they were set.
 pub fn clear(post: &mut Post<'_>) {
     post.metadata.remove(KEY.add_header);
 }

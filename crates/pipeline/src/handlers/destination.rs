@@ -1,4 +1,4 @@
-//! Is a post addressed to the list in so many words? (docs/spec/pipeline.md §2.5)
+//! Checks whether a post is explicitly addressed to the list (docs/spec/pipeline.md §2.5).
 
 use super::Post;
 use dormouse_mail::AddressKey;
@@ -18,7 +18,7 @@ pub fn is_explicit(post: &Post<'_>) -> Result<bool, StoreError> {
     if addresses.iter().any(|address| address.local() == own.local()) {
         return Ok(true);
     }
-    // The addresses that the list had before go on being its own.
+    // Addresses from before a rename still belong to the list.
     let former = post.store.read().former_names(post.list.id)?;
     if former
         .iter()

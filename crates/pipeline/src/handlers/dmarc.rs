@@ -1,4 +1,4 @@
-//! What a sender's domain says of mail that others pass on (docs/spec/pipeline.md §2.1, DMARC).
+//! Applies the DMARC policy of the author's domain (docs/spec/pipeline.md §2.1, DMARC).
 
 use super::{Flow, Post, Reason};
 use dormouse_dmarc::Policy;
@@ -6,14 +6,14 @@ use dormouse_mail::Message;
 use dormouse_membership::patterns;
 use dormouse_store::{DmarcAction, FromIsList, OnFailure};
 
-/// The first author's domain, in lower case.
+/// Returns the domain of the first author, in lower case.
 pub fn from_domain(message: &Message) -> Option<String> {
     let author = message.mailboxes("From").into_iter().next()?;
     Some(author.address.rsplit_once('@')?.1.to_lowercase())
 }
 
-/// Decides by the domain of the first From address. This is so for approved posts, too: a
-/// moderator's word does not bring them through.
+/// Decides by the domain of the first From address. Approved posts are no exception: receivers do
+/// not know about the approval.
 pub fn mitigate(post: &mut Post<'_>) -> Flow {
     post.metadata.edit().from_is_list(0);
     let action = post.list.settings.dmarc_moderation_action;
@@ -49,7 +49,7 @@ pub fn mitigate(post: &mut Post<'_>) -> Flow {
 const ACTION: &str = "dmarc_moderation_action";
 const ADDRESSES: &str = "dmarc_moderation_addresses";
 
-/// Whether the list names the author as one who is treated so whatever the domain says.
+/// Whether the author is in `dmarc_moderation_addresses`, to which the action always applies.
 pub(super) fn is_listed(post: &Post<'_>) -> bool {
     let addresses = &post.list.settings.dmarc_moderation_addresses;
     let author = post.message.mailboxes("From").into_iter().next();
@@ -59,7 +59,7 @@ pub(super) fn is_listed(post: &Post<'_>) -> bool {
     })
 }
 
-/// The setting by which this message needs mitigation, if it does.
+/// Returns the setting because of which this message needs mitigation, if it does.
 fn reason(post: &Post<'_>) -> Option<&'static str> {
     let settings = &post.list.settings;
     let action = settings.dmarc_moderation_action;

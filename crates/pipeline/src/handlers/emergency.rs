@@ -1,9 +1,9 @@
-//! The list stands still for now (docs/spec/pipeline.md §2.8).
+//! Holds all posts while the list is in emergency moderation (docs/spec/pipeline.md §2.8).
 
 use super::{Flow, HandlerError, Post, Reason};
 
-/// Everything waits, but what the owners themselves let through. Nobody is told: the owners did
-/// this, and a flood is what they did it against.
+/// Holds every post that no moderator has approved. Nobody is notified: the owners turned it on,
+/// probably against a flood.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if !post.list.settings.emergency || post.envelope().admin_approved() {
         return Ok(Flow::Next);

@@ -1,4 +1,4 @@
-//! From names the list, so that the poster's domain has no say in whether members get the post
+//! Puts the list's address into From, so that the policy of the poster's domain does not apply
 //! (docs/spec/pipeline.md §2.14, point 4).
 
 use super::{HandlerError, Post, deferred};
@@ -6,8 +6,8 @@ use dormouse_mail::Mailbox;
 use dormouse_mail::address::format_mailbox;
 use dormouse_store::FromIsList;
 
-/// What is done to From: what the message's own way says (DMARC), else what the list says. Notices
-/// come from the list anyway, and so do the posts of an anonymous one.
+/// Returns what happens to From: what the DMARC policy requires, otherwise the list's
+/// `from_is_list`. Nothing for notices and anonymous lists, whose mail is from the list anyway.
 pub fn mode(post: &Post<'_>) -> FromIsList {
     if post.is_virgin() || post.list.settings.anonymous_list {
         return FromIsList::No;
@@ -19,7 +19,7 @@ pub fn mode(post: &Post<'_>) -> FromIsList {
     }
 }
 
-/// Lets From name the list, and returns whom it named before.
+/// Puts the list into From, and returns the poster that it named before.
 pub fn munge(post: &mut Post<'_>) -> Result<Option<Mailbox>, HandlerError> {
     if mode(post) == FromIsList::No {
         return Ok(None);
@@ -46,7 +46,8 @@ pub fn munge(post: &mut Post<'_>) -> Result<Option<Mailbox>, HandlerError> {
     Ok(Some(poster))
 }
 
-/// An address for a name would be somebody else's address in From.
+/// Removes the domain from a name that is an address, because From must not contain another
+/// address.
 fn without_domain(name: &str) -> String {
     match name.rsplit_once('@') {
         Some((local, domain)) if domain.contains('.') && !domain.contains(' ') => {

@@ -1,4 +1,4 @@
-//! What a moderator should look at before everybody gets it (docs/spec/pipeline.md §2.5).
+//! Holds posts that a moderator should see first (docs/spec/pipeline.md §2.5).
 
 use super::{Flow, HandlerError, Post, Reason, administrivia, destination};
 use dormouse_membership::patterns;
@@ -6,7 +6,7 @@ use dormouse_store::StoreError;
 
 type Test = fn(&Post<'_>) -> Result<Option<Reason>, StoreError>;
 
-/// The first test that hits holds the post. What a moderator approved has been looked at.
+/// Holds the post if a test matches, with the reason of the first one. Approved posts pass.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if post.envelope().approved() {
         return Ok(Flow::Next);

@@ -7,8 +7,8 @@ use dormouse_membership::Output;
 use dormouse_spool::{Entry, Queue};
 use dormouse_store::{FilterAction, ListSettings};
 
-/// Takes out what the list does not want. A post of which nothing is left is disposed of as the
-/// list says.
+/// Removes parts that the list does not want. A post of which nothing is left is treated as the
+/// list's `filter_action` says.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let settings = &post.list.settings;
     if !settings.filter_content || post.envelope().is_digest() {
@@ -40,7 +40,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     Ok(Flow::Next)
 }
 
-/// Why a part is unwanted, if it is: by its type or by the ending of its name.
+/// Returns why a part is unwanted, if it is: because of its type or its file extension.
 fn unwanted(node: &Node, settings: &ListSettings) -> Option<Reason> {
     let kind = node.content_type().value;
     let main = kind.split('/').next().unwrap_or_default().to_owned();
@@ -81,11 +81,11 @@ struct Filter<'s> {
 }
 
 impl Filter<'_> {
-    /// Takes unwanted parts out, and multiparts that lost all of theirs. False when this node goes
-    /// with them.
+    /// Removes unwanted parts, and multiparts that have lost all of theirs. Returns false if this
+    /// node must be removed.
     fn take_out(&mut self, node: &mut Node) -> bool {
         if node.is_closed() {
-            // Nested too deep to be looked into.
+            // It is nested too deep to be inspected.
             self.changed = true;
             return false;
         }
@@ -106,7 +106,7 @@ impl Filter<'_> {
         }
     }
 
-    /// Every set of alternatives becomes its first one that is not empty.
+    /// Replaces every multipart/alternative by its first part that is not empty.
     fn collapse_alternatives(&mut self, node: &mut Node) {
         if is_signed(node) {
             return;
@@ -117,7 +117,7 @@ impl Filter<'_> {
         self.below(node, Filter::collapse_alternatives);
     }
 
-    /// A multipart with one part becomes that part.
+    /// Replaces every multipart with a single part by that part.
     fn collapse_single(&mut self, node: &mut Node) {
         while !is_signed(node)
             && matches!(&node.content, Content::Multipart(multipart) if multipart.parts().len() == 1)
@@ -128,8 +128,8 @@ impl Filter<'_> {
         }
     }
 
-    /// The node takes over one of its parts. What describes the node otherwise stays: the message's
-    /// own header, or nothing for a part.
+    /// Replaces a node by one of its parts. Other header fields of the node stay: the message's
+    /// own, or none for a part.
     fn becomes(&mut self, node: &mut Node, one: fn(Multipart) -> Option<Node>) -> bool {
         let content = std::mem::replace(&mut node.content, Content::Leaf(Vec::new()));
         let Content::Multipart(multipart) = content else {
@@ -154,8 +154,7 @@ impl Filter<'_> {
         self.below(node, Filter::html_to_text);
     }
 
-    /// Of two parts whose first is blank the second stays: what the poster wrote was only what was
-    /// taken out.
+    /// Removes a blank first part of two: the filter has removed all that the poster wrote there.
     fn drop_empty_first(&mut self, root: &mut Node) {
         if is_signed(root) {
             return;

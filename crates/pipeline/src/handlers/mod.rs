@@ -1,8 +1,8 @@
-//! What a message meets on its way through a list: one handler a file, ordered by one table.
+//! The handlers of the pipeline: one file for each, ordered by one table.
 //!
-//! A handler looks at the message and its metadata, may change both, and says whether the message
-//! goes on. To add one: write `handler_name.rs` with a `pub fn run(&mut Post<'_>) -> Result<Flow,
-//! HandlerError>`, its tests beside it, and name it in the tables below.
+//! A handler reads the message and its metadata, may change both, and decides whether the message
+//! continues. To add one, write `handler_name.rs` with a `pub fn run(&mut Post<'_>) -> Result<Flow,
+//! HandlerError>` and its tests, and name it in the tables below.
 
 mod acknowledge;
 mod administrivia;
@@ -48,12 +48,12 @@ use dormouse_store::List;
 
 /// One step of a pipeline.
 pub struct Handler {
-    /// Mailman's name for it, as `pipeline` metadata spells it.
+    /// Mailman's name of it, as in the `pipeline` metadata.
     pub name: &'static str,
     run: fn(&mut Post<'_>) -> Result<Flow, HandlerError>,
 }
 
-/// The way of a post (docs/spec/pipeline.md §1).
+/// The handlers of a post (docs/spec/pipeline.md §1).
 pub static POSTING: &[Handler] = &[
     Handler { name: "SpamDetect", run: spam_detect::run },
     Handler { name: "Approve", run: approve::run },
@@ -78,7 +78,7 @@ pub static POSTING: &[Handler] = &[
     Handler { name: "ToOutgoing", run: to_outgoing::run },
 ];
 
-/// The way of mail for a list's owners.
+/// The handlers of mail for a list's owners.
 pub static OWNER: &[Handler] = &[
     Handler { name: "SpamDetect", run: spam_detect::run },
     Handler { name: "Replybot", run: replybot::run },
@@ -86,14 +86,14 @@ pub static OWNER: &[Handler] = &[
     Handler { name: "ToOutgoing", run: to_outgoing::run },
 ];
 
-/// The way of what the list server itself writes.
+/// The handlers of messages that the list server itself writes.
 pub static VIRGIN: &[Handler] = &[
     Handler { name: "CookHeaders", run: cook_headers::run },
     Handler { name: "ToOutgoing", run: to_outgoing::run },
 ];
 
-/// The names of the handlers an entry has yet to meet, in order: those that its metadata names (it
-/// was set aside), or that its list names, or that the table names.
+/// Returns the names of an entry's remaining handlers, in order: those in its metadata, if it was
+/// interrupted, otherwise the list's own or those of the table.
 pub fn order(list: &List, metadata: &Metadata, table: &'static [Handler]) -> Vec<String> {
     if let Some(left) = metadata.envelope().pipeline() {
         return left;
@@ -109,11 +109,11 @@ fn handler(name: &str) -> Option<&'static Handler> {
     POSTING.iter().chain(OWNER).chain(VIRGIN).find(|handler| handler.name == name)
 }
 
-/// Without it a message goes nowhere.
+/// The handler that sends the message.
 const LAST: &str = "ToOutgoing";
 
-/// Takes out handlers of other programs, which a list that came from Mailman may name: they are not
-/// run. Unless one of them may be what sends the message.
+/// Removes handlers that do not exist here, which an imported list may name. If [`LAST`] is
+/// missing, one of them may be what sends the message, and that is an error.
 fn without_foreign(list: &List, order: &mut Vec<String>) -> Result<(), HandlerError> {
     let Some(foreign) = order.iter().find(|name| handler(name).is_none()).cloned() else {
         return Ok(());
@@ -141,7 +141,7 @@ impl Post<'_> {
         without_foreign(self.list, &mut order)?;
         if !std::ptr::eq(table, VIRGIN) {
             origin::examine(self);
-            // Whatever the first handler does with the post, and whatever a list's own pipeline says.
+            // A list's own pipeline may lack Approve, and no handler may see a password.
             approve::take_out(self)?;
             signatures::watch(self, "Approve");
         }
@@ -155,7 +155,7 @@ impl Post<'_> {
         }
         let mut may_wait = std::ptr::eq(table, POSTING);
         for (place, name) in order.iter().enumerate() {
-            // On an error the message resumes here.
+            // After an error the message continues with this handler.
             self.metadata.edit().pipeline(&order[place..]);
             if may_wait && !scheduled::BEFORE.contains(&name.as_str()) {
                 may_wait = false;

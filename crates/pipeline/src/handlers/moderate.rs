@@ -1,4 +1,4 @@
-//! May this sender post here? (docs/spec/pipeline.md §2.4)
+//! Decides whether this sender may post here (docs/spec/pipeline.md §2.4).
 
 use super::origin::{self, Proof};
 use super::{Flow, HandlerError, Post, Reason};
@@ -10,7 +10,7 @@ use dormouse_store::{
     List, Member, MemberAction, MemberOption, NonmemberAction, PostAuthentication, UnprovedAction,
 };
 
-/// Decides by membership. What a moderator approved has been decided.
+/// Decides by membership. Approved posts pass.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if post.envelope().approved() {
         return Ok(Flow::Next);
@@ -24,19 +24,19 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     }
 }
 
-/// What becomes of a post whose sender may write here, where the list wants to see that it is really
-/// from there, and nothing shows it.
+/// Applies `post_authentication` to a post whose sender may post here. Returns `None` if the post
+/// has the required proof.
 fn unproved(post: &mut Post<'_>, sender: &str) -> Option<Flow> {
     const SETTING: &str = "post_authentication";
     let settings = &post.list.settings;
     let wanted = settings.post_authentication;
-    // What comes from a newsgroup has no sender that could be shown.
+    // The sender of an article from a newsgroup cannot be proved.
     if wanted == PostAuthentication::Off || post.envelope().from_usenet() {
         return None;
     }
     let (why, action) = match origin::proof(post, sender, wanted) {
         Proof::Shown => return None,
-        // It will be known when the post has been taken.
+        // It will be known after the post was accepted and the keys were looked up.
         Proof::Unknown(_) if !post.known.was_asked => return None,
         Proof::Unknown(why) => (why, UnprovedAction::Hold),
         Proof::Missing(why) => (why, settings.post_authentication_action),
@@ -51,7 +51,7 @@ fn unproved(post: &mut Post<'_>, sender: &str) -> Option<Flow> {
     })
 }
 
-/// Whether a list sends somebody's posts back.
+/// Whether the list's settings can reject posts because of their sender.
 pub(super) fn may_reject(list: &List) -> bool {
     let settings = &list.settings;
     settings.member_moderation_action == MemberAction::Reject
@@ -61,8 +61,8 @@ pub(super) fn may_reject(list: &List) -> bool {
         || !settings.reject_these_nonmembers.is_empty()
 }
 
-/// Whether a sender counts as what an address makes it. Where the list asks for a proof, the address
-/// in From does, of which the MTA says that the mail is from there.
+/// Whether a sender's address may make it a member. With `authenticated_senders`, only the address
+/// in From does, and only if the MTA vouches for it.
 fn is_proved(post: &Post<'_>, sender: &str) -> bool {
     !post.list.settings.authenticated_senders
         || post.message.mailboxes("From").first().is_some_and(|from| {
@@ -71,8 +71,8 @@ fn is_proved(post: &Post<'_>, sender: &str) -> bool {
         })
 }
 
-/// The first of the message's senders who is a member, also by an equivalent domain, and as which
-/// address.
+/// Returns the first of the message's senders that is a member, also by an equivalent domain, as
+/// the sender's address and the member.
 fn posting_member(post: &Post<'_>) -> Result<Option<(AddressKey, Member)>, HandlerError> {
     for sender in post.senders().into_iter().filter(|sender| is_proved(post, sender)) {
         if let Some(member) = post.store.read().member(post.list.id, &sender)? {
@@ -124,14 +124,15 @@ fn nonmember_verdict(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     }
     let (setting, action) = match decided {
         Some(decided) => decided,
-        // News has no members.
+        // Authors of articles in newsgroups need not be members.
         None if post.envelope().from_usenet() => return Ok(Flow::Next),
         None => ("generic_nonmember_action", settings.generic_nonmember_action),
     };
     let own_text = non_blank(&settings.nonmember_rejection_notice)
         .map(|text| text.replace("%(listowner)s", &post.list.sub_address("owner")));
     Ok(match action {
-        // Whoever may write because of the address must have it; where all may, no one must.
+        // A sender who may post because of an address must prove it; if everybody may post, nobody
+        // must.
         NonmemberAction::Accept if decided.is_some() => {
             unproved(post, &sender).unwrap_or(Flow::Next)
         }

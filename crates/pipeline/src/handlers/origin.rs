@@ -1,4 +1,4 @@
-//! Whether a post is from where it says: what its signatures show, and what the MTA found.
+//! Whether a post is really from its author: the results of its signatures, and those of the MTA.
 
 use super::Post;
 use dormouse_auth::{AuthResult, AuthResults, Chain, Keyring, Mail, Outcome, Published, Verdict};
@@ -9,22 +9,21 @@ use dormouse_spool::Metadata;
 use dormouse_store::{DmarcAction, List, PostAuthentication, Site};
 use std::collections::HashMap;
 
-/// What a list wants to know of its posts' domains.
+/// Which lookups a list needs.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Wants {
-    /// Their policies.
+    /// The DMARC policies of authors' domains.
     pub policy: bool,
-    /// The keys of their signatures.
+    /// The keys of DKIM signatures.
     pub keys: bool,
-    /// What was found is written down, for a seal or in the header.
+    /// Whether the results are recorded, for a seal or in the header.
     pub results: bool,
 }
 
 impl Wants {
-    /// Reads it from the settings. A list that does not act on what it would hear pays nothing.
+    /// Derives it from the settings. A list that does not use the results needs no lookups.
     ///
-    /// # Errors
-    /// When the site's keys cannot be looked at.
+    /// # Errors If the site's DKIM keys cannot be read.
     pub fn of(site: &Site, list: &List) -> Result<Wants, RunError> {
         let settings = &list.settings;
         let action = settings.dmarc_moderation_action;
@@ -48,24 +47,23 @@ impl Wants {
 }
 
 impl Wants {
-    /// The same for one entry: mail for a list's owners is only passed on, so that it matters for a
-    /// seal alone.
+    /// Returns the same for one entry: mail for a list's owners is only passed on, so lookups
+    /// matter only for a seal.
     pub fn of_entry(self, metadata: &Metadata) -> Wants {
         if metadata.envelope().to_owner() && !self.results { Wants::default() } else { self }
     }
 }
 
-/// What name servers say that matters for a post.
+/// The results of DNS lookups for a post.
 #[derive(Debug, Default, Clone)]
 pub struct Known {
-    /// What the author's domain publishes for those who get its mail.
+    /// The DMARC record of the author's domain.
     pub record: Record,
-    /// What is published at the names of its signatures' keys; none where the list does not want to
-    /// know.
+    /// The answers for the names of its signatures' keys; `None` if the list does not need them.
     pub keys: Option<HashMap<String, Answer>>,
-    /// What is found is to be written down.
+    /// Whether the results are recorded.
     pub wants_results: bool,
-    /// There was time to ask. At the door there is none.
+    /// Whether lookups were done. During delivery there is no time for them.
     pub was_asked: bool,
 }
 
@@ -79,8 +77,8 @@ impl Known {
     }
 }
 
-/// Looks at the signatures of a post as it came in, before anything is changed. What is found goes
-/// with the post; on sites that want it, into its header, too.
+/// Verifies the signatures of a post, before anything is changed. The results are stored in its
+/// metadata if they are needed for a seal, and with `auth.results` also in its header.
 pub fn examine(post: &mut Post<'_>) {
     if post.known.keys.is_none() && !post.known.wants_results {
         return;
@@ -93,7 +91,7 @@ pub fn examine(post: &mut Post<'_>) {
         Some(_) => mail.signatures(&published, now),
         None => Vec::new(),
     };
-    // A post that was held is changed already; what was found when it came still holds.
+    // A post that was held may have been changed; the results from its arrival are still valid.
     let is_first = post.known.wants_results && post.envelope().auth_results().is_none();
     let chain = is_first.then(|| mail.chain(&published, now));
     post.signatures.start(verdicts);
@@ -106,11 +104,10 @@ pub fn examine(post: &mut Post<'_>) {
     }
 }
 
-/// What is written down of a post: what the MTA found, if there is one whose word counts, and what we
-/// found of the signatures ourselves.
+/// Returns the results to record: those of trusted MTAs, and our own about the signatures.
 fn results(post: &Post<'_>, chain: &Chain) -> Vec<String> {
     let told = trusted(&post.message, &post.config.notices_authserv_id);
-    // Nothing is said twice, and of the chain only what we found.
+    // Our own results replace the MTA's, and those about the chain always do.
     let ours: &[&str] =
         if post.known.keys.is_some() { &["dkim", "dmarc", "arc"] } else { &["arc"] };
     let theirs = told.iter().flat_map(|told| &told.results);
@@ -127,7 +124,7 @@ fn results(post: &Post<'_>, chain: &Chain) -> Vec<String> {
     results
 }
 
-/// A result as another host wrote it, if it can be written without quotes.
+/// Returns a result of another host, if it can be written without quotes.
 fn in_words(result: &AuthResult) -> Option<String> {
     if !is_plain(&result.method) || !is_plain(&result.result) {
         return None;
@@ -164,13 +161,14 @@ fn dmarc_result(post: &Post<'_>, told: &[AuthResults]) -> Option<String> {
     Some(format!("dmarc={result} header.from={domain}"))
 }
 
-/// Whether a word can stand in a result without quotes.
+/// Whether a word can be written in a result without quotes.
 fn is_plain(word: &str) -> bool {
     let special = |c: char| c.is_whitespace() || c.is_control() || "()<>,;:\\\"[]?=".contains(c);
     !word.is_empty() && word.is_ascii() && !word.contains(special)
 }
 
-/// Writes them into the header, by the site's name; fields of that name that came with the post go.
+/// Adds the results to the header under the site's name, and removes fields with this name that the
+/// post arrived with, which may be forged.
 fn tell(post: &mut Post<'_>, results: &[String]) {
     let host = post.config.host.clone();
     post.message.retain(|field| {
@@ -184,7 +182,7 @@ fn says(value: &str) -> AuthResults {
     AuthResults::read(&automatic::without_comments(value))
 }
 
-/// The results of the MTAs whose word counts.
+/// Returns the results of trusted MTAs.
 fn trusted(message: &Message, names: &[String]) -> Vec<AuthResults> {
     let fields = message.fields_named("Authentication-Results").map(|field| says(&field.text()));
     let is_ours = |found: &AuthResults| {
@@ -193,12 +191,12 @@ fn trusted(message: &Message, names: &[String]) -> Vec<AuthResults> {
     fields.filter(is_ours).collect()
 }
 
-/// Whether a verdict shows that mail is from a domain.
+/// Whether a verdict proves that the mail is from a domain.
 fn aligned_proof(post: &Post<'_>, verdict: &Verdict, domain: &str) -> bool {
     verdict.is_proof() && is_aligned(domain, &verdict.domain, post.known.record.strict_dkim)
 }
 
-/// The good signatures of the author's domain, by their place.
+/// Returns the positions of the good signatures of the author's domain.
 pub fn of_author<'v>(post: &Post<'_>, verdicts: impl Iterator<Item = &'v Verdict>) -> Vec<usize> {
     let Some(domain) = super::dmarc::from_domain(&post.message) else { return Vec::new() };
     let good = verdicts.enumerate().filter(|(_, verdict)| aligned_proof(post, verdict, &domain));
@@ -218,15 +216,15 @@ fn proves(told: &AuthResults, method: &str, is_of: impl Fn(&str) -> bool) -> boo
 /// Whether a post is from an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
-    /// It is, as far as a domain can tell.
+    /// It is, as far as its domain can prove.
     Shown,
-    /// Nothing shows it; what there was, in words.
+    /// There is no proof; the text says what is missing.
     Missing(String),
-    /// It could not be found out, for this reason.
+    /// It is unknown, because a lookup failed or was not done.
     Unknown(String),
 }
 
-/// Looks for a proof that a post is from an address of its header or envelope.
+/// Looks for a proof that a post is from an address in its header or envelope.
 pub fn proof(post: &Post<'_>, address: &str, wanted: PostAuthentication) -> Proof {
     let Some((_, domain)) = address.rsplit_once('@') else {
         return Proof::Missing("the address has no domain".to_owned());
@@ -257,8 +255,8 @@ pub fn proof(post: &Post<'_>, address: &str, wanted: PostAuthentication) -> Proo
     Proof::Missing(lacking(post, domain, by_spf))
 }
 
-/// Without asking name servers it is known only of a post without signatures of the domain that it
-/// shows nothing.
+/// Decides without DNS lookups: only a post without signatures of the domain certainly has no
+/// proof.
 fn at_the_door(post: &Post<'_>, domain: &str) -> Proof {
     let bytes = post.message.without_body().to_bytes();
     let names = Mail::read(&bytes).key_names();
@@ -270,7 +268,7 @@ fn at_the_door(post: &Post<'_>, domain: &str) -> Proof {
     Proof::Missing(lacking(post, domain, by_spf))
 }
 
-/// What is missing, and what there was.
+/// Describes what is missing, and why an existing signature does not count.
 fn lacking(post: &Post<'_>, domain: &str, by_spf: bool) -> String {
     let spf = if by_spf { ", nor did the MTA find SPF for it" } else { "" };
     let mut text = format!("it has no good DKIM signature of {domain}{spf}");

@@ -1,9 +1,9 @@
-//! Mail for the people who run the list (docs/spec/pipeline.md §5).
+//! Determines the recipients of mail for the list's owners (docs/spec/pipeline.md §5).
 
 use super::{Flow, HandlerError, Post};
 use crate::recipients::Recipients;
 
-/// Owners and moderators, untouched and each once.
+/// Sends the mail unchanged to owners and moderators, once to each.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let settings = &post.list.settings;
     let mut people: Vec<String> = Vec::new();

@@ -1,13 +1,13 @@
-//! Where answers go, and who stays visible when From names the list (docs/spec/pipeline.md §2.14,
-//! points 5 and 6).
+//! Sets where replies go, and keeps the poster visible if From names the list
+//! (docs/spec/pipeline.md §2.14, points 5 and 6).
 
 use super::{Post, deferred};
 use dormouse_mail::address::{Mailbox, format_mailbox};
 use dormouse_store::ReplyGoesTo;
 use std::collections::HashSet;
 
-/// Sets the Reply-To and Cc headers that the list's settings ask for. `poster` is whom From named
-/// before, if it names the list now.
+/// Sets Reply-To and Cc as the list's settings say. `poster` is the former From, if From names the
+/// list now.
 pub fn set(post: &mut Post<'_>, poster: Option<&Mailbox>) {
     let settings = &post.list.settings;
     let list = Mailbox { name: settings.description.clone(), address: post.list.address() };

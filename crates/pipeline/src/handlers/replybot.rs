@@ -1,4 +1,4 @@
-//! Automatic answers (docs/spec/pipeline.md §2.3).
+//! Automatic replies (docs/spec/pipeline.md §2.3).
 
 use super::{Flow, HandlerError, Post};
 use dormouse_membership::moderation::vouch;
@@ -6,7 +6,7 @@ use dormouse_store::AutorespondRequests;
 
 const DAY: f64 = 86_400.0;
 
-/// Answers with the list's text, at most once in the grace period, and never a program.
+/// Replies with the list's text, at most once in the grace period, and never to a program.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let settings = &post.list.settings;
     let envelope = post.envelope();
@@ -31,7 +31,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     }
     if grace > 0 && ack != "yes" {
         let until = post.store.read().quiet_until(post.list.id, kind, &sender)?;
-        // One that lies further away than it can was set by a clock that was wrong.
+        // A time further ahead than possible was stored while the clock was wrong.
         if until > post.now && until <= post.now + (grace + 1) as f64 * DAY {
             return Ok(Flow::Next);
         }

@@ -1,7 +1,7 @@
 //! Posts that wait until the time their author names in `Deferred-Delivery` (RFC 2156, RFC 4021 §2.1.52).
 //!
-//! A post waits after everything that could stop it: what its author is told he is told at once. Then
-//! it waits whole in `retry`, and goes on from there.
+//! A post waits after all handlers that could stop it, so that its author is told of a decision
+//! immediately. Then it waits as a whole in `retry`, and continues from there.
 
 use super::{Flow, HandlerError, Post, Reason};
 use dormouse_mail::date;
@@ -10,10 +10,11 @@ use dormouse_spool::{Entry, KEY, Queue};
 use dormouse_store::ScheduledPosts;
 use std::time::{Duration, SystemTime};
 
-/// The field.
+/// The header field with the time.
 pub const FIELD: &str = "Deferred-Delivery";
 
-/// What stops posts, and what changes them before somebody is asked: a post waits after these.
+/// The handlers before the wait: those that stop posts, and those that change them for the
+/// moderator.
 pub const BEFORE: [&str; 9] = [
     "SpamDetect",
     "Approve",
@@ -26,18 +27,18 @@ pub const BEFORE: [&str; 9] = [
     "Tagger",
 ];
 
-/// No post waits longer, in seconds.
+/// The longest wait, in seconds.
 const LONGEST: f64 = 366.0 * 86_400.0;
 
 const SETTING: &str = "scheduled_posts";
 
-/// What the trace and `post --dry-run` call this step.
+/// The name of this step in the trace and in `post --dry-run`.
 pub const NAME: &str = "Schedule";
 
 /// Decides whether the post waits.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if let Some(time) = post.envelope().scheduled_for() {
-        // It has waited. A clock that was wrong keeps it no longer than any.
+        // It has waited. A time beyond the limit was computed while the clock was wrong.
         if time > post.now && time <= post.now + LONGEST {
             return Ok(wait(time));
         }
@@ -69,9 +70,9 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     Ok(Flow::Hold(Reason::new(SETTING, text)))
 }
 
-/// Whether the author of a post that passed moderation may have it wait.
+/// Whether the author of a post that passed moderation may schedule it.
 fn may_schedule(post: &Post<'_>) -> Result<bool, HandlerError> {
-    // A moderator has seen it, or it had the list's password.
+    // A moderator has approved it, or it had the list's password.
     if post.envelope().approved() || post.envelope().admin_approved() {
         return Ok(true);
     }
@@ -92,13 +93,14 @@ fn wait(until: f64) -> Flow {
     Flow::Wait { until, reason: Reason::new(SETTING, format!("scheduled for {}", shown(until))) }
 }
 
-/// A time for people.
+/// Formats a time for people.
 fn shown(time: f64) -> String {
     let since = Duration::try_from_secs_f64(time).unwrap_or_default();
     date::rfc5322(SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH))
 }
 
-/// The entry that waits. It is looked at now and then, so that a clock that was wrong does not keep it.
+/// Returns the entry that waits. It is due at least every `longest_retry_wait`, so that a wrong
+/// clock does not delay it further.
 pub fn waiting(post: &mut Post<'_>, until: f64, reason: &Reason) -> Output {
     let look = post.now + post.config.longest_retry_wait().as_secs_f64();
     let mut left = post.envelope().pipeline().unwrap_or_default();
@@ -107,7 +109,7 @@ pub fn waiting(post: &mut Post<'_>, until: f64, reason: &Reason) -> Output {
         .any(|name| name == EMERGENCY)
         && left.first().is_none_or(|first| first != EMERGENCY)
     {
-        // The owners may stop the list in the meantime.
+        // The owners may turn on emergency moderation in the meantime.
         left.insert(0, EMERGENCY.to_owned());
     }
     post.metadata

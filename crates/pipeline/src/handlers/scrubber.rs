@@ -1,9 +1,10 @@
-//! Attachments out of posts, on lists that want it (docs/spec/pipeline.md §2.7, docs/spec/archives.md §5).
+//! Moves attachments out of posts, on lists with `scrub_nondigest` (docs/spec/pipeline.md §2.7,
+//! docs/spec/archives.md §5).
 
 use super::{Flow, HandlerError, Post};
 use crate::scrubbing;
 
-/// What is not text is kept below the list's archive, before the post goes on with its address.
+/// Stores attachments in the list's archive, before the post continues with links to them.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if !post.list.settings.scrub_nondigest {
         return Ok(Flow::Next);

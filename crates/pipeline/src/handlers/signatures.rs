@@ -1,8 +1,9 @@
-//! What becomes of the signatures that a post came with. A list that breaks a good signature of the
-//! author's domain takes from receivers what shows them that the post is genuine; so what need not be
-//! done to such a post is left out, and From names the list only where nothing else helps.
+//! Follows what happens to a post's signatures. If a list breaks a good signature of the author's
+//! domain, receivers can no longer tell that the post is genuine; so unnecessary edits are left out
+//! of such a post, and From names the list only if nothing else helps.
 //!
-//! Every edit is watched: it can be told which broke what.
+//! The signatures are checked after every edit, so that reports can say which edit broke which
+//! signature.
 
 use super::{
     Flow, HandlerError, Post, cleanse_dkim, cook_headers, dmarc, origin, to_outgoing, two_versions,
@@ -21,13 +22,13 @@ use std::cell::RefCell;
 #[derive(Debug, Default, Clone)]
 pub struct Signatures {
     watched: Vec<Watched>,
-    /// The message as it was looked at last.
+    /// The message as it was at the last check.
     seen: Vec<u8>,
-    /// It is decided what is done to From, and what is left out.
+    /// Whether it is decided what happens to From and what is left out.
     is_settled: bool,
-    /// From stays as it is although its domain asks for something else.
+    /// Whether From stays unchanged in spite of its domain's policy.
     pub keeps_from: bool,
-    /// What is left out so that a signature stays good: settings.
+    /// The settings without effect, so that a signature stays good.
     pub left_out: Vec<&'static str>,
 }
 
@@ -38,19 +39,19 @@ struct Watched {
     broken: Vec<(Part, &'static str)>,
 }
 
-/// What became of a signature.
+/// What happened to a signature.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fate {
-    /// Whose it is.
+    /// The signing domain.
     pub domain: String,
     /// Its selector.
     pub selector: String,
-    /// Whether it was good when the post came: `pass`, or what else RFC 8601 calls it.
+    /// Its result when the post arrived, in the words of RFC 8601: `pass` if it was good.
     pub came: &'static str,
-    /// Why it was not.
+    /// Why it was not good.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// What the list broke of it: which part, and the setting or handler that changed it.
+    /// The parts that broke it, with the setting or handler that changed them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub broken: Vec<Broken>,
 }
@@ -60,23 +61,23 @@ pub struct Fate {
 pub struct Broken {
     /// A field's name, or `the body`.
     pub part: String,
-    /// The setting that asked for the change, or the handler that made it.
+    /// The setting that caused the change, or the handler that did it.
     pub by: String,
 }
 
 impl Signatures {
-    /// The signatures that a post came with.
+    /// Sets the signatures that a post arrived with.
     pub fn start(&mut self, verdicts: Vec<Verdict>) {
         let watched = |verdict| Watched { verdict, broken: Vec::new() };
         self.watched = verdicts.into_iter().map(watched).collect();
     }
 
-    /// What was found of each.
+    /// Returns the verdict on each.
     pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
         self.watched.iter().map(|watched| &watched.verdict)
     }
 
-    /// What became of each, for people.
+    /// Returns what happened to each, for people.
     pub fn fates(&self) -> Vec<Fate> {
         let fate = |Watched { verdict, broken }: &Watched| Fate {
             domain: verdict.domain.clone(),
@@ -91,7 +92,7 @@ impl Signatures {
         self.watched.iter().map(fate).collect()
     }
 
-    /// Notes what the step `by` did to them.
+    /// Notes which signatures a step broke. `by` returns the cause of a change of a part.
     fn look(&mut self, message: &Message, by: impl Fn(&Part) -> &'static str) {
         if self.watched.iter().all(|watched| watched.verdict.outcome.name() != "pass") {
             return;
@@ -117,8 +118,8 @@ impl Signatures {
     }
 }
 
-/// Notes what a handler did to the signatures of a post. What comes after it is settled was tried
-/// before.
+/// Notes which signatures of a post a handler broke. After [`settle`] nothing more is noted,
+/// because the later handlers were tried there.
 pub fn watch(post: &mut Post<'_>, handler: &'static str) {
     if post.signatures.is_settled {
         return;
@@ -128,7 +129,7 @@ pub fn watch(post: &mut Post<'_>, handler: &'static str) {
     post.signatures = signatures;
 }
 
-/// The setting that had a handler change a part, where there is one.
+/// Returns the setting because of which a handler changed a part, or the handler if there is none.
 fn cause(post: &Post<'_>, handler: &'static str, part: &Part) -> &'static str {
     let settings = &post.list.settings;
     match (handler, part) {
@@ -155,10 +156,10 @@ fn cause(post: &Post<'_>, handler: &'static str, part: &Part) -> &'static str {
 
 /// The step that adds the list's header and footer.
 const TEXTS: &str = "header and footer";
-/// What is done to a post as it is sent.
+/// The edits while a post is sent.
 const SENDING: &str = "sending";
 
-/// What may be left out of a post.
+/// The edits that can be left out of a post; true means that they are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Edits {
     prefix: bool,
@@ -167,8 +168,8 @@ struct Edits {
 
 const ALL: Edits = Edits { prefix: true, texts: true };
 
-/// Decides, before headers are changed, what is left out of a post and whether From may stay as it is:
-/// both are tried out.
+/// Decides, before headers are changed, what is left out of a post and whether From may stay
+/// unchanged, by trying the remaining edits on a copy.
 pub fn settle(post: &mut Post<'_>) -> Result<(), HandlerError> {
     if std::mem::replace(&mut post.signatures.is_settled, true) || post.is_virgin() {
         return Ok(());
@@ -205,7 +206,7 @@ pub fn settle(post: &mut Post<'_>) -> Result<(), HandlerError> {
             chosen.1.keeps_from = asked;
             chosen.1.left_out = left_out(post, chosen.0);
         } else if chosen.0 != ALL {
-            // Nothing is gained by leaving something out.
+            // Leaving something out does not help, so everything is added.
             chosen = (ALL, self::tried(post, ALL)?);
         }
     }
@@ -222,7 +223,7 @@ fn leave_out(post: &mut Post<'_>, edits: Edits) {
     }
 }
 
-/// Which settings have no effect.
+/// Returns the settings that have no effect because of `edits`.
 fn left_out(post: &Post<'_>, edits: Edits) -> Vec<&'static str> {
     let settings = &post.list.settings;
     [
@@ -235,7 +236,7 @@ fn left_out(post: &Post<'_>, edits: Edits) -> Vec<&'static str> {
     .collect()
 }
 
-/// What the signatures would be like in what is sent, if From stayed as it is.
+/// Returns the state of the signatures in the message as it would be sent with From unchanged.
 fn tried(post: &Post<'_>, edits: Edits) -> Result<Signatures, HandlerError> {
     let mut trial = Post {
         message: post.message.clone(),
@@ -275,13 +276,13 @@ fn tried(post: &Post<'_>, edits: Edits) -> Result<Signatures, HandlerError> {
         trial.message.set("To", "reader@example.invalid");
     }
     signatures.look(&trial.message, |part| cause(&trial, SENDING, part));
-    // What no server takes as it is, whatever it offers.
+    // Some messages must be changed for any server, whatever extensions it has.
     let sent = fit::fit(&trial.message, Takes { eight_bit: true, utf8: true }, "");
     signatures.look(&sent, |_| "what SMTP carries");
     Ok(signatures)
 }
 
-/// Adds the list's texts, as they will be in the end: those that name the recipient, too.
+/// Adds the list's header and footer, including those that would be added to each copy later.
 fn texts(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     to_outgoing::decorate(post);
     if let Some(texts) = Texts::of(post.list, post.config, &post.metadata) {
@@ -290,8 +291,8 @@ fn texts(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     Ok(Flow::Next)
 }
 
-/// What the trace tells of the signatures of a post that passed; nothing where there is nothing to
-/// tell.
+/// Returns the text for the trace about the signatures of a post that passed; empty if there is
+/// nothing to report.
 pub fn summary(post: &Post<'_>) -> String {
     let signatures = &post.signatures;
     let mut told: Vec<String> = Vec::new();

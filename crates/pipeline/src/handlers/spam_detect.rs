@@ -1,5 +1,5 @@
-//! What is dropped, held or let through by its header alone, and members who write too much
-//! (docs/spec/pipeline.md §2.1).
+//! Decides by the header only, and moderates members who post too much (docs/spec/pipeline.md
+//! §2.1).
 
 use super::{Flow, HandlerError, Post, Reason, dmarc};
 use dormouse_mail::{Message, mime};
@@ -8,7 +8,7 @@ use dormouse_pattern::Flags;
 use dormouse_store::{DmarcAction, List, MemberOption};
 use unicode_normalization::UnicodeNormalization as _;
 
-/// The sender's domain first, then the sender, then the header.
+/// Checks the domain of the author, then how much the sender posts, then the header.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let to_owner = post.envelope().to_owner();
     if !to_owner {
@@ -24,7 +24,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     Ok(by_header(post, to_owner))
 }
 
-/// What is decided without asking name servers, and before it is counted who writes how much.
+/// Decides without DNS lookups, and without counting the post.
 pub(super) fn without_lookups(post: &mut Post<'_>) -> Flow {
     match dmarc::mitigate(post) {
         Flow::Next => by_header(post, false),
@@ -32,7 +32,7 @@ pub(super) fn without_lookups(post: &mut Post<'_>) -> Flow {
     }
 }
 
-/// What the header alone decides.
+/// Decides by the header only.
 fn by_header(post: &Post<'_>, to_owner: bool) -> Flow {
     match known_spammer(post) {
         Some(reason) => Flow::Discard(reason),
@@ -40,7 +40,7 @@ fn by_header(post: &Post<'_>, to_owner: bool) -> Flow {
     }
 }
 
-/// Whether a list sends back what its rules match.
+/// Whether the list's rules or DMARC settings can reject a post during delivery.
 pub(super) fn may_reject(list: &List) -> bool {
     let settings = &list.settings;
     if settings.dmarc_moderation_action == DmarcAction::Reject
@@ -57,7 +57,7 @@ pub(super) fn may_reject(list: &List) -> bool {
         .any(|number| Action::of(number) == Some(Action::Reject))
 }
 
-/// A member who posts more than so often within the interval is moderated from then on.
+/// Turns on moderation for a member who posts too often within the interval.
 fn verbosity(post: &mut Post<'_>) -> Result<(), HandlerError> {
     let settings = &post.list.settings;
     let threshold = settings.member_verbosity_threshold;
@@ -88,7 +88,7 @@ fn verbosity(post: &mut Post<'_>) -> Result<(), HandlerError> {
     Ok(())
 }
 
-/// The site's own rules.
+/// Applies the site's own rules.
 fn known_spammer(post: &Post<'_>) -> Option<Reason> {
     let rules = post.config.known_spammers.iter().filter_map(|rule| rule.split_once(':'));
     for (name, pattern) in rules {
@@ -128,7 +128,7 @@ impl Action {
     }
 }
 
-/// The list's rules, in their order; the first pattern that hits decides.
+/// Applies the list's rules in their order; the first pattern that matches decides.
 fn header_rules(post: &Post<'_>, to_owner: bool) -> Flow {
     let rules = post.list.settings.header_filter_rules.0.as_array();
     let Some(rules) = rules.filter(|rules| !rules.is_empty()) else { return Flow::Next };
@@ -153,7 +153,7 @@ fn header_rules(post: &Post<'_>, to_owner: bool) -> Flow {
         return match action {
             Action::Accept | Action::Defer => Flow::Next,
             Action::Discard => Flow::Discard(reason(matched)),
-            // Nobody answers for the owners.
+            // Mail to owners is never rejected.
             Action::Reject if to_owner => Flow::Discard(reason(matched)),
             Action::Reject => {
                 Flow::Reject(reason("Your message was rejected by a filter rule.".to_owned()))
@@ -174,7 +174,7 @@ fn hits(post: &Post<'_>, line: &str, text: &str) -> bool {
     patterns::search_with(post, SETTING, &pattern, text, flags)
 }
 
-/// The headers of the message and of all its parts, one a line, decoded and in one normal form.
+/// Returns the headers of the message and all its parts, one on each line, decoded and in NFKC.
 fn header_text(message: &Message) -> String {
     let mut text = String::new();
     write_header(message, &mut text);
@@ -196,7 +196,8 @@ fn write_header(message: &Message, text: &mut String) {
     }
 }
 
-/// Web forms sent letters that their page could not hold as `&#228;` or `\u00e4`.
+/// Decodes `&#228;` and `\u00e4`: web forms sent letters outside of their page's charset in this
+/// way.
 fn unescape(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len());
     let mut rest = pattern;
@@ -209,7 +210,7 @@ fn unescape(pattern: &str) -> String {
                 rest = &rest[length..];
             }
             None => {
-                // An escaped backslash escapes nothing further.
+                // The second backslash of `\\` does not begin an escape.
                 let length = if rest.starts_with("\\\\") { 2 } else { 1 };
                 out.push_str(&rest[..length]);
                 rest = &rest[length..];
@@ -220,7 +221,7 @@ fn unescape(pattern: &str) -> String {
     out
 }
 
-/// The letter that stands escaped at the start of a text, and how long that is.
+/// Returns the letter that is escaped at the start of a text, and the length of the escape.
 fn reference(text: &str) -> Option<(char, usize)> {
     if let Some(digits) = text.strip_prefix("\\u") {
         let digits = digits.get(..4)?;

@@ -4,7 +4,7 @@ use super::{Post, deferred};
 use dormouse_mail::message::encoded;
 use dormouse_mail::subject;
 
-/// Puts the list's prefix before the subject, and notes what it replaced.
+/// Adds the list's prefix to the subject, and stores the original subject in the metadata.
 pub fn add(post: &mut Post<'_>) {
     let subject = post.message.field("Subject").map(|field| field.value().to_vec());
     let prefixed = subject::prefix(

@@ -1,10 +1,10 @@
-//! Which of the list's topics a post is about (docs/spec/pipeline.md §2.9).
+//! Finds the list's topics that a post is about (docs/spec/pipeline.md §2.9).
 
 use super::{Flow, HandlerError, Post};
 use dormouse_mail::{Message, encoded_word, mime};
 use dormouse_membership::patterns;
 
-/// Notes the topics that a post hits, for those who chose some.
+/// Stores the topics of a post in its metadata, for members who chose topics.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let settings = &post.list.settings;
     if !settings.topics_enabled {
@@ -25,7 +25,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     Ok(Flow::Next)
 }
 
-/// Names with their patterns; a pattern's lines are alternatives.
+/// Returns the names of topics with their patterns. The lines of a pattern are alternatives.
 fn topics(setting: &serde_json::Value) -> Vec<(String, String)> {
     let entries = setting.as_array().map(Vec::as_slice).unwrap_or_default();
     entries
@@ -39,7 +39,8 @@ fn topics(setting: &serde_json::Value) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Subject and keywords, of the header and of what looks like a header at the top of the text.
+/// Returns the subjects and keywords in the header, and in lines like headers at the top of the
+/// text.
 fn subject_lines(message: &Message, limit: i64) -> Vec<String> {
     const NAMES: [&str; 2] = ["Subject", "Keywords"];
     let mut lines: Vec<String> = NAMES
@@ -65,7 +66,7 @@ fn subject_lines(message: &Message, limit: i64) -> Vec<String> {
     lines
 }
 
-/// The text of a message that is plain, or has plain text among its alternatives.
+/// Returns the plain text of a message, also from a multipart/alternative.
 fn plain_text(message: &Message) -> Option<String> {
     let root = mime::structure(message);
     let plain = match root.content_type.value.as_str() {

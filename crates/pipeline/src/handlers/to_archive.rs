@@ -1,10 +1,10 @@
-//! A copy for the archive (docs/spec/pipeline.md §5).
+//! Queues a copy for the archive (docs/spec/pipeline.md §5).
 
 use super::{Flow, HandlerError, Post};
 use dormouse_membership::Output;
 use dormouse_spool::{Entry, KEY, Queue};
 
-/// Queues it, unless the list or the poster wants none.
+/// Queues the copy, unless the list has no archive or the poster forbids it.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if is_archived(post) {
         let mut metadata = post.metadata.clone();
@@ -15,7 +15,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     Ok(Flow::Next)
 }
 
-/// Whether it will be archived.
+/// Whether the post will be archived.
 pub fn is_archived(post: &Post<'_>) -> bool {
     let refused = post.message.has("X-No-Archive")
         || post

@@ -1,11 +1,11 @@
-//! A copy for the next digest (docs/spec/pipeline.md §4).
+//! Adds the post to the next digest (docs/spec/pipeline.md §4).
 //!
-//! A digest that has grown large enough is not sent from here: a post that is processed twice must
-//! not be in two digests. The drain sends it as soon as the post is handed over.
+//! A digest that is large enough is not sent from here, because a post that is processed twice
+//! after a crash must not be in two digests. The drain sends it as soon as the post is handed over.
 
 use super::{Flow, HandlerError, Post};
 
-/// Keeps it in the store, where the digest is made from.
+/// Stores the post for the digest.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if takes(post) {
         let content = post.message.to_bytes();

@@ -1,4 +1,4 @@
-//! The last step: the message is ready for the MTA (docs/spec/pipeline.md §5).
+//! The last handler: queues the message for the MTA (docs/spec/pipeline.md §5).
 
 use super::{Flow, HandlerError, Post, two_versions};
 use crate::decorate::Texts;
@@ -7,7 +7,7 @@ use dormouse_mail::decorate::Decorated;
 use dormouse_membership::Output;
 use dormouse_spool::{Entry, KEY, Queue};
 
-/// Decides on VERP, adds the list's texts and hands the message to `out`.
+/// Decides on VERP, adds the list's texts, and queues the message in `out`.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     decorate(post);
     if post.envelope().verp().is_none() {
@@ -15,7 +15,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         let verp = if post.list.settings.personalize.is_on() {
             post.config.delivery_verp_personalized
         } else {
-            // The number this post had, plus one: AfterDelivery has counted it already.
+            // As in Mailman, where AfterDelivery has already counted this post.
             interval == 1 || interval > 1 && (post.list.post_id + 1) % interval == 0
         };
         post.metadata.edit().verp(verp);
@@ -29,7 +29,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     Ok(Flow::Next)
 }
 
-/// Adds the list's texts, unless they are different for each recipient.
+/// Adds the list's header and footer, unless they differ for each recipient.
 pub(super) fn decorate(post: &mut Post<'_>) {
     let Some(texts) = Texts::of(post.list, post.config, &post.metadata) else { return };
     if is_personal(post.list, &post.metadata) && texts.name_recipient() {

@@ -1,10 +1,10 @@
-//! A copy for the newsgroup (docs/spec/pipeline.md §5).
+//! Queues a copy for the newsgroup (docs/spec/pipeline.md §5).
 
 use super::{Flow, HandlerError, Post};
 use dormouse_membership::Output;
 use dormouse_spool::{Entry, KEY, Queue};
 
-/// Queues it, unless it came from there.
+/// Queues the copy, unless the post came from the newsgroup.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let settings = &post.list.settings;
     let wanted =

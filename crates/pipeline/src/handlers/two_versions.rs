@@ -1,6 +1,6 @@
-//! A post whose author's domain forbids lists to pass its mail on leaves in two versions, if the site knows
-//! which receivers go by that: From names the list only for them. There are never more, so the cost
-//! stays that of bulk mail.
+//! Sends a post in two versions if its author's DMARC policy requires a change of From and
+//! `dmarc.enforcing_receivers` names the receivers that enforce policies: From names the list only
+//! for them. There are never more than two versions, so it stays as cheap as bulk mail.
 
 use super::{
     Flow, HandlerError, Post, cook_headers, dmarc, order, origin, to_outgoing, wrap_message,
@@ -12,11 +12,11 @@ use dormouse_spool::{Entry, Metadata, Queue};
 use dormouse_store::FromIsList;
 use std::cell::RefCell;
 
-/// What the entry with From as it was is called.
+/// The label of the entry with the author's From.
 pub const LABEL: &str = "out-from-kept";
 
-/// Keeps the post as it is before its headers are changed, if some get it with From as it is. What the
-/// list itself asks for is done for all.
+/// Stores a copy of the post before its headers are changed, if some recipients get it with the
+/// author's From. A change of From by the list's own settings is for all recipients.
 pub fn keep(post: &mut Post<'_>) {
     let settings = &post.list.settings;
     let by_policy = post.envelope().from_is_list().is_some_and(|number| number != 0);
@@ -31,7 +31,7 @@ pub fn keep(post: &mut Post<'_>) {
     }
 }
 
-/// The entries of `out` for a post: one, or two for different recipients.
+/// Returns the entries of `out` for a post: one, or two for different recipients.
 pub fn split(post: &mut Post<'_>, munged: Output) -> Result<Vec<Output>, HandlerError> {
     let Some(uncooked) = post.uncooked.take() else { return Ok(vec![munged]) };
     let Some(recipients) = Recipients::read(&munged.entry.metadata)? else {

@@ -1,4 +1,4 @@
-//! The deferred headers are set; on lists that wrap, the post goes into a message of the list's
+//! Sets the deferred headers; if the post is to be wrapped, attaches it to a message of the list
 //! (docs/spec/pipeline.md §5).
 
 use super::{Flow, HandlerError, Post, deferred, from_munge};
@@ -7,15 +7,16 @@ use dormouse_mail::{Message, message_id};
 use dormouse_spool::KEY;
 use dormouse_store::FromIsList;
 
-/// What the outer message takes over.
+/// The headers that the outer message copies.
 const KEPT: [&str; 5] = ["To", "In-Reply-To", "References", "X-Mailman-Approved-At", "Date"];
 
-/// Sets or wraps.
+/// Sets the deferred headers on the post, or wraps it.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     let headers = deferred::all(post);
     if from_munge::mode(post) == FromIsList::Wrap {
         post.message = wrapped(post, &headers);
-        // What is inside keeps its seals; the message around it is the list's own.
+        // The wrapped post keeps its seals; the outer message is the list's own, and the results
+        // are not about it.
         post.metadata.remove(KEY.auth_results);
     } else {
         for (name, value) in &headers {

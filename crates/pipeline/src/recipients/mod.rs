@@ -1,8 +1,8 @@
-//! Whom an outgoing entry is for.
+//! The recipients of an outgoing entry.
 //!
-//! A short list stands in the entry itself, as `recips`, where Mailman looks for it. For a large
-//! membership the entry carries only the rule: which lists, and who is left out; the members are
-//! then streamed from the store, page by page, while the mail goes out.
+//! A few recipients are in the entry itself, as `recips`, where Mailman expects them. For a large
+//! membership the entry contains only a rule: which lists, and who is left out. The members are
+//! then streamed from the store, page by page, while the mail is sent.
 
 mod stream;
 
@@ -17,7 +17,8 @@ use dormouse_store::Read;
 use dormouse_store::limits::names;
 use std::collections::BTreeSet;
 
-/// Up to this many recipients are written out (one SMTP transaction of Mailman's default size).
+/// Up to this many recipients are in the entry itself (one SMTP transaction of Mailman's default
+/// size).
 pub const WRITTEN_OUT: usize = 500;
 
 /// Whom an entry is for.
@@ -25,46 +26,47 @@ pub const WRITTEN_OUT: usize = 500;
 pub enum Recipients {
     /// These addresses.
     These(Vec<String>),
-    /// Those whom a rule names at the time of sending.
+    /// The addresses that match a rule at the time of sending.
     Those(Rule),
 }
 
-/// Members of lists.
+/// A rule for members of lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rule {
-    /// The lists' names: the post's own, then others that get it, too. Nobody gets it twice.
+    /// The names of the lists: the post's own first, then others whose members get it, too. Nobody
+    /// gets it twice.
     pub lists: Vec<String>,
-    /// Lower-cased addresses that are left out.
+    /// Addresses that are left out.
     pub except: BTreeSet<AddressKey>,
-    /// Lists whose members the first list's posts leave out.
+    /// Lists whose members are left out of the first list.
     pub except_members_of: Vec<String>,
-    /// The topics that the post hits, if the first list has topics.
+    /// The post's topics, if the first list has topics.
     pub topics: Option<Vec<String>>,
-    /// The count of the first list's digest that the post will be in.
+    /// The number of the first list's digest that will contain the post.
     pub issue: Option<i64>,
-    /// All members of the first list, however they get its mail otherwise.
+    /// All members of the first list, also those with digests or without delivery.
     pub everyone: bool,
-    /// Those who get this digest, in place of those who get posts one by one.
+    /// The readers of this digest, instead of those who get single posts.
     pub digest: Option<Digest>,
-    /// Of a digest's readers only those who have chosen this language; all when empty.
+    /// Only readers of a digest who have chosen this language; all if it is empty.
     pub only_language: String,
-    /// Of a digest's readers those who have not chosen one of these languages.
+    /// Not those readers of a digest who have chosen one of these languages.
     pub except_languages: Vec<String>,
-    /// Only those at, or not at, some domains.
+    /// Only addresses at, or not at, some domains.
     pub receivers: Option<Receivers>,
 }
 
-/// Domains, and whether those there are meant, or those elsewhere.
+/// Receiving domains that limit the recipients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receivers {
     /// The domains, or patterns for them.
     pub domains: Vec<String>,
-    /// Whether those there are meant.
+    /// Whether the rule includes addresses at these domains, or all others.
     pub are_meant: bool,
 }
 
 impl Receivers {
-    /// Whether an address is meant.
+    /// Whether an address is included.
     pub fn mean(&self, address: &str) -> bool {
         let domain = domain_key(address);
         self.domains.iter().any(|pattern| names(pattern, &domain)) == self.are_meant
@@ -107,12 +109,12 @@ impl Rule {
     }
 }
 
-/// A digest, as far as it decides who gets it.
+/// What decides who gets a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digest {
-    /// In plain text, in place of MIME.
+    /// Whether it is plain text rather than MIME.
     pub plain: bool,
-    /// Its number among the digests of the list.
+    /// The digest's number on the list.
     pub count: i64,
 }
 
@@ -142,7 +144,7 @@ impl Digest {
 }
 
 impl Recipients {
-    /// Those whom a rule names: written out when they are few.
+    /// Applies a rule: returns the addresses if there are few, otherwise the rule.
     pub fn by(rule: Rule, store: &Read) -> Result<Recipients, RunError> {
         let mut stream = Stream::of(store, &rule, None)?;
         let mut these = Vec::new();
@@ -155,10 +157,9 @@ impl Recipients {
         Ok(Recipients::These(these))
     }
 
-    /// Reads them from an entry's metadata; `None` when it names nobody at all.
+    /// Reads them from an entry's metadata; `None` if it says nothing about recipients.
     ///
-    /// # Errors
-    /// When what names them cannot be read.
+    /// # Errors If a key about recipients has an impossible value.
     pub fn read(metadata: &Metadata) -> Result<Option<Recipients>, WrongValue> {
         let envelope = Envelope::read(metadata)?;
         let Some(lists) = envelope.recips_members_of() else {
@@ -185,7 +186,7 @@ impl Recipients {
         })))
     }
 
-    /// Those at some domains, and all others; none where nobody is known to be.
+    /// Splits them into those at some domains and all others; `None` if there are certainly none.
     pub fn split(self, domains: &[String]) -> (Option<Recipients>, Option<Recipients>) {
         let receivers = |are_meant| Receivers { domains: domains.to_owned(), are_meant };
         match self {
@@ -229,7 +230,7 @@ impl Recipients {
         }
     }
 
-    /// Those who are left after what an earlier process did.
+    /// Returns those who are left after the progress of earlier processes.
     pub fn stream<'s>(self, store: &'s Read, progress: &Progress) -> Result<Stream<'s>, RunError> {
         match self {
             Recipients::These(mut these) => {

@@ -1,4 +1,4 @@
-//! Recipients one after the other, in constant memory.
+//! Streams recipients in constant memory.
 
 use super::{Digest, Receivers, Rule};
 use dormouse_mail::AddressKey;
@@ -6,12 +6,13 @@ use dormouse_membership::RunError;
 use dormouse_store::{Audience, Cursor, ListId, Read, Recipient, StoreError};
 use std::collections::BTreeSet;
 
-/// Who gets another list's posts one by one: in which of its digests this post is, nobody knows.
+/// The members of another list who get single posts. Its digests are not considered, because the
+/// post is in none of them.
 const SINGLE_POSTS: Audience = Audience::Regular { issue: None };
 /// Members fetched at a time.
 const PAGE: usize = 1000;
 
-/// Recipients one after the other, from where an earlier process stopped.
+/// Recipients, one after the other, from where an earlier process stopped.
 #[derive(Debug)]
 pub enum Stream<'s> {
     /// From the entry.
@@ -20,7 +21,7 @@ pub enum Stream<'s> {
     Members(Box<Members<'s>>),
 }
 
-/// The members whom a rule names.
+/// The members that match a rule.
 #[derive(Debug)]
 pub struct Members<'s> {
     store: &'s Read,
@@ -37,23 +38,23 @@ pub struct Members<'s> {
     except_members_of: Vec<ListId>,
     /// Where the next page starts.
     after: Option<Cursor>,
-    /// What is left of the current page.
+    /// The rest of the current page.
     page: std::vec::IntoIter<Recipient>,
     /// Whether the last page of this list has been fetched.
     ended: bool,
 }
 
-/// A recipient, and where the stream stands after it.
+/// A recipient, and the place after it.
 #[derive(Debug, Clone)]
 pub struct Next {
     /// The address to send to.
     pub address: String,
-    /// The place behind it, for a stream of members.
+    /// The place after it, in a stream of members.
     pub place: Option<Place>,
 }
 
-/// A place in a stream of members. As text it is the member before it, and for all lists but the
-/// first one the list's position before that.
+/// A place in a stream of members. As text it is the key of the member before it; for other lists
+/// than the first, preceded by the list's position and a tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     list: usize,
@@ -63,7 +64,7 @@ pub struct Place {
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.list > 0 {
-            // No address has a tab in it.
+            // A tab cannot occur in an address.
             write!(f, "{}\t", self.list)?;
         }
         self.cursor.fmt(f)
@@ -82,10 +83,9 @@ impl Place {
 }
 
 impl<'s> Stream<'s> {
-    /// The members whom a rule names, from behind a place.
+    /// Streams the members that match a rule, after a place.
     ///
-    /// # Errors
-    /// When the first list is gone. Another one that is gone has no members.
+    /// # Errors If the first list does not exist. Other lists that do not exist count as empty.
     pub fn of(store: &'s Read, rule: &Rule, after: Option<&str>) -> Result<Stream<'s>, RunError> {
         let mut lists = Vec::new();
         for (position, name) in rule.lists.iter().enumerate() {
@@ -122,7 +122,8 @@ impl<'s> Stream<'s> {
         })))
     }
 
-    /// How many are left at most; members are not counted.
+    /// Returns an upper limit of the recipients left; for members, which are not counted, the
+    /// maximum.
     pub fn most_left(&self) -> u64 {
         match self {
             Stream::These(these) => these.len() as u64,
@@ -130,7 +131,7 @@ impl<'s> Stream<'s> {
         }
     }
 
-    /// The next recipient; `None` at the end.
+    /// Returns the next recipient; `None` at the end.
     pub fn pull(&mut self) -> Result<Option<Next>, StoreError> {
         match self {
             Stream::These(these) => Ok(these.next().map(|address| Next { address, place: None })),
@@ -181,7 +182,7 @@ impl Members<'_> {
         if self.current == 0 {
             return self.is_meant_by_own(member);
         }
-        // Those of an earlier list have it already.
+        // Recipients of an earlier list have got it already.
         for (position, list) in self.lists[..self.current].iter().enumerate() {
             let Some(list) = *list else { continue };
             let audience = self.audience(position);

@@ -1,7 +1,8 @@
-//! The spool of a dead host is adopted by another one, and given up by the host when it returns.
+//! A host adopts the spool of a dead one, which gives the entries up when it returns.
 //!
-//! The database of the site decides, in one commit: which spool has adopted which, and its entries.
-//! Before that nothing has happened; after it the entries are the adopter's, whichever process dies.
+//! One commit in the site's database decides: it records which spool has adopted which, and its
+//! entries. Before it nothing has happened; after it the entries belong to the adopter, whichever
+//! process dies.
 
 use crate::Shared;
 use dormouse_membership::RunError;
@@ -15,38 +16,39 @@ use sysexits::ExitCode;
 /// The result of an adoption.
 #[derive(Debug)]
 pub struct Adoption {
-    /// How many entries each queue had.
+    /// The number of entries in each queue of the adopted spool.
     pub counts: Vec<(Queue, usize)>,
-    /// How many were put into the queues by this process.
+    /// The number of entries that this process moved into the queues.
     pub entries: usize,
-    /// What is not a file, and was left there.
+    /// Names that are not regular files, which stay where they are.
     pub odd: Vec<PathBuf>,
-    /// Whether the dead host will know of it when it returns.
+    /// Whether the spool has an identity, so that the dead host will know of the adoption when it
+    /// returns.
     pub returns_knowing: bool,
-    /// Whether it had been decided before, by a process that died then.
+    /// Whether an earlier process, which died, had already decided it.
     pub was_decided: bool,
 }
 
 /// Why a spool is not adopted.
 #[derive(Debug, thiserror::Error)]
 pub enum AdoptionError {
-    /// It is the host's own.
+    /// It is this host's own spool.
     #[error("{} is this host's own spool", .0.display())]
     Own(PathBuf),
-    /// Its entries are on another host.
+    /// Another host has adopted it.
     #[error("{}: adopted by {host} already, at {at}; that host has its entries", dir.display())]
     ByAnother {
         /// The spool.
         dir: PathBuf,
-        /// Which host.
+        /// The name of the adopter.
         host: String,
-        /// When.
+        /// The time of the adoption.
         at: jiff::Timestamp,
     },
     /// Another process of this host is adopting a spool.
     #[error("{}: another process is adopting a spool at this moment; try again when it has ended", .0.display())]
     Busy(PathBuf),
-    /// A spool failed.
+    /// One of the two spools failed.
     #[error(transparent)]
     Spool(#[from] SpoolError),
     /// The database failed.
@@ -55,7 +57,7 @@ pub enum AdoptionError {
 }
 
 impl AdoptionError {
-    /// The exit code.
+    /// Returns the exit code.
     pub fn sysexit(&self) -> ExitCode {
         match self {
             AdoptionError::Own(_) => ExitCode::Usage,
@@ -67,16 +69,16 @@ impl AdoptionError {
     }
 }
 
-/// Adopts the spool in a directory: a copy of a dead host's qfiles, or its own. It is not changed. An
-/// adoption whose process was killed is continued.
+/// Adopts the spool in a directory: a copy of a dead host's qfiles, or the original. The directory
+/// is not changed. An adoption whose process was killed is continued.
 ///
-/// # Errors
-/// See [`AdoptionError`]; nothing is in a queue of this host then, unless it was decided before.
+/// # Errors See [`AdoptionError`]. After an error no entry is in a queue of this host, unless the
+/// adoption was already decided.
 pub fn adopt(spool: &Spool, store: &Store, dir: &Path) -> Result<Adoption, AdoptionError> {
     let inner = dir.join("qfiles");
     let dir = if inner.is_dir() { inner } else { dir.to_owned() };
     spool.create()?;
-    // Two would stage the same files in the same place.
+    // Two processes would stage the same files in the same place.
     let _turn = take_turn(spool)?;
     let own = spool.identity()?.id;
     let mut estate = Estate::of(&dir)?;
@@ -113,7 +115,7 @@ pub fn adopt(spool: &Spool, store: &Store, dir: &Path) -> Result<Adoption, Adopt
     }
 }
 
-/// The file whose lock says that a process is adopting.
+/// The lock file of an adopting process.
 const TURN: &str = ".adopting.lock";
 
 fn take_turn(spool: &Spool) -> Result<File, AdoptionError> {
@@ -128,7 +130,7 @@ fn take_turn(spool: &Spool) -> Result<File, AdoptionError> {
     }
 }
 
-/// Records that this spool has adopted the other, unless another one was faster.
+/// Records that this spool has adopted the other, unless another spool already has.
 fn decide(store: &Store, estate: &Estate, own: &str) -> Result<(), StoreError> {
     record(store, &estate.id, own, estate.names())
 }
@@ -144,27 +146,28 @@ fn record(store: &Store, id: &str, adopter: &str, entries: Vec<String>) -> Resul
     store.write(|tx| tx.adopt_spool(&adopted).map(drop))
 }
 
-/// In the place of an adopter: nobody, because the host has returned.
+/// Recorded instead of an adopter: the host has returned, and nobody may adopt this identity.
 const RETURNED: &str = "returned";
 
-/// A host that was down goes on with another identity, so that a copy of its spool from before cannot be
-/// adopted any more.
+/// After a restart of its machine, gives the host a new identity, so that earlier copies of its
+/// spool can no longer be adopted.
 fn come_back(spool: &Spool, store: &Store, identity: Identity) -> Result<Identity, RunError> {
     if identity.was_asked() || !identity.was_ever_asked() {
         return Ok(identity);
     }
     record(store, &identity.id, RETURNED, Vec::new())?;
     fault::point("adopt.returned");
-    // Another host may have been faster.
+    // Another host may have adopted it first.
     give_up(spool, store, &identity)?;
     Ok(spool.identity()?)
 }
 
-/// Gives up what another host has adopted.
+/// Removes the entries that another host has adopted.
 fn give_up(spool: &Spool, store: &Store, identity: &Identity) -> Result<(), RunError> {
     let Some(adopted) = store.read().adopted_spool(&identity.id)? else { return Ok(()) };
     if adopted.adopter == RETURNED {
-        // Under the identity that it loses now it may have adopted one without having the entries yet.
+        // Under its old identity it may have adopted a spool whose entries are not in its queues
+        // yet.
         take_decided(spool, store.read(), &identity.id)?;
     }
     let count = spool.give_up(adopted.entries.iter().map(String::as_str))?;
@@ -177,11 +180,11 @@ fn give_up(spool: &Spool, store: &Store, identity: &Identity) -> Result<(), RunE
     Ok(())
 }
 
-/// Before anything is taken from the spool: gives up what another host has adopted, and takes what this
-/// one has. Asks the database if there is anything in the queues.
+/// Called before anything is claimed: removes entries that another host has adopted, and completes
+/// this host's own adoptions. Asks the database only if there is anything in the queues.
 ///
-/// # Errors
-/// When the database cannot be asked and the machine was down since it was: then nothing may be taken.
+/// # Errors If the database cannot be asked and the machine was restarted since it was last asked:
+/// then nothing may be claimed.
 pub(crate) fn respect(shared: &Shared<'_>, store: impl FnOnce() -> Asked) -> Result<(), RunError> {
     let spool = shared.spool;
     if !shared.site.is_shared() || !spool.has_anything()? {
@@ -189,7 +192,7 @@ pub(crate) fn respect(shared: &Shared<'_>, store: impl FnOnce() -> Asked) -> Res
     }
     let identity = spool.identity()?;
     let store = match store() {
-        // It was asked, and this machine is not one that returns.
+        // The database was asked since the machine started, so this is not a host that returns.
         Err(error) if error.is_away() && identity.was_asked() => return Ok(()),
         store => store?,
     };
@@ -199,8 +202,8 @@ pub(crate) fn respect(shared: &Shared<'_>, store: impl FnOnce() -> Asked) -> Res
     take_decided(spool, store.read(), &identity.id)
 }
 
-/// Puts into the queues what this spool, under that identity, has adopted without doing so, and removes
-/// copies of what others have by now.
+/// Moves the entries that this spool has adopted under that identity into the queues, and removes
+/// copies of spools that others have adopted.
 fn take_decided(spool: &Spool, store: &Read, own: &str) -> Result<(), RunError> {
     for id in spool.adopting()? {
         let Some(adopted) = store.adopted_spool(&id)? else { continue };
@@ -213,5 +216,5 @@ fn take_decided(spool: &Spool, store: &Read, own: &str) -> Result<(), RunError> 
     Ok(())
 }
 
-/// The database, opened to ask it.
+/// The result of opening the database.
 pub(crate) type Asked = Result<std::rc::Rc<Store>, StoreError>;

@@ -1,6 +1,7 @@
-//! The archive runner (docs/spec/queue.md §7): posts into their lists' archives.
+//! The archive runner (docs/spec/queue.md §7): adds posts to their lists' archives.
 //!
-//! An archive knows what it has, so a batch that is processed again after a crash changes nothing.
+//! An archive recognises posts that it already has, so a batch that is repeated after a crash
+//! changes nothing.
 
 use crate::elsewhere::{self, Hosts, Trouble};
 use crate::queue::{Desk, Runner, TakenEntry, Tally, guarded, no_such_list};
@@ -13,7 +14,7 @@ use dormouse_store::List;
 use dormouse_trace::{Event, Place, Step};
 use std::collections::BTreeMap;
 
-/// Puts batches of entries into archives.
+/// Adds batches of entries to archives.
 #[derive(Default)]
 pub(crate) struct Archiving {
     hosts: Hosts,
@@ -22,7 +23,7 @@ pub(crate) struct Archiving {
 impl Runner for Archiving {
     fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
         let store = desk.store()?;
-        // Where a process died that renamed a list, its archive is not in its place yet.
+        // If a process died while it renamed a list, the archive may not be in its new place yet.
         lists::settle(desk.shared.site, &store)?;
         let mut by_list: BTreeMap<String, Vec<(Claim, Entry)>> = BTreeMap::new();
         for TakenEntry { claim, entry, list } in taken {
@@ -64,7 +65,7 @@ impl Runner for Archiving {
     }
 }
 
-/// What became of a batch.
+/// The results of a batch.
 struct Done<'d, 'r> {
     desk: &'d mut Desk<'r>,
     tally: Tally,
@@ -134,8 +135,8 @@ fn pass_on(
     }
 }
 
-/// Archives entries of one list: together, or when that is too much for this program, each alone,
-/// so that one of them takes no other with it.
+/// Archives entries of one list together. If that panics, archives each alone, so that only the
+/// entry at fault is set aside.
 fn archive(
     done: &mut Done<'_, '_>,
     list: &List,
@@ -166,7 +167,7 @@ fn archive(
     }
 }
 
-/// Everything in it comes from the entry, so that the same entry makes the same post.
+/// Creates the post only from the entry, so that the same entry always gives the same post.
 fn post(claim: &Claim, entry: &Entry) -> Post {
     let envelope = Envelope::read(&entry.metadata).ok();
     let received = envelope.and_then(|envelope| envelope.received_time());

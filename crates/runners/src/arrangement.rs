@@ -1,22 +1,21 @@
-//! Which queues are worked off how: the `[runners]` of a site's settings.
+//! How the queues are processed: `[runners]` in the site's settings.
 
 use crate::Shared;
 use crate::queue::{Row, TABLE, row};
 use dormouse_spool::{EntryName, Queue, Seen, Slice, Spool, SpoolError};
 use dormouse_store::{Arrangement, Config};
 
-/// A queue's arrangement; `None` for those that wait for a person.
+/// Returns a queue's arrangement; `None` for `shunt` and `bad`.
 pub fn of(config: &Config, queue: Queue) -> Option<Arrangement> {
     row(queue).map(|row| (row.setting)(config))
 }
 
-/// Every queue that has a runner, with its arrangement, in data-flow order.
+/// Returns every queue that has a runner with its arrangement, in data-flow order.
 pub fn all(config: &Config) -> Vec<(Queue, Arrangement)> {
     TABLE.iter().map(|row| (row.queue, (row.setting)(config))).collect()
 }
 
-/// Mailman's runners (its `QRUNNERS`), without the `Runner` at the end of their names, and their
-/// queues.
+/// Mailman's runners (`QRUNNERS`), without `Runner` at the end of their names, and their queues.
 pub const MAILMAN: [(&str, Queue); 8] = [
     ("Arch", Queue::Archive),
     ("Bounce", Queue::Bounces),
@@ -28,13 +27,13 @@ pub const MAILMAN: [(&str, Queue); 8] = [
     ("Retry", Queue::Retry),
 ];
 
-/// The queue of one of Mailman's runners, by its name with or without `Runner` at the end.
+/// Returns the queue of one of Mailman's runners, by its name with or without `Runner` at the end.
 pub fn of_mailman(runner: &str) -> Option<Queue> {
     let name = runner.strip_suffix("Runner").unwrap_or(runner);
     MAILMAN.iter().find(|(known, _)| *known == name).map(|(_, queue)| *queue)
 }
 
-/// Which queues a drain works off, and which share of their entries.
+/// Which queues a drain processes, and which share of their entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     queues: Vec<Queue>,
@@ -42,19 +41,19 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// These queues, in data-flow order. Those that have no runner are left out.
+    /// Returns the scope of these queues, in data-flow order. Queues without a runner are left out.
     pub fn of(queues: &[Queue]) -> Scope {
         let attended = TABLE.iter().map(|row| row.queue);
         let queues = attended.filter(|queue| queues.contains(queue)).collect();
         Scope { queues, slice: Slice::WHOLE }
     }
 
-    /// What is not switched off.
+    /// Returns the scope of all queues that are not off.
     pub fn everything(config: &Config) -> Scope {
         Scope::arranged(config, |arrangement| arrangement != Arrangement::Off)
     }
 
-    /// What wakes a drain.
+    /// Returns the scope of all queues on demand.
     pub fn on_demand(config: &Config) -> Scope {
         Scope::arranged(config, |arrangement| arrangement == Arrangement::OnDemand)
     }
@@ -64,7 +63,7 @@ impl Scope {
         Scope::of(&queues.map(|(queue, _)| queue).collect::<Vec<_>>())
     }
 
-    /// Only a share of their entries.
+    /// Limits it to a share of the entries.
     pub fn share(mut self, slice: Slice) -> Scope {
         self.slice = slice;
         self
@@ -75,12 +74,13 @@ impl Scope {
         &self.queues
     }
 
-    /// Those whose entries can be taken at once; in `retry` they wait for their time.
+    /// Returns the queues whose entries are ready immediately; not `retry`, where they wait until
+    /// they are due.
     pub fn waking(&self) -> impl Iterator<Item = Queue> {
         self.queues.iter().copied().filter(|&queue| row(queue).is_some_and(|row| row.wakes))
     }
 
-    /// The entries of a queue that can be taken now and are in this share.
+    /// Returns the entries of a queue that are ready now and in this share.
     pub(crate) fn ready(
         &self,
         shared: &Shared<'_>,
@@ -91,21 +91,22 @@ impl Scope {
         Ok(names)
     }
 
-    /// The entries of a queue that wake somebody and are in this share.
+    /// Returns the entries of a queue that start a run and are in this share.
     pub fn waiting(&self, spool: &Spool, queue: Queue) -> Result<Vec<EntryName>, SpoolError> {
         let mut names = spool.ready(queue)?;
         names.retain(|name| self.slice.contains(name));
         Ok(names)
     }
 
-    /// What a look at a queue shows of this share; the share of claims is not told.
+    /// Looks at a queue, with the ready entries of this share only. Claims are not limited to the
+    /// share.
     pub(crate) fn look(&self, spool: &Spool, queue: Queue) -> Result<Seen, SpoolError> {
         let mut seen = spool.look(queue)?;
         seen.ready.retain(|name| self.slice.contains(name));
         Ok(seen)
     }
 
-    /// Whether it leaves out nothing that the other has.
+    /// Whether it includes everything in the other.
     pub fn covers(&self, other: &Scope) -> bool {
         self.slice == Slice::WHOLE && other.queues.iter().all(|queue| self.queues.contains(queue))
     }

@@ -1,34 +1,35 @@
-//! Whom an address of incoming mail means.
+//! The destination of an address of incoming mail.
 
 use crate::door::Door;
 use crate::elsewhere;
 use dormouse_membership::address::{Purpose, SUFFIXES};
 use dormouse_store::{KnownList, StoreError};
 
-/// What stands behind the site's own name in addresses that the site answers itself where no list has
-/// them: what comes back to it, and what it writes from.
+/// Suffixes of the site list's name in addresses that exist even without that list: those to which
+/// bounces come back, and those that the site uses as sender.
 const SITE_SUFFIXES: [&str; 6] = ["", "-admin", "-bounces", "-loop", "-owner", "-request"];
 
 /// Where mail to an address goes.
 #[derive(Debug)]
 pub enum Destination {
-    /// A list, and what is wanted of it.
+    /// A list.
     List {
         /// The list.
         list: KnownList,
-        /// What for.
+        /// The purpose of the address.
         purpose: Purpose,
     },
-    /// The archive of a list on this host: an entry that another host passes on.
+    /// The archive of a list on this host, for an entry that another host passes on.
     Archive,
-    /// The site's file for mail that nobody else has ([`dormouse_store::Site::owner_bounces`]).
+    /// The site's file for mail that has no other recipient
+    /// ([`dormouse_store::Site::owner_bounces`]).
     Kept,
 }
 
 impl Destination {
-    /// Whom an address means. What follows a `+` is a detail (a cookie, a VERP recipient) unless a
-    /// list's own name has it; a list called `dev-owner` comes before the owners of `dev`. The
-    /// addresses of the site itself are always there, at any host.
+    /// Finds the destination of an address. The part after a `+` is a detail (a cookie, a VERP
+    /// recipient), unless it belongs to a list's name; a list named `dev-owner` comes before the
+    /// owners of `dev`. The addresses of the site itself always exist, at any host.
     pub fn find(door: &Door<'_>, address: &str) -> Result<Option<Destination>, StoreError> {
         let of = |list, purpose| Some(Destination::List { list, purpose });
         let address = address.trim().to_lowercase();

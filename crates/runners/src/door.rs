@@ -1,4 +1,4 @@
-//! What intake works with: the few settings that it must know, and where it finds lists.
+//! What intake needs of a site: a few settings, and the lists.
 
 use dormouse_pipeline::handlers::at_the_door;
 use dormouse_spool::Spool;
@@ -12,12 +12,12 @@ pub struct Door<'d> {
     dir: PathBuf,
     settings: IntakeSettings,
     index: Option<IntakeIndex>,
-    /// Whether the index is what was known before the database was away.
+    /// Whether the index is from before the database became unavailable.
     is_spare: bool,
     inside: Inside<'d>,
 }
 
-/// The whole site, for what the index does not say.
+/// The whole site, for everything that is not in the index.
 #[derive(Debug)]
 enum Inside<'d> {
     Open(&'d Site, &'d Store),
@@ -25,7 +25,7 @@ enum Inside<'d> {
 }
 
 impl<'d> Door<'d> {
-    /// For a process that has the site and its database open.
+    /// Creates a door for a process that has the site and its database open.
     pub fn of(site: &'d Site, store: &'d Store) -> Door<'d> {
         let settings = IntakeSettings::of(site);
         Door {
@@ -37,11 +37,10 @@ impl<'d> Door<'d> {
         }
     }
 
-    /// For a process that takes one mail and ends: by the site's [`IntakeIndex`] where that says what
-    /// is asked. The process must not have the database open.
+    /// Creates a door for a process that accepts one mail and exits: it uses the site's
+    /// [`IntakeIndex`] as far as possible. The process must not have the database open.
     ///
-    /// # Errors
-    /// When the site is not there, or its settings or its database are not right.
+    /// # Errors If the site does not exist, or its settings or its database cannot be read.
     pub fn at(dir: &Path) -> Result<Door<'static>, StoreError> {
         let mut index = IntakeIndex::open(dir);
         let (inside, mut is_spare) = (OnceCell::new(), false);
@@ -49,7 +48,7 @@ impl<'d> Door<'d> {
             Some(index) => index.settings().clone(),
             None => match opened(&inside, dir) {
                 Ok((site, _)) => IntakeSettings::of(site),
-                // Mail is taken by what was known last.
+                // Without the database, mail is accepted for the lists that were last known.
                 Err(error) if error.is_away() => {
                     let spare = index.insert(IntakeIndex::open_spare(dir).ok_or(error)?);
                     is_spare = true;
@@ -61,8 +60,8 @@ impl<'d> Door<'d> {
         Ok(Door { dir: dir.to_owned(), settings, index, is_spare, inside: Inside::Closed(inside) })
     }
 
-    /// For a process that had the database open, which is away now: by what was known last. None if
-    /// that is nothing.
+    /// Creates a door with the lists that were last known, for a process whose database is
+    /// unavailable now. Returns `None` if nothing is known.
     pub fn spare(dir: &Path) -> Option<Door<'static>> {
         let index = IntakeIndex::open_spare(dir)?;
         let settings = index.settings().clone();
@@ -70,8 +69,8 @@ impl<'d> Door<'d> {
         Some(Door { dir: dir.to_owned(), settings, index: Some(index), is_spare: true, inside })
     }
 
-    /// Whether it goes by what was known before the database was away: then a list may be there that is
-    /// not known.
+    /// Whether it uses an index from before the database became unavailable, so that a list may
+    /// exist that it does not know.
     pub fn is_spare(&self) -> bool {
         self.is_spare
     }
@@ -81,20 +80,19 @@ impl<'d> Door<'d> {
         &self.dir
     }
 
-    /// The settings that intake must know.
+    /// Returns the settings that intake needs.
     pub fn settings(&self) -> &IntakeSettings {
         &self.settings
     }
 
-    /// The site's queues.
+    /// Returns the site's queues.
     pub fn spool(&self) -> Spool {
         Spool::new(dormouse_store::site::qfiles_in(&self.dir))
     }
 
-    /// The site and its database, which are opened if need be.
+    /// Returns the site and its database, which are opened if necessary.
     ///
-    /// # Errors
-    /// When they cannot be opened.
+    /// # Errors If they cannot be opened.
     pub fn inside(&self) -> Result<(&Site, &Store), StoreError> {
         match &self.inside {
             Inside::Open(site, store) => Ok((site, store)),
@@ -102,12 +100,12 @@ impl<'d> Door<'d> {
         }
     }
 
-    /// The list of that name.
+    /// Returns the list of that name.
     ///
     /// # Errors
     /// When the database fails.
     pub fn list(&self, name: &str) -> Result<Option<KnownList>, StoreError> {
-        // What cannot be read is asked of the database.
+        // If the index cannot be read, the database is asked.
         if let Some(Ok(known)) = self.index.as_ref().map(|index| index.list(name)) {
             return Ok(known);
         }
@@ -119,8 +117,8 @@ impl<'d> Door<'d> {
         }))
     }
 
-    /// The list with that address: one of the name at that host, or else the only one of the name.
-    /// An empty domain means any.
+    /// Returns the list with that address: the one of the name at that host, otherwise the only one
+    /// of the name. An empty domain means any.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,7 +1,7 @@
-//! The drain: the queues of its scope are worked off, in data-flow order, until nothing is left
+//! The drain: processes the queues of its scope, in data-flow order, until they are empty
 //! (docs/design/DESIGN.md "Waking").
 //!
-//! `floor`: one round over all queues, with the workers beside it.
+//! `floor`: one round over all queues, with its workers.
 
 mod floor;
 
@@ -23,65 +23,67 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Summary {
-    /// When it began, in seconds since the epoch.
+    /// Its start, in seconds since the epoch.
     pub started_at: f64,
-    /// How long it took, in milliseconds.
+    /// Its duration, in milliseconds.
     pub took_ms: f64,
-    /// What became of the entries of each queue.
+    /// The results of the entries of each queue.
     #[serde(flatten)]
     pub queues: Tallies,
-    /// Deferred entries that were due again.
+    /// Deferred entries that were due.
     pub retried: u64,
-    /// Entries that a dead process had left behind.
+    /// Claims and hand-overs that a dead process had left.
     pub recovered: u64,
-    /// How often the database was asked: statements of SQLite, round trips to a server.
+    /// The number of statements of SQLite, or round trips to a server.
     pub asked: u64,
-    /// The most memory this process had resident, in kB; absent where the system does not tell.
+    /// The peak resident size of this process, in kB, if the system tells it.
     pub peak_memory_kb: Option<u64>,
-    /// What could not be done, in words.
+    /// The errors.
     pub errors: Vec<String>,
-    /// Whether trying again did not help.
+    /// Whether the last round had errors.
     pub failed: bool,
-    /// Entries left in the queues of its scope: takeable ones, and those that nobody sees to.
+    /// Entries left in the queues of its scope: ready ones, and claims and hand-overs without an
+    /// owner ([`HALF_DONE`]).
     pub left: BTreeMap<String, usize>,
 }
 
 impl Summary {
-    /// Whether anything at all was done.
+    /// Whether anything was done or went wrong.
     pub fn did_something(&self) -> bool {
         self.queues.sum().entries + self.recovered > 0 || !self.errors.is_empty()
     }
 
-    /// How many entries of a queue were worked off.
+    /// Returns the number of entries of a queue that were processed.
     pub fn worked_off(&self, queue: Queue) -> u64 {
         self.queues.of(queue).entries
     }
 
-    /// Whether all is done: every waking queue is empty, nothing is half handed over, and no error
-    /// remains. Only then may a drain exit with 0: systemd looks at the queues again when it ends, and
-    /// would start it again at once; and what no unit looks at has nobody else.
+    /// Whether all is done: every waking queue is empty, no claim or hand-over is without an owner,
+    /// and the last round had no error. Only then may a drain exit with 0: otherwise systemd, which
+    /// checks the queues when it ends, would restart it immediately, and nobody would continue what
+    /// no unit watches.
     pub fn is_clean(&self) -> bool {
         self.left.is_empty() && !self.failed
     }
 }
 
-/// How often everything is tried again after an error, and after what pause.
+/// The maximum number of rounds with an error or without progress, and the pause after an error.
 const ROUNDS: u32 = 3;
 const ROUND_PAUSE: Duration = Duration::from_millis(100);
 
-/// Waits for another entry before the drain ends; false when none came.
+/// Waits for another entry before the drain ends; returns false if none came.
 pub type Linger<'l> = &'l dyn Fn() -> bool;
 
-/// Runs until every queue of the scope is empty. `linger` is asked before the end, once something
-/// was done.
+/// Runs until every queue of the scope is empty. `linger` is called before the end if something was
+/// done.
 pub fn run(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>) -> Summary {
     let mut turn = Turn::new(shared, scope);
     turn.take();
     run_in_turn(shared, scope, linger, turn)
 }
 
-/// The same, unless a drain is at work that will see what is in the queues now: then nothing is
-/// done.
+/// Does the same, unless another drain is running that will see all entries that are in the queues
+/// now; then returns `None`.
 pub fn run_unless_another_does(
     shared: &Shared<'_>,
     scope: &Scope,
@@ -111,14 +113,14 @@ fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn:
             emptied
         });
         summary.failed = summary.errors.len() > errors;
-        // Who saw the turn taken relies on this look.
+        // Processes that found the turn taken rely on the look after this.
         turn.pass_on();
         look_back(shared, scope, &mut summary);
         if summary.is_clean() || shared.stopping() {
             break;
         }
         if summary.failed {
-            // What failed a moment ago may be over, and what is half done has nobody but us.
+            // The cause may be over by now, and nobody else completes half-done work.
             rounds -= 1;
             if rounds == 0 {
                 break;
@@ -128,14 +130,15 @@ fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn:
         } else if !emptied || summary.left.contains_key(HALF_DONE) {
             break;
         } else if summary.queues.sum().entries == done {
-            // Not for ever: what came may be somebody else's, who does not get on.
+            // Limits the number of rounds: the new entries may be claimed by another process that
+            // makes no progress.
             rounds -= 1;
             if rounds == 0 {
                 break;
             }
         }
-        // If nothing failed, entries came after the last look. Ended now, this would be a failure to
-        // whoever started it, who would wait a while before starting it again.
+        // If nothing failed, entries have arrived since the queues were found empty. Exiting now
+        // would count as a failure, and systemd would wait before the next start.
         lanes.iter().for_each(Lane::try_again);
         turn.take();
     }
@@ -146,7 +149,7 @@ fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn:
     summary
 }
 
-/// Takes note of what is left.
+/// Records what is left in the queues.
 fn look_back(shared: &Shared<'_>, scope: &Scope, summary: &mut Summary) {
     let unknown = |summary: &mut Summary, what: &str, error: SpoolError| {
         summary.left.insert(what.to_owned(), 0);
@@ -174,10 +177,10 @@ fn look_back(shared: &Shared<'_>, scope: &Scope, summary: &mut Summary) {
     }
 }
 
-/// What claims and hand-overs that nobody sees to are called in a summary.
+/// The name of claims and hand-overs without an owner in a summary.
 pub const HALF_DONE: &str = "half done";
 
-/// Whether a queue has a takeable entry; one that cannot be listed has none to take.
+/// Whether a queue has a ready entry; a queue that cannot be listed has none.
 pub fn is_waiting(spool: &Spool, scope: &Scope) -> bool {
     scope.waking().any(|queue| scope.waiting(spool, queue).is_ok_and(|names| !names.is_empty()))
 }
@@ -187,7 +190,8 @@ fn note(summary: &mut Summary, error: &RunError) {
 }
 
 fn peak_memory_kb() -> Option<u64> {
-    // In one read: the file says that it is empty, and would be read piece by piece.
+    // One read is enough. The usual functions would read piece by piece, because the file has size
+    // 0.
     let mut status = [0; 4096];
     let length = File::open("/proc/self/status").ok()?.read(&mut status).ok()?;
     let status = String::from_utf8_lossy(&status[..length]);

@@ -1,9 +1,9 @@
-//! Posts for an archive that lives on another host of the site.
+//! Posts for an archive on another host of the site.
 //!
-//! The entry is passed on to that host over LMTP, with a proof that a host of this site sends it: a MAC
-//! with a key in the site's database. The other host puts it into its own queue `archive`, under the same
-//! name, before it says 250; only then does it leave here. An archive knows what it has, so an entry that
-//! is passed on twice is archived once.
+//! The entry is passed on to that host over LMTP, with a proof that a host of this site sends it: a
+//! MAC with a key in the site's database. The other host enqueues it in its own `archive`, under
+//! the same name, before it replies 250; only then is it removed here. An archive recognises posts
+//! that it already has, so an entry that is passed on twice is archived once.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,36 +19,37 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The local part of the sender and the recipient of what is passed on, at the site's host.
+/// The local part of sender and recipient of such messages, at the site's host.
 pub const MAILBOX: &str = "dormouse-archive-entry";
 /// The name of the site's key.
 pub(crate) const SECRET: &str = "archive-entry";
-/// The field that names the list and the entry, and has the proof.
+/// The field with the list, the entry's name and the proof.
 const FIELD: &str = "Dormouse-Archive-Entry";
-/// No line of a message is longer.
+/// The length of the message's lines.
 const LINE: usize = 76;
-/// For so long a host that could not be reached is not asked again.
+/// How long a host is not tried again after it could not be reached.
 const DOWN_FOR: Duration = Duration::from_secs(60);
-/// How long a connection and a reply may take.
+/// The time limit for a connection and for a reply.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Whether an address is that of entries for archives.
+/// Whether a local part is that of entries for archives.
 pub fn is_mailbox(address: &str) -> bool {
     address.rsplit_once('@').map_or(address, |(local, _)| local).eq_ignore_ascii_case(MAILBOX)
 }
 
-/// How large the message around an entry may be, where a post may have so many bytes (0: any number).
+/// Returns the size limit of the message around an entry, given the limit of posts in bytes (0:
+/// none).
 pub fn limit(posts: u64) -> u64 {
     if posts == 0 { 0 } else { posts.saturating_mul(2).saturating_add(1024 * 1024) }
 }
 
-/// The message around an entry.
+/// Returns the message around an entry.
 fn wrapped(key: &[u8], list: &str, name: &EntryName, entry: &[u8]) -> Vec<u8> {
     let encoded = STANDARD.encode(entry);
     let mut text =
         format!("{FIELD}: {list} {name}\n {}\n\n", proof(key, list, name.as_str(), entry));
     for line in encoded.as_bytes().chunks(LINE) {
-        // Base64 is ASCII.
+        // Base64 is ASCII, so nothing is lost.
         text.push_str(&String::from_utf8_lossy(line));
         text.push('\n');
     }
@@ -73,7 +74,7 @@ pub(crate) struct PassedOn {
 }
 
 impl PassedOn {
-    /// Reads the message around an entry; none if no host of this site has sent it.
+    /// Reads the message around an entry; returns `None` if no host of this site has sent it.
     pub fn read(key: &[u8], message: &[u8]) -> Option<PassedOn> {
         let message = Message::parse(message.to_vec());
         let field = message.text(FIELD)?;
@@ -87,7 +88,7 @@ impl PassedOn {
             return None;
         }
         let mut entry = Entry::from_bytes(&bytes, Path::new(name)).ok()?;
-        // Whatever the settings here say: it is not passed on again.
+        // It must not be passed on again, whatever the settings on this host say.
         entry.metadata.edit().passed_on(true);
         Some(PassedOn { list: list.to_owned(), name: EntryName::from_base(name), entry })
     }
@@ -97,26 +98,26 @@ impl PassedOn {
 pub(crate) enum Trouble {
     /// It is tried again.
     Later(String),
-    /// It would be no better another time.
+    /// It is not tried again: another time it would fail, too.
     Never(String),
 }
 
 /// The result of one attempt.
 enum Sent {
-    /// What the other host said.
+    /// The other host's reply.
     Report(Outcome),
-    /// The connection was lost, and with it what the other host may have said.
+    /// The connection was lost before the reply.
     Lost(String),
     /// There is no connection.
     Down(String),
 }
 
-/// The hosts that have archives, with connections that are kept for the next entry.
+/// The hosts with archives, and connections that are kept for the next entry.
 #[derive(Default)]
 pub(crate) struct Hosts(HashMap<String, Result<Session, (Instant, String)>>);
 
 impl Hosts {
-    /// Passes an entry on. It is on the other host's disk when this returns.
+    /// Passes an entry on. When this returns without error, the entry is on the other host's disk.
     pub fn pass_on(
         &mut self,
         site: &Site,
@@ -127,7 +128,7 @@ impl Hosts {
         let message = Content::new(&wrapped(key, list, name, &entry.to_bytes()));
         let was_kept = matches!(self.0.get(url), Some(Ok(_)));
         let sent = self.send(site, url, name, &message);
-        // A connection that was kept may have ended meanwhile.
+        // A kept connection may have been closed meanwhile.
         let sent = match sent {
             Sent::Lost(_) if was_kept => {
                 self.0.remove(url);
@@ -194,7 +195,7 @@ impl Hosts {
         }
     }
 
-    /// Ends the connections.
+    /// Closes the connections.
     pub fn quit(&mut self) {
         self.0.drain().filter_map(|(_, session)| session.ok()).for_each(Session::quit);
     }
@@ -207,7 +208,7 @@ fn connect(site: &Site, url: &str) -> Result<Session, String> {
         connect_timeout: PATIENCE,
         timeout: PATIENCE,
         helo: Some(site.config().host.clone()).filter(|host| !host.is_empty()),
-        // What it says is for posts; an entry may be larger (see [`limit`]).
+        // The server's limit is for posts; an entry may be larger (see [`limit`]).
         any_size: true,
         ..Options::default()
     };

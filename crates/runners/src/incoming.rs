@@ -1,5 +1,5 @@
-//! The incoming and virgin runners: an entry goes through the pipeline of its list, what the pipeline
-//! decides is settled, and the trace hears of it.
+//! The incoming and virgin runners: pass an entry through the pipeline of its list, carry out the
+//! verdict, and record it in the trace.
 
 use crate::digest;
 use crate::queue::Processed;
@@ -10,7 +10,7 @@ use dormouse_pipeline::{Flow, Handler, HandlerError, OWNER, POSTING, Post, VIRGI
 use dormouse_spool::{Entry, KEY, Queue};
 use dormouse_trace::{Event, Step};
 
-/// Takes one entry through its pipeline.
+/// Processes one entry.
 pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerError> {
     let table = table_for(job.queue, &entry);
     let known = job.found.of(job.shared.site, job.list, &entry)?;
@@ -42,7 +42,7 @@ fn table_for(queue: Queue, entry: &Entry) -> &'static [Handler] {
     }
 }
 
-/// What the trace says of a verdict.
+/// Returns the event for the trace about a verdict.
 fn event(post: &Post<'_>, verdict: Verdict) -> Event {
     let mut event = Event::new(Step::Passed, post.entry).of_message(&post.list.name, &post.message);
     let Verdict::Stopped { handler, flow } = verdict else {

@@ -1,5 +1,5 @@
-//! Mail comes in: a message on a stream becomes a durable entry in the right queue, or the MTA
-//! hears why not.
+//! Intake: a message on a stream becomes a durable entry in the right queue, or the MTA is told why
+//! not.
 
 use crate::destination::Destination;
 use crate::door::Door;
@@ -19,17 +19,17 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
 
-/// An accepted message: it is on the disk.
+/// An accepted message, which is on the disk.
 #[derive(Debug)]
 pub enum Accepted {
-    /// In a queue.
+    /// It is in a queue.
     Queued {
         /// Which one.
         queue: Queue,
-        /// Its entry there.
+        /// Its name there.
         name: EntryName,
     },
-    /// In the site's file for mail that nobody else has.
+    /// It is in the site's file for mail that has no other recipient.
     Kept(PathBuf),
 }
 
@@ -42,28 +42,28 @@ impl fmt::Display for Accepted {
     }
 }
 
-/// Why a message was not taken. Nothing of it was kept.
+/// Why a message was not accepted. Nothing of it was stored.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// No list has that name or address.
     #[error("no mailing list here is called {0}")]
     NoSuchList(String),
-    /// The list's settings send it back: by its envelope and header, before it is taken.
+    /// The list's settings reject it because of its envelope and header.
     #[error("{0}")]
     Rejected(String),
-    /// It is not for us to take mail for that host.
+    /// The site accepts no mail for that host.
     #[error("{0} is the host of no mailing list here")]
     NoSuchHost(String),
-    /// None had it when the database was last there, which is away: it may be there by now.
+    /// The list was unknown when the database was last available; it may exist by now.
     #[error("no mailing list called {0} is known while the database is away; try again later")]
     NotKnownNow(String),
-    /// Standard input held nothing.
+    /// Standard input was empty.
     #[error("there is no message on standard input")]
     NoMessage,
-    /// The message could not be read whole.
+    /// Reading the message failed.
     #[error("the message could not be read: {0}")]
     Unreadable(#[source] io::Error),
-    /// Larger than the site takes.
+    /// It is larger than the site accepts.
     #[error(
         "the message is larger than {limit} bytes, which is all this site takes (intake.max_size)"
     )]
@@ -71,17 +71,17 @@ pub enum Refusal {
         /// The site's limit in bytes.
         limit: u64,
     },
-    /// Too little room to be safe.
+    /// The disk is nearly full.
     #[error("only {free} bytes are free in {} (intake.min_free asks for {needed}); try again later", spool.display())]
     NoSpace {
-        /// Bytes free for us.
+        /// Free bytes.
         free: u64,
-        /// Bytes the site wants to keep free.
+        /// The bytes that the site keeps free, plus those of the message.
         needed: u64,
-        /// Where.
+        /// The spool's directory.
         spool: std::path::PathBuf,
     },
-    /// The file for mail to the site itself failed us.
+    /// The file for mail to the site itself failed.
     #[error("{}: {source}", path.display())]
     Kept {
         /// The file.
@@ -89,17 +89,17 @@ pub enum Refusal {
         /// What is wrong.
         source: io::Error,
     },
-    /// The spool failed us.
+    /// The spool failed.
     #[error(transparent)]
     Spool(#[from] SpoolError),
-    /// The database failed us.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Refusal {
-    /// What the MTA's pipe understands (sysexits.h): 75 makes it keep the mail and try again, which
-    /// is right for all trouble that is ours. With any other code the sender gets it back.
+    /// Returns the exit code for the MTA's pipe (sysexits.h). With 75, for all failures of our own,
+    /// the MTA keeps the mail and tries again; with any other code it bounces.
     pub fn sysexit(&self) -> ExitCode {
         match self {
             Refusal::NoSuchList(_) => ExitCode::NoUser,
@@ -116,7 +116,7 @@ impl Refusal {
         }
     }
 
-    /// The reply over LMTP: code, enhanced code (RFC 3463).
+    /// Returns the reply over LMTP: the code and the enhanced code (RFC 3463).
     pub fn smtp_reply(&self) -> (u16, &'static str) {
         match self {
             Refusal::NoSuchList(_) => (550, "5.1.1"),
@@ -134,25 +134,25 @@ impl Refusal {
     }
 }
 
-/// What came with the message on its way here.
+/// The envelope of a message.
 #[derive(Debug, Default, Clone)]
 pub struct Envelope {
-    /// The envelope sender, if the MTA told: `Some("")` is the null sender.
+    /// The envelope sender, if the MTA passed it: `Some("")` is the null sender.
     pub sender: Option<String>,
 }
 
-/// Whom a message is for, and the address that said so.
+/// A recipient of a message.
 #[derive(Debug)]
 pub struct Recipient {
-    /// Where it goes.
+    /// The destination of the address.
     pub destination: Destination,
-    /// As the MTA wrote it.
+    /// The address, as the MTA wrote it.
     pub address: String,
 }
 
 impl Recipient {
-    /// Whether a message for both is one message: they lead to the same place, as two ways to write
-    /// one address do. What stands behind a `+` tells bounces and confirmations apart.
+    /// Whether a message for both is one message, because they are variants of the same address.
+    /// The part after a `+` must be the same, because it distinguishes bounces and confirmations.
     pub fn is_as_good_as(&self, other: &Recipient) -> bool {
         match (&self.destination, &other.destination) {
             (Destination::Kept, Destination::Kept)
@@ -171,13 +171,13 @@ impl Recipient {
     }
 }
 
-/// What stands behind the first `+` of an address.
+/// Returns the part after the first `+` of an address.
 fn detail(address: &str) -> Option<String> {
     let local = address.rsplit_once('@').map_or(address, |(local, _)| local);
     local.split_once('+').map(|(_, detail)| detail.to_lowercase())
 }
 
-/// Takes a post for a list, by the list's name.
+/// Accepts a post for a list, by the list's name.
 pub fn post(
     door: &Door<'_>,
     list: &str,
@@ -187,7 +187,7 @@ pub fn post(
     to_list(door, list, Purpose::Post, list, envelope, input)
 }
 
-/// Takes mail for any address of a list: the posting address, `-request`, `-bounces`, `-owner`, …
+/// Accepts mail for any address of a list: the posting address, `-request`, `-bounces`, `-owner`, …
 pub fn deliver(
     door: &Door<'_>,
     address: &str,
@@ -198,8 +198,8 @@ pub fn deliver(
     accept_one(door, recipient, envelope, input)
 }
 
-/// Takes mail for one of a list's addresses, which `recipient` names, by the list's name: what a
-/// list of a similar name (`dev-owner` beside `dev`) would get otherwise.
+/// Accepts mail for one of a list's addresses by the list's name and the purpose. With the address
+/// only, a list of a similar name (`dev-owner` next to `dev`) might get it.
 pub fn to_list(
     door: &Door<'_>,
     list: &str,
@@ -221,18 +221,17 @@ fn no_such_list(door: &Door<'_>, name: &str) -> Refusal {
     }
 }
 
-/// Whom an address means.
+/// Finds the recipient of an address.
 ///
-/// # Errors
-/// [`Refusal::NoSuchList`], or trouble with the database.
+/// # Errors [`Refusal::NoSuchList`], or a failure of the database.
 pub fn recipient(door: &Door<'_>, address: &str) -> Result<Recipient, Refusal> {
     let destination =
         Destination::find(door, address)?.ok_or_else(|| no_such_list(door, address))?;
     Ok(Recipient { destination, address: address.to_owned() })
 }
 
-/// The same for mail that comes straight from a network: the host must be one of ours. An MTA that
-/// pipes mail has looked at it, and may have rewritten it.
+/// Does the same for mail from a network, whose host must be one of the site's. An MTA that pipes
+/// mail has already checked it, and may have rewritten the address.
 ///
 /// # Errors
 /// [`Refusal::NoSuchHost`], and those of [`recipient`].
@@ -247,7 +246,7 @@ pub fn recipient_here(door: &Door<'_>, address: &str) -> Result<Recipient, Refus
     if is_lists || is(&door.settings().host) {
         return Ok(found);
     }
-    // One that only other lists have is rare enough to look through them.
+    // Hosts of other lists than the one named are rare, so this slow search is rare, too.
     if door.has_host(host)? {
         return Ok(found);
     }
@@ -265,8 +264,9 @@ fn accept_one(
     accepted.pop().ok_or(Refusal::NoMessage)?
 }
 
-/// Takes a message for several recipients, each of which may refuse it: an entry for each of the
-/// others, in their order. When it returns, all of these are on the disk; on an error none of them is.
+/// Accepts a message for several recipients, each of which may refuse it, and creates an entry for
+/// each of the others, in their order. When it returns, all of these are on the disk; after an
+/// error none of them is.
 pub fn accept(
     door: &Door<'_>,
     recipients: &[Recipient],
@@ -313,7 +313,8 @@ pub fn accept(
         let name = batch.add(queue, message, &metadata)?;
         accepted.push(Ok(Accepted::Queued { queue, name }));
     }
-    // Before the queues: on an error nothing is acknowledged, and twice in that file does no harm.
+    // The file comes before the queues: if they fail, nothing is acknowledged, and a duplicate in
+    // that file does no harm.
     if let Some(Ok(Accepted::Kept(path))) =
         accepted.iter().find(|accepted| matches!(accepted, Ok(Accepted::Kept(_))))
     {
@@ -325,7 +326,7 @@ pub fn accept(
     Ok(accepted)
 }
 
-/// Has the trace tell what came in.
+/// Records accepted mail in the trace.
 fn note_received(
     door: &Door<'_>,
     recipients: &[Recipient],
@@ -343,7 +344,7 @@ fn note_received(
     }
 }
 
-/// Puts what another host passes on into the queue of archives, under the name that it has there.
+/// Enqueues an entry that another host passes on in `archive`, under its name there.
 fn for_archive(
     door: &Door<'_>,
     batch: &mut Batch<'_>,
@@ -364,8 +365,8 @@ fn for_archive(
     Ok(Ok(Accepted::Queued { queue: Queue::Archive, name }))
 }
 
-/// Whether a list refuses a post, which the trace then tells. When that cannot be found out the post
-/// is taken, and its runner finds out.
+/// Returns why a list refuses a post, after recording that in the trace. If that cannot be
+/// determined, the post is accepted, and its runner decides.
 fn refused(
     site: &Site,
     store: &Store,
@@ -375,7 +376,7 @@ fn refused(
 ) -> Option<Refusal> {
     let name = EntryName::new(clock::seconds(), message, &list.name);
     let ask = || -> Result<_, HandlerError> {
-        // One that is gone since then is its runner's to miss.
+        // If the list was removed since then, the runner reports it.
         let Some(list) = store.read().list(&list.name)? else { return Ok(None) };
         at_the_door::refusal(site, store, &list, &name, message, metadata)
     };
@@ -394,8 +395,8 @@ fn refused(
     Some(Refusal::Rejected(reason.text))
 }
 
-/// Appends a message to the site's file for mail that nobody else has. When it returns, it is on the
-/// disk; on an error nothing of it stays.
+/// Appends a message to the site's file for mail that has no other recipient. When it returns, the
+/// message is on the disk; after an error nothing of it stays.
 fn keep(path: &Path, envelope: &Envelope, message: &[u8]) -> io::Result<()> {
     let sender = envelope.sender.as_deref().filter(|sender| !sender.is_empty());
     let sender = sender.unwrap_or("MAILER-DAEMON");
@@ -414,7 +415,7 @@ fn keep(path: &Path, envelope: &Envelope, message: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Reads everything, but never more than the limit (0: none).
+/// Reads the message, up to the limit in bytes (0: none).
 pub fn read_message(input: impl Read, limit: u64) -> Result<Vec<u8>, Refusal> {
     let mut message = Vec::with_capacity(16 * 1024);
     let most = if limit == 0 { u64::MAX } else { limit.saturating_add(1) };
@@ -428,12 +429,12 @@ pub fn read_message(input: impl Read, limit: u64) -> Result<Vec<u8>, Refusal> {
     Ok(message)
 }
 
-/// Refuses for now when the disk is nearly full, so that what is in the spool can still be worked
-/// off.
+/// Refuses mail temporarily if the disk is nearly full, so that the entries in the spool can still
+/// be processed.
 fn check_space(spool: &Spool, size: u64, keep_free: u64) -> Result<(), Refusal> {
     let stat = match rustix::fs::statvfs(spool.root()) {
         Ok(stat) => stat,
-        // The spool is made on demand; enqueueing says what is wrong with it.
+        // The spool is created on demand; if that fails, enqueueing reports it.
         Err(rustix::io::Errno::NOENT) => return Ok(()),
         Err(error) => return Err(Refusal::Unreadable(error.into())),
     };

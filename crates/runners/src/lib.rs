@@ -1,37 +1,36 @@
-//! Intake, the queues' runners, the clock and the drain: how mail moves between the MTA's two ends.
+//! Intake, the queues' runners, the periodic jobs and the drain: everything between accepting mail
+//! and sending it.
 //!
 //! # Layout, in the order mail flows
-//! - [`intake`]: a message on a stream becomes a durable entry. [`door`]: what it must know of the
-//!   site. [`destination`]: whom an address means.
-//! - [`queue`]: the loop that claims entries and gives them to their queue's function, and the table
-//!   of the queues.
-//! - `incoming`: entries of `in` and `virgin` go through the [pipeline](dormouse_pipeline), and what
-//!   it decides is carried out.
-//! - [`commands`]: entries of `commands` are mails to `-request`, `-join`, `-leave` and `-confirm`.
-//! - [`bounces`]: what comes back, and what follows from it for members.
-//! - `outgoing`: entries of `out` go to the MTA. `outbound`: what is said to it, `unsubscribe`: a way
-//!   out for the reader, [`mta`]: where it goes.
-//! - [`news`]: entries of `news` go to newsgroups, and articles become posts. `archiving`: entries
-//!   of `archive` go into their lists' archives. [`elsewhere`]: those that are on another host.
-//! - [`retry`]: deferred entries go back to where they came from when they are due. [`shunt`]: what
-//!   waits for a person.
-//! - [`digest`]: many posts in one mail. [`person`]: what is known about somebody.
-//! - [`cron`]: what the clock does.
-//! - [`arrangement`]: which queues are worked off how. [`drain`]: all of them, until nothing is left;
+//! - [`intake`]: a message on a stream becomes a durable entry. [`door`]: what it needs of the
+//!   site. [`destination`]: the destination of an address.
+//! - [`queue`]: the loop that claims entries and passes them to their queue's function, and the
+//!   table of the queues.
+//! - `incoming`: passes entries of `in` and `virgin` through the [pipeline](dormouse_pipeline), and
+//!   carries out its verdict.
+//! - [`commands`]: mail to `-request`, `-join`, `-leave` and `-confirm`.
+//! - [`bounces`]: bounces, and their consequences for members.
+//! - `outgoing`: sends entries of `out` to the MTA. `outbound`: the bytes that are sent.
+//!   `unsubscribe`: the header to leave the list. [`mta`]: the transport in the settings.
+//! - [`news`]: posts entries of `news` to newsgroups, and articles to lists. `archiving`: adds
+//!   entries of `archive` to their lists' archives. [`elsewhere`]: archives on another host.
+//! - [`retry`]: returns deferred entries to their queue when they are due. [`shunt`]: entries that
+//!   wait for a person.
+//! - [`digest`]: many posts in one mail. [`person`]: the data stored about a person.
+//! - [`cron`]: the periodic jobs.
+//! - [`arrangement`]: how the queues are processed. [`drain`]: all of them, until they are empty.
 //!   `turn`: one drain at a time is enough. [`adoption`]: the queues of a dead host.
 //!
-//! # Limits
-//! One process works a slice of a queue at a time; entries whose process died are recovered by the
-//! next one, and nothing here waits for what may not come.
+//! # Limits A slice of a queue is processed by one process at a time. Entries whose process died
+//! are recovered by the next one. Nothing here waits for an event that may never happen.
 //!
 //! # Example
 //! ```
 //! use dormouse_runners::queue::waking;
 //! use dormouse_spool::Queue;
 //!
-//! // Deferred mail wakes no drain: it waits until it is due.
-//! assert!(waking().any(|queue| queue == Queue::In));
-//! assert!(waking().all(|queue| queue != Queue::Retry));
+//! // Deferred mail does not start a drain: it waits until it is due. assert!(waking().any(|queue|
+//! queue == Queue::In)); assert!(waking().all(|queue| queue != Queue::Retry));
 //! ```
 
 pub mod adoption;
@@ -65,26 +64,27 @@ use dormouse_spool::Spool;
 use dormouse_store::Site;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// What all runners of one process share.
+/// Everything that the runners of a process share.
 #[derive(Debug)]
 pub struct Shared<'r> {
     /// The site.
     pub site: &'r Site,
     /// Its queues.
     pub spool: &'r Spool,
-    /// Where mail goes.
+    /// The transport of outgoing mail.
     pub transport: &'r Transport,
-    /// How it goes there.
+    /// Its options.
     pub options: &'r Options,
-    /// Set when the process is asked to end: the transaction in flight is completed, the rest is
-    /// given back.
+    /// Set when the process is asked to stop: the transaction in flight is completed, and other
+    /// claims are released.
     pub stop: &'r AtomicBool,
-    /// Grows while work goes on: a watchdog that sees it stand still knows that something hangs.
+    /// Grows while work goes on, so that a watchdog can tell if the process hangs.
     pub pulse: &'r AtomicU64,
 }
 
 impl Shared<'_> {
-    /// Whether the process is asked to end. Asked between any two steps, so asking is a sign of life.
+    /// Whether the process is asked to stop. It is called between any two steps, so it also counts
+    /// as a sign of life.
     pub fn stopping(&self) -> bool {
         self.pulse.fetch_add(1, Ordering::Relaxed);
         self.stop.load(Ordering::Relaxed)

@@ -1,14 +1,13 @@
-//! From the site's settings to the MTA.
+//! Creates the transport to the MTA from the site's settings.
 
 use dormouse_delivery::{Credentials, Options, Pin, TlsPolicy, TokenCommand, Transport};
 use dormouse_store::config::TlsPolicy as Setting;
 use dormouse_store::{Site, StoreError};
 use std::fs;
 
-/// Where mail goes, and how.
+/// Returns the transport and its options.
 ///
-/// # Errors
-/// A setting that names no transport, or a password that cannot be read.
+/// # Errors If a setting does not name a transport, or a password cannot be read.
 pub fn from_settings(site: &Site) -> Result<(Transport, Options), StoreError> {
     let config = site.config();
     let wrong = |problem: String| StoreError::Config { path: site.config_file(), problem };
@@ -19,7 +18,7 @@ pub fn from_settings(site: &Site) -> Result<(Transport, Options), StoreError> {
     if let Transport::Maildir(dir) = &mut transport {
         *dir = site.dir().join(&dir);
     }
-    // A name in the URL is as good as one of its own; the password is in the file.
+    // The user may be in the URL or in a separate setting; the password is in a file.
     let in_url = match &transport {
         Transport::Smtp(endpoint) if endpoint.password.is_none() => endpoint.user.as_deref(),
         _ => None,
@@ -70,7 +69,7 @@ pub fn from_settings(site: &Site) -> Result<(Transport, Options), StoreError> {
     Ok((transport, options))
 }
 
-/// A user with the password in a file of the site; `None` without a user.
+/// Returns a user with the password from a file of the site; `None` without a user.
 pub(crate) fn credentials(
     site: &Site,
     user: &str,

@@ -1,4 +1,4 @@
-//! One message on its way out: what the MTA is told (docs/spec/pipeline.md §6).
+//! Prepares one message for sending (docs/spec/pipeline.md §6).
 
 use crate::Shared;
 use crate::bounces::return_path::{Senders, Tags};
@@ -17,38 +17,38 @@ use dormouse_trace::Event;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-/// An entry's message made ready for the wire once, and how its transactions are addressed.
+/// An entry's message, prepared once, and how its transactions are addressed.
 pub struct Outbound<'o> {
     list: &'o List,
     config: &'o Config,
     store: &'o Store,
     message: Message,
-    /// The message as servers of a kind take it.
+    /// The message for each kind of server, prepared on demand.
     contents: [OnceCell<Fitted>; KINDS],
     senders: Senders,
-    /// The display name of a `Sender:` header, on lists that want one.
+    /// The display name in `Sender:`, on lists that have this header.
     sender_name: Option<String>,
     entry: String,
     verp: bool,
-    /// Each recipient gets a transaction of its own.
+    /// Whether each recipient gets a separate transaction.
     personal: bool,
-    /// Each copy is addressed to its recipient.
+    /// Whether To contains the recipient.
     to_recipient: bool,
-    /// Texts that are different for each recipient, and the message without them.
+    /// Header and footer that differ for each recipient, and the message without them.
     own_texts: Option<(Texts, Message)>,
     have_copy: Vec<String>,
     most: usize,
     unsubscribe: Option<Unsubscribe<'o>>,
-    /// Each recipient finds a link of its own in the header.
+    /// Whether each recipient has a separate link in the header.
     one_click: bool,
-    /// Keys of the list's domain, which sign what leaves.
+    /// The keys of the list's domain, which sign the message.
     keys: Vec<Key>,
-    /// What was known of a post before the list changed it, for the seal.
+    /// The results from before the list changed the post, for the seal.
     found: Option<Found>,
 }
 
 impl<'o> Outbound<'o> {
-    /// Reads from the entry and its list how the message is to be sent.
+    /// Determines from the entry and its list how the message is sent.
     pub fn new(
         name: &EntryName,
         entry: &Entry,
@@ -68,7 +68,7 @@ impl<'o> Outbound<'o> {
         let is_own = sender.eq_ignore_ascii_case(&own);
         let tags = if is_own { Tags::for_mail(store, list)? } else { None };
         let personal = is_personal(list, metadata);
-        // Digests and notices stay addressed as they are.
+        // To stays unchanged in digests and notices.
         let is_post =
             !(envelope.is_digest() || envelope.reduced_list_headers() || envelope.to_owner());
         let to_recipient = personal && is_post && settings.personalize.is_full();
@@ -92,7 +92,8 @@ impl<'o> Outbound<'o> {
         }
         let own_texts = match Texts::of(list, config, metadata) {
             Some(texts) if personal && texts.name_recipient() => Some((texts, message.clone())),
-            // An entry that Mailman made, or that came here by a pipeline of its own.
+            // The entry is Mailman's, or passed a list's own pipeline, so the texts may still be
+            // missing.
             Some(texts) => {
                 texts.add_to(&mut message, &Vec::new());
                 None
@@ -121,19 +122,20 @@ impl<'o> Outbound<'o> {
         })
     }
 
-    /// Adds to a step what the trace and the log say of the message.
+    /// Adds the message's data to an event of the trace.
     pub fn describe(&self, event: &mut Event) {
         event.list.clone_from(&self.list.name);
         event.id = self.message.text("Message-ID").unwrap_or_default();
         event.sender = self.message.sender().unwrap_or_default().into();
     }
 
-    /// How many recipients one transaction takes, from a server that does or does not offer XVERP.
+    /// Returns the maximum number of recipients in a transaction, depending on whether the server
+    /// offers XVERP.
     pub fn group_size(&self, xverp: bool) -> usize {
         if self.personal || self.one_click || self.verp && !xverp { 1 } else { self.most }
     }
 
-    /// The transaction for some recipients, as a server takes it that offers so much.
+    /// Returns the transaction for some recipients, for a server with these extensions.
     pub fn transaction(
         &self,
         group: &[Next],
@@ -170,7 +172,7 @@ impl<'o> Outbound<'o> {
         };
         let first = group.first().map_or("", |first| first.address.as_str());
         Ok(Transaction {
-            // A repetition after a crash starts with the same recipient.
+            // The same in a repetition after a crash, which starts with the same recipient.
             unique: format!("{}.{first}", self.entry),
             sender,
             recipients: group
@@ -183,7 +185,7 @@ impl<'o> Outbound<'o> {
         })
     }
 
-    /// A message made ready for a server that offers so much.
+    /// Prepares a message for a server with these extensions.
     fn fit(&self, message: &Message, offered: &Capabilities) -> Fitted {
         let bytes = if offered.verbatim {
             message.to_bytes()
@@ -194,12 +196,12 @@ impl<'o> Outbound<'o> {
         Fitted { content: Content::new(&bytes), signer: OnceCell::new() }
     }
 
-    /// The seal and the `DKIM-Signature` fields of a message under a head.
+    /// Returns the seal and the `DKIM-Signature` fields of a message with an additional head.
     fn signatures(&self, fitted: &Fitted, head: &[u8]) -> Result<String, AuthError> {
         let now = clock::seconds() as u64;
         let signer = fitted.signer.get_or_init(|| Signer::new(fitted.content.original()));
-        // There is one link for each host, and other verifiers take a seal by anything but RSA for a
-        // broken chain.
+        // A host adds one seal only, and verifiers treat a seal by anything but RSA as a broken
+        // chain.
         let rsa = self.keys.iter().find(|key| key.algorithm() == Algorithm::Rsa);
         let seal = match (&self.found, rsa) {
             (Some(found), Some(key)) => signer.seal(key, head, found, now)?,
@@ -208,7 +210,8 @@ impl<'o> Outbound<'o> {
         Ok(seal.unwrap_or_default() + &signer.sign(&self.keys, head, now)?)
     }
 
-    /// Adds to the head what is for this one recipient, and returns the message if that is, too.
+    /// Adds the fields for this recipient to the head, and returns the message if it differs for
+    /// the recipient, too.
     fn own_copy(&self, recipient: &str, head: &mut String) -> Result<Option<Message>, StoreError> {
         let member = if self.to_recipient || self.own_texts.is_some() {
             self.store.read().member(self.list.id, recipient)?
@@ -250,7 +253,7 @@ impl<'o> Outbound<'o> {
     }
 }
 
-/// What the seal of an entry's message says, where it gets one.
+/// Returns the content of the seal for an entry's message, if it gets one.
 fn found(list: &List, config: &Config, envelope: &Envelope<'_>) -> Option<Found> {
     let results = envelope.auth_results().filter(|_| list.settings.arc_seal)?;
     let chain = AuthResults::read(&format!("; {results}")).chain();
@@ -258,13 +261,13 @@ fn found(list: &List, config: &Config, envelope: &Envelope<'_>) -> Option<Found>
     Some(Found { authserv_id: config.host.clone(), results, chain })
 }
 
-/// A message as servers of a kind take it, and its signer.
+/// A message for one kind of server, and its signer.
 struct Fitted {
     content: Content,
     signer: OnceCell<Signer>,
 }
 
-/// How many kinds of servers there are, by what they take.
+/// The number of kinds of servers, by their extensions.
 const KINDS: usize = 8;
 
 fn kind(offered: &Capabilities) -> usize {

@@ -1,4 +1,4 @@
-//! What is known about a person, handed out and forgotten: by a command, and on pages.
+//! Exports and erases the data stored about a person, for the command and the pages.
 
 use crate::commands;
 use dormouse_archive::{Archive, Place};
@@ -10,30 +10,30 @@ use dormouse_trace as trace;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// What was erased, and what is left for a person to decide on.
+/// The result of an erasure, and what is left to decide on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Erasure {
-    /// What was noted.
+    /// What was erased in the database.
     #[serde(flatten)]
     pub erased: Erased,
-    /// Posts in the archives.
+    /// The number of posts removed from archives.
     pub posts: usize,
-    /// Lists with such posts that stay, and how many.
+    /// Lists in whose archives posts stay, with their numbers.
     pub posts_stay: Vec<(String, usize)>,
-    /// Settings that name the address: list and setting.
+    /// Settings that contain the address: list and setting.
     pub settings: Vec<(String, String)>,
 }
 
 impl Erasure {
-    /// Whether nothing was known.
+    /// Whether nothing was stored.
     pub fn is_nothing(&self) -> bool {
         *self == Erasure::default()
     }
 }
 
-/// Forgets an address on one list, or everywhere if none is named: memberships, everything that was
-/// noted about it, the trace, and, with `with_posts`, its posts in the archives. With `dry_run` it only
-/// says what would be forgotten.
+/// Erases an address on one list, or everywhere if none is named: memberships, everything stored
+/// about it, the trace and, with `with_posts`, its posts in the archives. With `dry_run` it only
+/// reports what would be erased.
 pub fn erase(
     site: &Site,
     store: &Store,
@@ -72,7 +72,7 @@ pub fn erase(
         }
     }
     if !dry_run {
-        // The trace says what became of mail on every list; on the others it stays.
+        // The trace covers all lists, so it stays if the address is erased on one list only.
         if list.is_none() {
             let lines = trace::forget(site, &key).map_err(|source| RunError::Io {
                 action: "forget an address in",
@@ -81,7 +81,7 @@ pub fn erase(
             })?;
             erased.traces += usize::try_from(lines).unwrap_or(usize::MAX);
         }
-        // Also what was deleted long ago may still stand in free pages.
+        // Rows that were deleted long ago may still be in the database's free pages.
         store.purge()?;
     }
     let posts_stay = if with_posts {
@@ -92,13 +92,13 @@ pub fn erase(
     Ok(Erasure { erased, posts, posts_stay, settings })
 }
 
-/// How many posts of an address are in a list's archive.
+/// Returns the number of an address's posts in a list's archive.
 pub fn posts_of(site: &Site, list: &List, address: &str) -> Result<usize, RunError> {
     let index = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())?;
     Ok(index.map(|index| index.messages_of(address)).transpose()?.unwrap_or_default().len())
 }
 
-/// What is known about a person, as JSON, to be handed out.
+/// Returns everything stored about a person as JSON, to hand out.
 pub fn exported(store: &Store, address: &str, person: &Person) -> Result<Value, StoreError> {
     let mut pending = Vec::new();
     for waiting in &person.pending {

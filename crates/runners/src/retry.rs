@@ -1,4 +1,4 @@
-//! The retry runner: what is due goes back to `out`, or to the queue that it names.
+//! The retry runner: moves due entries back to `out`, or to the queue that they name.
 
 use crate::queue::{Desk, Runner, TakenEntry};
 use dormouse_membership::RunError;
@@ -9,8 +9,8 @@ use dormouse_store::{Config, LONGEST_WAIT};
 use dormouse_trace::Step;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The entries whose file's time says that they are due, or that cannot be believed. So waiting entries
-/// are not opened.
+/// Returns the entries that are due according to their file's time, or whose time is impossible. So
+/// waiting entries need not be opened.
 pub(crate) fn due(
     spool: &Spool,
     config: &Config,
@@ -24,8 +24,8 @@ pub(crate) fn due(
     Ok(spool.list(queue)?.into_iter().filter(is_due).map(|found| found.name).collect())
 }
 
-/// Puts what is due back into its queue. Entries that Mailman wrote say only in their metadata when
-/// they are due (`deliver_after`); their file time is set on the way.
+/// Moves due entries back to their queue. Mailman's entries have their due time only in the
+/// metadata (`deliver_after`); it is copied to the file's time here.
 pub(crate) struct Retry;
 
 impl Runner for Retry {
@@ -40,7 +40,8 @@ impl Runner for Retry {
             };
             let now = clock::now();
             let latest = now + desk.shared.site.config().longest_retry_wait();
-            // However far away its time is, it is looked at now and then: the clock may have been wrong.
+            // However far away its time is, it is checked regularly, because the clock may have
+            // been wrong.
             if let Some(due) = envelope.scheduled_for().and_then(moment)
                 && due > now
             {
@@ -65,14 +66,13 @@ impl Runner for Retry {
     }
 }
 
-/// First wait after a failure; doubled each time.
+/// The first wait after a failure, in seconds; it is doubled each time.
 const FIRST_WAIT: f64 = 60.0;
 
-/// An entry as it waits in `retry`, for longer each time, until it returns to its queue: an article, or
-/// an entry for another host's archive.
+/// Returns the entry for `retry`, where it waits longer each time until it returns to its queue. It
+/// is for articles, and for entries for another host's archive.
 ///
-/// # Errors
-/// The reason why it is not tried again: `delivery.retry_period` is over.
+/// # Errors The reason why it is not tried again, if `delivery.retry_period` is over.
 pub(crate) fn postponed(
     config: &Config,
     queue: Queue,
@@ -82,7 +82,7 @@ pub(crate) fn postponed(
     let now = clock::seconds();
     let period = config.delivery_retry_period.seconds_f64();
     let envelope = entry.metadata.envelope();
-    // A date that lies further away was set by a clock that was wrong.
+    // A later date was stored while the clock was wrong.
     let until = envelope.deliver_until().unwrap_or(now + period).min(now + period);
     if now > until {
         return Err(format!("given up after too long a time: {reason}"));
@@ -98,7 +98,7 @@ pub(crate) fn postponed(
     Ok(entry)
 }
 
-/// A time in seconds since the epoch, if there is such a time.
+/// Converts seconds since the epoch, if there is such a time.
 fn moment(seconds: f64) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }

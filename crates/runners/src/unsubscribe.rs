@@ -1,4 +1,4 @@
-//! The header by which mail programs let people leave a list with one click (RFC 2369, RFC 8058).
+//! The header with which mail programs let people leave a list with one click (RFC 2369, RFC 8058).
 
 use dormouse_mail::Message;
 use dormouse_membership::{SECRET, link};
@@ -6,21 +6,21 @@ use dormouse_pipeline::recipients::Next;
 use dormouse_spool::clock;
 use dormouse_store::{List, Site, Store, StoreError};
 
-/// How the recipients of a mail leave the list.
+/// The ways for a mail's recipients to leave the list.
 pub struct Unsubscribe<'u> {
     site: &'u Site,
     store: &'u Store,
     list: &'u List,
-    /// The header as the pipeline wrote it, for a transaction of many.
+    /// The header as the pipeline wrote it, for transactions with many recipients.
     plain: String,
     secret: Vec<u8>,
-    /// Whose memberships of that time its links end, in seconds since the epoch.
+    /// Its links end memberships that existed at this time, in seconds since the epoch.
     since: f64,
 }
 
 impl<'u> Unsubscribe<'u> {
-    /// Takes the header out of a message that goes to one recipient at a time, so that each can have
-    /// a link of its own; nothing if there was none, or no page that RFC 8058 §3.1 would do with.
+    /// Removes the header from a message, so that each recipient can have a separate link. Returns
+    /// `None` if there was no header, or no page that satisfies RFC 8058 §3.1.
     pub fn take(
         message: &mut Message,
         list: &'u List,
@@ -40,20 +40,20 @@ impl<'u> Unsubscribe<'u> {
         Ok(Some(Unsubscribe { site, store, list, plain, secret, since: clock::seconds() }))
     }
 
-    /// The page where one recipient leaves the list.
+    /// Returns the URL of the page where one recipient leaves the list.
     pub fn url(&self, address: &str) -> String {
         link::unsubscribe_url(self.list, self.site, &self.secret, address, self.since)
     }
 
-    /// The header fields for some recipients. Those who get the post as members of another list have
-    /// nothing to leave here.
+    /// Returns the header fields for some recipients. Recipients who are members of another list
+    /// get no link, because they cannot leave this one.
     pub fn head(&self, group: &[Next]) -> Result<String, StoreError> {
         let only = match group {
             [only] if self.is_member(&only.address)? => only,
             _ => return Ok(format!("List-Unsubscribe: {}\r\n", self.plain)),
         };
         let url = self.url(&only.address);
-        // Where a moderator decides, one click does not end it.
+        // If a moderator decides on leaving, one click does not end the membership.
         let one_click = if self.list.settings.unsubscribe_policy {
             ""
         } else {

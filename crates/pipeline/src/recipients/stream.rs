@@ -6,8 +6,8 @@ use dormouse_membership::RunError;
 use dormouse_store::{Audience, Cursor, ListId, Read, Recipient, StoreError};
 use std::collections::BTreeSet;
 
-/// The members of another list who get single posts. Its digests are not considered, because the
-/// post is in none of them.
+/// The members of another list who get single posts. Which of its digests contains the post, if
+/// any, is unknown here.
 const SINGLE_POSTS: Audience = Audience::Regular { issue: None };
 /// Members fetched at a time.
 const PAGE: usize = 1000;

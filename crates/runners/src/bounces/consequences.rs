@@ -1,5 +1,5 @@
-//! Who hears of a bounce. The same events lead to the same messages, so that an entry that is
-//! processed again repeats them and adds none.
+//! Writes the notices about bounces. The same events give the same notices, so that an entry that
+//! is processed again repeats them and adds none.
 
 use super::ledger::Ledger;
 use dormouse_bounce::Failure;
@@ -10,18 +10,18 @@ use dormouse_spool::clock;
 use dormouse_store::{BounceEvent, BounceKind, BounceOutcome, Delivery, List, Site, StoreError};
 use dormouse_words::{Text, say};
 
-/// Draws the messages that events lead to.
+/// Writes notices about events.
 pub(crate) struct Consequences<'c> {
-    /// What recorded the events.
+    /// The ledger that recorded the events.
     pub ledger: Ledger<'c>,
     /// The site.
     pub site: &'c Site,
-    /// The bounce, to be attached.
+    /// The bounce message, to attach.
     pub evidence: Option<&'c Message>,
 }
 
 impl Consequences<'_> {
-    /// The messages for some events.
+    /// Returns the notices about some events.
     pub fn of(&self, events: &[BounceEvent]) -> Result<Vec<Output>, StoreError> {
         let mut outputs = Vec::new();
         for event in events {
@@ -53,7 +53,7 @@ impl Consequences<'_> {
                     }
                 }
                 BounceOutcome::Removed => {
-                    // Who complains wants no mail.
+                    // A person who complained wants no more mail.
                     if event.kind != BounceKind::Complaint {
                         outputs.push(notices.removed_silent_member(&event.address, off, ""));
                     }
@@ -85,8 +85,9 @@ impl Consequences<'_> {
         Ok(outputs)
     }
 
-    /// What the owners hear, at most once a day, of members for whom a post was given up. A notice
-    /// of ours that did not get there is no reason for the next one.
+    /// Returns the owners' notice, at most once a day, about members for whom a post was given up.
+    /// Automatic messages that were given up do not count, because such a notice would cause the
+    /// next one.
     pub fn of_given_up(
         &self,
         list: &List,
@@ -104,7 +105,7 @@ impl Consequences<'_> {
         if members.is_empty() || message.has("Auto-Submitted") {
             return Ok(None);
         }
-        // An entry that is processed again after a crash tells again.
+        // An entry that is processed again after a crash must repeat the notice.
         let told = tx.read().outcome(self.ledger.entry)?.is_some();
         if !told && !tx.mark_done(GIVEN_UP_JOB, list.id, date::local_day(clock::now()).as_str())? {
             return Ok(None);
@@ -114,5 +115,5 @@ impl Consequences<'_> {
     }
 }
 
-/// How the report of given up mail is known among the jobs that are done once a day.
+/// The name of the report about given up mail among the daily jobs.
 const GIVEN_UP_JOB: &str = "given-up";

@@ -1,5 +1,5 @@
-//! What the clock does about bounces (Mailman's `cron/disabled`, docs/spec/bounces.md §4): stale scores
-//! are forgotten, members whose delivery is off are warned and in the end removed.
+//! The daily job for bounces (Mailman's `cron/disabled`, docs/spec/bounces.md §4): resets stale
+//! scores, warns members whose delivery is off, and finally removes them.
 
 use super::ledger::{BY_BOUNCES, Ledger, is_stale};
 use dormouse_mail::date;
@@ -13,7 +13,7 @@ use dormouse_store::{
 };
 use dormouse_words::{Text, say};
 
-/// Whom the job is about.
+/// The members that the job treats.
 #[derive(Debug, Clone)]
 pub struct Which {
     /// Members whose delivery is off for one of these reasons.
@@ -22,12 +22,12 @@ pub struct Which {
     pub force: bool,
 }
 
-/// What the job came to.
+/// The counts of the job.
 #[derive(Debug, Default, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct DisabledTally {
-    /// Members whose old bounces were forgotten.
+    /// Members whose stale score was reset.
     pub forgotten: u64,
-    /// Members whose delivery was turned off, because the threshold was lowered.
+    /// Members whose delivery was turned off because the threshold was lowered.
     pub disabled: u64,
     /// Members who got another warning.
     pub warned: u64,
@@ -35,10 +35,11 @@ pub struct DisabledTally {
     pub removed: u64,
 }
 
-/// So many members at once: a large list does not hold the database for long.
+/// The number of members in a transaction, so that a large list does not lock the database for
+/// long.
 const AT_ONCE: usize = 200;
 
-/// Does it for some lists, once a day at the most for each member.
+/// Runs the job for some lists. A member gets at most one warning a day, unless it is forced.
 pub fn disabled(
     site: &Site,
     spool: &Spool,
@@ -66,7 +67,8 @@ pub fn disabled(
                 for key in keys {
                     sweep.member(tx, key)?;
                 }
-                // Told before it is recorded; a crash in between repeats it under the same names.
+                // The notices are enqueued before the commit; after a crash in between they are
+                // repeated under the same names.
                 sweep.send(spool)?;
                 Ok(sweep.tally)
             })?;
@@ -105,7 +107,8 @@ impl Sweep<'_> {
         }
     }
 
-    /// Old bounces are forgotten; a threshold that was lowered counts for what was before.
+    /// Resets a stale score; otherwise turns delivery off if the score has reached a threshold that
+    /// was lowered meanwhile.
     fn enabled(
         &mut self,
         tx: &Tx<'_>,
@@ -147,7 +150,7 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    /// Warned again, or removed, when it is time.
+    /// Warns or removes a member whose delivery is off, if that is due.
     fn off(
         &mut self,
         tx: &Tx<'_>,
@@ -172,7 +175,7 @@ impl Sweep<'_> {
         }
         let days = date::days_between(&state.last_notice, self.today);
         let interval = settings.bounce_you_are_disabled_warnings_interval.seconds();
-        // A date after tomorrow was set by a clock that was wrong.
+        // A date after tomorrow was stored while the clock was wrong.
         let is_due = days.is_none_or(|days| days < -1 || days.saturating_mul(86_400) >= interval);
         if !(is_due || self.which.force) {
             return Ok(());
@@ -227,7 +230,7 @@ impl Sweep<'_> {
         if self.outputs.is_empty() {
             return Ok(());
         }
-        // The same all day: a job that was killed sends again under the same names.
+        // The names are the same all day, so that a job that was killed repeats them.
         let day = date::days_between("1970-01-01", self.today).unwrap_or_default() * 86_400;
         let source = EntryName::from_base(&format!("{:?}+disabled-{}", day as f64, self.list.id));
         let mut batch = spool.batch();

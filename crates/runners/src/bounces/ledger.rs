@@ -1,8 +1,8 @@
-//! What bounces come to (docs/spec/bounces.md §3 and §4): scores, probes, delivery turned off, members
-//! removed.
+//! The effects of bounces (docs/spec/bounces.md §3 and §4): scores, probes, delivery turned off,
+//! members removed.
 //!
-//! All of it happens in one transaction of the store with the event that records it. An entry that
-//! is processed again finds its events, and nothing counts twice.
+//! Each effect is in one transaction of the store with the event that records it. An entry that is
+//! processed again finds its events, so nothing counts twice.
 
 use dormouse_bounce::{Failure, Kind};
 use dormouse_mail::AddressKey;
@@ -17,42 +17,42 @@ use std::time::{Duration, UNIX_EPOCH};
 
 /// The name of the site's key for cookies that turn delivery on again, and those of probes.
 const SECRET: &str = "bounces";
-/// How the membership of one whose mail came back for too long ended.
+/// The recorded reason for the removal of a bouncing member.
 pub(crate) const BY_BOUNCES: &str = "mail came back for too long";
-/// How the membership of one who marked the list's mail as unwanted ended.
+/// The recorded reason for the removal of a member who complained.
 const BY_COMPLAINT: &str = "the reader marked the list's mail as unwanted";
 const DAY: f64 = 86_400.0;
-/// A bounce that is not for good counts half (Mailman meant it so, and counts all alike).
+/// The weight of a temporary bounce. Mailman intended this, but counts all bounces the same.
 const TEMPORARY_WEIGHT: f64 = 0.5;
-/// A probe may be tried for days before it bounces.
+/// How long a probe's cookie is valid: a probe may be tried for days before it bounces.
 const PROBE_LIFETIME: f64 = 14.0 * DAY;
-/// A cookie is good until the next warning brings a new one, and this much longer.
+/// A cookie is valid until the next warning contains a new one, plus this time.
 const GRACE: f64 = 3.0 * DAY;
-/// With so many addresses refused for policy within a day, the owners hear of it …
+/// The owners are told if this many addresses are refused for policy reasons within a day …
 const STORM: u64 = 10;
-/// … or with so many, if they are a tenth of the list.
+/// … or this many, if they are a tenth of the list.
 const SMALL_STORM: u64 = 3;
 
 /// A bounce of one address, before it is recorded.
 pub(crate) struct Bounce<'b> {
-    /// Whose mail it was.
+    /// The recipient whose mail bounced.
     pub address: &'b str,
-    /// What is said of it.
+    /// Its kind.
     pub kind: BounceKind,
-    /// The enhanced status code, or nothing.
+    /// The enhanced status code; empty if unknown.
     pub status: String,
-    /// The SMTP reply code, or 0.
+    /// The SMTP reply code; 0 if unknown.
     pub code: i64,
     /// The reason.
     pub text: &'b str,
-    /// Who told.
+    /// The source of the report.
     pub source: BounceSource,
-    /// When it came, in seconds since the epoch.
+    /// Its time, in seconds since the epoch.
     pub at: f64,
 }
 
 impl<'b> Bounce<'b> {
-    /// A failure that a message or a reply told of.
+    /// Creates one from a failure in a message or reply.
     pub fn new(address: &'b str, failure: &'b Failure, source: BounceSource) -> Bounce<'b> {
         Bounce {
             address,
@@ -70,21 +70,21 @@ impl<'b> Bounce<'b> {
     }
 }
 
-/// Records bounces and draws what follows.
+/// Records bounces and applies their effects.
 pub(crate) struct Ledger<'l> {
     /// The store, in a transaction.
     pub store: &'l Tx<'l>,
     /// The site's settings.
     pub config: &'l Config,
-    /// The queue entry that tells of the bounces, by which they are known.
+    /// The queue entry with the bounces, which identifies them.
     pub entry: &'l str,
-    /// The message that tells of them.
+    /// The bounce message; empty if there is none.
     pub evidence: &'l [u8],
 }
 
 impl Ledger<'_> {
-    /// Records a bounce and what it leads to. Nothing for an address that is no member of the list,
-    /// nor of one whose members get its posts.
+    /// Records a bounce and its effect. Returns `None` for an address that is not a member of the
+    /// list or of a list whose members get its posts.
     pub fn enter(
         &self,
         list: &List,
@@ -102,7 +102,7 @@ impl Ledger<'_> {
         }
     }
 
-    /// A reader complained: the membership ends.
+    /// Ends the membership of a reader who complained.
     pub fn unsubscribe(
         &self,
         list: &List,
@@ -114,7 +114,7 @@ impl Ledger<'_> {
         self.record(&list, &member.address, bounce, BounceOutcome::Removed).map(Some)
     }
 
-    /// A probe bounced: its member's delivery is turned off, whatever the score.
+    /// Turns off a member's delivery, whatever the score, because a probe bounced.
     pub fn probe_bounced(
         &self,
         list: &List,
@@ -158,8 +158,8 @@ impl Ledger<'_> {
         Ok(event)
     }
 
-    /// The member that an address belongs to: of the list itself, or of a list whose members get
-    /// its posts, and for which the bounce counts then.
+    /// Returns the member with an address, and the list for which the bounce counts: the list
+    /// itself, or one whose members get its posts.
     fn member_of(&self, list: &List, address: &str) -> Result<Option<(List, Member)>, StoreError> {
         if let Some(member) = self.store.read().member(list.id, address)? {
             return Ok(Some((list.clone(), member)));
@@ -207,12 +207,12 @@ impl Ledger<'_> {
         let mut state = self.store.read().bounce_state(list.id, &member.key)?.unwrap_or_default();
         let first = state.date != today;
         if first {
-            // A day that cannot be read is as good as none.
+            // A day that cannot be parsed counts as stale, too.
             if is_stale(&state, &today, settings.bounce_info_stale_after.seconds()) {
                 state = BounceState::default();
             }
             state.score += weight;
-            // One that was noted late does not make the others older.
+            // A bounce that was reported late must not move the date back.
             state.date = state.date.max(today);
             state.notices_left = settings.bounce_you_are_disabled_warnings;
         }
@@ -233,7 +233,7 @@ impl Ledger<'_> {
         Ok(if first { BounceOutcome::Scored } else { BounceOutcome::SameDay })
     }
 
-    /// Lets a probe wait for its bounce; the score starts again, the day stays.
+    /// Stores a probe, to be recognised if it bounces, and resets the score. The day stays.
     fn probe(
         &self,
         list: &List,
@@ -254,7 +254,7 @@ impl Ledger<'_> {
         Ok(BounceOutcome::Probed)
     }
 
-    /// Turns a member's delivery off; without any warnings to send, the member goes at once.
+    /// Turns a member's delivery off, or removes the member if the list sends no warnings.
     pub fn disable(
         &self,
         list: &List,
@@ -276,7 +276,8 @@ impl Ledger<'_> {
         Ok(BounceOutcome::Disabled)
     }
 
-    /// Notes that a member gets the next warning today, with a cookie that turns delivery on again.
+    /// Records that a member gets the next warning today, with a cookie that turns delivery on
+    /// again. The caller sends it.
     pub fn warn(
         &self,
         list: &List,
@@ -300,17 +301,18 @@ impl Ledger<'_> {
         self.store.set_bounce_state(list.id, &member.key, &state)
     }
 
-    /// A cookie for a member, the same whenever the entry is processed.
+    /// Returns a cookie for a member. It is the same each time the entry is processed.
     pub fn cookie(&self, purpose: &str, list: &List, key: &str) -> Result<String, StoreError> {
         let secret = self.store.secret(SECRET)?;
         let seed = format!("{purpose}\n{}\n{key}\n{}", list.id, self.entry);
         Ok(link::cookie(&secret, &seed))
     }
 
-    /// Whether many addresses are refused for policy, and the owners have not heard so today.
+    /// Whether many addresses are refused for policy reasons and the owners have not been told
+    /// today, which is then recorded.
     fn is_new_storm(&self, list: &List) -> Result<bool, StoreError> {
         let since = clock::seconds() - DAY;
-        // The one at hand is not recorded yet.
+        // The current one is not recorded yet.
         let refused = self.store.read().count_bounced(list.id, BounceKind::Policy, since)? + 1;
         let many = refused >= STORM
             || refused >= SMALL_STORM
@@ -321,17 +323,17 @@ impl Ledger<'_> {
     }
 }
 
-/// How a storm is known among the jobs that are done once a day.
+/// The name of the report about a storm among the daily jobs.
 const STORM_JOB: &str = "policy-storm";
 
-/// The day of a time at the site's place, as all days of bounces are.
+/// Returns the day of a time in the server's time zone, in which all days of bounces are.
 pub(crate) fn day_of(at: f64) -> String {
     date::local_day(UNIX_EPOCH + Duration::try_from_secs_f64(at).unwrap_or_default())
 }
 
-/// Whether the last bounce that counted was too long ago.
+/// Whether the last counted bounce is older than that.
 pub(crate) fn is_stale(state: &BounceState, today: &str, after_seconds: i64) -> bool {
-    // A date after tomorrow was set by a clock that was wrong.
+    // A date after tomorrow was stored while the clock was wrong.
     date::days_between(&state.date, today)
         .is_none_or(|days| days < -1 || days.saturating_mul(86_400) > after_seconds)
 }

@@ -1,13 +1,14 @@
-//! The bounce runner: what comes back to a list's bounce address (docs/spec/bounces.md).
+//! The bounce runner: processes mail to a list's bounce address (docs/spec/bounces.md).
 //!
 //! # Layout
-//! - [`process`]: what kind of message it is, and whose mail it is about.
-//! - [`return_path`]: the addresses that posts are sent from, which tell that, and prove it.
-//! - `ledger`: what a bounce comes to: scores, probes, delivery turned off.
-//! - `consequences`: who hears of it.
-//! - [`jobs`]: warnings day by day, and the end of them (`cron disabled`).
+//! - [`process`]: determines the kind of message, and the member it is about.
+//! - [`return_path`]: the addresses that posts are sent from, which identify the member and prove
+//!   it.
+//! - `ledger`: the effects of a bounce: scores, probes, delivery turned off.
+//! - `consequences`: the notices about it.
+//! - [`jobs`]: repeated warnings and the final removal (`cron disabled`).
 //!
-//! What a message says, `dormouse_bounce` tells.
+//! `dormouse_bounce` reads the messages themselves.
 
 pub(crate) mod consequences;
 pub mod jobs;
@@ -34,7 +35,7 @@ use dormouse_trace::{Event, Step};
 use ledger::{Bounce, Ledger};
 use return_path::ReturnPath;
 
-/// What became of a message, and who gets something.
+/// The result of a message, and the mail that it causes.
 struct Outcome {
     step: Step,
     text: String,
@@ -62,7 +63,7 @@ impl Outcome {
     }
 }
 
-/// Takes one message to a list's bounce address.
+/// Processes one message to a list's bounce address.
 pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerError> {
     let message = Message::parse(entry.message.as_slice());
     let mut event = Event::new(Step::Passed, job.name).of_message(&job.list.name, &message);
@@ -78,21 +79,21 @@ pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerEr
     Ok((event, outputs))
 }
 
-/// A bounce that another program noted.
+/// A bounce that another program recorded.
 #[derive(Debug, Clone, Copy)]
 pub struct Noted<'n> {
-    /// The queue entry that stands for it, by which it is known.
+    /// The name of a queue entry, which identifies it.
     pub entry: &'n str,
-    /// Whose mail came back for good.
+    /// The recipient with the permanent failure.
     pub address: &'n str,
-    /// What was said.
+    /// The reason.
     pub text: &'n str,
-    /// When, in seconds since the epoch.
+    /// Its time, in seconds since the epoch.
     pub at: f64,
 }
 
-/// Registers a bounce that another program noted, at its own time. Returns who hears of it; `None`
-/// when it is too old to count (`bounce_info_stale_after`).
+/// Records a bounce from another program, with its original time. Returns the notices; `None` if it
+/// is too old to count (`bounce_info_stale_after`).
 pub fn register(
     site: &Site,
     tx: &Tx<'_>,
@@ -130,12 +131,12 @@ struct Mail<'m> {
 }
 
 impl Mail<'_> {
-    /// The order of docs/spec/bounces.md §1.
+    /// Decides what to do, in the order of docs/spec/bounces.md §1.
     fn settle(&self) -> Result<Outcome, HandlerError> {
         let (list, store) = (&*self.job.list, self.job.store);
         let known = store.read().bounce_events_of_entry(self.job.name.as_str())?;
         if !known.is_empty() {
-            // A run was killed behind the store's commit: what follows is made again.
+            // A run was killed after the store's commit: only the notices are created again.
             return Ok(Outcome::recorded(&known, self.consequences(&known)?));
         }
         let config = self.job.shared.site.config();
@@ -167,7 +168,7 @@ impl Mail<'_> {
         self.metadata.envelope().envelope_sender().map(std::borrow::Cow::into_owned)
     }
 
-    /// A bounce of a notice that the site sent to a list's owners.
+    /// Whether it is a bounce of a notice that the site sent to a list's owners.
     fn is_looped_notice(&self) -> bool {
         let config = self.job.shared.site.config();
         let hosts = [&config.host, &self.job.list.settings.host_name];
@@ -202,7 +203,7 @@ impl Mail<'_> {
         let ledger = self.ledger();
         let mut events = Vec::new();
         match recipient {
-            // The return path knows best whose mail it was; what became of it, the report.
+            // The return path is the best source for the recipient, the report for what happened.
             Some(recipient) => {
                 let failure = failures
                     .iter()
@@ -227,7 +228,7 @@ impl Mail<'_> {
         Ok(Outcome::recorded(&events, self.consequences(&events)?))
     }
 
-    /// A probe came back. It is spent only when it says something for sure.
+    /// Handles a bounce of a probe. The cookie is used up only if the report has a clear result.
     fn of_probe(&self, cookie: &str, verdict: Verdict) -> Result<Outcome, HandlerError> {
         let failure = match verdict {
             Verdict::Failed(failures) => failures.into_iter().next(),
@@ -256,8 +257,8 @@ impl Mail<'_> {
         Ok(Outcome::recorded(&events, self.consequences(&events)?))
     }
 
-    /// Whose mail a complaint is about, where the mail's own return path or link proves it: they were
-    /// made here, for that recipient.
+    /// Returns the recipient of the mail that a complaint is about, if the mail's return path or
+    /// link proves it: those were created here, for that recipient.
     fn complainer(&self, complaint: &Complaint) -> Result<Option<String>, StoreError> {
         let (list, store) = (&*self.job.list, self.job.store);
         for path in &complaint.return_paths {
@@ -272,8 +273,8 @@ impl Mail<'_> {
         Ok(links.iter().find_map(|field| link::in_list_unsubscribe(list, &secret, field)))
     }
 
-    /// The owners hear of it as of what is not understood; it is no bounce. Anybody can write such a
-    /// report, so nobody leaves the list by one that proves nothing.
+    /// Forwards a complaint to the owners like an unrecognised message: it is not a bounce. Anybody
+    /// can write such a report, so one without proof removes nobody.
     fn complaint(
         &self,
         recipient: Option<String>,
@@ -324,7 +325,7 @@ impl Mail<'_> {
         dormouse_bounce::is_from_mail_system(self.message, self.envelope_sender().as_deref())
     }
 
-    /// What a mail system says in a way that is not known.
+    /// Returns a failure for a message of a mail system in an unknown form.
     fn unknown_failure(&self) -> Failure {
         Failure::new("", None, &self.message.text("Subject").unwrap_or_default())
     }
@@ -351,7 +352,7 @@ impl Mail<'_> {
         consequences.of(events)
     }
 
-    /// The message as it is, to somebody else.
+    /// Forwards the message unchanged.
     fn forward(&self, to: &[String]) -> Output {
         let config = self.job.shared.site.config();
         let mut metadata = self.metadata.clone();
@@ -369,8 +370,8 @@ impl Mail<'_> {
     }
 }
 
-/// The refusals by the MTA that an entry of `out` met count as bounces, in the caller's transaction
-/// of the store; what comes of it. `probe` is the cookie of an entry that is a probe.
+/// Records the MTA's refusals of an entry of `out` as bounces, in the caller's transaction of the
+/// store, and returns the notices. `probe` is the cookie of an entry that is a probe.
 pub(crate) fn of_refusals(
     consequences: &Consequences<'_>,
     list: &List,
@@ -393,7 +394,7 @@ pub(crate) fn of_refusals(
     consequences.of(&events)
 }
 
-/// Events in words for the trace.
+/// Describes events for the trace.
 fn describe(events: &[BounceEvent]) -> String {
     use dormouse_store::value::Value as _;
     let one = |event: &BounceEvent| {

@@ -1,8 +1,8 @@
-//! Return paths: what posts are sent with, and what a bounce that comes back to one proves
+//! Return paths: the envelope senders of posts, and what a bounce to one of them proves
 //! (docs/bounces.md).
 //!
-//! A tag says which list it is of and in which week it was made, and is signed with the site's key:
-//! nobody else can make one, and it is good for three weeks at least.
+//! A tag is bound to a list and the week in which it was created, and signed with the site's key:
+//! nobody else can create one, and it is valid for at least three weeks.
 
 use dormouse_mail::Message;
 use dormouse_mail::verp::{self, TAG_LENGTH, Tag};
@@ -13,15 +13,17 @@ use hmac::Mac as _;
 
 /// The name of the site's key.
 const SECRET: &str = "return-path";
-/// Days over which all tags are the same: senders that change often are greylisted often.
+/// The period in which all tags are the same, in seconds: senders that change often are greylisted
+/// often.
 const WEEK: u64 = 7 * 86_400;
-/// So many weeks back tags are good. A mail may be tried for five days here and for five elsewhere.
+/// For how many weeks tags are valid. A mail may be tried for five days here and for five
+/// elsewhere.
 const GOOD_WEEKS: u16 = 3;
-/// How many signs of a tag tell its week; the others are the signature, 50 bits.
+/// How many characters of a tag are its week; the others are the signature, 50 bits.
 const WEEK_SIGNS: usize = 3;
 const SIGNS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// Makes and checks a list's tags.
+/// Creates and checks a list's tags.
 #[derive(Debug, Clone)]
 pub struct Tags {
     key: Vec<u8>,
@@ -30,7 +32,8 @@ pub struct Tags {
 }
 
 impl Tags {
-    /// Those for a list's mail, if its return paths have any; the key is made at the first time.
+    /// Returns the tags for a list's mail, if its return paths have tags. The key is created the
+    /// first time.
     pub fn for_mail(store: &Store, list: &List) -> Result<Option<Tags>, StoreError> {
         if list.settings.return_path_tag == ReturnPathTag::No {
             return Ok(None);
@@ -42,18 +45,18 @@ impl Tags {
         Ok(Some(Tags::new(key, list)))
     }
 
-    /// Those for a list's bounces, if any were ever made here.
+    /// Returns the tags for a list's bounces, if any were ever created here.
     fn for_bounces(store: &Read, list: &List) -> Result<Option<Tags>, StoreError> {
         Ok(store.existing_secret(SECRET)?.map(|key| Tags::new(key, list)))
     }
 
     fn new(key: Vec<u8>, list: &List) -> Tags {
-        // The weeks of 600 years; a tag of another age is good again then.
+        // Week numbers repeat after 600 years, and with them old tags become valid again.
         let week = (clock::seconds().max(0.0) as u64 / WEEK % (1 << 15)) as u16;
         Tags { key, list: list.id.to_string(), week }
     }
 
-    /// The tag of a recipient; without one, of the list.
+    /// Creates the tag of a recipient, or without one, of the list.
     fn make(&self, week: u16, recipient: Option<&str>) -> String {
         let recipient = recipient.map(str::to_lowercase);
         let kind = if recipient.is_some() { "recipient" } else { "list" };
@@ -69,7 +72,7 @@ impl Tags {
         signs(week.into(), WEEK_SIGNS).chain(signs(signature, TAG_LENGTH - WEEK_SIGNS)).collect()
     }
 
-    /// Whether a tag was made here not too long ago.
+    /// Whether a tag was created here and is not too old. The comparison takes constant time.
     fn is_good(&self, tag: &str, recipient: Option<&str>) -> bool {
         let week = tag.bytes().take(WEEK_SIGNS).fold(0u16, |number, sign| {
             let value = SIGNS.iter().position(|known| *known == sign).unwrap_or(0);
@@ -92,7 +95,8 @@ pub struct Senders {
 }
 
 impl Senders {
-    /// For mail from `sender`. Only what comes from the list's bounce address gets tags.
+    /// Creates the envelope senders for mail from `sender`. Tags are only for mail from the list's
+    /// bounce address.
     pub fn new(sender: String, site_host: &str, tags: Option<Tags>) -> Senders {
         let (local, host) = match sender.rsplit_once('@') {
             Some((local, host)) => (local.to_owned(), host.to_owned()),
@@ -105,35 +109,36 @@ impl Senders {
         Senders { local, host, tags, many }
     }
 
-    /// For a transaction with several recipients. An MTA with XVERP adds each of them.
+    /// Returns the sender for a transaction with several recipients. An MTA with XVERP adds each of
+    /// them.
     pub fn for_many(&self) -> &str {
         &self.many
     }
 
-    /// For one recipient, by VERP; nothing for one without a domain.
+    /// Returns the sender for one recipient (VERP); `None` for a recipient without a domain.
     pub fn for_one(&self, recipient: &str) -> Option<String> {
         let tag = self.tags.as_ref().map(|tags| tags.make(tags.week, Some(recipient)));
         verp::encode(&self.local, &self.host, recipient, tag.as_deref())
     }
 }
 
-/// What the address that a bounce came to says.
+/// The content of the address that a bounce was sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReturnPath {
     /// It is a probe's, with this cookie.
     Probe(String),
     /// It is a post's.
     Post {
-        /// Whose mail bounced, if it tells.
+        /// The recipient whose mail bounced, if the address contains it.
         recipient: Option<String>,
-        /// It has a tag that is good.
+        /// Whether it has a valid tag.
         is_proved: bool,
     },
 }
 
 impl ReturnPath {
-    /// Reads it from the envelope, if the MTA told, and from the headers in which an MTA may write
-    /// it (docs/spec/bounces.md §1). What is proved comes before what is not.
+    /// Reads it from the envelope, if the MTA passed it, and from the headers in which MTAs write
+    /// it (docs/spec/bounces.md §1). Proved addresses come before others.
     pub fn find(
         store: &Read,
         list: &List,
@@ -159,7 +164,7 @@ impl ReturnPath {
         Ok(plain.unwrap_or(ReturnPath::Post { recipient: None, is_proved: false }))
     }
 
-    /// Whose mail was sent from an address, if the address proves it.
+    /// Returns the recipient of the mail that was sent from an address, if the address proves it.
     pub fn proved_recipient(
         store: &Read,
         list: &List,
@@ -190,14 +195,16 @@ impl ReturnPath {
             if is_proved {
                 return Some(ReturnPath::Post { recipient, is_proved });
             }
-            // A tag that is not good may be one of another age; what it names is still named.
+            // A tag that is not valid may have expired; the recipient in it is still returned, but
+            // not as proved.
             plain = plain.or(recipient);
         }
         plain.map(|recipient| ReturnPath::Post { recipient: Some(recipient), is_proved: false })
     }
 }
 
-/// What a list is called in its addresses, and was before: mail that left then bounces later.
+/// Returns the list's name in its addresses, and its former names: mail from before a rename may
+/// bounce later.
 fn names(store: &Read, list: &List) -> Result<Vec<String>, StoreError> {
     let former = store.former_names(list.id)?;
     let former = former.iter().map(|former| former.local_part().to_lowercase());
@@ -210,7 +217,7 @@ fn is_bounce_address(bounces: &str, names: &[String]) -> bool {
     })
 }
 
-/// `L-bounces+COOKIE@H`.
+/// Returns the cookie in `L-bounces+COOKIE@H`.
 fn probe_cookie(address: &str, names: &[String]) -> Option<String> {
     let address = address.to_lowercase();
     let (bounces, cookie) = address.rsplit_once('@')?.0.rsplit_once('+')?;

@@ -1,5 +1,5 @@
-//! `confirm`: what a cookie stands for happens (docs/spec/commands.md §3). The cookie of a held post
-//! takes a moderator's password beside it.
+//! `confirm`: executes the request of a cookie (docs/spec/commands.md §3). For the cookie of a held
+//! post, a moderator's password is required, too.
 
 use super::session::Session;
 use super::{Command, Next};
@@ -20,7 +20,7 @@ pub const COMMAND: Command = Command {
 };
 
 fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
-    // What else stands in the mail is what it answers.
+    // The rest of the mail is a quotation of the mail that it replies to.
     session.is_answer = true;
     let [cookie] = arguments else {
         session
@@ -52,7 +52,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
             say("Your address is confirmed. The moderators of {list} decide on your request and let you know.")
                 .with("list", name),
         ),
-        // Both addresses hear of it.
+        // Both addresses get a mail about it.
         Confirmed::Moved { .. } => None,
         Confirmed::ReEnabled(address) => Some(
             say("{address} receives the mail of {list} again.")
@@ -70,8 +70,8 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     Ok(Next::Stop)
 }
 
-/// A held post goes out if there is a right password. Without one nothing is decided: an answer may
-/// have been written by a program, or by somebody who wants to ask something.
+/// Approves a held post if there is a right password. Without one nothing is decided: the reply may
+/// be automatic, or from somebody who asks something.
 fn decide(session: &mut Session<'_, '_>, held: &Held) -> Result<(), HandlerError> {
     let post = session.post;
     let attempts = conceal::attempts(&post.message);

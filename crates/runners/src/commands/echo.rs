@@ -1,4 +1,4 @@
-//! `echo`: the words come back, to one who is known.
+//! `echo`: sends the words back, to a sender for whom somebody vouches.
 
 use super::session::Session;
 use super::{Command, Next};

@@ -1,4 +1,4 @@
-//! `end`: nothing below is a command.
+//! `end`: ends the commands of a mail.
 
 use super::session::Session;
 use super::{Command, Next};

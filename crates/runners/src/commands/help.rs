@@ -1,4 +1,4 @@
-//! `help`: what can be asked for.
+//! `help`: explains the commands.
 
 use super::session::Session;
 use super::{COMMANDS, Command, Next};
@@ -15,7 +15,7 @@ fn run(session: &mut Session<'_, '_>, _: &[&str]) -> Result<Next, HandlerError> 
     Ok(Next::Continue)
 }
 
-/// The help, with where a sender who is a member finds the own options.
+/// Returns the help text, with the address of the options page if the sender is a member.
 pub fn text(session: &Session<'_, '_>) -> Result<String, HandlerError> {
     let tell = |text: Text| text.to(session.language).to_string();
     let commands: String = COMMANDS.iter().map(|command| tell(say(command.help))).collect();

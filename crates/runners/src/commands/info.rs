@@ -1,4 +1,4 @@
-//! `info`: what the list is about.
+//! `info`: describes the list.
 
 use super::session::Session;
 use super::{Command, Next, help};

@@ -1,4 +1,4 @@
-//! `subscribe`: to become a member.
+//! `subscribe`: requests a membership.
 
 use super::session::Session;
 use super::{Command, Next};
@@ -17,7 +17,7 @@ pub const COMMAND: Command = Command {
     run,
 };
 
-/// What the arguments say, or what is wrong with them. An old password is passed over.
+/// Parses the arguments. An old password is ignored.
 fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<bool>, Option<&'a str>), Text> {
     let (mut digest, mut address) = (None, None);
     let mut rest = arguments.iter();
@@ -42,7 +42,7 @@ fn parse<'a>(arguments: &[&'a str]) -> Result<(Option<bool>, Option<&'a str>), T
     Ok((digest, address))
 }
 
-/// Mailman's members chose one.
+/// With Mailman, people chose a password when they joined.
 fn is_old_password(argument: &str) -> bool {
     let lower = argument.to_lowercase();
     !matches!(lower.as_str(), "digest" | "nodigest") && !lower.starts_with("address=")
@@ -80,7 +80,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     }
     let asked = session.registry.join(&wish);
     match session.settle(asked)? {
-        // The mail that asks is the answer.
+        // The confirmation mail is the reply.
         Some(Asked::Confirm) => session.is_silent = true,
         Some(asked) => session.say(done(asked, verbatim(address), name)),
         None => {}

@@ -1,4 +1,4 @@
-//! `unsubscribe`: to be a member no more.
+//! `unsubscribe`: ends a membership.
 
 use super::session::Session;
 use super::{Command, Next};
@@ -33,7 +33,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
         }
     }
     let address = other.unwrap_or(&session.sender).to_owned();
-    // An old password still proves who asks; a wrong one proves nothing, and a mail asks.
+    // An imported password proves who asks; with a wrong one the member must confirm by mail.
     let is_proved = match (given, session.registry.member(&address)?) {
         (Some(given), Some(member)) => session.try_password(given, |store, list| {
             role::is_members(store, list, &member.address, given)

@@ -1,4 +1,4 @@
-//! `lists`: the lists of this host that are no secret.
+//! `lists`: names the advertised lists of this host.
 
 use super::session::Session;
 use super::{Command, Next, help};

@@ -1,10 +1,10 @@
 //! Commands by mail: `L-request`, `L-join`, `L-leave`, `L-confirm` (docs/spec/commands.md §1 to §3).
 //!
-//! Programs are never answered, nobody is answered without end, and nobody learns from an answer
-//! whether somebody else is a member.
+//! Programs never get a reply, replies to an address are limited, and no reply reveals whether
+//! somebody else is a member.
 //!
-//! - [`script`]: which lines of a mail are commands. [`session`]: what is known while they are
-//!   carried out, and the answer. One file a command.
+//! - [`script`]: the lines of a mail that are commands. [`session`]: the state while they are
+//!   executed, and the reply. Each command has its own file.
 
 mod confirm;
 mod echo;
@@ -54,14 +54,14 @@ enum Next {
 
 /// One command.
 struct Command {
-    /// The words for it.
+    /// Its words.
     words: &'static [&'static str],
-    /// What `help` says of it.
+    /// Its text in `help`.
     help: &'static str,
     run: fn(&mut Session<'_, '_>, &[&str]) -> Result<Next, HandlerError>,
 }
 
-/// Every command, as `help` lists them.
+/// Every command, in the order of `help`.
 const COMMANDS: &[Command] = &[
     confirm::COMMAND,
     echo::COMMAND,
@@ -80,10 +80,11 @@ fn command(word: &str) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.words.contains(&word))
 }
 
-/// After so many seconds what an entry came to is forgotten; it is long gone from its queue.
+/// How long the outcome of an entry is stored, in seconds. The entry has left its queue long
+/// before.
 const REMEMBERED_FOR: f64 = 7.0 * 86_400.0;
 
-/// Carries out the commands of one mail.
+/// Executes the commands of one mail.
 pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerError> {
     if let Some(done) = job.store.read().outcome(job.name.as_str())? {
         match Outcome::read(&done, job.name.as_str()) {
@@ -95,7 +96,7 @@ pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerEr
     let processed = answer(&mut post)?;
     let (store, now) = (post.store, post.now);
     if processed.1.is_empty() {
-        // Doing it again answers nothing again.
+        // Without mail to send there is nothing to repeat, so nothing is stored.
         return Ok(processed);
     }
     let kept = Outcome::write(&processed)
@@ -105,11 +106,12 @@ pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerEr
     Ok(processed)
 }
 
-/// What an entry came to, as it is kept.
+/// The outcome of an entry, as it is stored: if the entry is processed again after a crash, the
+/// same mail is sent, and no command is executed twice.
 #[derive(Serialize, Deserialize)]
 struct Outcome {
     event: Event,
-    /// Queue, label, entry in base64.
+    /// Queue, label, and entry in base64.
     outputs: Vec<(String, String, String)>,
 }
 
@@ -138,7 +140,7 @@ impl Outcome {
     }
 }
 
-/// Forgets what mails came to that an address sent, or that were answered to it; how many.
+/// Deletes the outcomes of mail that an address sent or got a reply to. Returns their number.
 pub fn forget_outcomes(store: &Tx<'_>, address: &str) -> Result<usize, StoreError> {
     let is_in = |bytes: &[u8]| {
         memchr::memmem::find(&bytes.to_ascii_lowercase(), address.to_lowercase().as_bytes())
@@ -200,13 +202,14 @@ fn answer(post: &mut Post<'_>) -> Result<Processed, HandlerError> {
     Ok((event, outputs))
 }
 
-/// Why a mail is nothing to act on: a program wrote it, or we did ourselves.
+/// Returns why a mail is ignored: because a program wrote it, or the list itself.
 fn unanswerable(post: &Post<'_>) -> Option<String> {
     let message = &post.message;
     let acknowledged =
         message.text("X-Ack").is_some_and(|ack| ack.trim().eq_ignore_ascii_case("yes"));
     match vouch::sign_of_program(message, &post.metadata) {
-        // Such mail asks for an answer, whatever its Precedence says (docs/spec/commands.md §1).
+        // With `X-Ack: yes` such mail gets a reply, whatever its Precedence says
+        // (docs/spec/commands.md §1).
         Some(Automatic::Bulk) if acknowledged => {}
         Some(sign) => return Some(sign.to_string()),
         None => {}
@@ -225,7 +228,7 @@ fn unanswerable(post: &Post<'_>) -> Option<String> {
     None
 }
 
-/// What a mail's commands came to.
+/// The outcome of a mail's commands.
 struct SessionOutcome {
     /// The commands that were understood.
     commands: Vec<&'static str>,
@@ -249,7 +252,7 @@ fn carry_out(post: &Post<'_>) -> Result<SessionOutcome, HandlerError> {
     session.finish()
 }
 
-/// The cookie in the address that the mail was sent to: `L-confirm+COOKIE@H`.
+/// Returns the cookie in the address that the mail was sent to, `L-confirm+COOKIE@H`.
 fn cookie_of(post: &Post<'_>) -> Option<String> {
     let envelope = post.metadata.envelope().envelope_recipient().map(std::borrow::Cow::into_owned);
     let headers = ["To", "Delivered-To", "X-Original-To"]
@@ -266,7 +269,7 @@ fn cookie_in(address: &str) -> Option<String> {
     is_cookie.then(|| cookie.to_lowercase())
 }
 
-/// Who asks with a mail.
+/// Returns the origin of a mail's requests.
 fn origin_of(post: &Post<'_>, sender: &str) -> Origin {
     let id = post.message.text("Message-ID").unwrap_or_default();
     Origin {
@@ -278,13 +281,13 @@ fn origin_of(post: &Post<'_>, sender: &str) -> Origin {
     }
 }
 
-/// What can be shown of a Message-ID.
+/// Returns a Message-ID without characters that cannot be shown.
 fn message_id(id: &str) -> String {
     let shown: String = id.chars().filter(|letter| !letter.is_control()).take(200).collect();
     if shown.is_empty() { "none".to_owned() } else { shown }
 }
 
-/// The sender with the name and the case that the mail has.
+/// Returns the sender with the name and the spelling in the mail.
 fn mailbox_of(message: &Message) -> dormouse_mail::Mailbox {
     ["From", "Sender"]
         .into_iter()

@@ -1,4 +1,4 @@
-//! `password`: there are none any more; a member gets a link instead.
+//! `password`: sends a link to sign in, because members have no passwords.
 
 use super::session::Session;
 use super::{Command, Next};
@@ -16,7 +16,7 @@ pub const COMMAND: Command = Command {
 };
 
 fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
-    // Mailman took the old one and a new one.
+    // Mailman's command has the old and the new password as arguments.
     for argument in arguments.iter().filter(|argument| !argument.contains('=')) {
         session.conceal(argument);
     }

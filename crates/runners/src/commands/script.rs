@@ -1,29 +1,29 @@
-//! Which lines of a mail are commands (docs/spec/commands.md §1).
+//! Finds the lines of a mail that may be commands (docs/spec/commands.md §1).
 
 use dormouse_mail::html::{self, Links};
 use dormouse_mail::{Message, mime, subject};
 use std::str::SplitWhitespace;
 
-/// So many lines of a text are looked at (Mailman: DEFAULT_MAIL_COMMANDS_MAX_LINES).
+/// The maximum number of lines that are read (Mailman: DEFAULT_MAIL_COMMANDS_MAX_LINES).
 pub const MOST_LINES: usize = 25;
-/// A longer line is cut: it is no command.
+/// Longer lines are truncated: they are not commands.
 const LONGEST: usize = 2000;
 
 /// The lines of a mail that may be commands.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Script {
-    /// The subject, if it says anything.
+    /// The subject; empty if there is none.
     pub subject: String,
     /// The first lines of the text.
     pub lines: Vec<String>,
-    /// What came behind them.
+    /// The lines after them.
     pub ignored: Vec<String>,
-    /// There is more in the mail than one text.
+    /// Whether the mail has other parts than this text.
     pub is_partial: bool,
 }
 
 impl Script {
-    /// Reads a mail: its subject, and its first plain text, or else what its HTML says.
+    /// Reads a mail: its subject, and its first plain text, otherwise the text of its HTML.
     pub fn read(message: &Message) -> Script {
         let root = mime::structure(message);
         let parts = root.walk();
@@ -45,8 +45,8 @@ impl Script {
     }
 }
 
-/// Blanks that are none for `split_whitespace`, and signs that nobody sees, come from programs that
-/// write mail, not from people.
+/// Removes invisible characters, and replaces control characters and no-break spaces by blanks:
+/// mail programs insert them, not people.
 fn clean(line: &str) -> String {
     line.chars()
         .take(LONGEST)
@@ -57,18 +57,18 @@ fn clean(line: &str) -> String {
         .to_owned()
 }
 
-/// A line's command in lower case, and its arguments, which are only looked for when they are wanted.
+/// Splits a line into its command, in lower case, and its arguments, which are split lazily.
 pub fn words(line: &str) -> Option<(String, SplitWhitespace<'_>)> {
     let mut words = line.split_whitespace();
     let command = words.next()?.to_lowercase();
     Some((command, words))
 }
 
-/// So many words with a colon are taken off a subject.
+/// The maximum number of words with a colon that are removed from a subject.
 const MOST_MARKS: usize = 10;
 
-/// What a subject may be read as, the likeliest first: as it is, without `Re:` and the like, and
-/// without its first word.
+/// Returns the possible readings of a subject, the most likely first: unchanged, without `Re:` and
+/// the like, and without its first word.
 pub fn readings(subject: &str) -> Vec<&str> {
     let mut readings = vec![subject.trim()];
     let mut rest = subject.trim();
@@ -86,7 +86,7 @@ pub fn readings(subject: &str) -> Vec<&str> {
         readings.push(rest[word.len()..].trim_start());
     }
     readings.retain(|reading| !reading.is_empty());
-    // What follows a code in the subject of our mail is for people.
+    // The text after a code in the subject of our mail is for people.
     readings.into_iter().map(|reading| subject::confirmation(reading).unwrap_or(reading)).collect()
 }
 

@@ -1,4 +1,4 @@
-//! What is known while a mail's commands are carried out, and the answer at the end.
+//! The state while a mail's commands are executed, and the reply at the end.
 
 use super::script::{self, Script};
 use super::{Command, Next, SessionOutcome, command, mailbox_of, origin_of};
@@ -16,30 +16,31 @@ use dormouse_words::{Language, Text, count, say, verbatim};
 pub struct Session<'s, 'p> {
     /// The mail.
     pub post: &'s Post<'p>,
-    /// The list's membership, asked by the sender.
+    /// The list's memberships, with the sender as the origin of requests.
     pub registry: Registry<'p>,
-    /// The sender, as the mail writes it.
+    /// The sender, as written in the mail.
     pub from: Mailbox,
-    /// The sender, by which a member is found.
+    /// The sender's address, to find a member.
     pub sender: AddressKey,
-    /// Posts that were decided on.
+    /// Held posts that were decided on.
     pub decided: Vec<Decided>,
-    /// What the answer says.
+    /// The lines of the reply.
     pub results: Vec<Text>,
-    /// There is nothing to answer: another mail says it.
+    /// Whether no reply is needed, because another mail says it.
     pub is_silent: bool,
-    /// What `set` knows.
+    /// The state of `set`.
     pub set: super::set::State,
-    /// The mail answers one of ours: what else stands in it is no command.
+    /// Whether the mail replies to one of ours: then the rest of it contains no commands.
     pub is_answer: bool,
-    /// Somebody vouches for the sender. To anybody else no words of the mail go back: From may be
-    /// forged, and then they would go to whom the forger chose.
+    /// Whether somebody vouches for the sender. To others no words of the mail are sent back: From
+    /// may be forged, and the words would reach an address that the forger chose.
     pub is_known: bool,
     /// The sender's language.
     pub language: Language,
-    /// A wrong password was given: no other is tried for this mail, as trying costs time.
+    /// Whether a wrong password was given: then no other is tried for this mail, because that takes
+    /// time.
     was_wrong: bool,
-    /// What was given as a password, right or wrong: it is not sent back.
+    /// Everything that was given as a password, right or wrong; it is never sent back.
     given: Vec<String>,
     commands: Vec<&'static str>,
     unprocessed: Vec<String>,
@@ -47,7 +48,7 @@ pub struct Session<'s, 'p> {
 }
 
 impl<'s, 'p> Session<'s, 'p> {
-    /// For a mail.
+    /// Creates the session of a mail.
     pub fn new(post: &'s Post<'p>) -> Result<Session<'s, 'p>, StoreError> {
         let from = mailbox_of(&post.message);
         let sender = post.message.sender().unwrap_or_default();
@@ -76,12 +77,12 @@ impl<'s, 'p> Session<'s, 'p> {
         })
     }
 
-    /// Adds to the answer.
+    /// Adds a line to the reply.
     pub fn say(&mut self, text: Text) {
         self.results.push(text);
     }
 
-    /// Tells what may not be from what failed, and adds the former to the answer.
+    /// Separates refusals from failures, and adds the former to the reply.
     pub fn settle<T>(
         &mut self,
         result: Result<T, MembershipError>,
@@ -95,8 +96,8 @@ impl<'s, 'p> Session<'s, 'p> {
         }
     }
 
-    /// The same about an address that need not be the sender's: then nothing is said that depends
-    /// on whether the address is a member's, nor how often it was asked about.
+    /// Does the same for an address that may not be the sender's: then the reply does not depend on
+    /// whether the address is a member, nor on how often somebody asked about it.
     pub fn settle_for<T>(
         &mut self,
         address: &str,
@@ -112,12 +113,13 @@ impl<'s, 'p> Session<'s, 'p> {
         self.settle(result)
     }
 
-    /// Whether an address is the one the mail is from.
+    /// Whether an address is the sender's.
     pub fn is_sender(&self, address: &str) -> bool {
         AddressKey::of(address) == self.sender
     }
 
-    /// An address as an answer names it: the sender's own, and others to one who is known.
+    /// Returns an address as the reply names it. Others than the sender's are named only if
+    /// somebody vouches for the sender.
     pub fn called(&self, address: &str) -> Text {
         if self.is_known || self.is_sender(address) {
             verbatim(address)
@@ -126,7 +128,7 @@ impl<'s, 'p> Session<'s, 'p> {
         }
     }
 
-    /// Takes note of what was given as a password: no answer repeats it.
+    /// Remembers something that was given as a password, so that the reply does not repeat it.
     pub fn conceal(&mut self, given: &str) {
         self.given.push(given.to_owned());
     }
@@ -148,7 +150,7 @@ impl<'s, 'p> Session<'s, 'p> {
         self.try_password(password, |store, list| is_moderators(store, list, password))
     }
 
-    /// Carries one command out.
+    /// Executes one command.
     pub fn run_one(&mut self, word: &str, arguments: &[&str]) -> Result<Next, HandlerError> {
         match command(word) {
             Some(command) => self.carry_out(command, arguments),
@@ -161,7 +163,7 @@ impl<'s, 'p> Session<'s, 'p> {
         (command.run)(self, arguments)
     }
 
-    /// Carries all the commands of a mail out.
+    /// Executes all commands of a mail.
     pub fn run_script(&mut self, script: &Script) -> Result<(), HandlerError> {
         let mut next = Next::Continue;
         for reading in script::readings(&script.subject) {
@@ -194,7 +196,7 @@ impl<'s, 'p> Session<'s, 'p> {
         Ok(())
     }
 
-    /// The answer, and everything else that came of the commands.
+    /// Returns the reply, and everything else that the commands caused.
     pub fn finish(mut self) -> Result<SessionOutcome, HandlerError> {
         super::set::finish(&mut self)?;
         let reply = self.reply()?;
@@ -244,7 +246,7 @@ impl<'s, 'p> Session<'s, 'p> {
         Ok(Some(self.post.notices().command_results(&to, &text, original, language)))
     }
 
-    /// Whether an address may have an answer today, and whether it is the last one.
+    /// Returns `None` if an address may get no reply today, otherwise whether it is the last one.
     fn may_reply(&self, to: &str) -> Result<Option<bool>, StoreError> {
         if to.is_empty() {
             return Ok(None);
@@ -289,16 +291,16 @@ pub fn is_moderators(store: &Tx<'_>, list: &List, password: &str) -> Result<bool
     Ok(role::of_password(store, list, &[Role::Moderator, Role::Owner], password)?.is_some())
 }
 
-/// A line is broken at the last space before so many letters.
+/// The maximum width of a line.
 const WIDTH: usize = 72;
 
-/// How wide a word is taken to be. Every address counts the same, so that answers about two of them do
-/// not differ in their lines.
+/// Returns the width of a word. Every address counts the same, so that replies about different
+/// addresses have the same line breaks.
 fn width_of(word: &str) -> usize {
     if word.contains('@') { 20 } else { word.chars().count() }
 }
 
-/// A text with its long lines broken; what is indented, as tables are, stays as it is.
+/// Wraps long lines of a text. Indented lines, as in tables, stay unchanged.
 fn wrapped(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines() {
@@ -324,7 +326,7 @@ fn wrapped(text: &str) -> String {
     lines.join("\n")
 }
 
-/// Says how many lines there are in their place.
+/// Replaces lines by their number.
 fn withhold(lines: &mut Vec<String>, language: Language) {
     if !lines.is_empty() {
         let number = u64::try_from(lines.len()).unwrap_or(u64::MAX);

@@ -1,5 +1,5 @@
-//! `set`: a member's options. Without a proof of who asks, a mail asks the member whether all that
-//! one mail wanted to set is right.
+//! `set`: shows and changes a member's options. Without a proof of who asks, the member must
+//! confirm all changes of one mail.
 
 use super::session::{Session, is_moderators};
 use super::{Command, Next};
@@ -35,13 +35,13 @@ set authenticate PASSWORD [address=ADDRESS]
 ",
 );
 
-/// What `set` knows within one mail (docs/spec/commands.md §2).
+/// The state of `set` within one mail (docs/spec/commands.md §2).
 #[derive(Debug, Default)]
 pub struct State {
-    /// Whose options these are, if not the sender's.
+    /// The member, if it is not the sender.
     address: Option<String>,
     is_authenticated: bool,
-    /// What waits for a confirmation.
+    /// The changes that wait for a confirmation.
     changes: Vec<String>,
 }
 
@@ -73,7 +73,7 @@ fn show(session: &mut Session<'_, '_>, named: Option<&str>) -> Result<(), Handle
     let is_proved = session.set.is_authenticated && address.eq_ignore_ascii_case(&of_state);
     let name = &session.post.list.settings.real_name;
     if !session.is_sender(address) && !is_proved {
-        // The member reads them, in a mail with nothing else in it.
+        // The options are sent to the member, in a separate mail.
         let sent = session.registry.send_options(address);
         session.settle_for(address, sent)?;
         let address = session.called(address);
@@ -153,7 +153,7 @@ fn change(session: &mut Session<'_, '_>, option: &str, value: &str) -> Result<()
     Ok(())
 }
 
-/// At the end of the mail: the member is asked for all that was wanted.
+/// At the end of the mail, asks the member to confirm all changes.
 pub fn finish(session: &mut Session<'_, '_>) -> Result<(), HandlerError> {
     let changes = std::mem::take(&mut session.set.changes);
     if changes.is_empty() {

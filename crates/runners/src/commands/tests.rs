@@ -9,14 +9,14 @@ use dormouse_store::MemberOption;
 use dormouse_testkit::fixture::Fixture;
 use proptest::prelude::*;
 
-/// A mail that came of a mail.
+/// A mail that was written because of another.
 struct Mail {
     to: String,
     subject: String,
     text: String,
 }
 
-/// What is answered to a mail to one of the list's addresses.
+/// Returns the replies to a mail to one of the list's addresses.
 fn answers(fixture: &Fixture, raw: &str, edit: impl FnOnce(&mut Metadata)) -> Vec<Output> {
     let list = fixture.get("dev");
     let mut metadata = Metadata::new();
@@ -44,7 +44,7 @@ fn mails(fixture: &Fixture, raw: &str, key: &str) -> Vec<Mail> {
         .collect()
 }
 
-/// What is answered to commands in a text.
+/// Returns the reply to commands in a text.
 fn told(fixture: &Fixture, from: &str, commands: &str) -> String {
     let raw = format!("From: {from}\nSubject: \n\n{commands}\n");
     let mails = mails(fixture, &raw, "torequest");
@@ -154,7 +154,7 @@ fn mailmans_rules_for_lines_that_are_no_commands() {
         let raw = format!("From: {BERT}\nSubject: {subject}\n\n{body}");
         mails(fixture, &raw, "torequest").into_iter().map(|mail| mail.text).collect::<Vec<_>>()
     };
-    // An unknown subject is passed over; an unknown line ends it.
+    // An unknown subject is skipped; an unknown line ends the commands.
     let text = answers(&fixture, "hello there", "\necho one\nblah\necho two\n").remove(0);
     assert!(text.contains("    echo one\n\n- Unprocessed:\n    blah\n    echo two\n"), "{text}");
     let text = answers(&fixture, "hello there", "info\nblah\necho two\n").remove(0);
@@ -201,7 +201,7 @@ fn a_wrong_password_to_leave_with_is_the_only_one_that_is_tried() {
     let line = |password: &str| format!("unsubscribe {password} address=anna@x.example\n");
     told(&fixture, "s@y.example", &(line("wrong") + &line("secret")));
     assert!(joined(&fixture, "anna@x.example"));
-    // The same with what `set` and `who` took for one.
+    // The same with passwords in `set` and `who`.
     for wrong in ["set authenticate wrong\n", "set authenticate wrong address=bert@x.example\n"] {
         told(&fixture, "s@y.example", &(wrong.to_owned() + &line("secret")));
         assert!(joined(&fixture, "anna@x.example"), "{wrong}");
@@ -243,7 +243,7 @@ fn with_a_members_password_only_that_members_options_are_shown() {
     assert!(!text.contains("The options of") && text.contains("If that address"), "{text}");
 }
 
-/// Whoever stands in a forged From or behind `address=` gets no words that the forger chose.
+/// The address in a forged From or after `address=` gets no words that the forger chose.
 #[test]
 fn no_words_of_a_sender_whom_nobody_vouches_for_go_anywhere() {
     let mut fixture = Fixture::new(&[("subscribe_policy", "open")]);
@@ -280,7 +280,7 @@ fn no_words_of_a_sender_whom_nobody_vouches_for_go_anywhere() {
              {line}\nbuy.example\n{many}buy.example\n"
         );
         for mail in mails(&fixture, &raw, "torequest") {
-            // What goes to that address itself may name it.
+            // Mail to that address itself may contain it.
             let is_clean = mail.to == "buy@buy.example" || !mail.text.contains("buy.example");
             assert!(is_clean, "{line}: {}: {}", mail.to, mail.text);
         }
@@ -309,7 +309,7 @@ fn options_are_sent_to_a_member_only_so_often_and_to_nobody_else() {
     );
 }
 
-/// Somebody whose own answers are not what is limited.
+/// A sender whose own replies are not limited.
 const VOUCHED: &str =
     "s@y.example\nAuthentication-Results: mx.example; dmarc=pass header.from=y.example";
 
@@ -328,7 +328,7 @@ fn whatever_the_policy_a_members_address_is_answered_like_any_other() {
         let fixture = limited(&[("subscribe_policy", policy)], "2");
         let answers = |address: &str| -> Vec<String> {
             let line = format!("subscribe address={address}");
-            // A stranger who was made a member is one at the second time.
+            // A non-member who became a member is one the second time.
             let told = || unfolded(&told(&fixture, VOUCHED, &line).replace(address, "ADDRESS"));
             (0..5).map(|_| told()).collect()
         };
@@ -395,8 +395,8 @@ fn only_a_cookie_in_the_address_is_one() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Whatever is in a mail: at most one answer to its sender, and nobody else is written to but
-    /// those whom commands name.
+    /// Any mail causes at most one reply to its sender, and mail only to addresses that its
+    /// commands name.
     #[test]
     fn any_mail_has_at_most_one_answer(
         subject in "(Re: )?(subscribe|confirm|set|who|help|password|leave|\\PC{0,12})( \\PC{0,12})?",
@@ -415,7 +415,7 @@ proptest! {
     }
 }
 
-/// Receipts, reports, answering machines, mail systems: none of them joins, leaves or confirms.
+/// Receipts, reports, automatic replies, mail systems: none of them joins, leaves or confirms.
 #[test]
 fn what_a_program_writes_joins_leaves_and_confirms_nothing() {
     let fixture = Fixture::new(&[("subscribe_policy", "confirm"), ("unsubscribe_policy", "no")]);
@@ -478,7 +478,7 @@ fn what_a_program_writes_joins_leaves_and_confirms_nothing() {
             fixture.store.read().pending_about(dev, "subscribe", "dora@x.example", 0.0).unwrap();
         assert!(asked.is_none(), "{mail} {sender}");
     }
-    // Whom Exchange lets write that no machine should answer is a person.
+    // Exchange adds this field to people's mail, too.
     let person = "X-Auto-Response-Suppress: DR, OOF, AutoReply\n";
     let raw = format!("From: {carl}\nSubject: Re: confirm {cookie}\n{person}\nyes\n");
     mails(&fixture, &raw, "torequest");

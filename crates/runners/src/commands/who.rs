@@ -1,4 +1,4 @@
-//! `who`: the members, for those who may know.
+//! `who`: names the members, as `private_roster` allows.
 
 use super::session::Session;
 use super::{Command, Next};
@@ -32,7 +32,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     let may_know = is_owner
         || match list.settings.private_roster {
             Roster::Anyone => true,
-            // What is answered goes to the member, whoever asked in the member's name.
+            // The reply is sent to the member, even if somebody else asked in the member's name.
             Roster::Members => session.registry.member(&session.sender)?.is_some(),
             Roster::Owners => false,
         };
@@ -66,7 +66,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     Ok(Next::Continue)
 }
 
-/// So many members are named in one mail.
+/// The maximum number of members in one mail.
 const MOST: usize = 5000;
 
 fn line(member: &Member) -> String {

@@ -1,7 +1,7 @@
-//! Is what is installed what should be, and is it alive?
+//! Checks that the right units are installed and active, and repairs them.
 //!
-//! A path unit that died wakes nobody, and neither a start of the service nor a reload revives it;
-//! so somebody has to look.
+//! A path unit that has failed triggers nothing, and neither a start of the service nor a reload
+//! revives it. Therefore a check is necessary.
 
 use crate::install;
 use crate::units::{QUEUE_TEMPLATE, TARGET, WAKE_TEMPLATE, queue_unit};
@@ -11,43 +11,43 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 
-/// What is known about a unit, or about a file for systemd.
+/// The state of a unit, or of another file for systemd.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnitState {
-    /// The unit's name; a template is listed by its instances.
+    /// The unit's name. For a template, its instances are listed instead.
     pub name: String,
-    /// How its file is.
+    /// The state of its file.
     pub file: FileState,
-    /// How it is; absent for files that are no units.
+    /// The state of the unit; `None` for files that are not units.
     pub live: Option<Live>,
-    /// What to do when something is wrong with it.
+    /// The command that repairs it; `None` if nothing is wrong.
     pub mend: Option<String>,
 }
 
-/// How an installed file is.
+/// The state of an installed file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileState {
-    /// It is not there.
+    /// It is missing.
     Missing,
-    /// It is not what the plan asks for.
+    /// It differs from the plan's file.
     Differs,
-    /// It is as it should be.
+    /// It is the plan's file.
     Installed,
-    /// It is there, and the plan has no use for it.
+    /// It is not part of the plan.
     Leftover,
 }
 
-/// How a unit is, as the manager says.
+/// The state of a unit according to the manager.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Live {
-    /// No manager could be asked, or it was not worth asking.
+    /// The manager could not be queried, or did not need to be.
     Unknown {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// systemd's words for it.
+    /// The state in systemd's words.
     Known {
         /// `active`, `inactive`, `failed`, `activating`, …
         active: String,
@@ -57,25 +57,25 @@ pub enum Live {
         result: String,
         /// Whether its file changed since the manager read it.
         outdated: bool,
-        /// `enabled` when it starts at boot or login; `masked` when it must not be started at all.
+        /// `enabled` if it starts at boot or login; `masked` if it cannot be started.
         enablement: String,
-        /// Files by which an administrator changes it.
+        /// The drop-ins with which an administrator has changed it.
         drop_ins: Vec<String>,
     },
 }
 
 impl UnitState {
-    /// Whether there is nothing to mend.
+    /// Whether there is nothing to repair.
     pub fn is_well(&self) -> bool {
         self.mend.is_none()
     }
 
-    /// Whether its file is there, as it should be or not.
+    /// Whether its file exists, even if it differs.
     pub fn is_installed(&self) -> bool {
         self.file != FileState::Missing
     }
 
-    /// How its file is, in a few words.
+    /// Returns the state of its file in a few words.
     pub fn file_summary(&self) -> &'static str {
         match self.file {
             FileState::Missing => "not installed",
@@ -85,7 +85,7 @@ impl UnitState {
         }
     }
 
-    /// Files by which an administrator changes it.
+    /// The drop-ins with which an administrator has changed it.
     pub fn drop_ins(&self) -> &[String] {
         match &self.live {
             Some(Live::Known { drop_ins, .. }) => drop_ins,
@@ -93,7 +93,7 @@ impl UnitState {
         }
     }
 
-    /// Its state in a few words.
+    /// Returns its state in a few words.
     pub fn summary(&self) -> String {
         let file = self.file_summary();
         match &self.live {
@@ -124,7 +124,7 @@ impl UnitState {
     }
 }
 
-/// Why the manager could not be asked about any of these, if it could not.
+/// Returns why the manager could not be queried, if it could not be for any of these units.
 pub fn unreachable(states: &[UnitState]) -> Option<&str> {
     let mut asked = states.iter().filter_map(|state| state.live.as_ref());
     let reason = match asked.next() {
@@ -135,11 +135,11 @@ pub fn unreachable(states: &[UnitState]) -> Option<&str> {
     asked.all(same).then_some(reason)
 }
 
-/// Looks at every unit of a plan.
+/// Checks every unit of a plan.
 ///
 /// # Errors
 /// If the manager has the units of another site, or an installed file cannot be read. A manager
-/// that cannot be asked is no error but a finding.
+/// that cannot be queried is a finding, not an error.
 pub fn check(plan: &Plan) -> Result<Vec<UnitState>, ActivationError> {
     Ok(examine(plan)?.into_iter().map(|(state, _)| state).collect())
 }
@@ -153,7 +153,7 @@ fn examine(plan: &Plan) -> Result<Vec<(UnitState, Option<Remedy>)>, ActivationEr
         if file.name == QUEUE_TEMPLATE {
             rows.extend(plan.waking().map(|queue| (queue_unit(queue), state, true)));
         } else {
-            // The instances of that template come and go.
+            // Runs start and stop the instances of this template.
             let is_unit = file.kind == Kind::Unit && file.name != WAKE_TEMPLATE;
             rows.push((file.name, state, is_unit));
         }
@@ -188,26 +188,26 @@ fn examine(plan: &Plan) -> Result<Vec<(UnitState, Option<Remedy>)>, ActivationEr
     Ok(states.collect())
 }
 
-/// What was done about units that were not well.
+/// The result of repairing units.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mended {
-    /// The commands with which an administrator would have done it.
+    /// The equivalent commands.
     pub done: Vec<String>,
-    /// Those that failed, and how.
+    /// The errors of failed repairs.
     pub failed: Vec<String>,
 }
 
-/// Mends what can be mended: has masked units started again, installs what is missing or different,
-/// takes away what is left over, and starts what has died. What fails keeps nothing else from being
-/// mended.
+/// Repairs units: unmasks them, installs missing and different files, removes files that are not
+/// part of the plan, and starts units that have failed. A failed repair does not prevent the
+/// others.
 ///
 /// # Errors
 /// As for [`check`].
 pub fn fix(plan: &Plan) -> Result<Mended, ActivationError> {
     let mut mended = Mended::default();
     let mut tried = Vec::new();
-    // One thing may come to light behind another: what was masked is dead, and what is installed is
-    // started with it.
+    // A repair may reveal or make another one unnecessary: a unit that was masked is also dead, and
+    // installing starts the units.
     loop {
         let remedies = examine(plan)?.into_iter().filter_map(|(_, remedy)| remedy);
         let untried = remedies.filter(|remedy| !tried.contains(remedy));
@@ -222,32 +222,32 @@ pub fn fix(plan: &Plan) -> Result<Mended, ActivationError> {
     Ok(mended)
 }
 
-/// What to do about a unit that is not well.
+/// A repair of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Remedy {
-    /// Let this one be started again.
+    /// Unmask this unit.
     Unmask {
-        /// Which.
+        /// The unit.
         unit: String,
-        /// It is masked until the next boot only.
+        /// Whether it is only masked until the next boot.
         for_now: bool,
     },
-    /// Install everything.
+    /// Install all files.
     Install,
-    /// Have the manager read the files again.
+    /// Make the manager read the files again.
     Reload,
-    /// Start everything, now and at boot.
+    /// Start all units, now and at boot.
     Enable,
-    /// Bring this one back.
+    /// Revive this unit.
     Revive(String),
-    /// Read what this one said; only a person can judge.
+    /// Read the log of this unit, which only a person can do.
     ReadLog(String),
-    /// Ask the manager about this one.
+    /// Query the manager about this unit.
     Ask(String),
 }
 
 impl Remedy {
-    /// Which comes first, as it may make others needless.
+    /// Returns the order: an earlier repair may make later ones unnecessary.
     fn turn(&self) -> u8 {
         match self {
             Remedy::Unmask { .. } => 0,
@@ -259,19 +259,19 @@ impl Remedy {
         }
     }
 
-    /// As the commands of an administrator.
+    /// Returns the commands for an administrator.
     fn in_words(&self, manager: &Manager) -> String {
         let flag = manager.flag();
         match self {
             Remedy::Unmask { unit, for_now: false } => format!("systemctl{flag} unmask {unit}"),
-            // What systemd takes for one of these may be the other.
+            // systemd may report either kind of mask as the other.
             Remedy::Unmask { unit, for_now: true } => {
                 format!("systemctl{flag} unmask --runtime {unit}; systemctl{flag} unmask {unit}")
             }
             Remedy::Install => install::command(manager),
             Remedy::Reload => format!("systemctl{flag} daemon-reload"),
             Remedy::Enable => format!("systemctl{flag} enable --now {TARGET}"),
-            // Nothing less revives a path unit that has failed.
+            // A failed path unit needs both commands.
             Remedy::Revive(unit) => {
                 format!("systemctl{flag} reset-failed {unit}; systemctl{flag} restart {unit}")
             }
@@ -282,7 +282,7 @@ impl Remedy {
         }
     }
 
-    /// Does it, if it can be done without a person. Whether it was.
+    /// Carries it out, if this is possible without a person. Returns whether it was.
     fn carry_out(&self, plan: &Plan) -> Result<bool, ActivationError> {
         let run = |arguments: &[&str]| {
             systemctl::run(&plan.manager, arguments.iter().copied()).map(|_said| true)
@@ -324,14 +324,14 @@ fn show(manager: &Manager, units: &[&str]) -> Result<HashMap<String, Live>, Acti
     Ok(parse_show(&systemctl::run(manager, arguments)?))
 }
 
-/// `systemctl show` prints `Property=value` lines, units parted by an empty line.
+/// Parses the output of `systemctl show`: `Property=value` lines, with an empty line between units.
 fn parse_show(text: &str) -> HashMap<String, Live> {
     let unit = |block: &str| {
         let properties: HashMap<_, _> =
             block.lines().filter_map(|line| line.split_once('=')).collect();
         let get = |name| properties.get(name).copied().unwrap_or_default().to_owned();
         let id = get("Id");
-        // Those of all units, such as a distribution's `service.d`, are nobody's concern.
+        // Drop-ins for all units, such as a distribution's `service.d`, do not matter.
         let own =
             |path: &&str| path.rsplit('/').nth(1).is_some_and(|dir| dir.starts_with("dormouse"));
         let drop_ins =
@@ -350,7 +350,7 @@ fn parse_show(text: &str) -> HashMap<String, Live> {
 }
 
 impl Live {
-    /// Whether an administrator has said that it must not be started.
+    /// Whether an administrator has masked it.
     pub fn is_masked(&self) -> bool {
         matches!(self, Live::Known { enablement, .. } if enablement.starts_with("masked"))
     }
@@ -360,7 +360,7 @@ fn is_active(live: &Live) -> bool {
     matches!(live, Live::Known { active, .. } if active == "active")
 }
 
-/// What to do about a unit; `None` when it is well.
+/// Returns the repair of a unit; `None` if nothing is wrong.
 fn remedy(
     name: &str,
     file: FileState,
@@ -380,8 +380,8 @@ fn remedy(
         Live::Unknown { .. } => Some(Remedy::Ask(name.to_owned())),
         Live::Known { outdated: true, .. } => Some(Remedy::Reload),
         Live::Known { active, sub, enablement, .. } => {
-            // The others are off, as they should be, until there is something for them; and one
-            // that is about to be started again need not be revived.
+            // Other units are rightly inactive until they are needed, and a unit that systemd will
+            // restart need not be revived.
             let is_dead = must_be_active && !matches!(active.as_str(), "active" | "activating");
             if name == TARGET {
                 let off = active != "active" || enablement == "disabled";

@@ -1,4 +1,4 @@
-//! What can go wrong with waking.
+//! Errors of activation.
 
 use dormouse_spool::SpoolError;
 use dormouse_store::StoreError;
@@ -6,72 +6,72 @@ use std::io;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
 
-/// A failure to make, install or look at units, or to watch a queue.
+/// An error in creating, installing or checking units, or in watching a queue.
 #[derive(Debug, thiserror::Error)]
 pub enum ActivationError {
-    /// The system refused an operation on a file or directory.
+    /// An operation on a file or directory failed.
     #[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
     Io {
-        /// What was tried, as a verb.
+        /// The operation, as a verb.
         action: &'static str,
-        /// On which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A process that was started could not be dealt with.
+    /// An operation on a child process failed.
     #[error("cannot {action} a process: {source}")]
     Child {
-        /// What was tried, as a verb.
+        /// The operation, as a verb.
         action: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The queues could not be looked at.
+    /// The queues could not be read.
     #[error(transparent)]
     Spool(#[from] SpoolError),
-    /// A unit file cannot say what the plan wants.
+    /// A value of the plan cannot be written in a unit file.
     #[error("cannot write a systemd unit for {what} {value:?}: {problem}")]
     Plan {
-        /// Which part of the plan.
+        /// The part of the plan.
         what: &'static str,
         /// Its value.
         value: String,
-        /// What is wrong with it, and what would do.
+        /// What is wrong with it, and what is allowed.
         problem: &'static str,
     },
-    /// A service file for another manager cannot say it.
+    /// A value cannot be written in a service file for another manager.
     #[error("cannot write a service file for {what} {value:?}: {problem}")]
     ServiceFile {
-        /// Which part.
+        /// The part.
         what: &'static str,
         /// Its value.
         value: String,
-        /// What is wrong with it, and what would do.
+        /// What is wrong with it, and what is allowed.
         problem: &'static str,
     },
-    /// A command of systemd could not be started.
+    /// A command could not be started.
     #[error("cannot run {command}: {source}; is systemd installed?")]
     NoCommand {
         /// The command with its arguments.
         command: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The site's files could not be given to the units' user.
+    /// The site's files could not be given to the user of the units.
     #[error(transparent)]
     Site(#[from] StoreError),
-    /// No manager is there that could start units.
+    /// There is no manager to start units.
     #[error(
         "{reason}: nothing was changed. --no-start only writes the files; without systemd, `dormouse master start` processes mail"
     )]
     NoManager {
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// The manager has the units of another site.
     #[error(
-        "{} wakes the site {}: one manager wakes one site, and its units are left alone. \
+        "{} belongs to the site {}: one manager can serve only one site, and its units were not changed. \
          `dormouse --site {} units uninstall{}` removes them. Another site can have its own user with \
          `units install --user`, or `dormouse master start`, or a line in a crontab",
         file.display(), other.display(), other.display(), manager.flag()
@@ -81,7 +81,7 @@ pub enum ActivationError {
         file: PathBuf,
         /// The other site.
         other: PathBuf,
-        /// Which manager.
+        /// The manager.
         manager: crate::Manager,
     },
     /// A command of systemd failed.
@@ -89,20 +89,20 @@ pub enum ActivationError {
     Command {
         /// The command with its arguments.
         command: String,
-        /// What it said on standard error, or how it ended.
+        /// Its standard error, or how it exited.
         said: String,
     },
-    /// systemd is too old to be relied on.
+    /// This version of systemd is too old to be reliable.
     #[error(
-        "systemd {found} loses wake-ups; {needed} is the first that checks again when a service ends (use `dormouse run` from cron instead)"
+        "systemd {found} can miss new entries; {needed} is the first version that checks again when a service ends (use `dormouse run` from cron instead)"
     )]
     TooOld {
-        /// The version that is running.
+        /// The installed version.
         found: u32,
-        /// The first version that will do.
+        /// The first suitable version.
         needed: u32,
     },
-    /// The program that watches was not started as it should be.
+    /// The watch program was started with wrong arguments.
     #[error("{problem}; start it by `dormouse watch`")]
     Arguments {
         /// What is wrong.
@@ -134,7 +134,7 @@ impl ActivationError {
         ActivationError::Child { action, source }
     }
 
-    /// What went wrong in one line, without the command that said so.
+    /// Returns the error in one line, without the command.
     pub(crate) fn in_short(&self) -> String {
         let text = match self {
             ActivationError::Command { said, .. } => said.clone(),
@@ -143,7 +143,7 @@ impl ActivationError {
         text.lines().next().unwrap_or_default().to_owned()
     }
 
-    /// The exit code after sysexits.h.
+    /// Returns the exit code, after sysexits.h.
     pub fn sysexit(&self) -> ExitCode {
         match self {
             ActivationError::Io { source, .. }

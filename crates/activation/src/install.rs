@@ -1,4 +1,4 @@
-//! Where the files go, and starting them.
+//! Installing and starting units, and removing them.
 
 use crate::units::{JOB_PREFIX, QUEUE_TEMPLATE, TARGET, is_ours, quote};
 use crate::{ActivationError, Kind, Manager, Plan, UnitFile, generate, systemctl};
@@ -11,20 +11,21 @@ use std::path::{Path, PathBuf};
 /// What an installation changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Installed {
-    /// Files that were missing or different.
+    /// The files that were missing or different.
     pub written: Vec<PathBuf>,
-    /// Files that were as they should be.
+    /// The files that were already correct.
     pub unchanged: Vec<PathBuf>,
-    /// Files of another plan, for which this one has no use.
+    /// The removed files of another plan.
     pub removed: Vec<PathBuf>,
-    /// The site was root's, and is the units' user's now.
+    /// Whether the site was root's, and was given to the user of the units.
     pub given: bool,
 }
 
-/// What [`install`] would change.
+/// Returns what [`install`] would change.
 ///
 /// # Errors
-/// If a unit file cannot say what the plan wants, or a file cannot be read.
+/// If a value of the plan cannot be written in a unit file, the manager has the units of another
+/// site, or a file cannot be read.
 pub fn rehearse(plan: &Plan) -> Result<Installed, ActivationError> {
     plan.validate()?;
     refuse_another_site(&plan.manager, &plan.site)?;
@@ -37,15 +38,16 @@ pub fn rehearse(plan: &Plan) -> Result<Installed, ActivationError> {
     Ok(installed)
 }
 
-/// Writes the units of a plan where its manager looks for them, makes the user and the directories
-/// (system only), gives a site of root's to that user, and with `start` enables and starts the
-/// target. What is right already is left alone, so doing it again does no harm. A plan without any
-/// unit, because every queue is off, is an uninstallation.
+/// Writes the units of a plan where its manager looks for them, creates the user and the
+/// directories (system only), gives a site of root to that user, and with `start` enables and
+/// starts the target. Correct files are not changed, so it can be repeated. A plan without units,
+/// because every queue is off, uninstalls them.
 ///
 /// # Errors
-/// If a unit file cannot say what the plan wants, the manager has the units of another site,
-/// systemd is older than 246, there is no manager that could start anything, a file cannot be
-/// written, or a command of systemd fails. What was written by then stays; doing it again mends it.
+/// If a value of the plan cannot be written in a unit file, the manager has the units of another
+/// site, systemd is older than 246, there is no manager to start units, a file cannot be written,
+/// or a command of systemd fails. Files written before the error remain; repeating the installation
+/// completes it.
 pub fn install(plan: &Plan, start: bool) -> Result<Installed, ActivationError> {
     plan.validate()?;
     refuse_another_site(&plan.manager, &plan.site)?;
@@ -84,7 +86,7 @@ pub fn install(plan: &Plan, start: bool) -> Result<Installed, ActivationError> {
     if start {
         reload()?;
         let changed = !(installed.written.is_empty() && installed.removed.is_empty());
-        // While their files are there: a timer that finds no service to start has failed for good.
+        // While their files exist, because a timer without its service would fail permanently.
         stop_what_is_not_wanted(plan, changed)?;
     }
     for path in &installed.removed {
@@ -95,7 +97,7 @@ pub fn install(plan: &Plan, start: bool) -> Result<Installed, ActivationError> {
     }
     if start {
         systemctl::run(&plan.manager, ["enable", "--now", TARGET])?;
-        // A target that is active already does not start what is new in it.
+        // An active target does not start units that are new in it.
         let standing = plan.standing_units();
         if !standing.is_empty() {
             let start = std::iter::once("start").chain(standing.iter().map(String::as_str));
@@ -105,22 +107,22 @@ pub fn install(plan: &Plan, start: bool) -> Result<Installed, ActivationError> {
     Ok(installed)
 }
 
-/// Gives a site that root made to the user that the units run as. Whether that was necessary.
+/// Gives a site of root to the user of the units. Returns whether this was necessary.
 fn give_site(plan: &Plan) -> Result<bool, ActivationError> {
     let Manager::System { user, group } = &plan.manager else { return Ok(false) };
     let Some(account) = Account::named(user, group) else {
-        // Where only files are written it may be made later.
+        // If only files are written, the user may be created later.
         tracing::warn!(
             "there is no user {user} or no group {group} yet: the site still belongs to root"
         );
         return Ok(false);
     };
-    // They may be elsewhere, behind a link.
+    // The queues may be elsewhere, behind a link.
     let queues = owner::give(&plan.qfiles, &account)?;
     Ok(owner::give(&plan.site, &account)? || queues)
 }
 
-/// Unit files of ours, of other plans than this, where [`install`] puts them.
+/// Returns our installed unit files that are not part of this plan.
 pub(crate) fn leftovers(plan: &Plan) -> Result<Vec<PathBuf>, ActivationError> {
     let wanted: Vec<_> = generate(plan).into_iter().map(|file| file.name).collect();
     let dir = unit_dir(&plan.manager)?;
@@ -129,7 +131,7 @@ pub(crate) fn leftovers(plan: &Plan) -> Result<Vec<PathBuf>, ActivationError> {
     Ok(names.into_iter().filter(is_left).map(|name| dir.join(name)).collect())
 }
 
-/// The directory that units are installed in.
+/// Returns the directory in which units are installed.
 fn unit_dir(manager: &Manager) -> Result<PathBuf, ActivationError> {
     Ok(match manager {
         Manager::System { .. } => PathBuf::from("/etc/systemd/system"),
@@ -137,7 +139,7 @@ fn unit_dir(manager: &Manager) -> Result<PathBuf, ActivationError> {
     })
 }
 
-/// What is in a directory, in order; nothing when it is not there.
+/// Returns the sorted names in a directory; none if it is missing.
 fn names_in(dir: &Path) -> Result<Vec<String>, ActivationError> {
     let look = || ActivationError::io("look into", dir);
     let entries = match fs::read_dir(dir) {
@@ -152,15 +154,16 @@ fn names_in(dir: &Path) -> Result<Vec<String>, ActivationError> {
     Ok(names)
 }
 
-/// One manager wakes one site: the names of the units are the same for all sites.
+/// Checks that a manager does not have another site's units. One manager can serve only one site,
+/// because all sites have the same unit names.
 ///
 /// # Errors
-/// Names the site whose units the manager has, where that is another one.
+/// [`ActivationError::OtherSite`] names the other site.
 pub(crate) fn refuse_another_site(manager: &Manager, site: &Path) -> Result<(), ActivationError> {
     for dir in unit_places(manager)? {
         for name in names_in(&dir)?.into_iter().filter(|name| is_ours(name)) {
             let file = dir.join(name);
-            // One that vanished meanwhile is nobody's.
+            // The file may have disappeared meanwhile.
             let Ok(text) = fs::read_to_string(&file) else { continue };
             if let Some(other) = site_of(&text).filter(|other| other != site) {
                 return Err(ActivationError::OtherSite { file, other, manager: manager.clone() });
@@ -170,16 +173,16 @@ pub(crate) fn refuse_another_site(manager: &Manager, site: &Path) -> Result<(), 
     Ok(())
 }
 
-/// The site that a service of ours works on.
+/// Returns the site of one of our services.
 fn site_of(unit: &str) -> Option<PathBuf> {
     let start = unit.lines().find(|line| line.starts_with("ExecStart="))?;
     let (_, rest) = start.split_once(" --site \"")?;
     quote::unquoted(rest).map(PathBuf::from)
 }
 
-/// Stops what runs under another plan, and, when units have changed, what runs: it completes the
-/// transaction in flight, and is started again as it should be, by us or by what waits for it. Jobs of
-/// the clock are let be; nothing would start them again before their time.
+/// Stops units of another plan and, if units have changed, all running services: they complete the
+/// current transaction, and are started again by us or by their triggers. Periodic jobs are not
+/// stopped, because nothing would start them again before their time.
 fn stop_what_is_not_wanted(plan: &Plan, changed: bool) -> Result<(), ActivationError> {
     let wanted: Vec<_> = generate(plan).into_iter().map(|file| file.name).collect();
     let standing = plan.standing_units();
@@ -192,9 +195,9 @@ fn stop_what_is_not_wanted(plan: &Plan, changed: bool) -> Result<(), ActivationE
     })
 }
 
-/// Stops those of the units that run, which are told to the choice with the name of their file.
+/// Stops the running units that are chosen by their name and the name of their file.
 fn stop(manager: &Manager, is_chosen: impl Fn(&str, &str) -> bool) -> Result<(), ActivationError> {
-    // A run is `activating` until it ends.
+    // A oneshot service is `activating` until it ends.
     let states = "--state=active,activating";
     let list = ["list-units", "--plain", "--no-legend", states, "dormouse*"];
     let running = systemctl::run(manager, list)?;
@@ -209,7 +212,7 @@ fn stop(manager: &Manager, is_chosen: impl Fn(&str, &str) -> bool) -> Result<(),
     Ok(())
 }
 
-/// The file that a unit is made from: `a@b.path` → `a@.path`. Jobs have no template.
+/// Returns the file of a unit: `a@b.path` → `a@.path`. Jobs have no template.
 fn file_of(unit: &str) -> String {
     match unit.split_once('@').zip(unit.rsplit_once('.')) {
         Some(_) if unit.starts_with(JOB_PREFIX) => unit.to_owned(),
@@ -221,24 +224,25 @@ fn file_of(unit: &str) -> String {
 /// What an uninstallation changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Uninstalled {
-    /// Files that are gone now.
+    /// The removed files.
     pub removed: Vec<PathBuf>,
-    /// What an administrator has put beside them, which is left.
+    /// Drop-ins of an administrator, which are kept.
     pub kept: Vec<PathBuf>,
 }
 
 /// Stops and disables the units of a site and removes their files; mail then waits in the queues.
-/// The user, the directories and what an administrator added to units stay. The site need not be
-/// there any more.
+/// The user, the directories and drop-ins of an administrator are kept. The site need not exist any
+/// more.
 ///
 /// # Errors
-/// If the manager has the units of another site, a file cannot be removed, or systemd refuses.
+/// If the manager has the units of another site, a file cannot be removed, or a command of systemd
+/// fails.
 pub fn uninstall(manager: &Manager, site: &Path) -> Result<Uninstalled, ActivationError> {
     refuse_another_site(manager, site)?;
     let dir = unit_dir(manager)?;
     let mut done = Uninstalled::default();
     for name in names_in(&dir)? {
-        // An instance has a file of its own when it is masked.
+        // A masked instance has its own file.
         if is_ours(&file_of(&name)) {
             done.removed.push(dir.join(name));
         } else if name.strip_suffix(".d").is_some_and(|unit| is_ours(&file_of(unit))) {
@@ -271,7 +275,7 @@ pub fn uninstall(manager: &Manager, site: &Path) -> Result<Uninstalled, Activati
     }
     if is_there {
         systemctl::run(manager, ["daemon-reload"])?;
-        // What had failed is not there any more, and nothing to be told of.
+        // Removed units must not be listed as failed.
         if let Err(error) = systemctl::run(manager, ["reset-failed", "dormouse*"]) {
             tracing::debug!("{error}");
         }
@@ -279,7 +283,7 @@ pub fn uninstall(manager: &Manager, site: &Path) -> Result<Uninstalled, Activati
     Ok(done)
 }
 
-/// Writes files into a directory of the caller's choice, for a package or for looking at them.
+/// Writes files into any directory, for a package or for inspection.
 pub fn write_into(files: &[UnitFile], dir: &Path) -> Result<(), ActivationError> {
     for file in files {
         write_if_different(&dir.join(&file.name), &file.contents)?;
@@ -287,17 +291,16 @@ pub fn write_into(files: &[UnitFile], dir: &Path) -> Result<(), ActivationError>
     Ok(())
 }
 
-/// Where a file is installed.
+/// Returns the path at which a file is installed.
 fn place(manager: &Manager, file: &UnitFile) -> Result<PathBuf, ActivationError> {
     Ok(match (file.kind, manager) {
         (Kind::Unit, _) => unit_dir(manager)?.join(&file.name),
-        // Their names have their directory with them.
+        // Their names include a directory.
         (Kind::Tmpfiles | Kind::Sysusers, _) => Path::new("/etc").join(&file.name),
     })
 }
 
-/// The directories in which units may be found, in the order in which systemd looks: an
-/// administrator's, then a package's.
+/// Returns the directories with units, in systemd's order: an administrator's, then a package's.
 fn unit_places(manager: &Manager) -> Result<Vec<PathBuf>, ActivationError> {
     let mut places = vec![unit_dir(manager)?];
     let folder = match manager {
@@ -311,10 +314,10 @@ fn unit_places(manager: &Manager) -> Result<Vec<PathBuf>, ActivationError> {
     Ok(places)
 }
 
-/// Below these packages put their files.
+/// The prefixes of packages' files.
 const PACKAGES: [&str; 3] = ["/usr/local/lib", "/usr/lib", "/lib"];
 
-/// Where a file may be found, in that order.
+/// Returns the possible paths of a file, in this order.
 pub(crate) fn places(manager: &Manager, file: &UnitFile) -> Result<Vec<PathBuf>, ActivationError> {
     let dirs = match file.kind {
         Kind::Unit => unit_places(manager)?,
@@ -326,9 +329,9 @@ pub(crate) fn places(manager: &Manager, file: &UnitFile) -> Result<Vec<PathBuf>,
     Ok(dirs.into_iter().map(|dir| dir.join(&file.name)).collect())
 }
 
-/// The XDG base directory specification's rule: a relative one does not count. Nor does one that is
-/// somebody else's: whoever became another user, as root becomes the site's owner, has kept the old
-/// environment.
+/// Returns the user's configuration directory. Relative paths do not count, according to the XDG
+/// base directory specification. Nor do inaccessible ones: after root has become the site's owner,
+/// the environment is still root's.
 fn user_configuration() -> Result<PathBuf, ActivationError> {
     let usable = |path: &PathBuf| path.is_absolute() && !owner::is_closed_to_us(path);
     let named = |name| std::env::var_os(name).map(PathBuf::from).filter(usable);
@@ -345,7 +348,7 @@ fn is_written(path: &Path, contents: &str) -> Result<bool, ActivationError> {
     }
 }
 
-/// Puts a file in place at once or not at all. Whether it was necessary.
+/// Writes a file atomically if it differs. Returns whether it did.
 fn write_if_different(path: &Path, contents: &str) -> Result<bool, ActivationError> {
     if is_written(path, contents)? {
         return Ok(false);
@@ -363,7 +366,7 @@ fn write_if_different(path: &Path, contents: &str) -> Result<bool, ActivationErr
     Ok(true)
 }
 
-/// The command that installs the units of a manager, for advice.
+/// Returns the command that installs the units of a manager.
 pub(crate) fn command(manager: &Manager) -> String {
     match manager {
         Manager::User => "dormouse units install --user".to_owned(),

@@ -1,23 +1,23 @@
-//! What wakes a drain: systemd units, and the wait for one more entry.
+//! Activation of drains: systemd units, and waiting for entries.
 //!
-//! An entry in a queue directory makes a pattern true; systemd sees it and starts the drain. The
-//! units are made so that no ready entry is without a wake-up and no wake-up is without an entry
-//! (`docs/waking.md` has the argument, `crates/spool/tests/wakeup_model.rs` the proof on a model,
-//! `tests/manager.rs` the demonstration with a real systemd).
+//! An entry in a queue directory makes a path unit's pattern match, and systemd starts the drain.
+//! The units are designed so that every ready entry starts a drain, and no drain starts without an
+//! entry (`docs/waking.md` has the argument, `crates/spool/tests/wakeup_model.rs` checks it on a
+//! model, and `tests/manager.rs` with a real systemd).
 //!
 //! # Layout
 //! - [`units`]: a [`Plan`] becomes unit files ([`generate`]). `units/text.rs` holds their text,
 //!   `units/sandbox.rs` the hardening, `units/quote.rs` systemd's quoting rules.
-//! - [`install`](mod@install): where the files go, and starting them.
-//! - [`check`](mod@check): is what is installed what should be, and is it alive?
+//! - [`install`](mod@install): installing and starting units.
+//! - [`check`](mod@check): checking and repairing installed units.
 //! - [`control`]: starting and stopping.
-//! - [`mailman2`]: the same for an existing Mailman 2.1 and its own `qrunner`.
+//! - [`mailman2`]: units for an existing Mailman 2.1 and its own `qrunner`.
 //! - [`systemctl`]: the only place that runs systemd's commands. `other`: service files for OpenRC
 //!   and runit.
-//! - [`wait`]: the linger, an inotify [`Watch`]. [`waiter`]: how a process that stays waits.
+//! - [`wait`]: the linger, an inotify [`Watch`]. [`waiter`]: waiting in resident processes.
 //! - [`watch`](mod@watch) and [`master`]: the resident alternatives, for hosts without systemd.
-//! - [`socket`]: what a process is started for by a connection.
-//! - [`process`]: how a process that stays makes itself known.
+//! - [`socket`]: sockets whose connections start processes.
+//! - [`process`]: registration of resident processes.
 //!
 //! # Limits
 //! The names of the units are the same for every site, so one service manager serves one site. inotify does not
@@ -27,8 +27,8 @@
 //! ```
 //! use dormouse_activation::Manager;
 //!
-//! // What `systemctl` is called with for the user's own manager.
-//! assert_eq!(Manager::User.flag(), " --user");
+//! // The option of `systemctl` for the user's own manager. assert_eq!(Manager::User.flag(), "
+//! --user");
 //! ```
 
 pub mod check;

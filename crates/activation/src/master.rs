@@ -1,5 +1,5 @@
-//! The resident alternative for hosts without systemd: a process that keeps others running
-//! (Mailman's `mailmanctl`, docs/spec/queue.md §10).
+//! The alternative for hosts without systemd: a process that keeps others running (like Mailman's
+//! `mailmanctl`, docs/spec/queue.md §10).
 
 mod pid_file;
 
@@ -19,48 +19,49 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// The pause before a process that died is started again; doubled each time.
+/// The first pause before a process that died is restarted; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-/// Who lived so long before it died begins again with the first pause.
+/// A process that ran longer than this before it died is restarted after the first pause.
 const LONG_LIFE: Duration = Duration::from_secs(60);
-/// How long a process that was asked to end may take.
+/// How long a process may take to exit after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One of the processes that are kept running.
+/// A process to keep running.
 pub struct Charge<'m> {
     /// Its name in the log.
     pub name: String,
-    /// How it is started.
+    /// Creates the command that starts it.
     pub command: Box<dyn Fn() -> std::io::Result<Command> + 'm>,
-    /// It is started when somebody connects to this, which it gets as its standard input, and not
-    /// again when it has ended well.
+    /// If set, the process is only started when a client connects to this socket, which is its
+    /// standard input, and is not restarted after success.
     pub socket: Option<Socket>,
 }
 
-/// What the signals say.
+/// Flags set by signals.
 #[derive(Debug, Default)]
 pub struct Orders {
-    /// SIGTERM: end everything.
+    /// SIGTERM: stop all processes.
     pub stop: Arc<AtomicBool>,
-    /// SIGINT: end everything, and begin again.
+    /// SIGINT: stop all processes, and start again.
     pub restart: Arc<AtomicBool>,
-    /// SIGHUP: open the logs anew.
+    /// SIGHUP: reopen the logs.
     pub reopen: Arc<AtomicBool>,
 }
 
-/// The settings that say what is kept running.
+/// The settings on which the processes depend.
 pub struct Settings<'m> {
-    /// Their file.
+    /// The settings file.
     pub file: &'m Path,
-    /// Whether they want something else now. Asked whenever the file has changed.
+    /// Returns whether the settings now require other processes. Called whenever the file has
+    /// changed.
     pub want_others: &'m dyn Fn() -> bool,
 }
 
-/// Where a change of the settings is noticed.
+/// Notices changes of the settings.
 struct Following<'m> {
     settings: &'m Settings<'m>,
-    /// Without one only a signal says so.
+    /// Without a watch, changes require a signal.
     watch: Option<Watch>,
     is_missing: bool,
     may_have_changed: bool,
@@ -72,11 +73,11 @@ impl<'m> Following<'m> {
         let watch = made
             .inspect_err(|error| tracing::warn!("changed settings need a restart: {error}"))
             .ok();
-        // They may have changed before the watch was there.
+        // The file may have changed before the watch existed.
         Following { settings, watch, is_missing: false, may_have_changed: true }
     }
 
-    /// Whether they have changed and want other processes.
+    /// Whether the settings have changed and require other processes.
     fn want_others(&mut self) -> bool {
         if let Err(error) = self.look() {
             tracing::warn!("changed settings need a restart from now on: {error}");
@@ -91,7 +92,7 @@ impl<'m> Following<'m> {
             let is_back = self.is_missing && file.exists();
             self.may_have_changed |= watch.entry_appeared()? || is_back;
             if self.may_have_changed {
-                // A file that was replaced is another one.
+                // A replaced file must be watched again.
                 watch.also_of(file)?;
             }
             self.is_missing = !file.exists();
@@ -99,8 +100,8 @@ impl<'m> Following<'m> {
         Ok(())
     }
 
-    /// When to look again: an editor writes the file again in a moment, and one that is not there cannot be
-    /// watched.
+    /// Returns when to check again: a missing file cannot be watched, and an editor may create it
+    /// again soon.
     fn next(&self) -> Option<Duration> {
         self.is_missing.then_some(FIRST_PAUSE)
     }
@@ -110,21 +111,21 @@ impl<'m> Following<'m> {
     }
 }
 
-/// Why nothing is kept running any more.
+/// Why the processes were stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// It is to be so.
+    /// The master should exit.
     Stop,
-    /// It is to begin again, as the settings are then.
+    /// The master should start again with the current settings.
     Restart,
 }
 
-/// Keeps processes running, or starts them for who connects, until it is told to stop or to begin
-/// again, or the settings want others; then all of them have ended. One that dies is started again, after a pause that grows
-/// while it keeps dying; nobody is given up.
+/// Keeps processes running, or starts them on connections, until a signal or a change of the
+/// settings; then it stops them all. A process that dies is restarted after a pause, which grows
+/// while it keeps dying. It never gives up.
 ///
 /// # Errors
-/// If waiting fails. What cannot be started is tried again.
+/// If waiting fails. A process that cannot be started is tried again.
 pub fn keep_running(
     charges: &[Charge<'_>],
     orders: &Orders,
@@ -183,7 +184,7 @@ pub fn keep_running(
     Ok(ended)
 }
 
-/// Where the end of a child is heard of.
+/// Returns a stream that becomes readable when a child exits.
 pub(crate) fn deaths() -> Result<UnixStream, ActivationError> {
     let hear = || {
         let (ours, theirs) = UnixStream::pair()?;
@@ -195,7 +196,7 @@ pub(crate) fn deaths() -> Result<UnixStream, ActivationError> {
     hear().map_err(|error| ActivationError::child("be notified of the end of", error))
 }
 
-/// Without a service manager that wants to know, this does nothing.
+/// Notifies the service manager, if there is one.
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::warn!("cannot notify the service manager: {error}");
@@ -209,7 +210,7 @@ struct Keeping<'m> {
     started: Instant,
     pause: Duration,
     asked: bool,
-    /// Somebody waits in its socket.
+    /// Whether a connection waits at its socket.
     is_called: bool,
 }
 
@@ -225,13 +226,13 @@ impl<'m> Keeping<'m> {
         }
     }
 
-    /// The socket at which somebody has to wait for it.
+    /// Returns the socket to poll, if the process should be started on a connection.
     fn waits_at(&self) -> Option<&'m Socket> {
         let is_idle = self.child.is_none() && self.started.elapsed() >= self.pause;
         self.charge.socket.as_ref().filter(|_| is_idle)
     }
 
-    /// Notices that it died, starts it when its pause is over, and with `renew` asks it to end.
+    /// Notices its exit, starts it after its pause, and with `renew` asks it to exit.
     fn look_after(&mut self, renew: bool) {
         let name = &self.charge.name;
         if let Some(child) = &mut self.child {
@@ -248,7 +249,7 @@ impl<'m> Keeping<'m> {
                     self.pause = Duration::ZERO;
                 }
                 Ok(Some(status)) if status.success() && self.charge.socket.is_some() => {
-                    tracing::debug!("{name} has nothing more to do");
+                    tracing::debug!("{name} is idle and has exited");
                     self.pause = Duration::ZERO;
                 }
                 Ok(Some(status)) => {
@@ -292,7 +293,8 @@ impl<'m> Keeping<'m> {
         command.spawn()
     }
 
-    /// How long until it has to be looked after, unless a signal or a connection says so before.
+    /// Returns how long to wait before the next call, unless a signal or a connection arrives
+    /// earlier.
     fn next(&self) -> Option<Duration> {
         let waits = self.child.is_some() || self.waits_at().is_some();
         (!waits).then(|| self.pause.saturating_sub(self.started.elapsed()))
@@ -328,7 +330,7 @@ fn end_all(posts: &mut [Keeping<'_>]) {
     }
 }
 
-/// SIGTERM, after which a process of ours completes the transaction in flight.
+/// Sends SIGTERM, after which our processes complete the current transaction.
 pub(crate) fn ask_to_end(child: &Child) {
     let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return };
     if let Err(error) = kill_process(pid, Signal::TERM) {
@@ -336,11 +338,11 @@ pub(crate) fn ask_to_end(child: &Child) {
     }
 }
 
-/// How a master tells the processes it starts who it is.
+/// The environment variable with the master's process ID.
 pub const MASTER: &str = "DORMOUSE_MASTER";
 
-/// Has this process asked to end when the master dies that started it, if one did: its successor
-/// starts others.
+/// Makes this process get SIGTERM when the master that started it dies, if there is one, because
+/// the next master starts other processes.
 ///
 /// # Errors
 /// If the system refuses.
@@ -374,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn who_dies_is_started_again_and_everybody_ends_with_the_master() {
+    fn a_process_that_dies_is_restarted_and_all_end_with_the_master() {
         let starts = AtomicU32::new(0);
         let (ours, theirs) = UnixStream::pair().unwrap();
         let orders = Orders::default();
@@ -382,7 +384,7 @@ mod tests {
             Charge {
                 name: "short".to_owned(),
                 command: Box::new(|| {
-                    // The second start is what the test waits for.
+                    // The test waits for the second start.
                     if starts.fetch_add(1, Ordering::Relaxed) == 1 {
                         orders.stop.store(true, Ordering::Relaxed);
                         (&theirs).write_all(&[0])?;
@@ -425,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_master_and_a_dead_one_is_none() {
+    fn there_is_one_master_and_a_dead_one_does_not_count() {
         let home = TempDir::new().unwrap();
         let path = home.path().join("master.pid");
         assert!(PidFile::owner(&path).unwrap().is_none());

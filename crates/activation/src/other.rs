@@ -1,10 +1,10 @@
-//! Service files for hosts without systemd. Each keeps `dormouse master run` running, which does
-//! what the settings' `[runners]` say.
+//! Service files for hosts without systemd. Each keeps `dormouse master run` running, which starts
+//! the processes according to the settings' `[runners]`.
 
 use crate::ActivationError;
 use std::path::Path;
 
-/// A file for `/etc/init.d`.
+/// Returns a file for `/etc/init.d`.
 ///
 /// # Errors
 /// If a path or name cannot be written in a shell script.
@@ -39,7 +39,7 @@ depend() {{
     ))
 }
 
-/// The `run` file of a runit service directory.
+/// Returns the `run` file of a runit service directory.
 ///
 /// # Errors
 /// If a path or name cannot be written in a shell script.
@@ -61,7 +61,7 @@ exec chpst -u {user}:{group} {binary} --site {site} master run
     ))
 }
 
-/// As a word of a shell script.
+/// Quotes a path as a word of a shell script.
 fn quoted(what: &'static str, path: &Path) -> Result<String, ActivationError> {
     let wrong =
         |problem| ActivationError::ServiceFile { what, value: path.display().to_string(), problem };

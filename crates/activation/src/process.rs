@@ -1,8 +1,7 @@
-//! How a process that stays makes itself known, so that others see that it is there and on which
-//! settings it works.
+//! Registration of resident processes, so that others see which ones run, and with which settings.
 //!
-//! Each has a file in the site's directory `processes/`, named after it, and holds its lock as long as
-//! it lives. What it holds is the mark of the settings that it works on.
+//! Each process has a file in the site's directory `processes/`, named after it, and holds a lock
+//! on it as long as it lives. The file contains the mark of the process's settings.
 
 use crate::ActivationError;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -10,35 +9,38 @@ use std::io::{Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// The file of this process; it goes with it.
+/// The file of this process, which is removed when dropped.
 #[derive(Debug)]
 pub struct Presence {
     path: PathBuf,
     file: File,
 }
 
-/// A process that is there.
+/// A running process.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Present {
-    /// What it does, as on its command line: `runner out`, `lmtp`, `serve`, `watch`.
+    /// Its name, as on its command line: `runner out`, `lmtp`, `serve`, `watch`.
     pub name: String,
-    /// Its number.
+    /// The process ID.
     pub process: u32,
-    /// The mark of the settings that it works on.
+    /// The mark of its settings.
     pub settings: String,
 }
 
 impl Presence {
-    /// Makes this process known, and removes the files of dead ones.
+    /// Registers this process, and removes the files of dead ones.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub fn announce(site: &Path, name: &str, settings: &str) -> Result<Presence, ActivationError> {
         let dir = dir(site);
         let mut make = fs::DirBuilder::new();
-        make.recursive(true).mode(0o770).create(&dir).map_err(ActivationError::io("make", &dir))?;
+        make.recursive(true)
+            .mode(0o770)
+            .create(&dir)
+            .map_err(ActivationError::io("create", &dir))?;
         look(site, |path, _name, is_alive| {
-            // Another one may remove it at the same moment.
+            // Another process may remove it at the same time.
             if !is_alive && let Err(error) = fs::remove_file(path) {
                 tracing::debug!("{}: {error}", path.display());
             }
@@ -53,7 +55,7 @@ impl Presence {
         Ok(presence)
     }
 
-    /// Notes the settings that it works on from now on.
+    /// Records a change of the settings.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -75,7 +77,7 @@ impl Drop for Presence {
     }
 }
 
-/// The processes of a site that are there, by their names.
+/// Returns the running processes of a site, sorted by name.
 ///
 /// # Errors
 /// If the directory cannot be read.
@@ -95,7 +97,7 @@ fn dir(site: &Path) -> PathBuf {
     site.join("processes")
 }
 
-/// Every file, and whether its process is alive: then it holds the lock.
+/// Calls `each` with every file and whether its process is alive, that is, holds the lock.
 fn look(site: &Path, mut each: impl FnMut(&Path, &str, bool)) -> Result<(), ActivationError> {
     let dir = dir(site);
     let entries = match fs::read_dir(&dir) {
@@ -104,7 +106,7 @@ fn look(site: &Path, mut each: impl FnMut(&Path, &str, bool)) -> Result<(), Acti
     };
     for entry in entries {
         let path = entry.map_err(ActivationError::io("look into", &dir))?.path();
-        // One that went meanwhile is not there.
+        // The process may have exited meanwhile.
         let Ok(file) = File::open(&path) else { continue };
         let is_alive = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
         each(&path, &path.file_name().unwrap_or_default().to_string_lossy(), is_alive);
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_there_is_named_with_its_settings_until_it_goes() {
+    fn a_running_process_is_listed_with_its_settings() {
         let site = tempfile::tempdir().unwrap();
         assert_eq!(present(site.path()).unwrap(), []);
         let mut runner = Presence::announce(site.path(), "runner out", "one").unwrap();
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_dead_process_has_left_counts_for_nothing_and_goes_with_the_next_one() {
+    fn the_file_of_a_dead_process_does_not_count_and_is_removed() {
         let site = tempfile::tempdir().unwrap();
         let left = site.path().join("processes/lmtp.4000000");
         fs::create_dir(site.path().join("processes")).unwrap();

@@ -1,4 +1,4 @@
-//! The socket that a process is started for by a connection, and the one who waits at it.
+//! Listening sockets, passed or created.
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::net::{AddressFamily, sockopt};
@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-/// A socket that connections come to.
+/// A listening socket.
 #[derive(Debug)]
 pub enum Socket {
     /// At an address.
@@ -25,8 +25,8 @@ fn give_to(path: &Path, group: &str) -> io::Result<()> {
 }
 
 impl Socket {
-    /// The one that was passed by whoever started us: as systemd does it (sd_listen_fds(3)), or as
-    /// standard input, which is inetd's way with `wait`.
+    /// Returns the socket that was passed to this process: by systemd's protocol
+    /// (sd_listen_fds(3)), or as standard input, as inetd does with `wait`.
     pub fn passed() -> io::Result<Option<Socket>> {
         let mut passed = listenfd::ListenFd::from_env();
         if let Ok(Some(socket)) = passed.take_unix_listener(0) {
@@ -47,8 +47,9 @@ impl Socket {
         })
     }
 
-    /// Makes one at `ADDRESS:PORT`, or at a path, where this account and a group may connect; nobody
-    /// else when the group's name is empty. A socket that a dead process has left there gives way.
+    /// Creates a socket at `ADDRESS:PORT`, or at a path, to which only this account and a group can
+    /// connect; only this account if the group's name is empty. Replaces the socket of a dead
+    /// process at the path.
     pub fn bind(place: &str, group: &str) -> io::Result<Socket> {
         if let Ok(address) = place.parse::<SocketAddr>() {
             return TcpListener::bind(address).map(Socket::Tcp);
@@ -74,7 +75,7 @@ impl Socket {
         Ok(Socket::Unix(socket))
     }
 
-    /// The same socket, for a child.
+    /// Duplicates the socket for a child process.
     pub fn for_child(&self) -> io::Result<OwnedFd> {
         self.as_fd().try_clone_to_owned()
     }
@@ -95,7 +96,7 @@ mod tests {
     use tempfile::TempDir;
 
     #[test]
-    fn what_a_dead_process_has_left_gives_way_and_nothing_else() {
+    fn only_the_socket_of_a_dead_process_is_replaced() {
         let home = TempDir::new().unwrap();
         let place = home.path().join("lmtp.sock");
         let place = place.to_str().unwrap();
@@ -112,7 +113,7 @@ mod tests {
         assert_eq!(fs::read(&file).unwrap(), b"mine");
     }
 
-    /// Whoever may connect may say for whom the request is.
+    /// Clients of the socket are trusted to say for whom a request is.
     #[test]
     fn a_socket_for_a_group_is_for_nobody_else() {
         let home = TempDir::new().unwrap();
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_no_path() {
+    fn an_address_is_not_a_path() {
         let socket = Socket::bind("127.0.0.1:0", "").unwrap();
         assert!(matches!(socket, Socket::Tcp(_)));
     }

@@ -5,19 +5,19 @@ use dormouse_store::owner;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The first version that looks at a pattern again when the service has ended (pull request 15697).
+/// The first version that checks a pattern again when the service has ended (pull request 15697).
 const OLDEST: u32 = 246;
 
-/// Whether systemd runs this machine (sd_booted(3)).
+/// Whether the machine was booted with systemd (sd_booted(3)).
 pub fn is_booted() -> bool {
     Path::new("/run/systemd/system").is_dir()
 }
 
-/// Makes sure that there is a manager that can start something.
+/// Checks that there is a manager to start units.
 pub fn require_manager(manager: &Manager) -> Result<(), ActivationError> {
     let reason = match manager {
         Manager::System { .. } if is_booted() => return Ok(()),
-        Manager::System { .. } => "systemd does not run this machine".to_owned(),
+        Manager::System { .. } => "this machine was not booted with systemd".to_owned(),
         Manager::User => match run(manager, ["show", "--property=Version"]) {
             Ok(_) => return Ok(()),
             Err(error) => error.in_short(),
@@ -41,7 +41,8 @@ pub fn run<'a>(
     output(command.arg("--no-pager").args(arguments))
 }
 
-/// Root that has become the site's owner still has root's environment, and would ask root's manager.
+/// Sets the environment for the user's own manager: root that has become the site's owner still has
+/// root's environment, and would query root's manager.
 fn find_own_manager(command: &mut Command) {
     let named = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let own = Path::new("/run/user").join(rustix::process::geteuid().as_raw().to_string());
@@ -61,7 +62,7 @@ pub fn run_on(program: &str, flags: &[&str], file: &Path) -> Result<(), Activati
     output(Command::new(program).args(flags).arg(file)).map(drop)
 }
 
-/// Makes sure that systemd can be relied on.
+/// Checks that systemd is new enough.
 pub fn require_version() -> Result<(), ActivationError> {
     let text = output(Command::new("systemctl").arg("--version"))?;
     match version(&text) {
@@ -78,7 +79,7 @@ fn version(text: &str) -> Option<u32> {
 }
 
 fn output(command: &mut Command) -> Result<String, ActivationError> {
-    // What it says is shown to people and compared by tests: no colours, no translation.
+    // The output is shown to people and compared by tests, so it needs no colours or translation.
     command.env("LC_ALL", "C").env("SYSTEMD_COLORS", "0");
     let named = || {
         let words = std::iter::once(command.get_program()).chain(command.get_args());

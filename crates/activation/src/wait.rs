@@ -1,7 +1,7 @@
 //! The linger: a short wait for one more entry before a drain ends.
 //!
-//! It saves starts (1 process in place of 329 under a steady stream) and nothing else: an entry
-//! that it misses is seen by systemd when the service has ended.
+//! It only saves starts (1 process instead of 329 under a steady stream): systemd notices an entry
+//! that it misses when the service has ended.
 
 use crate::ActivationError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,30 +12,29 @@ use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The end of a takeable entry's name (docs/spec/queue.md §2).
+/// The suffix of a ready entry's name (docs/spec/queue.md §2).
 const READY_SUFFIX: &[u8] = b".pck";
 
-/// What is told of a file, and never of a directory of entries.
+/// Events of watched files, which never occur for queue directories.
 const OF_A_FILE: ReadFlags = ReadFlags::CLOSE_WRITE
     .union(ReadFlags::ATTRIB)
     .union(ReadFlags::DELETE_SELF)
     .union(ReadFlags::MOVE_SELF);
 
-/// A watch on queue directories, armed from the moment it is made.
+/// A watch on queue directories, which is active as soon as it is created.
 ///
-/// Make it *before* the last look at the queues: what lands between that look and
-/// [`Watch::wait`] is then reported by the wait.
+/// Create it *before* the last check of the queues: then [`Watch::wait`] reports entries that
+/// arrive between that check and the wait.
 #[derive(Debug)]
 pub struct Watch {
     inotify: OwnedFd,
 }
 
 impl Watch {
-    /// Watches these directories. One that does not exist holds no entry and is not watched.
+    /// Watches these directories. A missing one has no entries and is not watched.
     ///
     /// # Errors
-    /// If the kernel gives out no more inotify instances or watches, or a directory cannot be
-    /// read.
+    /// If the limit of inotify instances or watches is reached, or a directory cannot be read.
     pub fn new(dirs: &[PathBuf]) -> Result<Watch, ActivationError> {
         let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)
             .map_err(|error| ActivationError::io("watch", Path::new("inotify"))(error.into()))?;
@@ -49,7 +48,7 @@ impl Watch {
         Ok(Watch { inotify })
     }
 
-    /// Has a change of this file count as an entry, too. A file that is not there is not watched.
+    /// Makes a change of this file count as an entry, too. A missing file is not watched.
     pub(crate) fn also_of(&self, file: &Path) -> Result<(), ActivationError> {
         let flags = WatchFlags::CLOSE_WRITE
             | WatchFlags::ATTRIB
@@ -61,8 +60,8 @@ impl Watch {
         }
     }
 
-    /// Whether an entry appeared since the watch was made, or since it last said so. Waits up to
-    /// `timeout` for one; a signal ends the wait early, as "none came".
+    /// Whether an entry has appeared since the watch was created or last returned true. Waits up to
+    /// `timeout` for one. A signal ends the wait early, and false is returned.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool, ActivationError> {
         let deadline = Instant::now() + timeout;
         loop {
@@ -79,20 +78,21 @@ impl Watch {
         }
     }
 
-    /// What can be polled for something to read.
+    /// Returns the file descriptor to poll.
     pub(crate) fn fd(&self) -> &OwnedFd {
         &self.inotify
     }
 
-    /// Reads what the kernel has to report, up to the first takeable entry.
+    /// Reads events up to the first ready entry. Returns whether there was one.
     pub(crate) fn entry_appeared(&self) -> Result<bool, ActivationError> {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut events = Reader::new(&self.inotify, &mut buffer);
         loop {
             match events.next() {
-                // After an overflow nobody knows what came: then it is better to look.
+                // After an overflow, events are lost, so the queues must be checked.
                 Ok(event) if event.events().contains(ReadFlags::QUEUE_OVERFLOW) => return Ok(true),
-                // Of a file that was named: its replacement, too, changes the old one's links.
+                // An event of a watched file. A replacement is noticed, too, because it changes the
+                // old file's link count.
                 Ok(event) if event.events().intersects(OF_A_FILE) => return Ok(true),
                 Ok(event) => {
                     let name = event.file_name().map_or(&b""[..], |name| name.to_bytes());
@@ -107,7 +107,7 @@ impl Watch {
     }
 }
 
-/// A span as the kernel wants it.
+/// Converts a duration for the kernel.
 pub(crate) fn timespec(span: Duration) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_drafts_and_departures_are_nothing_new() {
+    fn claims_drafts_and_removals_are_not_reported() {
         let (_home, dirs) = queues();
         enqueue(&dirs[0], "1+a.pck");
         let mut watch = Watch::new(&dirs).unwrap();

@@ -1,5 +1,5 @@
-//! How a process that stays waits for entries: told by the kernel, or, where the kernel cannot tell,
-//! by looking.
+//! Waiting for entries in resident processes: with inotify or, where the kernel does not report
+//! changes, by polling.
 
 use crate::wait::timespec;
 use crate::{ActivationError, Watch};
@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Waits for entries, for a moment, or for a signal.
+/// Waits for entries, for a time, or for a signal.
 #[derive(Debug)]
 pub struct Waiter {
     eyes: Eyes,
@@ -22,20 +22,20 @@ pub struct Waiter {
 
 #[derive(Debug)]
 enum Eyes {
-    /// inotify tells.
+    /// inotify reports changes.
     Watch(Watch),
-    /// Somebody has to look, so often.
+    /// The queues must be polled at this interval.
     Look(Duration),
 }
 
 impl Waiter {
-    /// Waits for entries in these directories. Where the kernel does not see every change, a look
-    /// every `interval` takes the place of being told. Reading from `signals` ends a wait, too.
+    /// Waits for entries in these directories. Where the kernel does not see every change, they
+    /// must be polled every `interval`. Data in `signals` ends a wait, too.
     ///
-    /// Armed from the moment it is made: make it before the first look at the queues.
+    /// It is active as soon as it is created: create it before the first check of the queues.
     ///
     /// # Errors
-    /// If a directory cannot be watched although its file system could be.
+    /// If a directory cannot be watched although its file system supports it.
     pub fn new(
         dirs: &[PathBuf],
         interval: Duration,
@@ -46,7 +46,7 @@ impl Waiter {
             .map_err(ActivationError::io("wait for", Path::new("signals")))?;
         let eyes = match dirs.iter().find_map(|dir| blindness(dir)) {
             Some(reason) => {
-                tracing::info!("looking every {} s: {reason}", interval.as_secs_f64());
+                tracing::info!("polling every {} s: {reason}", interval.as_secs_f64());
                 Eyes::Look(interval)
             }
             None => Eyes::Watch(Watch::new(dirs)?),
@@ -54,7 +54,7 @@ impl Waiter {
         Ok(Waiter { eyes, signals })
     }
 
-    /// Has a change of this file end a wait, too.
+    /// Makes a change of this file end a wait, too.
     ///
     /// # Errors
     /// If it cannot be watched.
@@ -65,19 +65,19 @@ impl Waiter {
         }
     }
 
-    /// Changes how often it looks, where it has to.
+    /// Changes the interval, if it polls.
     pub fn look_every(&mut self, interval: Duration) {
         if let Eyes::Look(every) = &mut self.eyes {
             *every = interval;
         }
     }
 
-    /// Whether it looks at intervals instead of being told.
+    /// Whether it polls.
     pub fn is_looking(&self) -> bool {
         matches!(self.eyes, Eyes::Look(_))
     }
 
-    /// Waits until it is worth looking at the queues, or a signal came, or `most` has passed.
+    /// Waits until the queues should be checked, or a signal has arrived, or `most` has passed.
     pub fn wait(&mut self, most: Option<Duration>) -> Result<(), ActivationError> {
         let failed =
             |error: Errno| ActivationError::io("wait for", Path::new("entries"))(error.into());
@@ -101,7 +101,7 @@ impl Waiter {
                 Ok(0) => return Ok(()),
                 Ok(_) if fds[0].revents().is_empty() => {}
                 Ok(_) => {
-                    // Which one it was stands in a flag.
+                    // The handlers have set a flag for the signal.
                     let _woken = (&self.signals).read(&mut [0; 64]);
                     return Ok(());
                 }
@@ -113,7 +113,7 @@ impl Waiter {
 }
 
 impl Waiter {
-    /// Waits until a signal came, or `most` has passed. What is in the queues does not matter.
+    /// Waits until a signal has arrived, or `most` has passed, regardless of entries.
     pub fn wait_for_signal(&mut self, most: Duration) -> Result<(), ActivationError> {
         let mut fds = [PollFd::new(&self.signals, PollFlags::IN)];
         match poll(&mut fds, Some(&timespec(most))) {
@@ -127,8 +127,8 @@ impl Waiter {
     }
 }
 
-/// File systems that other machines, or somebody behind the kernel's back, change without inotify
-/// hearing of it (statfs(2)).
+/// File systems that other machines, or processes outside of the kernel, can change without inotify
+/// reporting it (statfs(2)).
 const BLIND: [(u64, &str); 14] = [
     (0x6969, "NFS"),
     (0x517b, "SMB"),
@@ -146,8 +146,8 @@ const BLIND: [(u64, &str); 14] = [
     (0x1983_0326, "FhGFS"),
 ];
 
-/// Why inotify cannot be relied on in a directory, if so: because of its file system, or because a
-/// trial shows it. A directory that is not there is none to be watched.
+/// Returns why inotify is not reliable in a directory: because of its file system, or because a
+/// trial shows it. `None` if it is, or the directory is missing.
 pub fn blindness(dir: &Path) -> Option<String> {
     let kind = match rustix::fs::statfs(dir) {
         Ok(about) => about.f_type as u64 & 0xffff_ffff,
@@ -168,14 +168,14 @@ pub fn blindness(dir: &Path) -> Option<String> {
     }
 }
 
-/// Creates a hidden file and sees whether inotify tells. Its name is always the same, so that the next
-/// trial removes what a killed process left.
+/// Creates a hidden file, and returns whether inotify reports it. The name is always the same, so
+/// that the next trial removes the file of a killed process.
 fn is_told_of_a_file(dir: &Path) -> std::io::Result<bool> {
     let trial = dir.join(".watch-trial");
     remove_if_there(&trial)?;
     let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
     inotify::add_watch(&inotify, dir, WatchFlags::CREATE)?;
-    // Another process may try at the same moment; its file is told of, too.
+    // Another process may try at the same time; an event for its file counts as well.
     File::create(&trial)?;
     let mut fds = [PollFd::new(&inotify, PollFlags::IN)];
     let told = poll(&mut fds, Some(&timespec(Duration::from_secs(1))))?;
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_looks_never_waits_longer_than_its_interval() {
+    fn a_polling_waiter_never_waits_longer_than_its_interval() {
         let (signals, _theirs) = UnixStream::pair().unwrap();
         let mut waiter = Waiter { eyes: Eyes::Look(Duration::from_millis(10)), signals };
         waiter.wait(None).unwrap();

@@ -1,5 +1,5 @@
-//! The resident alternative to systemd's path units: one small process that waits and starts a drain
-//! as a child, and otherwise does nothing.
+//! The alternative to systemd's path units: a small resident process that waits for entries and
+//! starts a drain as a child.
 
 mod post;
 
@@ -16,28 +16,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// After a run that failed, or left something.
+/// The pause after a run that failed or left entries.
 const PAUSE: Duration = Duration::from_secs(15);
-/// How often it looks for what killed runs left behind.
+/// The interval of checks for the remains of killed runs.
 const SWEEP: Duration = Duration::from_secs(15 * 60);
-/// How long a child that was asked to end may take.
+/// How long a child may take to exit after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(25);
 
 /// Why a watch ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// It was told to.
+    /// A signal stopped it.
     Stop,
-    /// The settings have changed: it is to be begun anew, with what they say now.
+    /// The settings have changed: it must be restarted with the current ones.
     Changed,
 }
 
-/// Watches until SIGTERM or SIGINT, or until the settings change. A run that is going on then is
-/// asked to
-/// end, and waited for.
+/// Watches until SIGTERM or SIGINT, or until the settings change. Then it asks the current run to
+/// exit, and waits for it.
 ///
 /// # Errors
-/// If nothing can be watched, or no run can be started.
+/// If the queues cannot be watched, or a run cannot be started.
 pub fn run(post: &Post) -> Result<Ended, ActivationError> {
     let stop = Arc::new(AtomicBool::new(false));
     let is_over = Arc::new(AtomicBool::new(false));
@@ -61,8 +60,8 @@ pub fn run(post: &Post) -> Result<Ended, ActivationError> {
     let mut jobs: Vec<Job<'_>> = post.jobs.iter().map(Job::new).collect();
     let kept = keep(post, &stop, signals, &mut jobs);
     jobs.into_iter().try_for_each(Job::end)?;
-    // From here on nobody looks at `stop`: a signal that comes before the next program listens must
-    // end this one.
+    // From here on `stop` is no longer checked: a signal before the next program has its handlers
+    // must end this process.
     is_over.store(true, Ordering::SeqCst);
     match kept? {
         Ended::Changed if stop.load(Ordering::SeqCst) => Ok(Ended::Stop),
@@ -100,7 +99,7 @@ fn keep(
         if settings.have_changed(post) {
             return Ok(Ended::Changed);
         }
-        // A file that was replaced is another one.
+        // A replaced file must be watched again.
         waiter.also_watch(&settings.file)?;
         for job in &mut *jobs {
             job.look_after(post)?;
@@ -135,7 +134,7 @@ fn keep(
         }
         let retry = on_demand.contains(&Queue::Retry).then(|| spool.next_due(ANY_WAIT));
         let retry = retry.transpose()?.flatten().map(|due| {
-            // A file time is in whole seconds at best: a moment later is late enough.
+            // File times may have whole seconds; a moment later is late enough.
             due.duration_since(clock::now()).unwrap_or_default() + Duration::from_millis(20)
         });
         let rounds = rounds.iter().map(|(_, round)| round).chain(jobs.iter().map(|job| &job.round));
@@ -145,7 +144,7 @@ fn keep(
     Ok(Ended::Stop)
 }
 
-/// The file of the settings, as it was when it was last looked at.
+/// The settings file, as it was when it was last checked.
 struct Settings {
     file: PathBuf,
     text: Option<Vec<u8>>,
@@ -156,8 +155,8 @@ impl Settings {
         Settings { file: Site::config_file_in(&post.site), text: None }
     }
 
-    /// Whether they say something else than when this watch was made, and something that can be read:
-    /// mail must go on while somebody writes them.
+    /// Whether the settings differ from those of this watch, and are valid. Mail must go on while
+    /// somebody is editing them.
     fn have_changed(&mut self, post: &Post) -> bool {
         let Ok(text) = std::fs::read(&self.file) else { return false };
         if self.text.as_ref() == Some(&text) {
@@ -176,17 +175,17 @@ impl Settings {
     }
 }
 
-/// How long entries wait is a setting, which this program does not read.
+/// The maximum wait is a setting, which this program does not read.
 const ANY_WAIT: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// What is done every so often.
+/// An interval timer.
 struct Round {
     every: Duration,
     next: Instant,
 }
 
 impl Round {
-    /// Due at once.
+    /// Creates a timer that is due immediately.
     fn new(every: Duration) -> Round {
         Round { every, next: Instant::now() }
     }
@@ -204,7 +203,7 @@ impl Round {
     }
 }
 
-/// A job of the clock. It runs beside the drains: other hosts may be slow.
+/// A periodic job. It runs in parallel to the drains, because other hosts may be slow.
 struct Job<'p> {
     about: &'p Often,
     round: Round,
@@ -216,7 +215,7 @@ impl Job<'_> {
         Job { about, round: Round::new(about.every), child: None }
     }
 
-    /// Starts it when it is due, there is something to do, and it is not at work.
+    /// Starts it if it is due, has something to do, and is not running.
     fn look_after(&mut self, post: &Post) -> Result<(), ActivationError> {
         if let Some(child) = &mut self.child
             && let Some(well) = reaped(child)?
@@ -246,7 +245,7 @@ impl Job<'_> {
     }
 }
 
-/// Whether a run would find something to do.
+/// Whether a run would have something to do.
 fn is_due(spool: &Spool, queue: Queue) -> Result<bool, SpoolError> {
     match queue {
         Queue::Retry => Ok(spool.next_due(ANY_WAIT)?.is_some_and(|due| due <= clock::now())),
@@ -254,7 +253,7 @@ fn is_due(spool: &Spool, queue: Queue) -> Result<bool, SpoolError> {
     }
 }
 
-/// Whether something waits for a date. That may be a wrong one, which only a run can tell.
+/// Whether an entry waits for its time. The time may be wrong, which only a run can detect.
 fn waits_long(spool: &Spool, queue: Queue) -> Result<bool, SpoolError> {
     Ok(queue == Queue::Retry && !spool.is_empty(queue)?)
 }
@@ -263,7 +262,7 @@ fn has_claims(spool: &Spool, queue: Queue) -> Result<bool, SpoolError> {
     Ok(spool.list(queue)?.iter().any(|found| found.state == FoundState::Claimed))
 }
 
-/// Runs a drain to its end. Whether it ended well.
+/// Runs a drain, and returns whether it succeeded.
 fn drain(
     post: &Post,
     queues: &[Queue],
@@ -283,7 +282,7 @@ fn drain(
         if asked.is_some_and(|since| since.elapsed() > PATIENCE) {
             child.kill().map_err(|source| ActivationError::child("kill", source))?;
         }
-        // The end of a child is a signal, too.
+        // The exit of a child is a signal, too.
         waiter.wait_for_signal(Duration::from_secs(1))?;
     }
 }

@@ -1,7 +1,7 @@
-//! The units in a real systemd: nothing is missed, nothing spins, nothing runs in vain.
+//! The units in a real systemd: no entry is missed, and no run is repeated or started in vain.
 //!
-//! Each test has a manager of its own (`tests/systemd/with-user-systemd.sh`), so they run beside
-//! each other. They need root; without it they say so and skip.
+//! Each test has a separate manager (`tests/systemd/with-user-systemd.sh`), so they can run in
+//! parallel. They need root; without it they are skipped.
 
 mod stage;
 
@@ -104,7 +104,7 @@ fn a_drain_that_fails_pauses_and_recovers() {
     });
 }
 
-/// Lets files land between the drain's last look and its end.
+/// Creates files between the drain's last check and its end. Returns how many were taken.
 fn late_files(stage: &Stage, rounds: usize) -> usize {
     let mut taken = 0;
     for round in 0..rounds {
@@ -186,7 +186,7 @@ fn a_deferred_entry_arms_the_timer_and_its_absence_starts_nothing() {
         stage.until_state("dormouse-retry.timer", "inactive (dead)");
         assert_eq!(stage.starts(), 2, "one to put it back, one to send it");
         stage.until_state("dormouse-retry.path", "active (waiting)");
-        // Armed and then emptied: the timer elapses for nothing.
+        // If the queue is emptied after arming, the timer elapses without effect.
         stage.enqueue("retry", "b");
         stage.until_state("dormouse-retry.timer", "active (waiting)");
         std::fs::remove_file(stage.plan.qfiles.join("retry/b.pck")).unwrap();
@@ -237,7 +237,7 @@ fn idle_means_that_nothing_starts() {
 fn stopping_the_target_pauses_everything() {
     in_manager("stopping_the_target_pauses_everything", || {
         let stage = Stage::started();
-        // While the drain runs and more waits, and while it pauses after a failure.
+        // While the drain runs and more entries wait, and while it pauses after a failure.
         stage.tell("held");
         stage.enqueue("in", "a");
         eventually("the drain's last look", || stage.looks() == 1);
@@ -266,7 +266,7 @@ fn stopping_the_target_pauses_everything() {
 fn a_path_unit_that_died_is_found_and_the_advice_revives_it() {
     in_manager("a_path_unit_that_died_is_found_and_the_advice_revives_it", || {
         let stage = Stage::new("site", Manager::User);
-        // The limits that systemd would set by itself.
+        // systemd's default limits.
         stage.drop_in(
             "dormouse.service",
             "[Unit]\nStartLimitIntervalSec=10s\nStartLimitBurst=2\n[Service]\nRestart=no\n",
@@ -297,7 +297,7 @@ fn installing_again_changes_nothing_and_uninstalling_leaves_nothing() {
         let stage = Stage::started();
         let again = install(&stage.plan, true).unwrap();
         assert!(again.written.is_empty(), "{:?}", again.written);
-        // Another site of the same user takes nothing over, in no way.
+        // Another site of the same user cannot take over the units.
         let other = Stage::new("other", Manager::User);
         let refused = |error: ActivationError| {
             let text = error.to_string();
@@ -328,21 +328,21 @@ fn installing_again_changes_nothing_and_uninstalling_leaves_nothing() {
         sleep(1000);
         assert!(!stage.is_taken("b"));
         assert!(uninstall(&Manager::User, &stage.plan.site).unwrap().removed.is_empty());
-        // Now there is room for the other one.
+        // Now the other site can be installed.
         assert!(!install(&other.plan, true).unwrap().written.is_empty());
         other.enqueue("in", "c");
         eventually("the other site's entry to be taken", || other.is_taken("c"));
     });
 }
 
-/// The units of a site.
+/// Whether all units of a site are in order.
 fn is_well(stage: &Stage) -> bool {
     check(&stage.plan).unwrap().iter().all(UnitState::is_well)
 }
 
 #[test]
-fn what_is_masked_is_named_and_mended_and_what_is_changed_beside_it_is_named() {
-    in_manager("what_is_masked_is_named_and_mended_and_what_is_changed_beside_it_is_named", || {
+fn masked_units_are_named_and_repaired_and_drop_ins_are_named() {
+    in_manager("masked_units_are_named_and_repaired_and_drop_ins_are_named", || {
         let stage = Stage::started();
         let unit = "dormouse-queue@in.path";
         systemctl(&["mask", "--now", unit]);
@@ -355,7 +355,7 @@ fn what_is_masked_is_named_and_mended_and_what_is_changed_beside_it_is_named() {
         assert!(is_well(&stage), "{mended:?}");
         stage.enqueue("in", "a");
         eventually("it to be woken", || stage.is_taken("a"));
-        // In the place of a file of ours.
+        // In place of one of our files.
         let file = units_dir().join("dormouse-sweep.timer");
         std::fs::remove_file(&file).unwrap();
         std::os::unix::fs::symlink("/dev/null", &file).unwrap();
@@ -370,7 +370,7 @@ fn what_is_masked_is_named_and_mended_and_what_is_changed_beside_it_is_named() {
     });
 }
 
-/// A user manager that root runs can set up the whole sandbox. Only the account is left out: the
+/// A user manager of root can set up the whole sandbox. Only the account is root, because the
 /// stand-in's site is root's.
 #[test]
 fn the_sandbox_lets_a_drain_work() {
@@ -390,10 +390,10 @@ fn the_sandbox_lets_a_drain_work() {
 }
 
 #[test]
-fn what_is_due_when_a_manager_comes_back_is_tried_at_once() {
-    in_manager("what_is_due_when_a_manager_comes_back_is_tried_at_once", || {
+fn mail_that_is_due_when_a_manager_returns_is_tried_immediately() {
+    in_manager("mail_that_is_due_when_a_manager_returns_is_tried_immediately", || {
         let stage = Stage::new("site", Manager::User);
-        // Only the start of the manager can be the reason then.
+        // Then only the start of the manager can be the reason.
         stage.drop_in("dormouse-retry.timer", "[Timer]\nOnActiveSec=\nOnActiveSec=1h\n");
         stage.drop_in("dormouse-sweep.timer", "[Timer]\nOnActiveSec=\nOnActiveSec=1h\n");
         stage.install();
@@ -415,8 +415,8 @@ fn what_is_due_when_a_manager_comes_back_is_tried_at_once() {
     });
 }
 
-/// Ends the user manager whose process has that number, at once and with all that it runs left as it is, and
-/// starts another one.
+/// Stops the user manager with this process ID immediately, without stopping its units, and starts
+/// another one.
 fn restart_manager(pid: &mut u32) {
     use std::process::{Command, Stdio};
     let is_there = || {
@@ -424,7 +424,7 @@ fn restart_manager(pid: &mut u32) {
         asked.args(["--user", "--quiet", "is-active", "default.target"]).stderr(Stdio::null());
         asked.status().unwrap().success()
     };
-    // SIGRTMIN+24 is its order to exit without further ado; `sh` knows only the number.
+    // SIGRTMIN+24 makes it exit immediately; `sh` knows only the number.
     shell(&format!("kill -58 {pid}"));
     eventually("the manager to be gone", || !is_there());
     let started = Command::new("/lib/systemd/systemd")

@@ -73,7 +73,7 @@ fn while_everything_is_paused_the_target_is_what_to_start() {
 }
 
 #[test]
-fn what_is_off_until_it_is_needed_is_well() {
+fn a_unit_that_is_inactive_until_needed_is_well() {
     let off = known("inactive", "dead", "success");
     for name in [
         "dormouse.service",
@@ -94,7 +94,7 @@ fn a_drain_that_fails_is_not_well() {
 }
 
 #[test]
-fn a_masked_unit_is_let_be_started_again_before_anything_else() {
+fn a_masked_unit_is_unmasked_before_anything_else() {
     let masked = |enablement: &str| Live::Known {
         active: "inactive".to_owned(),
         sub: "dead".to_owned(),
@@ -128,7 +128,7 @@ fn a_target_that_does_not_start_at_boot_is_not_well() {
 }
 
 #[test]
-fn a_missing_or_different_file_is_mended_by_installing() {
+fn a_missing_or_different_file_is_repaired_by_installing() {
     for file in [FileState::Missing, FileState::Differs] {
         let manager = Manager::System { user: "list".to_owned(), group: "list".to_owned() };
         let mend = remedy(TARGET, file, None, true, false).unwrap().in_words(&manager);

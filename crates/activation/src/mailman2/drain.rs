@@ -1,9 +1,9 @@
 //! Runs of Mailman's `qrunner` until every queue is empty.
 //!
-//! One `qrunner -o` handles at most one entry a runner, and runs Outgoing before Virgin
-//! (docs/spec/queue.md §6). But a runner may be named several times, and they run in the order in which
-//! they are named: so each run names every runner once for each entry that waits, in data-flow
-//! order, and a backlog takes few starts of Python.
+//! One `qrunner -o` handles at most one entry for each runner, and runs Outgoing before Virgin
+//! (docs/spec/queue.md §6). But a runner can be given several times, and they run in the given
+//! order. Therefore each run has every runner once for each waiting entry, in data-flow order, so
+//! that a backlog takes few starts of Python.
 
 use super::{Mailman2, RUNNERS};
 use crate::ActivationError;
@@ -15,26 +15,27 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-/// So many runners are named in one run at the most.
+/// The maximum number of runners in one run.
 const MOST_RUNNERS: usize = 200;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Every queue is empty.
     Empty,
-    /// This is left, and trying again at once would change nothing.
+    /// Entries are left, and another run would not change that now. The reason.
     Left(String),
-    /// Another run is at work.
+    /// Another run is active.
     Busy,
-    /// Mailman's own master process, of this number, is at work: the queues are its.
+    /// Mailman's own master process, with this ID, is running, and processes the queues.
     Master(u32),
 }
 
-/// What waits, by queue and the part of the name that an entry keeps when it is put back.
+/// The waiting entries, by queue and the part of the name that an entry keeps when it is put back.
 type Waiting = BTreeSet<(Queue, String)>;
 
-/// Works off all queues. `stopping` is asked before each run of `qrunner`; `linger` before the end.
+/// Processes all queues. `stopping` is called before each run of `qrunner`, and `linger` before the
+/// end; it returns whether to continue.
 pub fn run(
     mailman: &Mailman2,
     stopping: &dyn Fn() -> bool,
@@ -47,7 +48,7 @@ pub fn run(
     let mut worked = false;
     loop {
         let mut waiting = waiting(mailman)?;
-        // A runner gives back what a killed one left behind, but only if it is started.
+        // A runner recovers the entries of a killed one, but only if it is started.
         let orphans = waiting.is_empty() && !worked && has_orphans(mailman)?;
         while !waiting.is_empty() || (orphans && !worked) {
             if stopping() {
@@ -70,8 +71,9 @@ pub fn run(
     }
 }
 
-/// Puts what is due from `retry` into `out`, as Mailman's RetryRunner does; how many there were.
-/// That runner writes every entry anew that is not due, and by `-o` looks at the first one only.
+/// Moves due entries from `retry` to `out`, as Mailman's RetryRunner does, and returns how many
+/// there were. That runner rewrites every entry that is not due, and with `-o` handles only the
+/// first one.
 pub fn put_back_due(mailman: &Mailman2) -> Result<u64, ActivationError> {
     if mailman.master().is_some() {
         return Ok(0);
@@ -85,7 +87,7 @@ pub fn put_back_due(mailman: &Mailman2) -> Result<u64, ActivationError> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(ActivationError::io("read", &path)(error)),
         };
-        // What cannot be read is Mailman's to look at: it puts it aside.
+        // An invalid entry is left to Mailman, which sets it aside.
         let due = Entry::from_bytes(&bytes, &path)
             .map_or(0.0, |entry| entry.metadata.float("deliver_after").unwrap_or(0.0));
         if due <= clock::seconds() {
@@ -104,7 +106,7 @@ pub fn put_back_due(mailman: &Mailman2) -> Result<u64, ActivationError> {
     Ok(moved)
 }
 
-/// Held while a run is at work; `None` when another holds it.
+/// Acquires the lock of runs; `None` if another run has it.
 fn lock(qfiles: &Path) -> Result<Option<File>, ActivationError> {
     let dir = File::open(qfiles).map_err(ActivationError::io("open", qfiles))?;
     match flock(&dir, FlockOperation::NonBlockingLockExclusive) {
@@ -118,7 +120,7 @@ fn waiting(mailman: &Mailman2) -> Result<Waiting, ActivationError> {
     let mut waiting = Waiting::new();
     for (queue, _) in RUNNERS {
         for name in entries(&mailman.queue(queue), ".pck")? {
-            // An entry that is put back gets another digest, and keeps its time.
+            // An entry that is put back gets another digest, but keeps its time.
             let entry = EntryName::from_base(&name);
             waiting.insert((queue, entry.received().map_or(name, |time| time.to_string())));
         }
@@ -135,7 +137,8 @@ fn has_orphans(mailman: &Mailman2) -> Result<bool, ActivationError> {
     Ok(false)
 }
 
-/// Names of a directory's files that end so, without that ending. No directory has none.
+/// Returns the names of a directory's files with this ending, without it; none if the directory is
+/// missing.
 fn entries(dir: &Path, ending: &str) -> Result<Vec<String>, ActivationError> {
     let listing = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -153,7 +156,7 @@ fn entries(dir: &Path, ending: &str) -> Result<Vec<String>, ActivationError> {
     Ok(names)
 }
 
-/// One run of `qrunner`; what went wrong, if something did.
+/// Runs `qrunner` once, and returns the problem, if there was one.
 fn run_once(mailman: &Mailman2, waiting: &Waiting) -> Result<Option<String>, ActivationError> {
     let qrunner = mailman.qrunner();
     let status = Command::new(&qrunner)
@@ -164,7 +167,8 @@ fn run_once(mailman: &Mailman2, waiting: &Waiting) -> Result<Option<String>, Act
     Ok((!status.success()).then(|| format!("{} exited with {status}", qrunner.display())))
 }
 
-/// Every runner as often as entries wait for it or come to it from those before.
+/// Returns the arguments: every runner as often as entries wait for it, or will come from earlier
+/// runners.
 fn arguments(waiting: &Waiting) -> Vec<String> {
     let here = |queue| waiting.iter().filter(|(waits, _)| *waits == queue).count();
     let posts = here(Queue::In);
@@ -179,7 +183,7 @@ fn arguments(waiting: &Waiting) -> Vec<String> {
                 Queue::Out => here(Queue::Virgin) + answered + posts,
                 _ => 0,
             };
-        // Half of what is left at the most, so that what comes late in the flow has its share.
+        // At most half of the rest, so that late queues get a share.
         let count = wanted.min(room / 2).max(usize::from(waiting.is_empty()));
         room -= count.min(room);
         for _ in 0..count {

@@ -1,8 +1,8 @@
-//! An existing Mailman 2.1 that sleeps until there is mail: units that start its own `qrunner` when
-//! a queue has an entry, and what runs it until all queues are empty.
+//! Activation of an existing Mailman 2.1: units that start a run when a queue has an entry, and
+//! runs of its `qrunner` until all queues are empty.
 //!
 //! # Layout
-//! - This file: where the parts of a Mailman are, and whether its own master runs.
+//! - This file: the paths of a Mailman, and whether its own master runs.
 //! - `units`: the unit files. `drain`: the runs of `qrunner`.
 
 mod drain;
@@ -20,26 +20,26 @@ use std::time::Duration;
 /// An installed Mailman 2.1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mailman2 {
-    /// Where its `bin/` and `cron/` are, absolute.
+    /// The absolute path of the directory with `bin/` and `cron/`.
     pub prefix: PathBuf,
-    /// Where its queues are, absolute.
+    /// The absolute path of its queues.
     pub qfiles: PathBuf,
 }
 
-/// What the units of a Mailman 2.1 are made from.
+/// The parameters of a Mailman's units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mailman2Plan {
     /// The Mailman.
     pub mailman: Mailman2,
-    /// The program that runs its `qrunner`, absolute: this one.
+    /// The absolute path of this program, which runs its `qrunner`.
     pub binary: PathBuf,
-    /// For whom the units are.
+    /// The manager of the units.
     pub manager: Manager,
     /// How long a run waits for one more entry before it ends.
     pub linger: Duration,
 }
 
-/// The queues that Mailman's runners empty, in data-flow order, with the runners' names.
+/// The queues of Mailman's runners, in data-flow order, with the runners' names.
 pub const RUNNERS: [(Queue, &str); 7] = [
     (Queue::In, "Incoming"),
     (Queue::Commands, "Command"),
@@ -51,10 +51,11 @@ pub const RUNNERS: [(Queue, &str); 7] = [
 ];
 
 impl Mailman2 {
-    /// The Mailman below `prefix`; its queues are in `qfiles`, or in the directory of that name.
+    /// Finds the Mailman below `prefix`, with its queues in `qfiles` or in the directory with this
+    /// name.
     ///
     /// # Errors
-    /// Names what is not there.
+    /// If a file is missing. The error names it.
     pub fn find(prefix: &Path, qfiles: Option<&Path>) -> Result<Mailman2, ActivationError> {
         let qfiles = qfiles.map_or_else(|| prefix.join("qfiles"), Path::to_owned);
         let qrunner = prefix.join("bin/qrunner");
@@ -71,14 +72,14 @@ impl Mailman2 {
         self.qfiles.join(queue.name())
     }
 
-    /// The number of its own master process, if that runs: then the queues are its.
+    /// Returns the ID of its own master process, if it is running and processes the queues.
     pub fn master(&self) -> Option<u32> {
         let beside = self.qfiles.parent().unwrap_or(&self.prefix).join("data");
         [self.prefix.join("data"), beside, "/run/mailman".into(), "/var/run/mailman".into()]
             .iter()
             .filter_map(|dir| fs::read_to_string(dir.join("master-qrunner.pid")).ok())
             .filter_map(|text| text.trim().parse().ok())
-            // The file stays when the process ends, and its number may be another's by now.
+            // The file may remain from a dead process whose ID was reused.
             .find(|pid: &u32| {
                 fs::read(format!("/proc/{pid}/cmdline"))
                     .is_ok_and(|line| String::from_utf8_lossy(&line).contains("mailmanctl"))

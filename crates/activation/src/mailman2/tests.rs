@@ -5,8 +5,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
-/// In place of Mailman's qrunner: each runner named takes one entry of its queue and passes it on as
-/// Mailman does, and notes that it was started.
+/// A stand-in for Mailman's qrunner: each given runner passes on one entry of its queue as Mailman
+/// does, and each start is recorded.
 const QRUNNER: &str = r#"#!/bin/sh
 cd "$(dirname "$0")/.."
 echo "$@" >>starts
@@ -66,7 +66,7 @@ fn a_backlog_takes_few_starts() {
     (0..20).for_each(|number| enqueue(&mailman, Queue::In, number));
     assert_eq!(run_now(&mailman), Outcome::Empty);
     assert_eq!((sent(&mailman), starts(&mailman)), (20, 1));
-    // With nothing to do no Python is started.
+    // Without entries, no Python is started.
     assert_eq!(run_now(&mailman), Outcome::Empty);
     assert_eq!(starts(&mailman), 1);
 }
@@ -89,12 +89,12 @@ fn what_a_killed_run_left_behind_is_taken() {
 }
 
 #[test]
-fn what_no_run_takes_ends_it_instead_of_spinning() {
+fn entries_that_no_run_takes_end_it_instead_of_spinning() {
     let (_home, mailman) = stage();
     enqueue(&mailman, Queue::News, 1);
     assert_eq!(run_now(&mailman), Outcome::Left("left unchanged: 1 in news".to_owned()));
     assert_eq!(starts(&mailman), 1);
-    // Put back under another name, as Mailman does with what a locked list keeps it from.
+    // Put back under another name, as Mailman does if a list is locked.
     fs::write(mailman.prefix.join("stuck"), "").unwrap();
     enqueue(&mailman, Queue::In, 2);
     assert!(matches!(run_now(&mailman), Outcome::Left(_)));
@@ -106,7 +106,7 @@ fn what_no_run_takes_ends_it_instead_of_spinning() {
 }
 
 #[test]
-fn what_comes_while_it_lingers_is_taken() {
+fn entries_that_arrive_during_the_linger_are_taken() {
     let (_home, mailman) = stage();
     enqueue(&mailman, Queue::In, 1);
     let lingered = AtomicUsize::new(0);
@@ -122,14 +122,14 @@ fn what_comes_while_it_lingers_is_taken() {
 }
 
 #[test]
-fn the_queues_are_left_to_whoever_is_at_work_on_them() {
+fn the_queues_are_left_to_another_run_or_master() {
     let (home, mailman) = stage();
     enqueue(&mailman, Queue::In, 1);
     let other = fs::File::open(&mailman.qfiles).unwrap();
     rustix::fs::flock(&other, rustix::fs::FlockOperation::LockExclusive).unwrap();
     assert_eq!(run_now(&mailman), Outcome::Busy);
     drop(other);
-    // A stale number is nobody's; a live master is known by its command line.
+    // A stale ID does not count; a live master is recognized by its command line.
     let pid = mailman.prefix.join("data/master-qrunner.pid");
     fs::write(&pid, format!("{}\n", std::process::id())).unwrap();
     assert_eq!(mailman.master(), None);
@@ -172,7 +172,7 @@ fn only_what_is_due_goes_back_into_out() {
 }
 
 #[test]
-fn what_is_not_there_is_named() {
+fn a_missing_file_is_named() {
     let home = TempDir::new().unwrap();
     let error = Mailman2::find(home.path(), None).unwrap_err().to_string();
     assert!(error.contains("bin/qrunner"), "{error}");
@@ -259,7 +259,7 @@ fn systemd_understands_the_units() {
         };
         let said = [&output.stdout[..], &output.stderr[..]].concat();
         let said = String::from_utf8_lossy(&said).into_owned();
-        // Mailman itself is not here, and so its script is not.
+        // Mailman itself, and therefore its script, is not installed here.
         let missing = "/var/lib/mailman/cron/checkdbs is not executable";
         let ours: Vec<&str> = said
             .lines()

@@ -1,4 +1,4 @@
-//! The unit files of a Mailman 2.1. Why they are so stands in `docs/waking.md`.
+//! The unit files for a Mailman 2.1. `docs/waking.md` has the reasons.
 
 use super::{Mailman2Plan, RUNNERS};
 use crate::units::{check_paths, quote, text};
@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 const TARGET: &str = "mailman2.target";
 const TIMEOUT: &str = "TimeoutStartSec=2h\nTimeoutStopSec=2min\n";
 
-/// Mailman's crontab (docs/spec/cli.md §3): script, when, and whether a missed one is made up for.
+/// Mailman's crontab (docs/spec/cli.md §3): script, time, and whether a missed run is caught up on.
 const CRON: [(&str, &str, bool); 7] = [
     ("checkdbs", "*-*-* 08:00:00", true),
     ("disabled", "*-*-* 09:00:00", true),
@@ -20,16 +20,16 @@ const CRON: [(&str, &str, bool); 7] = [
     ("cull_bad_shunt", "*-*-* 04:30:00", true),
 ];
 
-/// The files of a plan.
+/// Returns the unit files of a plan.
 ///
 /// # Errors
-/// If a unit file cannot name one of its paths.
+/// If a path cannot be written in a unit file.
 pub fn generate(plan: &Mailman2Plan) -> Result<Vec<UnitFile>, ActivationError> {
     let Mailman2Plan { mailman, binary, manager, .. } = plan;
     let paths =
         [("Mailman", &mailman.prefix), ("the queues", &mailman.qfiles), ("the program", binary)];
     check_paths(&paths, binary)?;
-    // Its scripts are started as well.
+    // Its scripts are started, too.
     check_paths(&[], &mailman.prefix)?;
     manager.validate()?;
     let mut files = Vec::new();
@@ -66,7 +66,7 @@ fn target(plan: &Mailman2Plan) -> String {
     let (wanted_by, conflicts) = match plan.manager {
         Manager::System { .. } => (
             "multi-user.target",
-            "# The resident way. Two masters would take each other's mail for a dead one's.\n\
+            "# Mailman's own master. Two would take each other's entries for those of a dead one.\n\
              Conflicts=mailman.service\n",
         ),
         Manager::User => ("default.target", ""),
@@ -75,12 +75,12 @@ fn target(plan: &Mailman2Plan) -> String {
     format!(
         "\
 [Unit]
-Description=Mailman 2.1, woken by its mail (stop this to pause everything)
+Description=Mailman 2.1, started by its mail (stop this to pause everything)
 {conflicts}\
 Wants={paths}
 Wants=mailman2-sweep.timer
-# What Mailman's crontab did: take that away. gate_news is only for lists with a newsgroup; without
-# any, leave it out and no process is started every five minutes.
+# These replace Mailman's crontab, which must be removed. gate_news is only for lists with a newsgroup; without
+# any, remove it, so that no process is started every five minutes.
 Wants={timers}
 
 [Install]
@@ -99,12 +99,12 @@ Description=Mailman 2.1 queue: %i
 PartOf={TARGET}
 
 [Path]
-# True while an entry waits. systemd looks when this unit starts, when the directory changes and
-# when the service has ended. PathChanged= would forget what comes while the service runs, and
-# DirectoryNotEmpty= would see the .tmp file of a mail that is still being written.
+# True while an entry waits. systemd checks when this unit starts, when the directory changes and
+# when the service has ended. PathChanged= would miss entries that arrive while the service runs, and
+# DirectoryNotEmpty= would match the .tmp file of a mail that is still being written.
 {trigger}\
 Unit=mailman2.service
-# A path unit that reaches a limit is dead for good. The service paces itself (RestartSec=).
+# A path unit that reaches a limit fails permanently. The service limits its own rate (RestartSec=).
 TriggerLimitIntervalSec=0
 ",
         trigger = entry_waits(plan, "%i"),
@@ -115,17 +115,17 @@ fn drain(plan: &Mailman2Plan) -> String {
     format!(
         "\
 [Unit]
-Description=Mailman 2.1: work off the queues
+Description=Mailman 2.1: process the queues
 PartOf={TARGET}
-# A service that reaches its start limit takes the path units down with it.
+# If a service reaches its start limit, its path units fail as well.
 StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
-# Runs bin/qrunner until every queue is empty: one qrunner -o takes at most one entry a runner.
+# Runs bin/qrunner until every queue is empty: one qrunner -o takes at most one entry for each runner.
 {exec}\
-# It ends with 0 only when no queue has an entry left. Any other end pauses here, and meanwhile the
-# path units leave it alone.
+# The exit status is 0 only if all queues are empty. Otherwise there is a pause here, during which the
+# path units do not start it.
 Restart=on-failure
 RestartSec=60s
 {TIMEOUT}\
@@ -155,14 +155,14 @@ fn retry_timer() -> String {
     format!(
         "\
 [Unit]
-Description=Mailman 2.1: look after deferred mail once (armed by mailman2-retry.path)
+Description=Mailman 2.1: check deferred mail once (armed by mailman2-retry.path)
 PartOf={TARGET}
 StartLimitIntervalSec=0
 
 [Timer]
 OnActiveSec=5min
 AccuracySec=30s
-# When it has elapsed it is inactive; then the path unit looks again and arms it again.
+# After it has elapsed it is inactive, and the path unit checks again and arms it again.
 RemainAfterElapse=no
 Unit=mailman2-retry.service
 "
@@ -180,7 +180,7 @@ ConditionPathExistsGlob={retry}/*.pck
 
 [Service]
 Type=oneshot
-# Starts no Python: what is due is moved.
+# Moves due entries without starting Python.
 {exec}\
 {TIMEOUT}\
 {account}",
@@ -194,7 +194,7 @@ fn sweep_timer() -> String {
     format!(
         "\
 [Unit]
-Description=Mailman 2.1: look for what killed runs left behind
+Description=Mailman 2.1: check for entries of killed runs
 PartOf={TARGET}
 
 [Timer]
@@ -214,10 +214,10 @@ fn sweep(plan: &Mailman2Plan) -> String {
     format!(
         "\
 [Unit]
-Description=Mailman 2.1: finish what killed runs left behind
+Description=Mailman 2.1: process entries of killed runs
 PartOf={TARGET}
 StartLimitIntervalSec=0
-# Also when the conditions are false, this starts any path unit that has died.
+# Even if the conditions are false, this starts path units that have failed.
 Wants={paths}
 {claims}
 [Service]
@@ -235,7 +235,7 @@ fn cron(plan: &Mailman2Plan) -> String {
     let mut script = plan.mailman.prefix.join("cron").to_string_lossy().into_owned();
     script.push('/');
     let script = quote::word(&script);
-    // The instance's name is put in by systemd, inside of the quotes.
+    // systemd inserts the instance's name, inside the quotes.
     let script = format!("{}%i\"", script.trim_end_matches('"'));
     format!(
         "\
@@ -268,12 +268,12 @@ Unit=mailman2-cron@{script}.service
     )
 }
 
-/// The trigger: an entry waits in this queue.
+/// Returns the trigger: an entry in this queue.
 fn entry_waits(plan: &Mailman2Plan, queue: &str) -> String {
     text::entry_waits_in(&plan.mailman.qfiles, queue)
 }
 
-/// A directory of the queues, as patterns have to name it.
+/// Returns a queue's directory, quoted for patterns.
 fn directory(plan: &Mailman2Plan, queue: &str) -> String {
     text::directory_in(&plan.mailman.qfiles, queue)
 }
@@ -293,7 +293,7 @@ fn exec(plan: &Mailman2Plan, arguments: &str) -> String {
     )
 }
 
-/// Who the process is. No sandbox: nobody knows what a site's Mailman calls.
+/// Returns the account. There is no sandbox, because a site's Mailman may call any program.
 fn account(plan: &Mailman2Plan) -> String {
     let account = match &plan.manager {
         Manager::System { user, group } => format!("User={user}\nGroup={group}\n"),

@@ -1,4 +1,4 @@
-//! The file by which the master is known.
+//! The master's PID file.
 
 use crate::ActivationError;
 use rustix::io::Errno;
@@ -8,8 +8,8 @@ use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// The file that says which process is the master: its number, and its lock as long as it lives. A
-/// second one beside it says what it keeps running.
+/// The PID file, which the master keeps locked as long as it lives. A second file next to it
+/// records what it keeps running.
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
@@ -17,7 +17,7 @@ pub struct PidFile {
 }
 
 impl PidFile {
-    /// Becomes the master; `None` when there is one.
+    /// Becomes the master; `None` if there already is one.
     pub fn take(path: &Path) -> Result<Option<PidFile>, ActivationError> {
         let open = ActivationError::io("open", path);
         let options = OpenOptions::new().create(true).read(true).append(true).mode(0o660).clone();
@@ -29,7 +29,7 @@ impl PidFile {
                 return Err(ActivationError::io("lock", path)(error));
             }
         }
-        // A dead one's says nothing any more.
+        // The notes of a dead master are invalid.
         remove(&PidFile::notes(path));
         file.set_len(0)
             .and_then(|()| writeln!(file, "{}", std::process::id()))
@@ -41,13 +41,14 @@ impl PidFile {
         path.with_extension("keeps")
     }
 
-    /// Notes what is kept running from now on.
+    /// Records what is kept running.
     pub fn note(&self, what: &str) -> Result<(), ActivationError> {
         let notes = PidFile::notes(&self.path);
         fs::write(&notes, what).map_err(ActivationError::io("write", &notes))
     }
 
-    /// What the master has noted; nothing when it has not come so far, or is none.
+    /// Returns what the master has recorded; empty if it has not recorded anything yet, or there is
+    /// no master.
     pub fn noted(path: &Path) -> Result<String, ActivationError> {
         let notes = PidFile::notes(path);
         match fs::read_to_string(&notes) {
@@ -56,7 +57,7 @@ impl PidFile {
         }
     }
 
-    /// The process that is the master, if there is one.
+    /// Returns the master's process ID, if there is a master.
     pub fn owner(path: &Path) -> Result<Option<Pid>, ActivationError> {
         let mut file = match File::open(path) {
             Ok(file) => file,
@@ -64,7 +65,7 @@ impl PidFile {
             Err(error) => return Err(ActivationError::io("open", path)(error)),
         };
         match file.try_lock_shared() {
-            // Its lock is free, so it is dead; whose the number is now nobody knows.
+            // The lock is free, so the master is dead, and its ID may have been reused.
             Ok(()) => return Ok(None),
             Err(fs::TryLockError::WouldBlock) => {}
             Err(fs::TryLockError::Error(error)) => {
@@ -90,7 +91,7 @@ fn remove(path: &Path) {
     }
 }
 
-/// Sends a signal to the master. False when there is none.
+/// Sends a signal to the master. Returns false if there is none.
 pub fn signal(path: &Path, signal: Signal) -> Result<bool, ActivationError> {
     let Some(pid) = PidFile::owner(path)? else { return Ok(false) };
     match kill_process(pid, signal) {

@@ -1,4 +1,4 @@
-//! From a plan to unit files.
+//! Unit files from a plan.
 
 pub(crate) mod quote;
 mod sandbox;
@@ -14,37 +14,37 @@ use std::time::Duration;
 pub const TARGET: &str = "dormouse.target";
 /// The drain.
 pub(crate) const SERVICE: &str = "dormouse.service";
-/// Waits for those who want to see a page.
+/// The socket for web pages.
 pub(crate) const WEB_SOCKET: &str = "dormouse-web.socket";
-/// Waits for the MTA.
+/// The socket for mail over LMTP.
 pub(crate) const LMTP_SOCKET: &str = "dormouse-lmtp.socket";
-/// The template of the timers that wake at an exact moment; the instance is the moment.
+/// The template of timers for an exact time, which is the instance's name.
 pub(crate) const WAKE_TEMPLATE: &str = "dormouse-wake@.timer";
-/// Looks for what killed runs left behind.
+/// The timer of checks for the remains of killed runs.
 pub(crate) const SWEEP_TIMER: &str = "dormouse-sweep.timer";
-/// How the units of the clock's jobs begin.
+/// The prefix of the units of periodic jobs.
 pub(crate) const JOB_PREFIX: &str = "dormouse-cron@";
-/// The template of the units that watch a queue each.
+/// The template of the path units of queues.
 pub(crate) const QUEUE_TEMPLATE: &str = "dormouse-queue@.path";
 
-/// What the units of a site are made from.
+/// The parameters of a site's units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The site's directory, absolute.
+    /// The absolute path of the site's directory.
     pub site: PathBuf,
-    /// The program that drains it, absolute.
+    /// The absolute path of the program.
     pub binary: PathBuf,
-    /// The directory of the queues, absolute.
+    /// The absolute path of the queues' directory.
     pub qfiles: PathBuf,
-    /// The queues that have a runner, in data-flow order, and what makes them be worked off.
+    /// The queues with a runner, in data-flow order, and what starts their processing.
     pub queues: Vec<(Queue, Arrangement)>,
-    /// What the clock starts.
+    /// The periodic jobs.
     pub jobs: Vec<Job>,
-    /// For whom the units are.
+    /// The manager of the units.
     pub manager: Manager,
     /// How long a drain waits for one more entry before it ends.
     pub linger: Duration,
-    /// Where systemd listens for web pages, as `ListenStream=` has it; empty for none.
+    /// Where systemd listens for web pages, in the syntax of `ListenStream=`; empty for none.
     pub web: String,
     /// The group that may connect there, if that is a path; empty for none.
     pub web_group: String,
@@ -52,39 +52,39 @@ pub struct Plan {
     pub lmtp: String,
     /// The group that may connect there, if that is a path; empty for none.
     pub lmtp_group: String,
-    /// A file, absolute, that runs write for Prometheus.
+    /// The absolute path of a file that runs write for Prometheus.
     pub metrics: Option<PathBuf>,
 }
 
-/// A job that the clock starts, if there may be something for it to do.
+/// A periodic job, which is only started if it may have something to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// Its name, as `dormouse cron` knows it.
+    /// The job's name for `dormouse cron`.
     pub name: String,
-    /// What it does, in one sentence.
+    /// A description in one sentence.
     pub about: String,
-    /// When.
+    /// When it is started.
     pub start: Start,
-    /// It talks to other hosts.
+    /// Whether it connects to other hosts.
     pub network: bool,
 }
 
-/// When a job is started, and what must be there for it to be worth a process.
+/// When a job is started, and which files indicate that it has something to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
-    /// At a time of the calendar.
+    /// At a calendar time.
     At {
-        /// As `OnCalendar=` has it.
+        /// The time, in the syntax of `OnCalendar=`.
         calendar: String,
-        /// Directories, absolute, and what a file in one of them must be called for there to be
-        /// something to do: a name, or a pattern.
+        /// Absolute paths of directories, each with the name or pattern of a file that indicates
+        /// that there is something to do.
         signs: Vec<(PathBuf, String)>,
     },
-    /// So long after the last time, while a file is there. Without it no timer is armed.
+    /// Repeatedly while a file exists. Without it, the timer is not armed.
     While {
-        /// The file, absolute.
+        /// The absolute path of the file.
         marker: PathBuf,
-        /// How long.
+        /// The interval.
         every: Duration,
     },
 }
@@ -92,43 +92,43 @@ pub enum Start {
 /// The systemd manager that runs the units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Manager {
-    /// The system's: the drain runs as this user and group, in a sandbox.
+    /// The system's manager: the drain runs as this user and group, in a sandbox.
     System {
         /// The user that owns the site.
         user: String,
         /// The group of the site's files.
         group: String,
     },
-    /// A user's own: no other user, and only the sandboxing that needs no privileges.
+    /// A user's own manager: the drain runs as that user, with only the sandboxing that needs no
+    /// privileges.
     User,
 }
 
 /// A file for systemd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnitFile {
-    /// Its name; one that is no unit has its directory with it (`tmpfiles.d/dormouse.conf`).
+    /// The file's name; if it is not a unit, with its directory (`tmpfiles.d/dormouse.conf`).
     pub name: String,
-    /// Its text.
+    /// The text.
     pub contents: String,
-    /// Which part of systemd reads it.
+    /// The part of systemd that reads it.
     pub kind: Kind,
 }
 
-/// Which part of systemd reads a file.
+/// The parts of systemd that read files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The manager.
     Unit,
-    /// systemd-tmpfiles, which makes the directories.
+    /// systemd-tmpfiles, which creates the directories.
     Tmpfiles,
-    /// systemd-sysusers, which makes the user.
+    /// systemd-sysusers, which creates the user.
     Sysusers,
 }
 
-/// The files of a plan. One that does not pass [`Plan::validate`] yields files that systemd
-/// misreads.
+/// Returns the files of a plan. If it does not pass [`Plan::validate`], systemd will misread them.
 ///
-/// There are none when every queue is off and nobody may connect: then nothing is to wake anybody.
+/// There are none if every queue is off and there are no sockets.
 pub fn generate(plan: &Plan) -> Vec<UnitFile> {
     let mut files = Vec::new();
     if plan.is_off() && plan.web.is_empty() && plan.lmtp.is_empty() {
@@ -160,7 +160,7 @@ pub fn generate(plan: &Plan) -> Vec<UnitFile> {
             Arrangement::Resident(shares) => {
                 unit(&name("service"), text::resident(plan, *queue, *shares));
             }
-            // The template does for all others.
+            // The template serves all others.
             Arrangement::OnDemand | Arrangement::Off => {}
         }
     }
@@ -188,7 +188,7 @@ pub fn generate(plan: &Plan) -> Vec<UnitFile> {
         unit("dormouse-lmtp.service", text::lmtp(plan));
     }
     if let Manager::System { user, group } = &plan.manager {
-        // The directories are the user's.
+        // The directories belong to the user, which must be created first.
         files.push(UnitFile {
             name: "sysusers.d/dormouse.conf".to_owned(),
             contents: text::sysusers(plan, user, group),
@@ -203,8 +203,7 @@ pub fn generate(plan: &Plan) -> Vec<UnitFile> {
     files
 }
 
-/// Whether some plan has a unit file of this name: one that a plan does not have is left over from
-/// another. The instances of templates are not among them.
+/// Whether any plan can have a unit file with this name. Instances of templates do not count.
 pub(crate) fn is_ours(file: &str) -> bool {
     let fixed = [
         TARGET,
@@ -223,27 +222,27 @@ pub(crate) fn is_ours(file: &str) -> bool {
     let is_queue = |name: &str| Queue::ALL.iter().any(|queue| queue.name() == name);
     fixed.contains(&file)
         || stem.and_then(|stem| stem.strip_prefix("dormouse-")).is_some_and(is_queue)
-        // Those of jobs that are not there any more, too.
+        // Including jobs that no longer exist.
         || stem.and_then(|stem| stem.strip_prefix(JOB_PREFIX)).is_some_and(|job| !job.is_empty())
 }
 
-/// The path unit of a queue.
+/// Returns the name of a queue's path unit.
 pub(crate) fn queue_unit(queue: Queue) -> String {
     QUEUE_TEMPLATE.replace("@.", &format!("@{queue}."))
 }
 
-/// The timer that wakes at a moment, in seconds since the epoch.
+/// Returns the name of the timer for a time, in seconds since the epoch.
 pub fn wake_unit(epoch: u64) -> String {
     WAKE_TEMPLATE.replace("@.", &format!("@{epoch}."))
 }
 
-/// A unit of a job.
+/// Returns the name of a job's unit.
 pub(crate) fn job_unit(job: &str, kind: &str) -> String {
     format!("{JOB_PREFIX}{job}.{kind}")
 }
 
 impl Plan {
-    /// The queues that are worked off in a way.
+    /// Returns the queues with an arrangement.
     pub(crate) fn arranged(
         &self,
         fits: impl Fn(Arrangement) -> bool,
@@ -254,18 +253,18 @@ impl Plan {
             .map(|(queue, _)| *queue)
     }
 
-    /// The queues whose entries wake a drain.
+    /// Returns the queues whose entries start a drain.
     pub(crate) fn waking(&self) -> impl Iterator<Item = Queue> {
         self.arranged(|arrangement| arrangement == Arrangement::OnDemand)
             .filter(|queue| *queue != Queue::Retry)
     }
 
-    /// Whether no queue is worked off.
+    /// Whether no queue is processed.
     fn is_off(&self) -> bool {
         self.queues.iter().all(|(_, arrangement)| *arrangement == Arrangement::Off)
     }
 
-    /// The clock's jobs, unless nobody would work off what they make.
+    /// Returns the periodic jobs; none if nothing would process their mail.
     fn wanted_jobs(&self) -> &[Job] {
         if self.is_off() { &[] } else { &self.jobs }
     }
@@ -274,8 +273,8 @@ impl Plan {
         self.waking().next().is_some()
     }
 
-    /// Only processes that come and go leave something behind: a resident one sees to it when it is
-    /// started again.
+    /// Returns the queues to check for the remains of killed runs. A resident process recovers its
+    /// entries when it is restarted.
     pub(crate) fn swept(&self) -> impl Iterator<Item = Queue> {
         self.arranged(|arrangement| {
             matches!(arrangement, Arrangement::OnDemand | Arrangement::Timer(_))
@@ -286,28 +285,29 @@ impl Plan {
         self.swept().next().is_some()
     }
 
-    /// Whether runs may start a timer for when the next deferred entry is due. The system's manager
-    /// lets only root do so, and a rule that lets others would let them do more.
+    /// Whether runs can start a timer for the exact time at which the next deferred entry is due.
+    /// The system's manager allows this only to root, and a rule that allows it to others would
+    /// allow them more.
     pub fn wakes_exactly(&self) -> bool {
         self.manager == Manager::User
             && self.queues.contains(&(Queue::Retry, Arrangement::OnDemand))
     }
 
-    /// The path units that must be active for mail to wake somebody.
+    /// Returns the path units that must be active for mail to be processed.
     pub(crate) fn path_units(&self) -> Vec<String> {
         let retry = self.queues.contains(&(Queue::Retry, Arrangement::OnDemand));
         let retry = retry.then(|| "dormouse-retry.path".to_owned());
         self.waking().map(queue_unit).chain(retry).collect()
     }
 
-    /// What the target starts once: what became due while no manager was there is tried at once, and
-    /// does not wait for the timer.
+    /// Returns the unit that the target starts once, so that mail that became due while no manager
+    /// was running is tried immediately.
     pub(crate) fn started_once(&self) -> Option<String> {
         let retry = self.queues.contains(&(Queue::Retry, Arrangement::OnDemand));
         retry.then(|| "dormouse-retry.service".to_owned())
     }
 
-    /// Everything that the target starts, and that is to stay active with it.
+    /// Returns the units that the target starts, and that must stay active.
     pub(crate) fn standing_units(&self) -> Vec<String> {
         let mut units = self.path_units();
         for (queue, arrangement) in &self.queues {
@@ -320,7 +320,7 @@ impl Plan {
         units.extend(self.has_sweep().then(|| SWEEP_TIMER.to_owned()));
         units.extend(self.wanted_jobs().iter().map(|job| match job.start {
             Start::At { .. } => job_unit(&job.name, "timer"),
-            // It starts the timer.
+            // The path unit starts the timer.
             Start::While { .. } => job_unit(&job.name, "path"),
         }));
         for (listen, socket) in [(&self.web, WEB_SOCKET), (&self.lmtp, LMTP_SOCKET)] {
@@ -329,10 +329,10 @@ impl Plan {
         units
     }
 
-    /// Whether unit files can say all this.
+    /// Checks that all values can be written in unit files.
     ///
     /// # Errors
-    /// Names the first value that cannot be written in one, and why.
+    /// If a value cannot. The error names the first one and the reason.
     pub fn validate(&self) -> Result<(), ActivationError> {
         check_paths(
             &[
@@ -379,7 +379,7 @@ impl Plan {
 }
 
 impl Manager {
-    /// What commands need to talk to it, with a space before it.
+    /// Returns the option for commands, with a space before it.
     pub fn flag(&self) -> &'static str {
         match self {
             Manager::System { .. } => "",
@@ -387,7 +387,7 @@ impl Manager {
         }
     }
 
-    /// Whether systemd takes the names of its account.
+    /// Checks that systemd accepts the names of the account.
     pub(crate) fn validate(&self) -> Result<(), ActivationError> {
         if let Manager::System { user, group } = self {
             for (what, name) in [("the user", user), ("the group", group)] {
@@ -400,7 +400,7 @@ impl Manager {
     }
 }
 
-/// Whether unit files can name these paths, and start this program.
+/// Checks that paths can be written in unit files, and that they can start a program.
 pub(crate) fn check_paths(
     paths: &[(&'static str, &PathBuf)],
     binary: &Path,
@@ -439,7 +439,7 @@ fn problem_of(path: &Path) -> Option<&'static str> {
     }
 }
 
-/// The account names that systemd takes without complaint (systemd.io/USER_NAMES, strict).
+/// Whether systemd accepts an account name without a warning (systemd.io/USER_NAMES, strict).
 fn is_account(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.len() <= 31

@@ -1,12 +1,13 @@
-//! How systemd wants values written. Each directive has its own rules (systemd.syntax(7),
-//! systemd.exec(5)); the functions are named after where they are used.
+//! Quoting for unit files. Each directive has its own rules (systemd.syntax(7), systemd.exec(5));
+//! the functions are named after their use.
 
-/// For a path that is a whole value, such as a condition's: only specifiers are expanded.
+/// Quotes a path that is a whole value, such as a condition's, in which only specifiers are
+/// expanded.
 pub fn plain(path: &str) -> String {
     path.replace('%', "%%")
 }
 
-/// For a directory below which systemd looks with a pattern: glob(3) with braces.
+/// Quotes a directory in a pattern: glob(3) with braces.
 pub fn literal_in_glob(path: &str) -> String {
     let mut quoted = String::with_capacity(path.len());
     for character in path.chars() {
@@ -18,18 +19,18 @@ pub fn literal_in_glob(path: &str) -> String {
     plain(&quoted)
 }
 
-/// Whether glob(3) would read the character as anything but itself.
+/// Whether a character is special to glob(3).
 pub fn is_glob_special(character: char) -> bool {
     matches!(character, '*' | '?' | '[' | ']' | '{' | '}' | '\\')
 }
 
-/// For a word of `ExecStart=`, and a field of `tmpfiles.d` and `sysusers.d`: quoted, with C's
-/// escapes. The line must begin with `:`, or `$` would name a variable.
+/// Quotes a word of `ExecStart=`, or a field of `tmpfiles.d` and `sysusers.d`, with C's escapes.
+/// The value of `ExecStart=` must begin with `:`, or `$` would refer to a variable.
 pub fn word(text: &str) -> String {
     format!("\"{}\"", plain(text).replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// What such a word says, from behind its first quote; `None` when it does not end.
+/// Parses such a word after its first quote; `None` if it has no end.
 pub fn unquoted(rest: &str) -> Option<String> {
     let mut text = String::new();
     let mut characters = rest.chars();
@@ -42,7 +43,7 @@ pub fn unquoted(rest: &str) -> Option<String> {
     }
 }
 
-/// For an element of a list of paths (`ReadWritePaths=`): quoted, but a backslash is itself.
+/// Quotes an element of a list of paths (`ReadWritePaths=`), in which a backslash is not special.
 pub fn path_in_list(path: &str) -> String {
     let parts: Vec<_> = plain(path).split('"').map(|part| format!("\"{part}\"")).collect();
     parts.join("'\"'")
@@ -69,7 +70,7 @@ mod tests {
         assert_eq!(path_in_list(r#"/a"b\c%"#), r#""/a"'"'"b\c%%""#);
     }
 
-    /// systemd's way to read a word: quotes may begin and end anywhere in it.
+    /// Reads a word like systemd: quotes may begin and end anywhere in it.
     fn read_word(text: &str, escapes: bool) -> Option<String> {
         let (mut word, mut quote, mut characters) = (String::new(), None, text.chars());
         while let Some(character) = characters.next() {
@@ -84,7 +85,7 @@ mod tests {
         quote.is_none().then_some(word)
     }
 
-    /// Specifiers expanded, with none but `%%` defined.
+    /// Expands specifiers, of which only `%%` is defined.
     fn expand(text: &str) -> Option<String> {
         let (mut expanded, mut characters) = (String::new(), text.chars());
         while let Some(character) = characters.next() {

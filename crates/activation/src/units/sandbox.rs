@@ -1,10 +1,10 @@
-//! The sandbox of the services. Every option was measured to let a drain work; together they score
-//! about 1 of 10 by `systemd-analyze security` (10 is unprotected) and cost a start about 25 ms.
+//! The sandbox of the services. A test runs a drain with all options. Together they score about 1
+//! of 10 in `systemd-analyze security` (10 is unprotected), and a start takes about 25 ms longer.
 
 use super::{Manager, Plan, quote};
 use std::path::Path;
 
-/// What a manager without privileges can still do: all of it seccomp filters and one flag.
+/// Options that need no privileges: seccomp filters and one flag.
 const EVERYWHERE: &str = "\
 NoNewPrivileges=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
@@ -18,9 +18,9 @@ SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
 ";
 
-/// What takes root to set up: capabilities, namespaces, devices. Not `RestrictSUIDSGID=`: it forbids
-/// making the directories of queues and archives, which have the set-group-id bit. Not
-/// `ProcSubset=pid`: an archive asks whether the machine has started anew since it was written.
+/// Options that need root: capabilities, namespaces, devices. Not `RestrictSUIDSGID=`, which
+/// forbids creating the directories of queues and archives with the set-group-ID bit. Not
+/// `ProcSubset=pid`, because an archive reads the boot ID.
 const SYSTEM_ONLY: &str = "\
 CapabilityBoundingSet=
 AmbientCapabilities=
@@ -38,7 +38,7 @@ RemoveIPC=yes
 DevicePolicy=closed
 ";
 
-/// For a service that only moves files. The empty assignment takes the earlier families back.
+/// Options for a service that only moves files. The empty assignment resets the address families.
 const NO_NETWORK: &str = "\
 RestrictAddressFamilies=
 RestrictAddressFamilies=AF_UNIX
@@ -49,21 +49,21 @@ IPAddressDeny=any
 const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
 
-/// Whether a service talks to an MTA.
+/// Whether a service needs the network.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Network {
     Needed,
     Unused,
 }
 
-/// The lines of a service's `[Service]` section that confine it.
+/// Returns the sandboxing lines of a service's `[Service]` section.
 pub fn lines(plan: &Plan, network: Network) -> String {
     let mut lines = EVERYWHERE.to_owned();
     if plan.manager == Manager::User {
         return lines;
     }
     lines.push_str(SYSTEM_ONLY);
-    // A site below a directory that is hidden would be hidden with it.
+    // A site below a hidden directory would be hidden, too.
     lines.push_str(if is_below(plan, &HOMES) {
         "ProtectHome=read-only\n"
     } else {
@@ -74,7 +74,7 @@ pub fn lines(plan: &Plan, network: Network) -> String {
     if !plan.qfiles.starts_with(&plan.site) {
         writable.push(quote::path_in_list(&plan.qfiles.to_string_lossy()));
     }
-    // Its directory is another program's, and may not be there yet.
+    // The directory may belong to another program, and may not exist yet.
     let metrics = plan.metrics.as_deref().and_then(Path::parent);
     if let Some(dir) = metrics.filter(|dir| !dir.starts_with(&plan.site)) {
         writable.push(format!("-{}", quote::path_in_list(&dir.to_string_lossy())));

@@ -66,7 +66,7 @@ fn on_demand() -> Vec<(Queue, Arrangement)> {
         .into()
 }
 
-/// One queue in each way.
+/// Returns a plan with one queue for each arrangement.
 fn mixed(manager: Manager) -> Plan {
     let how = ["on-demand", "timer 15min", "resident 2", "timer 5min"];
     let queues = [Queue::In, Queue::Virgin, Queue::Out, Queue::Retry];
@@ -91,7 +91,7 @@ fn has_line(text: &str, line: &str) -> bool {
     text.lines().any(|given| given == line)
 }
 
-/// Runs a tool of systemd; `None`, saying so, where it is not installed.
+/// Runs a tool of systemd. Skips the test and returns `None` if it is not installed.
 fn tool(command: &mut Command) -> Option<Output> {
     match command.output() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -106,7 +106,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
 }
 
-/// A site whose program exists under a name that needs every kind of quoting.
+/// Creates a site and a program with names that need every kind of quoting.
 fn awkward_site(home: &TempDir) -> Plan {
     let site = home.path().join(r#"1 "site" [a]{b}*? 100%i $HOME\x"#);
     fs::create_dir(&site).unwrap();
@@ -168,7 +168,7 @@ fn only_what_a_timer_starts_has_conditions() {
 }
 
 #[test]
-fn a_job_has_a_timer_that_makes_up_for_what_was_missed_and_a_service_with_a_condition() {
+fn a_job_has_a_persistent_timer_and_a_service_with_a_condition() {
     let timer = contents(&plan(system()), "dormouse-cron@senddigests.timer");
     for line in ["OnCalendar=*-*-* 12:00:00", "Persistent=true", "PartOf=dormouse.target"] {
         assert!(has_line(&timer, line), "{line} is missing in\n{timer}");
@@ -198,7 +198,7 @@ fn a_job_has_a_timer_that_makes_up_for_what_was_missed_and_a_service_with_a_cond
 }
 
 #[test]
-fn a_job_that_is_done_often_has_a_timer_only_while_there_is_something_to_do() {
+fn a_frequent_job_has_a_timer_only_while_there_is_something_to_do() {
     let path = contents(&plan(system()), "dormouse-cron@gate_news.path");
     for line in [
         "PathExists=/var/lib/dormouse/due/gate_news",
@@ -281,7 +281,7 @@ fn a_site_below_a_hidden_directory_stays_visible() {
 }
 
 #[test]
-fn what_a_unit_file_cannot_say_is_refused_by_name() {
+fn values_that_cannot_be_in_unit_files_are_refused_by_name() {
     let refusal = |plan: Plan| plan.validate().unwrap_err().to_string();
     assert!(plan(system()).validate().is_ok());
     assert!(refusal(plan_at(Path::new("lists"), system())).contains("\"lists\""));
@@ -306,7 +306,7 @@ fn queue_names_are_their_own_instance_names() {
     }
 }
 
-/// Units in a directory, and the names that systemd knows them by.
+/// Writes units into a directory, and returns systemd's names for them.
 fn written(plan: &Plan, dir: &Path) -> Vec<String> {
     crate::write_into(&generate(plan), dir).unwrap();
     let units = generate(plan).into_iter().filter(|file| file.kind == Kind::Unit);
@@ -345,7 +345,7 @@ fn systemd_finds_no_fault_in_the_units() {
         let mut path = units.into_os_string();
         path.push(":");
         let Some(output) = tool(verify.env("SYSTEMD_UNIT_PATH", path)) else { return };
-        // It complains about other people's units, too, and about what it could not load ours for.
+        // It also reports problems of other units.
         let said = said(&output);
         let ours: Vec<_> = said.lines().filter(|line| line.contains("dormouse")).collect();
         assert!(ours.is_empty(), "{}", ours.join("\n"));
@@ -395,7 +395,7 @@ fn the_services_are_hardened() {
 }
 
 #[test]
-fn tmpfiles_and_sysusers_make_what_the_services_need() {
+fn tmpfiles_and_sysusers_create_what_the_services_need() {
     let home = TempDir::new().unwrap();
     let root = home.path().join("root");
     for dir in ["etc", "srv"] {
@@ -430,7 +430,7 @@ fn tmpfiles_and_sysusers_make_what_the_services_need() {
         ["", "due", "qfiles", "qfiles/in", "qfiles/retry", "qfiles/.staged", "qfiles/.handover"]
     {
         let made = root.join("srv/my \"lists\" 100%").join(dir);
-        // A web server passes through the site's own to archives.
+        // A web server must pass through the site's directory to archives.
         let mode = if dir.is_empty() { 0o2771 } else { 0o2770 };
         assert_eq!(fs::metadata(&made).unwrap().permissions().mode() & 0o7777, mode, "{dir}");
     }
@@ -498,7 +498,7 @@ fn every_unit_of_every_plan_is_known_to_be_ours() {
 }
 
 #[test]
-fn only_a_users_manager_is_asked_to_wake_exactly() {
+fn only_a_users_manager_gets_timers_for_exact_times() {
     assert!(names(&plan(Manager::User)).contains(&WAKE_TEMPLATE.to_owned()));
     assert!(!names(&plan(system())).contains(&WAKE_TEMPLATE.to_owned()));
     assert!(contents(&plan(Manager::User), SERVICE).contains(" --arm\n"));
@@ -507,10 +507,10 @@ fn only_a_users_manager_is_asked_to_wake_exactly() {
     assert!(has_line(&contents(&plan(system()), "dormouse-retry.timer"), "OnActiveSec=60s"));
 }
 
-/// What comes over the pages' socket is believed when it says whom it is for, and what comes over
-/// LMTP has passed the MTA.
+/// Clients of the pages' socket are trusted to say for whom a request is, and mail over LMTP has
+/// passed the MTA.
 #[test]
-fn only_who_is_in_front_may_connect_to_a_socket() {
+fn only_the_server_in_front_can_connect_to_a_socket() {
     let text = contents(&plan(system()), WEB_SOCKET);
     assert!(text.contains("\nSocketMode=0660\nSocketGroup=www-data\n"), "{text}");
     let text = contents(&plan(system()), LMTP_SOCKET);
@@ -534,7 +534,7 @@ fn only_who_is_in_front_may_connect_to_a_socket() {
 }
 
 #[test]
-fn where_everything_is_off_there_is_no_unit() {
+fn if_everything_is_off_there_are_no_units() {
     let off: Vec<_> = on_demand().into_iter().map(|(queue, _)| (queue, Arrangement::Off)).collect();
     let silent =
         Plan { queues: off.clone(), web: String::new(), lmtp: String::new(), ..plan(system()) };

@@ -1,5 +1,5 @@
-//! The text of every unit. What each line is for stands in the unit itself, because that is where
-//! an administrator meets it; the measurements behind it are in `docs/waking.md`.
+//! The texts of the units. The purpose of each line is explained in the unit itself, where an
+//! administrator sees it; the measurements are in `docs/waking.md`.
 
 use super::sandbox::{self, Network};
 use super::{Job, LMTP_SOCKET, Manager, Plan, Start, WEB_SOCKET, job_unit, quote};
@@ -9,9 +9,9 @@ use dormouse_store::site::DIR_MODE;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A service without a limit of its own may hang for ever and with it its queues.
+/// Without a limit, a service could hang indefinitely, and with it its queues.
 const TIMEOUT: &str = "TimeoutStartSec=2h\nTimeoutStopSec=30s\n";
-/// For a service that is started once it says so.
+/// For a service that reports that it has started.
 const STARTS_SOON: &str = "TimeoutStartSec=1min\nTimeoutStopSec=30s\n";
 
 pub fn target(plan: &Plan) -> String {
@@ -41,33 +41,33 @@ Description=Mailing list queue: %i
 PartOf=dormouse.target
 
 [Path]
-# True while an entry waits. systemd looks when this unit starts, when the directory changes and
-# when the service has ended. PathChanged= would forget what comes while the service runs.
+# True while an entry waits. systemd checks when this unit starts, when the directory changes and
+# when the service has ended. PathChanged= would miss entries that arrive while the service runs.
 {trigger}\
 Unit=dormouse.service
-# A path unit that reaches a limit is dead for good. The service paces itself (RestartSec=).
+# A path unit that reaches a limit fails permanently. The service limits its own rate (RestartSec=).
 TriggerLimitIntervalSec=0
 ",
         trigger = entry_waits(plan, "%i"),
     )
 }
 
-/// The drain. It must not have a condition: a path unit whose service is refused by a condition
-/// starts it again and again.
+/// The drain. It must not have a condition: if a condition fails, the path unit starts the service
+/// again and again.
 pub fn drain(plan: &Plan) -> String {
     format!(
         "\
 [Unit]
-Description=Mailing lists: work off the queues
+Description=Mailing lists: process the queues
 PartOf=dormouse.target
-# A service that reaches its start limit takes the path units down with it.
+# If a service reaches its start limit, its path units fail as well.
 StartLimitIntervalSec=0
 
 [Service]
 Type=oneshot
 {exec}\
-# It ends with 0 only when no queue that wakes it has an entry left. Any other end pauses here, and
-# meanwhile the path units leave it alone.
+# The exit status is 0 only if the queues that start it are empty. Otherwise there is a pause here,
+# during which the path units do not start it.
 Restart=on-failure
 RestartSec=15s
 {TIMEOUT}\
@@ -94,26 +94,27 @@ TriggerLimitIntervalSec=0
 }
 
 pub fn retry_timer(plan: &Plan) -> String {
-    // Where runs start a timer for the exact moment, this is the net below it.
+    // If runs start a timer for the exact time, this is only a fallback.
     let after = if plan.wakes_exactly() { "15min" } else { "60s" };
     format!(
         "\
 [Unit]
-Description=Mailing lists: look after deferred mail once (armed by dormouse-retry.path)
+Description=Mailing lists: check deferred mail once (armed by dormouse-retry.path)
 PartOf=dormouse.target
 StartLimitIntervalSec=0
 
 [Timer]
 OnActiveSec={after}
 AccuracySec=1s
-# When it has elapsed it is inactive; then the path unit looks again and arms it again.
+# After it has elapsed it is inactive, and the path unit checks again and arms it again.
 RemainAfterElapse=no
 Unit=dormouse-retry.service
 "
     )
 }
 
-/// Started by a run, for when the next deferred entry is due. Its instance is that moment.
+/// The template of timers that a run starts for when the next deferred entry is due. The instance
+/// is that time.
 pub fn wake_timer() -> String {
     "\
 [Unit]
@@ -134,11 +135,11 @@ pub fn timer(queue: Queue, every: Duration) -> String {
     format!(
         "\
 [Unit]
-Description=Mailing list queue: look into {queue} now and then
+Description=Mailing list queue: check {queue} periodically
 PartOf=dormouse.target
 
 [Timer]
-# At once, and then again after each end; with nothing there no process is started.
+# Immediately, and then after each run has ended. No process is started if the queue is empty.
 OnActiveSec=1s
 OnUnitInactiveSec={}s
 AccuracySec=1s
@@ -147,7 +148,7 @@ AccuracySec=1s
     )
 }
 
-/// What a timer starts. Only such a service may have a condition.
+/// A service that a timer starts. Only such a service can have a condition.
 pub fn on_timer(plan: &Plan, queue: Queue) -> String {
     let (what, run) = match queue {
         Queue::Retry => {
@@ -180,14 +181,14 @@ pub fn resident(plan: &Plan, queue: Queue, shares: u32) -> String {
     format!(
         "\
 [Unit]
-Description=Mailing list queue: {queue}, worked off by a process that stays
+Description=Mailing list queue: {queue}, processed by a resident process
 PartOf=dormouse.target
 StartLimitIntervalSec=0
 
 [Service]
 Type=notify
 {exec}\
-# Whatever it ends of, it is started again. It gives a sign of life with every step of its work.
+# It is restarted whenever it exits. It notifies the watchdog with every step of its work.
 Restart=always
 RestartSec=5s
 WatchdogSec=15min
@@ -199,7 +200,7 @@ WatchdogSec=15min
 }
 
 pub fn web_socket(plan: &Plan) -> String {
-    // What comes over the socket is believed when it says whom it is for.
+    // Clients of the socket are trusted to say for whom a request is.
     socket(plan, "web pages", &plan.web, ("the web server in front", &plan.web_group))
 }
 
@@ -208,7 +209,7 @@ pub fn web(plan: &Plan) -> String {
 }
 
 pub fn lmtp_socket(plan: &Plan) -> String {
-    // What the MTA has looked at it need not be looked at again, so nobody may pass it by.
+    // The MTA's checks are not repeated, so nobody else may connect.
     socket(plan, "mail over LMTP", &plan.lmtp, ("the MTA", &plan.lmtp_group))
 }
 
@@ -216,14 +217,14 @@ pub fn lmtp(plan: &Plan) -> String {
     on_connection(plan, "accept mail until idle", LMTP_SOCKET, "notify", "lmtp")
 }
 
-/// Its own waker: a connection waits in it until a process takes it. Somebody may connect, as far as
-/// he is in a group.
+/// A socket unit: connections wait in it until a process accepts them. Members of a group can
+/// connect.
 fn socket(plan: &Plan, what: &str, listen: &str, (who, group): (&str, &str)) -> String {
     let access = match &plan.manager {
         Manager::System { .. } if !group.is_empty() => {
             format!("# Only for {who}.\nSocketMode=0660\nSocketGroup={group}\n")
         }
-        // A user's own manager can give nothing to other groups.
+        // A user's own manager cannot change groups.
         _ => "# Only for this user.\nSocketMode=0660\n".to_owned(),
     };
     format!(
@@ -236,15 +237,15 @@ PartOf=dormouse.target
 ListenStream={listen}
 {access}\
 Backlog=512
-# A socket that reaches a limit refuses everybody for good.
+# A socket that reaches a limit fails permanently.
 TriggerLimitIntervalSec=0
 ",
         listen = quote::plain(listen),
     )
 }
 
-/// What a socket starts. When it dies before it took a connection, the connection waits until it is
-/// started again.
+/// A service that a socket starts. If it dies before it accepts a connection, the connection waits
+/// for the restart.
 fn on_connection(plan: &Plan, what: &str, socket: &str, kind: &str, command: &str) -> String {
     format!(
         "\
@@ -270,11 +271,11 @@ RestartSec=2s
 pub fn sweep_timer() -> String {
     "\
 [Unit]
-Description=Mailing lists: look for what killed runs left behind
+Description=Mailing lists: check for the remains of killed runs
 PartOf=dormouse.target
 
 [Timer]
-# Not of the boot: that may be long ago when this is installed.
+# Not since the boot, which may be long ago when this is installed.
 OnActiveSec=2min
 OnUnitInactiveSec=15min
 AccuracySec=1min
@@ -290,13 +291,13 @@ pub fn sweep(plan: &Plan) -> String {
     format!(
         "\
 [Unit]
-Description=Mailing lists: finish what killed runs left behind
+Description=Mailing lists: recover the remains of killed runs
 PartOf=dormouse.target
 StartLimitIntervalSec=0
-# Also when the conditions are false, this starts what has died of it.
+# Even if the conditions are false, this starts units that have failed.
 Wants={units}
-# Claims, hand-overs that were decided but not carried out, and what was made for one that was not
-# decided. Without any no process is started.
+# Claims, committed but unfinished handovers, and staged files of uncommitted ones.
+# Without any of these, no process is started.
 {claims}\
 ConditionPathExistsGlob=|{handover}/*
 ConditionPathExistsGlob=|{staged}/*
@@ -323,7 +324,7 @@ PartOf=dormouse.target
 
 [Timer]
 OnCalendar={calendar}
-# Made up for when the machine was off.
+# Caught up on if the machine was off.
 Persistent=true
 AccuracySec=1min
 ",
@@ -359,7 +360,7 @@ StartLimitIntervalSec=0
 
 [Timer]
 OnActiveSec={every}s
-# When it has elapsed it is inactive; then the path unit looks again and arms it again.
+# After it has elapsed it is inactive, and the path unit checks again and arms it again.
 RemainAfterElapse=no
 ",
         about = quote::plain(&job.about),
@@ -386,12 +387,12 @@ pub fn job(plan: &Plan, job: &Job) -> String {
 Description=Mailing lists: {about}
 PartOf=dormouse.target
 StartLimitIntervalSec=0
-# There only while there may be something to do. Without it no process is started.
+# These exist only while there may be something to do. Without them, no process is started.
 {signs}
 [Service]
 Type=oneshot
 {exec}\
-# What it has done it does not do again.
+# Completed work is not repeated.
 Restart=on-failure
 RestartSec=15min
 {TIMEOUT}\
@@ -402,8 +403,8 @@ RestartSec=15min
     )
 }
 
-/// The directories. Made here and not by path units, which would make them root's; and the
-/// sandbox forbids the service the set-group-id bit.
+/// The directories. They are not created by path units, because these would be root's, nor by the
+/// service, because the sandbox forbids the set-group-ID bit.
 pub fn tmpfiles(plan: &Plan, user: &str, group: &str) -> String {
     let mut dirs = vec![plan.qfiles.clone()];
     dirs.extend(Queue::ALL.into_iter().map(|queue| plan.qfiles.join(queue.name())));
@@ -419,49 +420,49 @@ pub fn tmpfiles(plan: &Plan, user: &str, group: &str) -> String {
     text
 }
 
-/// The user. systemd-sysusers leaves one that exists as it is.
+/// The user. systemd-sysusers does not change an existing one.
 pub fn sysusers(plan: &Plan, user: &str, group: &str) -> String {
     let home = quote::word(&plan.site.to_string_lossy());
     format!(
         "\
-# Who the mailing lists run as.
+# The account of the mailing lists.
 g {group} -
 u {user} -:{group} \"Mailing lists\" {home}
 "
     )
 }
 
-/// The trigger: an entry waits in this queue.
+/// Returns the trigger: an entry in this queue.
 fn entry_waits(plan: &Plan, queue: &str) -> String {
     entry_waits_in(&plan.qfiles, queue)
 }
 
-/// The trigger: an entry waits in a queue below this directory.
+/// Returns the trigger: an entry in a queue below this directory.
 pub fn entry_waits_in(qfiles: &Path, queue: &str) -> String {
     let mut trigger = format!("PathExistsGlob={}/*.pck\n", directory_in(qfiles, queue));
     let qfiles = qfiles.to_string_lossy();
     if qfiles.contains(quote::is_glob_special) {
-        // systemd watches the pattern's directory under the name as written, with the escapes in
-        // it, and so watches nothing. This one is never true, but has the directory watched.
+        // systemd watches the pattern's directory under its quoted name, which does not exist. This
+        // second trigger is never true, but makes systemd watch the directory.
         let never = quote::plain(&qfiles);
         trigger.push_str(&format!("PathExists={never}/{queue}/.watched\n"));
     }
     trigger
 }
 
-/// A directory of the queues, as patterns have to name it.
+/// Returns a queue's directory, quoted for patterns.
 fn directory(plan: &Plan, queue: &str) -> String {
     directory_in(&plan.qfiles, queue)
 }
 
-/// A queue's directory below this one, as patterns have to name it.
+/// Returns a queue's directory below this one, quoted for patterns.
 pub fn directory_in(qfiles: &Path, queue: &str) -> String {
     format!("{}/{queue}", quote::literal_in_glob(&qfiles.to_string_lossy()))
 }
 
-/// A run over some queues. They stand in the unit and not only in the settings, so that what is run
-/// is what is watched: a run that left out a queue whose path
-/// unit is active would be started again and again.
+/// Returns the arguments of a run over some queues. They are in the unit and not only in the
+/// settings, because a run must process all watched queues: otherwise the path unit of a missing
+/// queue would start it again and again.
 fn run(plan: &Plan, queues: impl Iterator<Item = Queue>) -> String {
     let mut run = format!("run --linger {}", plan.linger.as_millis());
     queues.for_each(|queue| run.push_str(&format!(" --queue {queue}")));
@@ -471,7 +472,7 @@ fn run(plan: &Plan, queues: impl Iterator<Item = Queue>) -> String {
     run
 }
 
-/// `:` keeps systemd from reading `$` in a path as a variable.
+/// Returns the command line. `:` keeps systemd from expanding `$` in a path.
 fn exec(plan: &Plan, arguments: &str) -> String {
     format!(
         "ExecStart=:{} --site {} {arguments}\n",
@@ -480,7 +481,7 @@ fn exec(plan: &Plan, arguments: &str) -> String {
     )
 }
 
-/// Who the process is and what it may do.
+/// Returns the account and the sandbox.
 fn confined(plan: &Plan, network: Network) -> String {
     let account = match &plan.manager {
         Manager::System { user, group } => format!("User={user}\nGroup={group}\n"),
@@ -488,7 +489,7 @@ fn confined(plan: &Plan, network: Network) -> String {
     };
     format!(
         "\
-# The first SIGTERM goes to the program alone, which ends after the transaction in flight.
+# Only the program gets the first SIGTERM, and exits after the current transaction.
 KillMode=mixed
 {account}\
 UMask=0007

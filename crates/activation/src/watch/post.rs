@@ -1,4 +1,4 @@
-//! What a watch needs to know, and how one program tells the other.
+//! The parameters of a watch, and their conversion to arguments.
 
 use crate::ActivationError;
 use dormouse_spool::Queue;
@@ -8,41 +8,41 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// What is to be watched, and what to start. It is handed to the small program that watches as its
-/// arguments, so that this needs neither the settings nor the database.
+/// What to watch, and what to start. The small watch program gets it as arguments, so that it needs
+/// neither the settings nor the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Post {
-    /// The program that drains.
+    /// The program to start.
     pub program: PathBuf,
     /// The site's directory.
     pub site: PathBuf,
     /// The directory of the queues.
     pub qfiles: PathBuf,
-    /// What makes each queue be worked off. Resident and switched-off ones are left alone.
+    /// What starts the processing of each queue. Queues that are resident or off are ignored.
     pub queues: Vec<(Queue, Arrangement)>,
-    /// The clock's jobs that are done often.
+    /// The frequent periodic jobs.
     pub jobs: Vec<Often>,
-    /// The mark of the settings that this was made from.
+    /// The mark of the settings from which it was created.
     pub settings: String,
-    /// How often to look where the kernel does not tell; in whole milliseconds.
+    /// How often to poll where the kernel does not report changes; in whole milliseconds.
     pub interval: Duration,
     /// How long a drain waits for one more entry before it ends; in whole milliseconds.
     pub linger: Duration,
 }
 
-/// A job of the clock that is done every so often while a file is there.
+/// A periodic job that is started at an interval while a file exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Often {
-    /// Its name, as `dormouse cron` knows it.
+    /// The job's name for `dormouse cron`.
     pub name: String,
-    /// How often; in whole seconds.
+    /// The interval; in whole seconds.
     pub every: Duration,
-    /// The file.
+    /// The file that must exist.
     pub marker: PathBuf,
 }
 
 impl Post {
-    /// A run over some queues.
+    /// Returns the command for a run over some queues.
     pub(super) fn drain(&self, queues: &[Queue]) -> Command {
         let mut command = self.command();
         command.arg("run").arg("--linger").arg(self.linger.as_millis().to_string());
@@ -52,14 +52,14 @@ impl Post {
         command
     }
 
-    /// A run of a job.
+    /// Returns the command for a run of a job.
     pub(super) fn job(&self, job: &Often) -> Command {
         let mut command = self.command();
         command.args(["cron", &job.name]);
         command
     }
 
-    /// Whether the program can read the settings as they are now.
+    /// Returns a command that succeeds if the current settings are valid.
     pub(super) fn can_be_made_anew(&self) -> Command {
         let mut command = self.command();
         command.args(["config", "show", "host"]);
@@ -72,7 +72,7 @@ impl Post {
         command
     }
 
-    /// As arguments of a program.
+    /// Converts it to arguments.
     pub fn to_arguments(&self) -> Vec<OsString> {
         let mut words: Vec<OsString> = Vec::new();
         let paths =
@@ -94,10 +94,10 @@ impl Post {
         words
     }
 
-    /// From these arguments.
+    /// Parses arguments.
     ///
     /// # Errors
-    /// Names the first that is not understood, or is missing.
+    /// If an argument is invalid or missing. The error names the first one.
     pub fn from_arguments(
         words: impl IntoIterator<Item = OsString>,
     ) -> Result<Post, ActivationError> {
@@ -186,7 +186,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_one_program_says_the_other_reads(path: String, seconds: u32, queue in 0..Queue::ALL.len()) {
+        fn arguments_can_be_read_back(path: String, seconds: u32, queue in 0..Queue::ALL.len()) {
             let post = post(&path, seconds, queue);
             prop_assert_eq!(Post::from_arguments(post.to_arguments()).unwrap(), post);
         }
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_wrong_is_named() {
+    fn missing_and_wrong_arguments_are_named() {
         let words = post("/x", 1, 0).to_arguments();
         for cut in 0..words.len() {
             let error = Post::from_arguments(words[..cut].to_vec()).err().map(|e| e.to_string());

@@ -1,4 +1,4 @@
-//! A site whose units are installed in a real, throw-away user manager.
+//! A site whose units are installed in a real, temporary user manager.
 
 use dormouse_activation::{Job, Manager, Plan, Start, UnitState, check, install};
 use dormouse_spool::Queue;
@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// In place of the real drain: takes what waits, notes it, and otherwise obeys files in the site.
+/// A stand-in for the drain: takes entries, records it, and is controlled by files in the site.
 const DRAIN: &str = r#"#!/bin/sh
 site=$2
 echo "$3 $4" >>"$site/starts"
@@ -50,7 +50,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A site with nothing installed yet. Its pace is a test's: pauses of one second.
+    /// Creates a site with nothing installed. Pauses are one second, for tests.
     pub fn new(name: &str, manager: Manager) -> Stage {
         let home = TempDir::new().unwrap();
         let site = home.path().join(name);
@@ -93,7 +93,7 @@ impl Stage {
         stage
     }
 
-    /// A site whose units are installed and started.
+    /// Creates a site whose units are installed and started.
     pub fn started() -> Stage {
         let stage = Stage::new("site", Manager::User);
         stage.install();
@@ -118,7 +118,7 @@ impl Stage {
         fs::rename(draft, self.plan.qfiles.join(queue).join(format!("{name}.pck"))).unwrap();
     }
 
-    /// Makes a file that the stand-in obeys.
+    /// Creates a file that controls the stand-in.
     pub fn tell(&self, what: &str) {
         fs::write(self.plan.site.join(what), what).unwrap();
     }
@@ -135,12 +135,12 @@ impl Stage {
         fs::read_dir(self.plan.site.join("taken")).unwrap().count()
     }
 
-    /// How often the drain was started so far, for whatever purpose.
+    /// Returns how often the drain was started so far, for any purpose.
     pub fn starts(&self) -> usize {
         self.lines("starts")
     }
 
-    /// How often the drain has looked for the last time.
+    /// Returns how often the drain has completed its last check.
     pub fn looks(&self) -> usize {
         self.lines("looks")
     }
@@ -157,15 +157,15 @@ impl Stage {
         }
     }
 
-    /// A unit as `check` sees it.
+    /// Returns the state of a unit according to `check`.
     pub fn unit(&self, name: &str) -> UnitState {
         let states = check(&self.plan).unwrap();
         states.into_iter().find(|unit| unit.name == name).unwrap_or_else(|| panic!("no {name}"))
     }
 
-    /// A unit's state in a few words, such as `active (waiting)`.
+    /// Returns a unit's state in a few words, such as `active (waiting)`.
     pub fn state(&self, name: &str) -> String {
-        // Drop-ins of the test's own are no news.
+        // Omit the test's own drop-ins.
         let summary = self.unit(name).summary();
         summary.split(", changed by").next().unwrap_or_default().to_owned()
     }
@@ -175,7 +175,7 @@ impl Stage {
         eventually(&format!("{name} to be {state}"), || self.state(name) == state);
     }
 
-    /// Waits until nothing is going on any more.
+    /// Waits until everything is idle.
     pub fn until_asleep(&self) {
         self.until_state("dormouse.service", "inactive (dead)");
         for queue in ["in", "virgin", "out"] {
@@ -184,7 +184,7 @@ impl Stage {
     }
 }
 
-/// Where the harness has the manager look for units.
+/// Returns the directory in which the manager looks for units.
 pub fn units_dir() -> PathBuf {
     Path::new(&std::env::var_os("XDG_CONFIG_HOME").unwrap()).join("systemd/user")
 }

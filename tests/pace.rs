@@ -146,7 +146,7 @@ fn a_domain_that_puts_off_one_after_the_other_is_left_alone_until_it_is_tried_ag
         assert_eq!(waiting(&site).len(), 2);
         let listed = site.ok(&["queue", "ls", "retry"]);
         assert!(
-            listed.contains("not tried: slow.example puts mail off: 450 4.7.0 too fast"),
+            listed.contains("not tried: slow.example defers mail: 450 4.7.0 too fast"),
             "{listed}"
         );
         // An hour later all get it, each once.
@@ -201,7 +201,7 @@ fn a_goodbye_to_one_recipient_delays_only_its_domain() {
 fn those_at_the_end_who_are_not_tried_are_not_lost_when_the_connection_breaks() {
     for cut in [Cut::InBody(3), Cut::InsteadOfAnswer(3), Cut::After(3), Cut::InBody(4)] {
         for settings in [&["personalize=yes"][..], &[]] {
-            // The first transaction, for another list, shows that slow.example puts mail off.
+            // The first transaction, for another list, shows that slow.example defers mail.
             let sink = Sink::builder().cut(cut).reply(|event: &Event<'_>| {
                 let is_slow = event.recipient()?.ends_with("@slow.example");
                 is_slow.then(|| "421 4.7.0 not now".to_owned())
@@ -328,7 +328,7 @@ fn domains_get_no_more_than_their_limits_allow() {
     }
     assert_eq!(waiting(&site), [(20, 1)]);
     let listed = site.ok(&["queue", "ls", "retry"]);
-    assert!(listed.contains("has got 20/min already (delivery.limits)"), "{listed}");
+    assert!(listed.contains("has reached 20/min (delivery.limits)"), "{listed}");
     // Too early by the clock of the limits.
     site.post("dev", &message("x@y.example", "two", "hello\n"));
     run_at(&site, 10);

@@ -108,7 +108,7 @@ impl Policies {
         let config = site.config();
         let resolver = self.resolver.get_or_insert_with(|| {
             Resolver::new(&config.dmarc_servers, config.dmarc_timeout.duration()).map_err(|error| {
-                tracing::error!("no DMARC policy and no DKIM key can be looked up: {error}");
+                tracing::error!("cannot look up DMARC policies and DKIM keys: {error}");
                 error.to_string()
             })
         });
@@ -154,7 +154,7 @@ impl FoundPolicies {
                 Ok(answer) => {
                     rows.push(DnsAnswer { name, answer, expires_at: now + kept.as_secs_f64() });
                 }
-                Err(error) => tracing::error!("the answer for {name} is not kept: {error}"),
+                Err(error) => tracing::error!("cannot cache the answer for {name}: {error}"),
             }
         }
         tx.keep_dns_answers(&rows, now)
@@ -164,6 +164,6 @@ impl FoundPolicies {
 /// Parses a cached answer; `None` makes the caller look it up again.
 fn read(name: &str, kept: &str) -> Option<Answer> {
     serde_json::from_str(kept)
-        .inspect_err(|error| tracing::warn!("the kept answer for {name} cannot be read: {error}"))
+        .inspect_err(|error| tracing::warn!("the cached answer for {name} cannot be read: {error}"))
         .ok()
 }

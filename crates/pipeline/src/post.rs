@@ -101,7 +101,7 @@ pub enum HandlerError {
     #[error(transparent)]
     Run(Box<RunError>),
     /// The pipeline of the list or entry names an unknown handler, and none that sends the post.
-    #[error("its pipeline names {0:?}, and there is no such handler, and none that sends it")]
+    #[error("its pipeline names {0:?}, which is not a handler, and no handler that sends it")]
     NoSuchHandler(String),
     /// A metadata key has an impossible value.
     #[error(transparent)]

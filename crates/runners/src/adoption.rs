@@ -46,7 +46,7 @@ pub enum AdoptionError {
         at: jiff::Timestamp,
     },
     /// Another process of this host is adopting a spool.
-    #[error("{}: another process is adopting a spool at this moment; try again when it has ended", .0.display())]
+    #[error("{}: another process is adopting a spool; try again when it has ended", .0.display())]
     Busy(PathBuf),
     /// One of the two spools failed.
     #[error(transparent)]
@@ -173,7 +173,7 @@ fn give_up(spool: &Spool, store: &Store, identity: &Identity) -> Result<(), RunE
     let count = spool.give_up(adopted.entries.iter().map(String::as_str))?;
     if adopted.adopter != RETURNED {
         tracing::warn!(
-            "this host's queues were adopted by {}: {count} entries are given up, and processed there",
+            "this host's queues were adopted by {}; {count} entries are removed here and processed there",
             adopted.host
         );
     }

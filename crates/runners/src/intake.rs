@@ -64,9 +64,7 @@ pub enum Refusal {
     #[error("the message could not be read: {0}")]
     Unreadable(#[source] io::Error),
     /// It is larger than the site accepts.
-    #[error(
-        "the message is larger than {limit} bytes, which is all this site takes (intake.max_size)"
-    )]
+    #[error("the message is larger than {limit} bytes, the limit of this site (intake.max_size)")]
     TooLarge {
         /// The site's limit in bytes.
         limit: u64,
@@ -381,7 +379,7 @@ fn refused(
         at_the_door::refusal(site, store, &list, &name, message, metadata)
     };
     let (handler, reason) = ask().unwrap_or_else(|error| {
-        tracing::warn!("{}: a post is taken without a look: {error}", list.name);
+        tracing::warn!("{}: a post is accepted unchecked: {error}", list.name);
         None
     })?;
     let post = Message::parse_header_of(message);

@@ -55,7 +55,7 @@ impl Runner for Retry {
                 }
                 Some(due) if due <= now => {}
                 _ => tracing::warn!(
-                    "retry/{}: the date until which it waits cannot be right; it is tried now",
+                    "retry/{}: its due date is impossible; it is tried now",
                     claim.name()
                 ),
             }
@@ -85,7 +85,7 @@ pub(crate) fn postponed(
     // A later date was stored while the clock was wrong.
     let until = envelope.deliver_until().unwrap_or(now + period).min(now + period);
     if now > until {
-        return Err(format!("given up after too long a time: {reason}"));
+        return Err(format!("given up after delivery.retry_period: {reason}"));
     }
     let attempts = envelope.news_attempts().unwrap_or(0).clamp(0, 20);
     let wait = (FIRST_WAIT * f64::from(1u32 << attempts)).min(LONGEST_WAIT.as_secs_f64());

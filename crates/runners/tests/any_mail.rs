@@ -1,5 +1,5 @@
-//! Any bytes as a message, under any settings: no panic, nothing lost, and the trace tells what
-//! became of each.
+//! Any bytes as a message, with any settings: no panic, nothing lost, and the trace has the result
+//! of each.
 
 use dormouse_runners::arrangement::Scope;
 use dormouse_runners::{Shared, drain, mta};
@@ -43,7 +43,7 @@ fn files(dir: &Path) -> usize {
     std::fs::read_dir(dir).map_or(0, |entries| entries.count())
 }
 
-/// How often each verdict stands in the trace, for these entries.
+/// Counts the verdicts in the trace for these entries.
 fn verdicts(site: &Site, entries: &[String]) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
     for file in std::fs::read_dir(site.dir().join("logs")).unwrap() {
@@ -105,11 +105,12 @@ proptest! {
         }
         let dev = store.read().list("dev").unwrap().unwrap();
         prop_assert_eq!(store.read().held_posts(dev.id).unwrap().len() as u64, tally.held);
-        // What a pipeline hands over without recipients does not vanish: it waits for a person.
+        // A message that a pipeline sends without recipients does not vanish: it waits for a
+        // person.
         let for_nobody = settings.contains(&("pipeline", "SpamDetect\nToOutgoing")) && !to_owner;
         let undeliverable = if for_nobody { tally.passed } else { 0 };
         prop_assert_eq!(files(&spool.dir(Queue::Shunt)) as u64, tally.shunted + undeliverable);
-        // Only a pipeline that names what is not there sets posts aside.
+        // Only a pipeline with an unknown handler sets posts aside.
         let is_broken = settings.contains(&("pipeline", "NoSuchHandler")) && !to_owner;
         prop_assert_eq!(tally.shunted, if is_broken { mails.len() as u64 } else { 0 });
         for queue in [Queue::In, Queue::Virgin, Queue::Out] {

@@ -1,4 +1,4 @@
-//! A year of the clock, over a hundred lists and with a machine that is sometimes off: every job
+//! A year of periodic jobs, with a hundred lists and a machine that is sometimes off: every job
 //! runs once for each period in which there is something to do, and on no other day.
 
 use dormouse_runners::cron::{self, Clock, Ran};
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const LISTS: usize = 100;
 
-/// A site and what ought to happen on it.
+/// A site, and the expected runs.
 struct World {
     _home: tempfile::TempDir,
     site: Site,
@@ -84,7 +84,7 @@ impl World {
         }
     }
 
-    /// A number below `below`; the same ones each time.
+    /// Returns a number below `below`; the sequence is always the same.
     fn random(&mut self, below: u64) -> u64 {
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (self.random >> 33) % below
@@ -100,8 +100,8 @@ impl World {
         self.waiting.entry(list.name).or_default().push(entry);
     }
 
-    /// A post waits for a moderator, or all that wait are decided on. It happens on one list, so
-    /// that there are days on which none waits.
+    /// Holds a post for a moderator, or decides on all held ones. Only one list has held posts, so
+    /// that there are days without any.
     fn moderate(&mut self, at: f64) {
         let number = 7;
         let list = self.lists[number].clone();
@@ -130,7 +130,7 @@ impl World {
         self.held.insert(list.name);
     }
 
-    /// The job's time has come, or the machine is on again: whatever is due runs.
+    /// Runs everything that is due, at a job's time or after the machine was off.
     fn tick(&mut self, now: &Zoned) {
         let at = now.timestamp().as_second() as f64;
         let clock = Clock {
@@ -147,7 +147,7 @@ impl World {
         };
         for ran in all {
             let done = ran.result.unwrap();
-            // Reminders that were made up for after a pause stand for the whole day.
+            // Reminders that were sent late, after a pause, count for the whole day.
             let is_reminded = ran.job.name == "checkdbs" && self.reminded == Some(now.date());
             assert!(
                 done.count > 0 || is_reminded,
@@ -182,7 +182,8 @@ impl World {
     }
 }
 
-/// What systemd does: a timer that has elapsed starts its service, unless its condition is false.
+/// Does what systemd does: a timer that has elapsed starts its service, unless its condition is
+/// false.
 fn elapsed(clock: &Clock<'_>, timers: &mut BTreeMap<&'static str, String>) -> Vec<Ran> {
     let mut ran = Vec::new();
     for job in cron::JOBS {
@@ -217,9 +218,9 @@ fn a_year(timers: bool) {
     let mut day = date(2026, 1, 1);
     let mut quiet_days = 0;
     while day.year() == 2026 {
-        // February is quiet, and so is every other pair of days.
+        // Nothing happens in February and on every other pair of days.
         let quiet = day.month() == 2 || day.day() % 4 < 2;
-        // After a day off, yesterday's run is made up for before today's.
+        // After a day off, yesterday's run takes place before today's.
         let made_up = is_off(day.saturating_sub(1.day()));
         let had_digests = world.waiting.keys().any(|list| world.is_periodic(list));
         let had_held = !world.held.is_empty();

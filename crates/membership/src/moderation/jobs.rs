@@ -90,7 +90,7 @@ fn drop_request(desk: &Desk<'_>, list: &List, held: &HeldRequest) -> Result<bool
     let dropped = done.unwrap_or(false);
     if dropped {
         tracing::info!(target: "vette",
-            "{}: {} dropped, because it waited too long (max_days_to_hold_requests)",
+            "{}: {} discarded, because it waited too long (max_days_to_hold_requests)",
             list.name,
             describe(&held.request)
         );

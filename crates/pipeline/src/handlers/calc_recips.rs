@@ -95,7 +95,7 @@ fn find(post: &Post<'_>, setting: &str, sibling: &str) -> Result<Option<List>, S
     };
     let found = found.filter(|list| list.id != post.list.id);
     if found.is_none() {
-        tracing::warn!("{}: {setting}: {sibling} is no other list here", post.list.name);
+        tracing::warn!("{}: {setting}: {sibling} is not another list of this site", post.list.name);
     }
     Ok(found)
 }

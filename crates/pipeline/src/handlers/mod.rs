@@ -125,7 +125,7 @@ fn without_foreign(list: &List, order: &mut Vec<String>) -> Result<(), HandlerEr
         let is_ours = handler(name).is_some();
         if !is_ours {
             tracing::warn!(
-                "{}: its pipeline names {name}, which is no handler here: skipped",
+                "{}: its pipeline names {name}, which does not exist here and is skipped",
                 list.name
             );
         }

@@ -52,14 +52,14 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     }
     let Some(field) = post.message.field(FIELD) else { return Ok(Flow::Next) };
     let Some(time) = date::parse(field.value()).map(|seconds| seconds as f64) else {
-        let text = format!("{FIELD} in it is no date, so it was not sent");
+        let text = format!("its {FIELD} is not a date, so it was not sent");
         return Ok(Flow::Reject(Reason::new(SETTING, text)));
     };
     if time <= post.now {
         return Ok(Flow::Next);
     }
     if time > post.now + LONGEST {
-        let text = format!("{FIELD} in it is more than a year ahead, so it was not sent");
+        let text = format!("its {FIELD} is more than a year ahead, so it was not sent");
         return Ok(Flow::Reject(Reason::new(SETTING, text)));
     }
     if may_schedule(post)? {

@@ -161,7 +161,7 @@ impl Sweep<'_> {
         if state.is_empty() {
             if member.delivery == Delivery::ByBounce {
                 tracing::warn!(
-                    "{}: {} is off for bounces, and none are known",
+                    "{}: delivery to {} is off because of bounces, but none are recorded",
                     self.list.name,
                     member.address
                 );

@@ -96,7 +96,7 @@ impl Ledger<'_> {
                 self.record(&list, &member.address, bounce, outcome).map(Some)
             }
             None => {
-                tracing::info!(target: "bounce", "{}: a bounce of {}, who is no member", list.name, bounce.address);
+                tracing::info!(target: "bounce", "{}: a bounce of {}, who is not a member", list.name, bounce.address);
                 Ok(None)
             }
         }

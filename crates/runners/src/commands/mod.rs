@@ -89,7 +89,10 @@ pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerEr
     if let Some(done) = job.store.read().outcome(job.name.as_str())? {
         match Outcome::read(&done, job.name.as_str()) {
             Some(processed) => return Ok(processed),
-            None => tracing::error!("{}: what it came to cannot be read; again", job.name),
+            None => tracing::error!(
+                "{}: the stored outcome cannot be read; its commands are executed again",
+                job.name
+            ),
         }
     }
     let mut post = Post::new(job.shared.site, job.store, job.list, job.name, entry);
@@ -166,7 +169,7 @@ pub fn forget_outcomes(store: &Tx<'_>, address: &str) -> Result<usize, StoreErro
 fn answer(post: &mut Post<'_>) -> Result<Processed, HandlerError> {
     let mut event = Event::new(Step::Passed, post.entry).of_message(&post.list.name, &post.message);
     if let Some(why) = unanswerable(post) {
-        tracing::info!("{}: no command for us from {}: {why}", post.list.name, event.sender);
+        tracing::info!("{}: mail from {} is ignored: {why}", post.list.name, event.sender);
         event.step = Step::Discarded;
         event.text = why;
         return Ok((event, Vec::new()));

@@ -1,4 +1,4 @@
-//! What each job does.
+//! The functions of the jobs.
 
 use super::{Clock, JobOutcome};
 use crate::bounces::jobs::Which;
@@ -21,7 +21,7 @@ fn count(number: u64, one: &str) -> String {
     format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 
-/// The lists that are meant: those that are named, or all.
+/// Returns the lists of the job: the named ones, or all.
 fn lists(clock: &Clock<'_>) -> Result<Vec<List>, RunError> {
     if clock.lists.is_empty() {
         return Ok(clock.store.read().lists()?);
@@ -36,11 +36,11 @@ fn lists(clock: &Clock<'_>) -> Result<Vec<List>, RunError> {
         .collect()
 }
 
-/// Reminders to moderators, and an end to waiting.
+/// Reminds moderators, and discards posts and requests that have waited too long.
 pub fn checkdbs(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let desk = Desk { site: clock.site, spool: clock.spool, store: clock.store };
-    // The day on the calendar: what was missed while the machine was off is made up for in the morning,
-    // and the day's own time comes later.
+    // The period is the calendar day: a reminder that was missed while the machine was off is sent
+    // in the morning, and the one of the day is then done, too.
     let tally = jobs::check(&desk, &clock.today(), clock.now)?;
     let said = format!(
         "moderators of {} reminded, {} and {} dropped",
@@ -51,14 +51,18 @@ pub fn checkdbs(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunEr
     Ok(JobOutcome::new(tally.reminded + tally.expired + tally.requests_expired, said, &tally))
 }
 
-/// New articles of newsgroups become posts. One process at a time: a second would pass the same
-/// articles on.
+/// Posts new articles of newsgroups to their lists. Only one process may do so at a time: a second
+/// one would post the same articles.
 pub fn gate_news(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let path = clock.site.dir().join("gate_news.lock");
     let lock = File::create(&path)
-        .map_err(|error| RunError::News(format!("cannot make {}: {error}", path.display())))?;
+        .map_err(|error| RunError::News(format!("cannot create {}: {error}", path.display())))?;
     if lock.try_lock().is_err() {
-        return Ok(JobOutcome::new(0, "another process is at it".to_owned(), &"another process"));
+        return Ok(JobOutcome::new(
+            0,
+            "another process is doing it".to_owned(),
+            &"another process",
+        ));
     }
     let tally = news::gate(clock.site, clock.store, clock.spool)?;
     if !tally.errors.is_empty() {
@@ -69,7 +73,7 @@ pub fn gate_news(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunE
     Ok(JobOutcome::new(tally.gated, said, &tally))
 }
 
-/// Reminders to members whose delivery bounces turned off, and their removal in the end.
+/// Reminds members whose delivery is off because of bounces, and finally removes them.
 pub fn disabled(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let Clock { site, spool, store, .. } = *clock;
     let which = Which { reasons: vec![Delivery::ByBounce], force: false };
@@ -79,7 +83,7 @@ pub fn disabled(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunEr
     Ok(JobOutcome::new(done, said, &tally))
 }
 
-/// Compressed copies of the texts of archives.
+/// Compresses copies of the archives' texts.
 pub fn nightly_gzip(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let mut packed = 0;
     for list in lists(clock)? {
@@ -88,13 +92,14 @@ pub fn nightly_gzip(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, R
     Ok(JobOutcome::new(packed, format!("{} compressed", count(packed, "volume")), &packed))
 }
 
-/// The digests of lists that send one every day, and those that a size has made due.
+/// Sends the digests of lists that send one every day, and those that are due because of their
+/// size.
 pub fn senddigests(clock: &Clock<'_>, period: &Period) -> Result<JobOutcome, RunError> {
     let Clock { site, spool, store, now, zone, .. } = *clock;
     let press = Press { site, spool, store, now, zone };
     let mut reports: Vec<SentIssue> = press.send_large()?;
     let mut failed = None;
-    // What came since waits for the next period.
+    // The job was done for this period; newer posts wait for the next one.
     if store.read().last_run("senddigests")?.is_none_or(|last| !period.is_over(&last)) {
         let waiting = store.read().lists_with_digest_posts()?;
         for list in lists(clock)? {
@@ -103,7 +108,7 @@ pub fn senddigests(clock: &Clock<'_>, period: &Period) -> Result<JobOutcome, Run
             }
             match press.send_for(&list, period) {
                 Ok(report) => reports.extend(report),
-                // The other lists get theirs.
+                // One list's failure does not stop the others.
                 Err(error) => {
                     tracing::error!("{}: no digest: {error}", list.name);
                     failed = Some(error);
@@ -120,7 +125,7 @@ pub fn senddigests(clock: &Clock<'_>, period: &Period) -> Result<JobOutcome, Run
     }
 }
 
-/// A new volume of digests, on every list or those that are named.
+/// Starts a new volume of digests, on all lists or the named ones.
 pub fn bumpdigests(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let lists = lists(clock)?;
     clock.store.write(|tx| lists.iter().try_for_each(|list| tx.bump_digest(list.id)))?;
@@ -129,7 +134,7 @@ pub fn bumpdigests(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, Ru
     Ok(JobOutcome::new(bumped, format!("a new volume begins on {}", count(bumped, "list")), &names))
 }
 
-/// What was set aside long ago and nobody looked at leaves the queues.
+/// Moves old entries out of `bad` and `shunt`.
 pub fn cull_bad_shunt(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let config = clock.site.config();
     let limit = config.shunt_stale_after.duration();
@@ -146,7 +151,7 @@ pub fn cull_bad_shunt(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome,
         }
     }
     let files = count(culled, "old file");
-    Ok(JobOutcome::new(culled, format!("{files} of bad and shunt put away"), &culled))
+    Ok(JobOutcome::new(culled, format!("{files} removed from bad and shunt"), &culled))
 }
 
 /// Moves the files of a directory that are older than `limit` into another one, or removes them.
@@ -169,13 +174,13 @@ fn cull(
         let entry = entry.map_err(io("read the directory", dir))?;
         let (path, name) = (entry.path(), entry.file_name());
         let metadata = match entry.metadata() {
-            // Somebody else has just taken it.
+            // Another process has just moved or removed it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             metadata => metadata.map_err(io("look at", &path))?,
         };
         let age = metadata.modified().map_err(io("look at", &path))?;
         let is_old = now.duration_since(age).is_ok_and(|age| age > limit);
-        // A claim is somebody's at this moment, or a dead run's, which the next one takes over.
+        // A claim belongs to a process, or to a dead run, and then the next run recovers it.
         let is_claim = path.extension().is_some_and(|ending| ending == "bak");
         if !metadata.is_file() || !is_old || is_claim {
             continue;
@@ -188,7 +193,7 @@ fn cull(
             None => fs::remove_file(&path).map_err(io("remove", &path))?,
         }
         tracing::warn!(
-            "{}: older than {} days, put away",
+            "{}: removed from the queue, because it is older than {} days",
             path.display(),
             limit.as_secs() / 86_400
         );
@@ -200,10 +205,10 @@ fn cull(
     Ok(culled)
 }
 
-/// So long the days of charts are kept.
+/// How long the daily counts of charts are kept.
 const DAILY_COUNTS: Duration = Duration::from_secs(400 * 86_400);
 
-/// The trace of messages that are longer ago than the site keeps it.
+/// Removes traces older than `trace.keep`.
 pub fn trim_trace(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let now = SystemTime::UNIX_EPOCH + Duration::try_from_secs_f64(clock.now).unwrap_or_default();
     let path = trace::directory(clock.site.dir());

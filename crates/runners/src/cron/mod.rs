@@ -1,9 +1,8 @@
-//! The clock: Mailman's crontab (docs/spec/cli.md §3) as one table.
+//! The periodic jobs: Mailman's crontab (docs/spec/cli.md §3) as one table.
 //!
-//! A job does its work once for each list and period, however often and by whomever it is started,
-//! and beside any drain. Its condition is something in the file system that is there only while
-//! there may be something to do; systemd and [`Clock::run_due`] look at it before they start
-//! anything.
+//! A job does its work once for each list and period, however often it is started, and may run in
+//! parallel with drains. Its condition is a file that exists only while there may be something to
+//! do; systemd and [`Clock::run_due`] check it before they start anything.
 
 mod jobs;
 mod schedule;
@@ -17,46 +16,46 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// One of the clock's jobs.
+/// A periodic job.
 pub struct Job {
-    /// Its name, which is Mailman's script's.
+    /// Its name: that of Mailman's script, if there is one.
     pub name: &'static str,
-    /// When it is started; jobs without a time are started by people.
+    /// When it is started; jobs without a schedule are started by people.
     pub when: Option<Schedule>,
     /// What it does, in one sentence.
     pub about: &'static str,
-    /// It can be run for some lists alone.
+    /// Whether it can be limited to some lists.
     pub per_list: bool,
-    /// It talks to other hosts.
+    /// Whether it needs the network.
     pub network: bool,
     work: Work,
     conditions: Conditions,
 }
 
 enum Work {
-    /// It is here.
+    /// It has work to do.
     Does(fn(&Clock<'_>, &Period) -> Result<JobOutcome, RunError>),
-    /// It is not, for this reason.
+    /// It does nothing here, for this reason.
     Nothing(&'static str),
 }
 
 enum Conditions {
     /// Only people start it.
     None,
-    /// There is a marker.
+    /// This marker exists.
     Marker(Due),
     /// One of these queues has a file.
     Queues(&'static [Queue]),
-    /// There is such a file in this directory of the site.
+    /// This directory of the site has a file with a name like this.
     Files(&'static str, &'static str),
 }
 
-/// Every job.
+/// All jobs.
 pub const JOBS: &[Job] = &[
     Job {
         name: "checkdbs",
         when: Some(Schedule::Daily { hour: 8, minute: 0 }),
-        about: "Remind moderators of what waits, and drop what waited too long",
+        about: "Remind moderators of held posts and requests, and discard those that have waited too long",
         per_list: false,
         network: false,
         work: Work::Does(jobs::checkdbs),
@@ -65,7 +64,7 @@ pub const JOBS: &[Job] = &[
     Job {
         name: "disabled",
         when: Some(Schedule::Daily { hour: 9, minute: 0 }),
-        about: "Remind members whose delivery bounces turned off, and remove them in the end",
+        about: "Remind members whose delivery is off because of bounces, and finally remove them",
         per_list: true,
         network: false,
         work: Work::Does(jobs::disabled),
@@ -83,7 +82,7 @@ pub const JOBS: &[Job] = &[
     Job {
         name: "bumpdigests",
         when: None,
-        about: "Begin a new volume of digests",
+        about: "Start a new volume of digests",
         per_list: true,
         network: false,
         work: Work::Does(jobs::bumpdigests),
@@ -95,9 +94,7 @@ pub const JOBS: &[Job] = &[
         about: "Nothing: no password is ever sent by mail",
         per_list: false,
         network: false,
-        work: Work::Nothing(
-            "passwords are not sent by mail any more; members get a link to log in",
-        ),
+        work: Work::Nothing("passwords are no longer sent by mail; members get a link to sign in"),
         conditions: Conditions::None,
     },
     Job {
@@ -121,7 +118,7 @@ pub const JOBS: &[Job] = &[
     Job {
         name: "cull_bad_shunt",
         when: Some(Schedule::Daily { hour: 4, minute: 30 }),
-        about: "Put away what was set aside long ago and nobody looked at",
+        about: "Move old entries out of bad and shunt",
         per_list: false,
         network: false,
         work: Work::Does(jobs::cull_bad_shunt),
@@ -130,7 +127,7 @@ pub const JOBS: &[Job] = &[
     Job {
         name: "trim-trace",
         when: Some(Schedule::Daily { hour: 4, minute: 0 }),
-        about: "Remove the trace of messages that are longer ago than the site keeps it",
+        about: "Remove traces that are older than trace.keep",
         per_list: false,
         network: false,
         work: Work::Does(jobs::trim_trace),
@@ -138,22 +135,22 @@ pub const JOBS: &[Job] = &[
     },
 ];
 
-/// The job of that name.
+/// Returns the job of that name.
 pub fn job(name: &str) -> Option<&'static Job> {
     JOBS.iter().find(|job| job.name == name)
 }
 
-/// Files that are there while a job may have something to do.
+/// Files that exist while a job may have something to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sign {
     /// The directory.
     pub dir: PathBuf,
-    /// The file's name, with at most one `*`; that stands for no name that begins with a dot.
+    /// The file's name, with at most one `*`, which does not match names that begin with a dot.
     pub pattern: &'static str,
 }
 
 impl Sign {
-    /// Whether such a file is there. A directory that cannot be read has none.
+    /// Whether such a file exists. A directory that cannot be read has none.
     fn is_seen(&self) -> bool {
         let Some((start, end)) = self.pattern.split_once('*') else {
             return self.dir.join(self.pattern).exists();
@@ -167,7 +164,7 @@ impl Sign {
 }
 
 impl Job {
-    /// Why it does nothing, if it is not there.
+    /// Returns why the job does nothing here, if so.
     pub fn absence(&self) -> Option<&'static str> {
         match self.work {
             Work::Does(_) => None,
@@ -175,12 +172,12 @@ impl Job {
         }
     }
 
-    /// When a timer starts it; a job that is not there needs none.
+    /// Returns when a timer starts it; a job that does nothing needs no timer.
     pub fn timer(&self) -> Option<Schedule> {
         self.when.filter(|_| self.absence().is_none())
     }
 
-    /// What must be seen of, for it to be worth a start; one of them is enough.
+    /// Returns its conditions; one of them is enough to start it.
     pub fn signs(&self, site_dir: &Path, qfiles: &Path) -> Vec<Sign> {
         match self.conditions {
             Conditions::None => Vec::new(),
@@ -195,7 +192,7 @@ impl Job {
         }
     }
 
-    /// The file that is there while it has something to do, if that is a single one.
+    /// Returns the marker that exists while it may have something to do, if it has one.
     pub fn marker(&self, site_dir: &Path) -> Option<PathBuf> {
         match self.conditions {
             Conditions::Marker(due) => Some(due.marker(site_dir)),
@@ -209,12 +206,12 @@ impl Job {
     }
 }
 
-/// What a job came to.
+/// The result of a job.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct JobOutcome {
-    /// How much was done: 0 is nothing.
+    /// The amount of work done; 0 means none.
     pub count: u64,
-    /// In words.
+    /// A sentence about it.
     pub said: String,
     /// The details.
     pub details: serde_json::Value,
@@ -222,23 +219,24 @@ pub struct JobOutcome {
 
 impl JobOutcome {
     fn new(count: u64, said: String, details: &impl Serialize) -> JobOutcome {
-        // What serialises is a tally of ours: numbers and names.
+        // These are our own counts, numbers and names, which can always be serialised.
         let details = serde_json::to_value(details).unwrap_or_default();
         JobOutcome { count, said, details }
     }
 }
 
-/// A job that ran, and what came of it.
+/// A job that ran, with its result.
 pub struct Ran {
-    /// Which.
+    /// The job.
     pub job: &'static Job,
-    /// For which period.
+    /// The period for which it ran.
     pub period: String,
-    /// What came of it.
+    /// Its result.
     pub result: Result<JobOutcome, RunError>,
 }
 
-/// A clock may be set back by so much, in seconds, as it is where summer ends.
+/// How far ahead a recorded period is still believed, in seconds: clocks are set back, for example
+/// at the end of summer time.
 const SLACK: f64 = 2.0 * 3600.0;
 
 /// A moment at which jobs run.
@@ -251,14 +249,14 @@ pub struct Clock<'c> {
     pub store: &'c Store,
     /// The time, in seconds since the epoch.
     pub now: f64,
-    /// The place whose calendar counts.
+    /// The time zone of the calendar.
     pub zone: &'c TimeZone,
-    /// Only these lists, where a job is about lists; all when empty.
+    /// Only these lists, for jobs that can be limited; all if it is empty.
     pub lists: &'c [String],
 }
 
 impl Clock<'_> {
-    /// Runs a job now. What it has done for this period already it does not do again.
+    /// Runs a job now. It does not repeat what it has already done for this period.
     pub fn run(&self, job: &Job) -> Result<JobOutcome, RunError> {
         let period = self.period(job);
         let work = match job.work {
@@ -270,7 +268,7 @@ impl Clock<'_> {
         Ok(done)
     }
 
-    /// Takes note that a job has run, by whatever way.
+    /// Records that a job has run, and updates its marker.
     pub fn note_run(&self, job: &Job) -> Result<(), RunError> {
         if self.lists.is_empty() && job.when.is_some() {
             self.store.write(|tx| tx.mark_run(job.name, self.period(job)))?;
@@ -278,16 +276,16 @@ impl Clock<'_> {
         if let Conditions::Marker(due) = job.conditions {
             self.store.settle_due(due)?;
         }
-        // On another host a list may have been set to want newsgroups to be looked at.
+        // A list's newsgroup settings may have been changed on another host.
         if self.site.is_shared() && job.name != "gate_news" {
             self.store.settle_due(Due::GateNews)?;
         }
         Ok(())
     }
 
-    /// Runs every job whose period has begun, if it may have something to do; if not, the period
-    /// is over for it, and what comes now waits for the next. This is what the timers of systemd
-    /// do, for hosts that have only a crontab.
+    /// Runs every job whose period has begun, if it may have something to do. If not, the period
+    /// counts as done, and new work waits for the next one. It replaces systemd's timers on hosts
+    /// that have only a crontab.
     pub fn run_due(&self) -> Result<Vec<Ran>, RunError> {
         let mut ran = Vec::new();
         let timed = JOBS.iter().filter_map(|job| Some((job, job.timer()?)));
@@ -305,13 +303,14 @@ impl Clock<'_> {
         Ok(ran)
     }
 
-    /// Whether a job was done for its period already.
+    /// Whether a job has already been done for its period.
     pub fn is_over(&self, job: &Job) -> Result<bool, RunError> {
         let last = self.store.read().last_run(job.name)?;
         Ok(job.when.is_some() && last.is_some_and(|last| self.period(job).is_over(&last)))
     }
 
-    /// The period that a job was last done for, if that lies in the future: the clock was wrong then.
+    /// Returns the period for which a job was last done, if it is in the future, because the clock
+    /// was wrong.
     pub fn impossible_run(&self, job: &Job) -> Result<Option<String>, RunError> {
         let last = self.store.read().last_run(job.name)?;
         Ok(last.filter(|last| job.when.is_some() && !self.period(job).is_believed(last)))
@@ -321,7 +320,7 @@ impl Clock<'_> {
         self.period_of(job.when)
     }
 
-    /// The day on the calendar, which begins at midnight.
+    /// Returns the calendar day, which begins at midnight.
     fn today(&self) -> Period {
         self.period_of(Some(Schedule::Daily { hour: 0, minute: 0 }))
     }

@@ -3,25 +3,25 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
-/// When a job is due, again and again.
+/// A repeated time at which a job is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schedule {
-    /// At a time of every day, in the calendar of the server's place.
+    /// Every day at a time, in the server's time zone.
     Daily {
         /// The hour, from 0.
         hour: i8,
         /// The minute.
         minute: i8,
     },
-    /// So many minutes after the last time, while there is something to do.
+    /// At intervals, while there is something to do.
     Every {
-        /// A part of an hour.
+        /// The interval in minutes, a part of an hour.
         minutes: u8,
     },
 }
 
 impl Schedule {
-    /// As people read it.
+    /// Describes it for people.
     pub fn in_words(self) -> String {
         match self {
             Schedule::Daily { hour, minute } => format!("{hour:02}:{minute:02}:00"),
@@ -29,11 +29,12 @@ impl Schedule {
         }
     }
 
-    /// The period that `now` (seconds since the epoch) is in. A later one is greater.
+    /// Returns the period of `now` (seconds since the epoch). Later periods compare as greater.
     ///
-    /// A day's is that of the latest time at which the job was due, such as `2026-11-23`; so a job
-    /// that could not run at its time runs for the same period later. The others are parts of an
-    /// hour, such as `2026-11-23T10:05`, in UTC, which no clock change turns back.
+    /// The period of a daily job is the day of the latest time at which it was due, such as
+    /// `2026-11-23`; so a job that could not run at its time runs later for the same period. Other
+    /// periods are parts of an hour, such as `2026-11-23T10:05`, in UTC, so that they do not repeat
+    /// at the end of summer time.
     pub fn period(self, now: f64, zone: &TimeZone) -> String {
         let timestamp = Timestamp::from_second(now as i64).unwrap_or(Timestamp::UNIX_EPOCH);
         match self {

@@ -1,5 +1,5 @@
-//! One post of a digest, in both forms. A post that makes trouble is replaced by a note: it must
-//! not keep the others from being read.
+//! One post of a digest, in both forms. A post that cannot be processed is replaced by a note, so
+//! that the others can be sent.
 
 use super::Words;
 use super::layout;
@@ -10,7 +10,7 @@ use dormouse_pipeline::scrubbing;
 use dormouse_store::{Attachments, List, Site, StoreError, WaitingPost};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A post as it stands in a digest.
+/// A post as it appears in a digest.
 pub struct Article {
     /// Its subject, without the list's prefix.
     pub subject: String,
@@ -20,29 +20,29 @@ pub struct Article {
     pub enclosed: Message,
     /// Fields and text for a plain digest.
     pub plain: String,
-    /// What is wrong with it, if it was replaced by a note.
+    /// The problem, if it was replaced by a note.
     pub problem: Option<String>,
 }
 
-/// Makes articles of a list's posts.
+/// Creates articles from a list's posts.
 pub struct Maker<'m> {
     /// The site.
     pub site: &'m Site,
     /// The list.
     pub list: &'m List,
-    /// The fixed words.
+    /// The list's phrases for digests.
     pub words: &'m Words,
-    /// Somebody reads the plain form: what is taken out of it is kept.
+    /// Whether the plain form has readers: then the attachments removed from it are stored.
     pub is_plain_wanted: bool,
 }
 
 impl Maker<'_> {
-    /// The article of a post that is the `number`th of the digest.
+    /// Creates the article of a post that is the `number`th of the digest.
     pub fn make(&self, post: &WaitingPost, number: usize) -> Article {
         self.isolated(post, number, |message| self.article(&message, post.posted_at, number))
     }
 
-    /// Runs `work` over a post's message; when it fails or panics, a note takes the post's place.
+    /// Runs `work` on a post's message; if it fails or panics, the result is a note.
     fn isolated(
         &self,
         post: &WaitingPost,
@@ -103,7 +103,7 @@ impl Maker<'_> {
         if subject.is_empty() { "(no subject)".to_owned() } else { subject }
     }
 
-    /// What stands in a post's place.
+    /// Returns the note that replaces a post.
     fn note(&self, number: usize, problem: String) -> Article {
         let text = format!("{}\n", self.words.broken);
         let mut message = Message::parse(Vec::new());
@@ -122,14 +122,14 @@ impl Maker<'_> {
     }
 }
 
-/// The message with its number in the digest, which takes the place of any it had.
+/// Returns the message with its number in the digest, replacing an earlier one.
 fn numbered(message: &Message, number: usize) -> Message {
     let mut message = message.clone();
     message.set("Message", &number.to_string());
     message
 }
 
-/// A field's name as RFC 1153 writes it, however the site's setting does.
+/// Returns a field's name as RFC 1153 writes it, whatever its case in the site's setting.
 fn printed(name: &str) -> String {
     let mut printed = name.trim().to_owned();
     if let Some(first) = printed.get_mut(..1) {
@@ -138,7 +138,7 @@ fn printed(name: &str) -> String {
     printed
 }
 
-/// Who wrote it: a name, or else an address.
+/// Returns the author's name, or the address if there is none.
 fn author(message: &Message) -> String {
     let Some(from) = message.mailboxes("From").into_iter().next() else { return String::new() };
     let name = from.name.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -227,7 +227,7 @@ mod tests {
         }
     }
 
-    /// One site for all cases.
+    /// One site for all cases, because creating one is slow.
     fn fixture() -> &'static Fixture {
         thread_local! {
             static FIXTURE: &'static Fixture = Box::leak(Box::new(Fixture::new(&[])));

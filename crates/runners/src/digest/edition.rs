@@ -1,11 +1,11 @@
-//! The editions of an issue: in both forms, and in every language that its readers have chosen and
-//! there are texts in.
+//! The editions of an issue: both forms, in every language that readers can choose and that has
+//! texts.
 
 use dormouse_membership::notices::templates;
 use dormouse_pipeline::recipients::{Digest, Rule};
 use dormouse_store::{List, Site};
 
-/// The texts that are written in a language.
+/// The texts of a digest.
 const TEXTS: [&str; 2] = ["masthead", "digest"];
 
 /// The form of a digest.
@@ -22,14 +22,15 @@ pub enum Form {
 pub struct Edition {
     /// The form.
     pub form: Form,
-    /// The language; the list's own when empty.
+    /// The language; the list's if it is empty.
     pub language: String,
-    /// The languages of the other editions, whose readers do not get the list's own.
+    /// The languages of the other editions, whose readers do not get the one in the list's
+    /// language.
     others: Vec<String>,
 }
 
 impl Edition {
-    /// All editions of a list's digest.
+    /// Returns all editions of a list's digest.
     pub fn all(site: &Site, list: &List) -> Vec<Edition> {
         let own = &list.settings.preferred_language;
         let others: Vec<String> = list
@@ -50,7 +51,7 @@ impl Edition {
             .collect()
     }
 
-    /// Tells it from the issue's other editions.
+    /// Returns a label that is unique among the issue's editions.
     pub fn label(&self) -> String {
         let form = match self.form {
             Form::Mime => "mime",
@@ -59,7 +60,7 @@ impl Edition {
         format!("{form} {}", self.language).trim_end().to_owned()
     }
 
-    /// Who gets it, of the how many-th digest of the list.
+    /// Returns the rule for its readers; `count` is the digest's number on the list.
     pub fn readers(&self, list: &List, count: i64) -> Rule {
         Rule {
             lists: vec![list.name.clone()],

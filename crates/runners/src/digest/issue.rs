@@ -9,15 +9,15 @@ use dormouse_membership::template;
 use dormouse_store::{List, Site};
 use std::time::SystemTime;
 
-/// An issue that is being made.
+/// An issue that is being created.
 pub struct Issue<'i> {
     /// The list.
     pub list: &'i List,
     /// The site.
     pub site: &'i Site,
-    /// The language of the texts around the posts; the list's when empty.
+    /// The language of the texts around the posts; the list's if it is empty.
     pub language: &'i str,
-    /// The fixed words.
+    /// The phrases in this language.
     pub words: &'i Words,
     /// Its name: list, volume and number.
     pub title: String,
@@ -28,7 +28,7 @@ pub struct Issue<'i> {
 }
 
 impl Issue<'_> {
-    /// The MIME form.
+    /// Returns the MIME form.
     pub fn mime(&self) -> Message {
         let digest = self.digest_part();
         let mut parts = vec![text_part(&self.title, &self.masthead())];
@@ -48,7 +48,7 @@ impl Issue<'_> {
         message
     }
 
-    /// The plain form.
+    /// Returns the plain form.
     pub fn plain(&self) -> Message {
         let mut text = self.masthead();
         if let Some(header) = self.filled(&self.list.settings.digest_header) {
@@ -83,7 +83,7 @@ impl Issue<'_> {
         message
     }
 
-    /// Every post as it came.
+    /// Returns the multipart/digest with the posts.
     fn digest_part(&self) -> Vec<u8> {
         let posts: Vec<Vec<u8>> = self
             .articles
@@ -127,7 +127,7 @@ impl Issue<'_> {
         format!("{end}\n{}\n", layout::underline(&end))
     }
 
-    /// A text of the list's with its fields filled in; nothing for one of blanks.
+    /// Returns a text of the list with its fields filled in; `None` if it is blank.
     fn filled(&self, text: &str) -> Option<String> {
         let settings = &self.list.settings;
         let fields = dormouse_pipeline::decorate::fields(self.list, self.site.config());
@@ -143,7 +143,7 @@ fn ended(mut text: String) -> String {
     text
 }
 
-/// A text with a name, as a part.
+/// Returns a text with a description, as a part.
 fn text_part(description: &str, text: &str) -> Vec<u8> {
     let mut part = Message::parse(Vec::new());
     Composed::text(text, b"\n").write_to(&mut part);

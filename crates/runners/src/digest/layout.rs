@@ -1,10 +1,10 @@
-//! Lines of a digest: the list of its topics, and folded header fields.
+//! The lines of a digest: the list of topics, and folded header fields.
 
-/// How wide an entry's subject may be, and the whole line with the author.
+/// The maximum width of a subject in the list of topics, and of the line with the author.
 const SUBJECT: usize = 65;
 const LINE: usize = 70;
 
-/// The list of topics: each message's number, subject and author.
+/// Returns the list of topics: the number, subject and author of each message.
 pub fn topics<'a>(articles: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let mut text = String::new();
     for (index, (subject, author)) in articles.enumerate() {
@@ -25,14 +25,15 @@ pub fn topics<'a>(articles: impl Iterator<Item = (&'a str, &'a str)>) -> String 
     text
 }
 
-/// A header field for people: decoded, folded before column 70.
+/// Returns a header field for people: decoded, and folded before column 70.
 pub fn field(name: &str, value: &str) -> String {
     let mut lines = wrap(&format!("{name}: {value}"), LINE).join("\n\t");
     lines.push('\n');
     lines
 }
 
-/// A body as RFC 1153 wants it: no blank lines around it, and none that looks like a separator.
+/// Returns a body as RFC 1153 requires: without blank lines around it, and without lines that look
+/// like a separator.
 pub fn body(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches('\r')).collect();
     let is_blank = |line: &&str| line.trim().is_empty();
@@ -53,18 +54,18 @@ pub fn body(text: &str) -> String {
     out
 }
 
-/// Stands between messages.
+/// The line between messages.
 pub const SEPARATOR: &str = "------------------------------";
 
-/// Stands below the list of topics.
+/// Returns the line below the list of topics.
 pub fn rule() -> String {
     "-".repeat(LINE)
 }
 
-/// Words in lines of at most so many letters; a longer word has a line of its own.
+/// Wraps words into lines of at most `most` letters; a longer word gets a separate line.
 fn wrap(text: &str, most: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    // The number of an entry keeps its blank.
+    // The blanks before a number stay.
     let indent: String = text.chars().take_while(|&letter| letter == ' ').collect();
     let mut line = indent;
     let mut is_empty = true;
@@ -87,7 +88,7 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// A line of as many stars as the text above it has letters.
+/// Returns a line of as many stars as the text has letters.
 pub fn underline(text: &str) -> String {
     "*".repeat(width(text))
 }

@@ -1,15 +1,14 @@
 //! Digests: the posts of a list in one mail (docs/spec/pipeline.md §4).
 //!
 //! # Layout
-//! - [`Press`] makes issues and hands them over. `volume`: when a new volume begins.
-//! - `edition`: in which forms and languages. `article`: one post in both forms. `issue`: all of them, with what stands around them.
-//!   `layout`: its lines.
+//! - [`Press`] creates issues and enqueues them. `volume`: when a new volume begins.
+//! - `edition`: forms and languages. `article`: one post in both forms. `issue`: all posts, with
+//!   the texts around them. `layout`: its lines.
 //!
-//! # What a crash leaves
-//! An issue is handed to `virgin` first and closed in the store second: its posts are forgotten and
-//! the number goes on. A process that dies in between leaves an issue that is on its way and not
-//! closed. So its entries carry what closes it, and the virgin runner, which takes them, closes it
-//! as well; and as long as one of them is there, no issue of that count is made again.
+//! # After a crash An issue is first enqueued in `virgin` and then closed in the store: its posts
+//! are deleted, and the number grows. A process that dies in between leaves an issue that is
+//! enqueued but not closed. So its entries contain the data to close it, and the virgin runner
+//! closes it, too; and as long as one of these entries exists, the issue is not created again.
 
 mod article;
 mod edition;
@@ -33,7 +32,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::time::{Duration, SystemTime};
 
-/// Takes a post out of a list's next digest; how many had that Message-ID.
+/// Removes posts with that Message-ID from a list's next digest. Returns their number.
 pub fn take_out(store: &Store, list: &List, message_id: &str) -> Result<usize, StoreError> {
     let bare = |id: &str| id.trim().trim_start_matches('<').trim_end_matches('>').to_owned();
     let wanted = bare(message_id);
@@ -46,13 +45,12 @@ pub fn take_out(store: &Store, list: &List, message_id: &str) -> Result<usize, S
     })
 }
 
-/// For so long it is remembered that an entry's post has been in a digest; no entry comes again after
-/// that.
+/// How long outcomes of entries are stored, in seconds; no entry is processed again after that.
 const REMEMBERED_FOR: f64 = 30.0 * 86_400.0;
-/// The clock's job that sends digests, as it is remembered for each list.
+/// The name under which it is recorded for each list that the job has sent its digest.
 const JOB: &str = "senddigests";
 
-/// Makes digests.
+/// Creates and sends digests.
 pub struct Press<'d> {
     /// The site.
     pub site: &'d Site,
@@ -60,24 +58,24 @@ pub struct Press<'d> {
     pub spool: &'d Spool,
     /// Its store.
     pub store: &'d Store,
-    /// When, in seconds since the epoch.
+    /// The current time, in seconds since the epoch.
     pub now: f64,
-    /// The place whose calendar tells volumes apart.
+    /// The time zone whose calendar separates volumes.
     pub zone: &'d TimeZone,
 }
 
-/// An issue that was made.
+/// An issue that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SentIssue {
     /// The list.
     pub list: String,
-    /// The volume.
+    /// Its volume.
     pub volume: i64,
-    /// The number in the volume.
+    /// Its number in the volume.
     pub issue: i64,
-    /// How many posts are in it.
+    /// The number of its posts.
     pub posts: usize,
-    /// Posts that could not be put in, and wait in `shunt`.
+    /// The number of posts that were replaced by a note, and wait in `shunt`.
     pub left_out: usize,
 }
 
@@ -87,7 +85,7 @@ impl Press<'_> {
         self.store.write(|tx| self.issue(tx, list))
     }
 
-    /// The same, once for a period.
+    /// Does the same, once for a period.
     pub fn send_for(&self, list: &List, period: &Period) -> Result<Option<SentIssue>, RunError> {
         self.store.write(|tx| {
             if tx.mark_done(JOB, list.id, period)? { self.issue(tx, list) } else { Ok(None) }
@@ -105,7 +103,7 @@ impl Press<'_> {
         Ok(reports)
     }
 
-    /// Makes the next issue, hands it over, and closes it.
+    /// Creates the next issue, enqueues it, and closes it.
     fn issue(&self, tx: &Tx<'_>, list: &List) -> Result<Option<SentIssue>, RunError> {
         let mut state = tx.read().digest_state(list.id)?;
         if self.is_on_its_way(list, state.sent + 1)? {
@@ -132,17 +130,17 @@ impl Press<'_> {
         Ok(Some(made.report))
     }
 
-    /// Whether entries of an issue are there, though it is not closed: their runner closes it.
+    /// Whether entries of an issue exist although it is not closed; their runner will close it.
     fn is_on_its_way(&self, list: &List, count: i64) -> Result<bool, RunError> {
-        // A hand-over that was decided but not carried out shows its entries now.
+        // This completes hand-overs of dead processes, so that their entries become visible.
         self.spool.recover(&[])?;
         let digits = |name: &EntryName| name.as_str().rsplit('+').next().map(str::to_owned);
         let ours: Vec<_> = Edition::all(self.site, list)
             .iter()
             .map(|edition| digits(&entry_name(list, count, &edition.label())))
             .collect();
-        // One that somebody else is carrying out at this moment shows them soon: what is not promised
-        // any more is in the queue by now.
+        // Entries of a hand-over that another process is completing are promised; once they are
+        // not, they are in the queue. So the promises are read before the queue.
         let promised = self.spool.promised(Queue::Virgin)?;
         let entries = self.spool.list(Queue::Virgin)?;
         let mut names = promised.iter().chain(entries.iter().map(|found| &found.name));
@@ -228,7 +226,7 @@ impl Press<'_> {
         Ok(Some(Made { outputs, closing, report }))
     }
 
-    /// A post that could not be put in, for a person to look at.
+    /// Returns the entry for `shunt` of a post that could not be included.
     fn set_aside(&self, list: &List, number: usize, content: Vec<u8>, problem: &str) -> Output {
         let mut metadata = Metadata::new();
         metadata.edit().listname(&list.name);
@@ -249,7 +247,7 @@ struct Made {
     report: SentIssue,
 }
 
-/// A name of now; its digits are the same for the same issue, whoever makes it.
+/// Returns a name with the current time, whose digest depends only on the issue.
 fn entry_name(list: &List, count: i64, label: &str) -> EntryName {
     EntryName::from_base(&format!("digest {} {count}", list.name)).derive(label)
 }
@@ -259,10 +257,10 @@ fn write_closing(closing: &Closing) -> String {
     format!("{last_post} {volume} {number} {count} {at:?}")
 }
 
-/// What closes the issue that an entry of `virgin` is, if it is one.
+/// Returns the data to close the issue of an entry of `virgin`, if it is a digest.
 ///
-/// # Errors
-/// When it says so and cannot be read: closed by nobody, its posts would be sent again.
+/// # Errors If the data cannot be parsed: if nobody closed the issue, its posts would be sent
+/// again.
 pub(crate) fn closing(metadata: &Metadata) -> Result<Option<Closing>, WrongValue> {
     let Some(text) = Envelope::read(metadata)?.digest_closes() else { return Ok(None) };
     let read = || {
@@ -278,7 +276,7 @@ pub(crate) fn closing(metadata: &Metadata) -> Result<Option<Closing>, WrongValue
     })
 }
 
-/// The fixed words of a digest, from the text `digest`: one a line, behind its key.
+/// The phrases of a digest, from the text `digest`: one on each line, after its key.
 pub(crate) struct Words {
     title: String,
     topics: String,
@@ -290,7 +288,7 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// In a language; the list's when empty.
+    /// Returns them in a language; the list's if it is empty.
     pub(crate) fn of(site: &Site, list: &List, language: &str) -> Words {
         let phrases = Phrases::of(site, list, "digest", language);
         let get = |key: &str| phrases.get(key);

@@ -42,7 +42,7 @@ fn send(fixture: &Fixture, spool: &Spool, now: f64) -> Option<SentIssue> {
     press(fixture, spool, now).send(&fixture.get("dev")).unwrap()
 }
 
-/// The entries that wait, each with its recipients; they are gone afterwards.
+/// Takes the waiting entries out of the queue, each with its recipients.
 fn taken(spool: &Spool) -> Vec<(Vec<String>, dormouse_mail::Message)> {
     let mut found: Vec<_> = spool
         .ready(Queue::Virgin)
@@ -303,7 +303,7 @@ mod any_posts {
             let plain = issue.plain();
             let text = mime::first_text(&plain).unwrap_or_default();
             let separators = text.lines().filter(|line| *line == layout::SEPARATOR).count();
-            // One behind each post, and one behind the footer.
+            // One after each post, and one after the footer.
             prop_assert_eq!(separators, posts.len() + 1);
         }
     }

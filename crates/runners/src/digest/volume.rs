@@ -1,14 +1,14 @@
-//! When a new volume begins (docs/spec/pipeline.md §4). Periods are the calendar's at the server's
-//! place, and a period is another one as soon as its first day is: Mailman took every month for a
-//! new quarter, and never saw a new year's first week.
+//! Decides when a new volume begins (docs/spec/pipeline.md §4). Periods follow the calendar in the
+//! server's time zone and are compared by their first days. Mailman treats every month as a new
+//! quarter, and misses the first weeks of a year.
 
 use dormouse_store::VolumeFrequency;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
-/// Whether the digest sent at `now` begins a new volume, when the last one was sent at `last` (0 is
-/// never); both in seconds since the epoch. A clock that was set back begins none.
+/// Whether the digest sent at `now` begins a new volume if the last one was sent at `last` (0:
+/// never); both are seconds since the epoch. After the clock was set back no volume begins.
 pub fn is_new(frequency: VolumeFrequency, last: f64, now: f64, zone: &TimeZone) -> bool {
     let first_day = |at: f64| begins(frequency, date(at, zone));
     last > 0.0 && first_day(now) > first_day(last)
@@ -19,7 +19,7 @@ fn date(at: f64, zone: &TimeZone) -> Date {
     timestamp.to_zoned(zone.clone()).date()
 }
 
-/// The first day of the period that a day is in; weeks begin on Mondays.
+/// Returns the first day of the period of a day; weeks begin on Mondays.
 fn begins(frequency: VolumeFrequency, day: Date) -> Date {
     match frequency {
         VolumeFrequency::Year => day.first_of_year(),

@@ -1,8 +1,8 @@
-//! One round of a drain over all queues, with the workers beside it.
+//! One round of a drain over all queues, with its worker threads.
 //!
-//! The drain's own thread goes round the queues and gives each a little time. Queues that wait for
-//! servers have workers beside it, and so have entries that take their time. So no entry keeps others
-//! waiting for long, and light ones always go first.
+//! The drain's own thread visits the queues in turn and gives each a little time. Queues that wait
+//! for servers have workers, and so do costly entries. So no entry delays others for long, and
+//! light ones always go first.
 
 use super::{Linger, Summary, note};
 use crate::arrangement::Scope;
@@ -19,54 +19,55 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, Scope as Threads};
 use std::time::{Duration, Instant};
 
-/// How often a pass that got nothing out of a queue that is not empty is repeated, and after what
-/// pause: between locking and renaming an entry another drain needs microseconds.
+/// How often a pass is repeated if it could claim nothing from a queue that is not empty, and the
+/// pause in between: another drain is claiming the entries, and needs microseconds between locking
+/// and renaming.
 const PATIENCE: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How long one queue is worked off before the next one has its turn.
+/// How long one queue is processed before the next one.
 const SHARE: Duration = Duration::from_millis(500);
 
-/// How often the queues are looked at while workers are busy.
+/// The interval at which the queues are checked while workers are busy.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// So many hand-overs may wait for directories to become durable.
+/// The maximum number of hand-overs that wait for a sync of their directories.
 const MOST_UNSETTLED: usize = 16;
 
-/// What a worker did.
+/// The result of a worker.
 struct LaneResult {
-    /// The place of its lane.
+    /// The position of its lane.
     at: usize,
-    /// What became of entries.
+    /// The results of entries.
     tally: Tally,
     errors: Vec<RunError>,
     unsettled: Unsettled,
-    /// What it worked with.
+    /// The store that it used, to be used again.
     store: Option<Store>,
 }
 
-/// The hand of a thread: a runner, and what it needs.
+/// A runner of the drain's own thread, with its desk.
 struct Hand<'f> {
     desk: Desk<'f>,
     runner: Box<dyn Runner>,
 }
 
-/// A round over all queues, with the workers beside.
+/// A round over all queues, with its workers.
 pub(super) struct Floor<'f, 'scope, 's> {
     shared: &'f Shared<'f>,
     scope: &'f Scope,
     threads: &'scope Threads<'scope, 'f>,
     lanes: &'f [Lane],
-    /// The drain's own hands, one a lane.
+    /// The runners of the drain's own thread, one for each lane.
     hands: Vec<Hand<'f>>,
-    /// How many workers each lane has beside.
+    /// The number of running workers of each lane.
     busy: Vec<usize>,
-    /// Where they say what they did.
+    /// The channel for their results.
     report: Sender<LaneResult>,
     reports: Receiver<LaneResult>,
-    /// What the hands and the workers left.
+    /// Finished work in directories that are not synced yet.
     unsettled: Unsettled,
-    /// Whether the last pass saw anything ready in a queue that wakes.
+    /// Whether the last pass saw a ready entry in a queue that starts runs.
     has_seen_any: bool,
     summary: &'s mut Summary,
 }
@@ -105,7 +106,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         }
     }
 
-    /// Works with a store that is open already.
+    /// Uses a store that is already open.
     pub fn take_over(&self, store: Option<Store>) {
         if let Some(hand) = self.hands.first() {
             hand.desk.take_over(store);
@@ -116,7 +117,8 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         note(self.summary, error);
     }
 
-    /// False if nothing may be taken.
+    /// Recovers what dead processes have left. Returns false if nothing may be claimed
+    /// ([`adoption`]).
     pub fn recover(&mut self) -> bool {
         let desk = self.hands.first().map(|hand| &hand.desk);
         let asked = desk.map_or(Ok(()), |desk| adoption::respect(self.shared, || desk.store()));
@@ -131,7 +133,8 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
             }
             Err(error) => self.note(&error.into()),
         }
-        // A process may have died between a post and the digest that it made large enough.
+        // A process may have died after a post made a digest large enough, and before it sent the
+        // digest.
         if self.shared.site.is_due(Due::Senddigests)
             && let Err(error) = self.send_large_digests()
         {
@@ -140,7 +143,8 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         true
     }
 
-    /// Until nothing is left, or nothing can be done about it. Whether nothing was left at the last look.
+    /// Processes the queues until nothing is left or nothing more can be done. Returns whether they
+    /// were empty at the last look.
     pub fn work(&mut self, linger: Linger<'_>) -> bool {
         let mut patience = PATIENCE;
         let began_with = self.summary.errors.len();
@@ -164,7 +168,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
             if self.summary.errors.len() > began_with {
                 return false;
             }
-            // What is ready but was not to be had is being claimed by another drain at this moment.
+            // Entries that are ready but could not be claimed are being claimed by another drain.
             if self.has_seen_any {
                 if patience == 0 {
                     return false;
@@ -182,14 +186,14 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         false
     }
 
-    /// Waits until what was handed over is durable where it is.
+    /// Syncs the directories of finished work.
     fn settle(&mut self) {
         if let Err(error) = std::mem::take(&mut self.unsettled).settle(self.shared.spool) {
             self.note(&error.into());
         }
     }
 
-    /// One pass over all queues in data-flow order. Whether anything was done.
+    /// Makes one pass over all queues in data-flow order. Returns whether anything was done.
     fn light(&mut self) -> bool {
         let mut progressed = false;
         self.has_seen_any = false;
@@ -226,12 +230,12 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         progressed
     }
 
-    /// Gives an entry that was put off because it is costly to a worker. Whether there was one to give.
+    /// Passes a costly entry to a worker. Returns whether it did.
     fn costly(&mut self) -> bool {
         for (at, lane) in self.lanes.iter().enumerate().filter(|(_, lane)| lane.has_costly()) {
             let given = match self.workers_of(lane) {
                 0 => self.busy[at] == 0 && self.spawn(at, How::Costly, 1),
-                // Workers see to theirs, if any is there.
+                // If workers are running, those of this lane take its costly entries themselves.
                 _ => !self.is_anybody_busy() && self.staff(at, 1),
             };
             if given {
@@ -241,14 +245,14 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         false
     }
 
-    /// Suspects, with nothing else in hand. Whether there were any.
+    /// Processes suspects, while nothing else is claimed. Returns whether there were any.
     fn suspect(&mut self) -> bool {
         let Some(at) = self.lanes.iter().position(Lane::has_suspects) else { return false };
         self.do_some(at, How::Suspects);
         true
     }
 
-    /// Works a queue off with the drain's own hand. How many entries were taken.
+    /// Processes a queue in the drain's own thread. Returns the number of entries taken.
     fn do_some(&mut self, at: usize, how: How) -> u64 {
         let lane = &self.lanes[at];
         let Hand { desk, runner } = &mut self.hands[at];
@@ -278,36 +282,36 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         self.busy.iter().any(|&busy| busy > 0)
     }
 
-    /// Whether a worker has something else than a costly entry in hand.
+    /// Whether a worker is processing anything but a costly entry.
     fn is_sending(&self) -> bool {
         let costly = |lane: &Lane| lane.costly_in_hand.load(Ordering::Relaxed);
         (0..self.lanes.len()).any(|at| self.busy[at] > costly(&self.lanes[at]))
     }
 
-    /// Sees to it that a lane has workers for what waits. Whether one more was needed.
+    /// Starts workers for a lane's waiting entries. Returns whether any were started.
     fn staff(&mut self, at: usize, waiting: usize) -> bool {
         let lane = &self.lanes[at];
         let most = self.workers_of(lane);
         let more = most.saturating_sub(self.busy[at]).min(waiting);
         if more > 0 {
-            // The drain's own hand may have a connection from a suspect. A server that allows only so many
-            // would keep the workers waiting for it.
+            // The drain's own runner may still have a connection, from a suspect. A server with a
+            // limit of connections would make the workers wait for it.
             self.hands[at].runner.end();
         }
         more > 0 && self.spawn(at, How::Light, more)
     }
 
-    /// Starts workers for a lane, which begin with that; true.
+    /// Starts workers for a lane, for light entries or a costly one. Always returns true.
     fn spawn(&mut self, at: usize, how: How, count: usize) -> bool {
         let lane = &self.lanes[at];
         let most = self.workers_of(lane);
         for _ in 0..count {
             let (shared, scope, report) = (self.shared, self.scope, self.report.clone());
-            // To open another one costs more than to send a small post. The drain's own hands have
-            // no use for it at this moment, and open another one if more comes in meanwhile.
+            // Opening a store takes longer than sending a small post. The drain's own runners do
+            // not need theirs now, and open another one if entries arrive meanwhile.
             let store = self.hands.first().and_then(|hand| hand.desk.give_store());
             if how == How::Costly {
-                // From here on nobody waits for this lane as for one that is sending.
+                // From now on this lane does not count as sending.
                 lane.costly_in_hand.fetch_add(1, Ordering::Relaxed);
             }
             self.threads.spawn(move || {
@@ -315,7 +319,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
                     How::Costly => lane.work_on_costly(desk),
                     _ => lane.work_beside(desk, scope, most),
                 });
-                // Whoever waits for the report is gone only when this process is.
+                // The receiver lives as long as the threads' scope, so sending cannot fail.
                 let _sent = report.send(result);
             });
         }
@@ -323,20 +327,20 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         true
     }
 
-    /// Waits for a worker to be done, or until it is time to look at the queues.
+    /// Waits for a worker's result, or until it is time to check the queues.
     fn wait(&mut self) {
         if let Ok(report) = self.reports.recv_timeout(LOOK) {
             self.take_note(report);
         }
     }
 
-    /// Whether the worker did anything.
+    /// Adds a worker's result. Returns whether the worker processed anything.
     fn take_note(&mut self, result: LaneResult) -> bool {
         let LaneResult { at, tally, errors, unsettled, store } = result;
         self.busy[at] -= 1;
         self.unsettled.add(unsettled);
         self.add(at, &tally, &errors);
-        // One is enough for the drain's own hands, and for the next worker.
+        // One open store is enough for the drain's own runners and for the next worker.
         if let Some(hand) = self.hands.first().filter(|hand| hand.desk.opened_store().is_none()) {
             hand.desk.take_over(store);
         }
@@ -349,7 +353,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         tally.entries > 0
     }
 
-    /// Digests that the posts just handed over have made large enough.
+    /// Sends digests that the latest posts have made large enough.
     fn send_large_digests(&mut self) -> Result<(), RunError> {
         let Some(hand) = self.hands.first() else { return Ok(()) };
         let store = hand.desk.store()?;
@@ -359,8 +363,8 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         Ok(())
     }
 
-    /// Does what a process left undone that changed lists, and writes the index for intake. While that
-    /// is there nothing was left undone.
+    /// Completes interrupted changes of lists, and writes the index for intake. While the index is
+    /// current, nothing was interrupted.
     fn settle_lists(&mut self, store: &Store) {
         let site = self.shared.site;
         let settle = || -> Result<(), RunError> {
@@ -373,13 +377,13 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         if let Err(error) = settle() {
             return self.note(&error);
         }
-        // Without it mail is taken all the same, only slower.
+        // Without it mail is still accepted, only slower.
         if let Err(error) = store.settle_intake_index(site, &at_the_door::may_refuse) {
-            tracing::warn!("mail is taken without an index: {error}");
+            tracing::warn!("cannot write intake.index; mail is accepted without it: {error}");
         }
     }
 
-    /// The end of a round. It gives the store back, if one was opened.
+    /// Ends the round. Returns the store, if one was opened.
     pub fn close(mut self) -> Option<Store> {
         while self.is_anybody_busy() {
             self.wait();
@@ -393,7 +397,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
     }
 }
 
-/// What a worker beside the drain does, with a store if one is open already.
+/// Runs a worker, with a store if one is already open. A panic becomes an error in the result.
 fn beside(
     shared: &Shared<'_>,
     lane: &Lane,

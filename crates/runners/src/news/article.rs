@@ -1,11 +1,11 @@
-//! A post becomes an article (docs/spec/queue.md §7).
+//! Converts a post to an article (docs/spec/queue.md §7).
 
 use dormouse_mail::{Field, Message};
 use dormouse_spool::{Entry, EntryName};
 use dormouse_store::{List, Site};
 
-/// Headers of which news servers take only one (Mailman: NNTP_REWRITE_DUPLICATE_HEADERS), and what
-/// the others are called then.
+/// Headers that news servers accept only once (Mailman: NNTP_REWRITE_DUPLICATE_HEADERS), and the
+/// names of the others.
 const ONLY_ONCE: [(&str, &str); 4] = [
     ("To", "X-Original-To"),
     ("Cc", "X-Original-Cc"),
@@ -13,8 +13,9 @@ const ONLY_ONCE: [(&str, &str); 4] = [
     ("MIME-Version", "X-MIME-Version"),
 ];
 
-/// Fields that make an article an order to news servers, which no mail may be (RFC 5537 §3.9.2), and
-/// those that a server sets itself or that are obsolete, for which it refuses an article (RFC 5536 §3).
+/// Fields that make an article a command to news servers, which a mail must not be (RFC 5537
+/// §3.9.2), and fields for which servers refuse an article, because they set them themselves or
+/// because they are obsolete (RFC 5536 §3).
 const NEVER: [&str; 9] = [
     "Control",
     "Also-Control",
@@ -30,7 +31,7 @@ const NEVER: [&str; 9] = [
 /// The longest line of a header without its end (RFC 5536 §2.2).
 const LONGEST_LINE: usize = 998;
 
-/// The article that an entry becomes. The same entry always becomes the same article.
+/// Returns the article for an entry. The same entry always gives the same article.
 pub fn prepare(site: &Site, list: &List, name: &EntryName, entry: &Entry) -> Message {
     let mut message = Message::parse(entry.message.clone());
     message.forget_unix_from();
@@ -66,7 +67,7 @@ pub fn prepare(site: &Site, list: &List, name: &EntryName, entry: &Entry) -> Mes
     message
 }
 
-/// Whether a Message-ID is one that this list has made: `<mailman.N.SECONDS.PID.LIST@HOST>`.
+/// Whether a Message-ID was created for this list: `<mailman.N.SECONDS.PID.LIST@HOST>`.
 fn is_our_own(list: &List, id: &str) -> bool {
     let end = format!(".{}@{}>", list.local_part(), list.settings.host_name);
     let inside = id.strip_prefix("<mailman.").and_then(|rest| rest.strip_suffix(&end));
@@ -76,8 +77,8 @@ fn is_our_own(list: &List, id: &str) -> bool {
     })
 }
 
-/// News servers know an article by its Message-ID, and a post that is sent to two lists is two
-/// articles; so it gets one of the list's own. Threads stay together by the references.
+/// Gives the article a Message-ID of the list: servers identify articles by it, and a post to two
+/// lists becomes two articles. The References keep threads together.
 fn new_message_id(list: &List, name: &EntryName, message: &mut Message) {
     let old = message.text("Message-ID").unwrap_or_default();
     if !old.is_empty() {
@@ -99,7 +100,7 @@ fn new_message_id(list: &List, name: &EntryName, message: &mut Message) {
     message.set("Message-ID", &id);
 }
 
-/// Two numbers out of an entry's digest.
+/// Derives two numbers from an entry's name.
 fn numbers(name: &EntryName) -> [u32; 2] {
     let digest = name.derive("article");
     let hex = digest.as_str().rsplit('+').next().unwrap_or_default();
@@ -126,9 +127,9 @@ fn rename_repeated(message: &mut Message) {
     }
 }
 
-/// News servers refuse an article for fields that mail may have: without a value, without a blank
-/// behind the colon, with a blank line, bytes that are no UTF-8, control characters, or a line that
-/// is too long (RFC 5536 §2.2). What cannot be brought into that form is left out.
+/// Corrects fields that mail may have but for which news servers refuse an article: without a
+/// value, without a blank after the colon, with a blank line, invalid UTF-8, control characters, or
+/// a line that is too long (RFC 5536 §2.2). A field that cannot be corrected is removed.
 fn fit_fields(message: &mut Message) {
     let fields: Vec<(String, String)> = message
         .fields()
@@ -143,7 +144,7 @@ fn fit_fields(message: &mut Message) {
     }
 }
 
-/// A value in the form that articles have.
+/// Returns a value in a form that news servers accept; `None` if there is none.
 fn fitting(name: &str, value: &[u8]) -> Option<String> {
     let text = match std::str::from_utf8(value) {
         Ok(text) => text.to_owned(),
@@ -153,11 +154,11 @@ fn fitting(name: &str, value: &[u8]) -> Option<String> {
     let mut room = LONGEST_LINE.checked_sub(name.len() + ": ".len())?;
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        // Without a blank before it, it would be another field.
+        // Without a blank before it, the line would be another field.
         let is_folded = lines.is_empty() || line.starts_with([' ', '\t']);
         let line = if is_folded { line.to_owned() } else { format!(" {line}") };
         if line.len() <= room {
-            // Behind the first line a blank says that the field goes on.
+            // A blank at the start of a further line continues the field.
             let blank = if line.starts_with([' ', '\t']) { "" } else { " " };
             lines.push(format!("{blank}{}", line.trim_end()));
         } else {
@@ -170,7 +171,7 @@ fn fitting(name: &str, value: &[u8]) -> Option<String> {
     Some(lines.join("\n"))
 }
 
-/// A long line as several; `None` if a word is too long.
+/// Wraps a long line; `None` if a word is too long.
 fn wrapped(line: &str, room: usize) -> Option<Vec<String>> {
     let mut lines = vec![String::new()];
     for word in line.split_ascii_whitespace() {

@@ -1,4 +1,4 @@
-//! The way back: articles of newsgroups become posts (Mailman's `cron/gate_news`, docs/spec/cli.md §3.1).
+//! Posts articles of newsgroups to lists (Mailman's `cron/gate_news`, docs/spec/cli.md §3.1).
 
 use super::connect;
 use dormouse_delivery::NewsError;
@@ -8,26 +8,24 @@ use dormouse_spool::{Metadata, Queue, Spool};
 use dormouse_store::{List, Site, Store};
 use serde::Serialize;
 
-/// What the gateway came to.
+/// The counts of the gateway.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub struct GateTally {
-    /// Newsgroups that were looked into.
+    /// Newsgroups that were checked.
     pub groups: u64,
     /// Articles that became posts.
     pub gated: u64,
     /// Articles that had come from the list itself.
     pub own: u64,
-    /// What went wrong, in words. The articles concerned are looked at again.
+    /// The errors. The articles concerned are tried again.
     pub errors: Vec<String>,
 }
 
-/// Looks into the newsgroups of all lists that want their articles.
+/// Checks the newsgroups of all lists that want their articles.
 ///
-/// An article is in the queue before it counts as passed on: a process that dies in between passes
-/// that one on again.
+/// An article is enqueued before it is recorded: a process that dies in between posts it again.
 ///
-/// # Errors
-/// When the database or the spool fails. A news server that fails is told of in the tally.
+/// # Errors If the database or the spool fails. Errors of news servers are in the tally.
 pub fn gate(site: &Site, store: &Store, spool: &Spool) -> Result<GateTally, RunError> {
     let mut tally = GateTally::default();
     for list in store.read().lists()? {
@@ -60,7 +58,7 @@ fn one_group(
     };
     let note = |article| store.write(|tx| tx.set_news_watermark(list.id, article));
     let Some(watermark) = store.read().news_watermark(list.id)? else {
-        // What was there before the gateway is not passed on.
+        // Articles from before the gateway was turned on are not posted.
         note(group.last)?;
         server.quit();
         return Ok(Ok(()));

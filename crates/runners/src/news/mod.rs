@@ -1,7 +1,8 @@
-//! The news runner: entries of `news` are posted to newsgroups (docs/spec/queue.md §7).
+//! The news runner: posts entries of `news` to newsgroups (docs/spec/queue.md §7).
 //!
-//! An article's Message-ID is derived from its entry, and a server that has it already has taken it:
-//! so an entry whose process died is posted once. `gateway` is the way back.
+//! An article's Message-ID is derived from its entry, and a server that already has it counts as
+//! having accepted it, so an entry whose process died is posted once. `gateway`: the other
+//! direction.
 
 mod article;
 mod gateway;
@@ -19,13 +20,13 @@ use dormouse_trace::{Event, Place, Step};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// For so long a server that could not be reached is not asked again.
+/// How long a server is not tried again after it could not be reached.
 const DOWN_FOR: Duration = Duration::from_secs(10);
 
 /// Posts entries to newsgroups.
 #[derive(Default)]
 pub(crate) struct NewsRunner {
-    /// Kept connections, and why there is none.
+    /// Open connections, or when and why connecting failed.
     servers: HashMap<String, Result<News, (Instant, String)>>,
 }
 
@@ -33,7 +34,7 @@ pub(crate) struct NewsRunner {
 enum Trouble {
     /// It is tried again.
     Later(String),
-    /// It would be no better another time.
+    /// It is not tried again: another time it would fail, too.
     Never(String),
 }
 
@@ -108,7 +109,7 @@ impl NewsRunner {
     }
 }
 
-/// To `retry`, for longer each time, until `delivery.retry_period` is over.
+/// Moves an entry to `retry`, for longer each time, until `delivery.retry_period` is over.
 fn try_later(desk: &mut Desk<'_>, taken: TakenEntry, reason: &str) -> Result<(), RunError> {
     let TakenEntry { claim, entry, .. } = taken;
     let config = desk.shared.site.config();
@@ -118,7 +119,7 @@ fn try_later(desk: &mut Desk<'_>, taken: TakenEntry, reason: &str) -> Result<(),
         Err(reason) => return desk.set_aside(claim, entry, &reason),
     };
     tracing::warn!("news/{}: {reason}; it is tried again", claim.name());
-    // The same name in every queue: from it comes the Message-ID.
+    // The name stays the same, because the Message-ID is derived from it.
     let name = claim.name().clone();
     let mut event = Event::new(Step::Postponed, &name);
     event.text = reason.to_owned();
@@ -136,7 +137,7 @@ fn try_later(desk: &mut Desk<'_>, taken: TakenEntry, reason: &str) -> Result<(),
 fn connect(site: &Site, host: &str) -> Result<News, NewsProblem> {
     let config = site.config();
     let credentials = mta::credentials(site, &config.news_user, &config.news_password_file)?;
-    // An answer takes longer than a connection, but not for ever.
+    // A reply may take longer than a connection, but not indefinitely.
     let patience = config.delivery_timeout.duration().max(Duration::from_secs(1));
     Ok(News::connect(host, credentials, patience)?)
 }

@@ -1,7 +1,7 @@
-//! The recipients of an entry, cut into transactions.
+//! Divides the recipients of an entry into transactions.
 //!
-//! The journal knows only how far the stream of recipients has come. So a slice is a piece of that
-//! stream, and has those who are passed over, too.
+//! The journal contains only a position in the stream of recipients. So a slice is a contiguous
+//! piece of that stream, including recipients who are skipped.
 
 use super::pace::{Capped, Leave, Pace, why_held};
 use dormouse_delivery::Reply;
@@ -11,19 +11,19 @@ use dormouse_pipeline::recipients::{Next, Stream};
 use dormouse_store::StoreError;
 use std::collections::VecDeque;
 
-/// Recipients who follow one another in the stream.
+/// Consecutive recipients of the stream.
 #[derive(Default)]
 pub(super) struct Slice {
-    /// Those of the transaction.
+    /// The recipients of the transaction.
     pub group: Vec<Next>,
-    /// Those who are passed over.
+    /// The recipients who are skipped.
     pub held: Vec<FailedRecipient>,
-    /// Where the stream stands after them.
+    /// The position in the stream after them.
     pub after: Option<String>,
 }
 
 impl Slice {
-    /// How many recipients it has.
+    /// Returns the number of its recipients.
     pub fn len(&self) -> u64 {
         (self.group.len() + self.held.len()) as u64
     }
@@ -37,13 +37,13 @@ impl Slice {
         self.after = next.place.as_ref().map(ToString::to_string);
     }
 
-    /// Passes a recipient over, behind all others.
+    /// Adds a recipient who is skipped.
     fn pass_over(&mut self, next: &Next, why: FailedRecipient) {
         self.stands_after(next);
         self.held.push(why);
     }
 
-    /// The same with the slice that follows it.
+    /// Joins it with the slice that follows.
     fn with(mut self, following: Slice) -> Slice {
         self.group.extend(following.group);
         self.held.extend(following.held);
@@ -51,14 +51,15 @@ impl Slice {
     }
 }
 
-/// What is left to send of an entry.
+/// The recipients of an entry that are left.
 pub(super) struct Feed<'s> {
     stream: Stream<'s>,
-    /// Slices handed to a connection that broke before it said what became of them.
+    /// Slices in flight on a connection that broke before their results were known.
     again: VecDeque<Slice>,
-    /// The first of the next slice.
+    /// The first recipient of the next slice.
     next: Option<(Next, Option<Capped>)>,
-    /// What was put off before goes domain by domain, so that none has to wait for another.
+    /// Whether each transaction has recipients of one domain only: for entries that were deferred
+    /// before, so that no domain delays another.
     is_apart: bool,
 }
 
@@ -67,19 +68,19 @@ impl<'s> Feed<'s> {
         Feed { stream, again: VecDeque::new(), next: None, is_apart }
     }
 
-    /// Takes slices back that are to be sent again, in their order.
+    /// Takes back slices that must be sent again, in their order.
     pub fn take_back(&mut self, mut slices: VecDeque<Slice>) {
         slices.append(&mut self.again);
         self.again = slices;
     }
 
-    /// Whom the transaction names at this place that is the first to be sent again.
+    /// Returns the recipient at this position in the first transaction that must be sent again.
     pub fn named(&self, place: usize) -> Option<&str> {
         Some(&self.again.front()?.group.get(place)?.address)
     }
 
-    /// Passes over a recipient to whom the MTA said goodbye, and those of its domain that have leave to go
-    /// already.
+    /// Skips a recipient for whom the MTA ended the session, and others of its domain among the
+    /// slices that must be sent again.
     pub fn pass_over(&mut self, address: &str, reply: &Reply) {
         let domain = domain_key(address);
         let why = |next: &Next| match next.address == address {
@@ -103,8 +104,8 @@ impl<'s> Feed<'s> {
         }
     }
 
-    /// The next piece, with up to `most` recipients for the transaction. Without any the stream has
-    /// ended; those at its end may have been passed over.
+    /// Returns the next slice, with at most `most` recipients for the transaction. If there are
+    /// none, the stream has ended; the slice may still have skipped recipients.
     pub fn slice(&mut self, most: usize, pace: &mut Pace<'_>) -> Result<Slice, StoreError> {
         let mut slice = Slice::default();
         while slice.group.is_empty()
@@ -146,7 +147,7 @@ impl<'s> Feed<'s> {
     }
 }
 
-/// Counts one more of a group, if the transaction may have it.
+/// Counts another recipient of a group, if its limit for the transaction allows it.
 fn has_room(counts: &mut Vec<(Capped, u64)>, capped: &Capped) -> bool {
     match counts.iter_mut().find(|(known, _)| known.name == capped.name) {
         Some((_, count)) if *count >= capped.most => false,

@@ -1,11 +1,11 @@
-//! The outgoing runner: entries of `out` go to the MTA.
+//! The outgoing runner: sends entries of `out` to the MTA.
 //!
-//! Several entries are sent at once, each over one connection and in order, so that a process
-//! killed in between leaves at most one transaction an entry in doubt. Nothing is locked while the
-//! network is waited for but the entry itself.
+//! Several entries are sent in parallel, each over one connection and in order, so that if the
+//! process is killed, the result of at most one transaction of each is unknown. While it waits for
+//! the network, only the entry itself is locked.
 //!
-//! `feed`: recipients, cut into transactions. `pace`: who must wait for the sake of the receiving domain.
-//! `settle`: what follows from the replies.
+//! `feed`: divides recipients into transactions. `pace`: limits and back-off of receiving domains.
+//! `settle`: the consequences of the replies.
 
 mod feed;
 mod pace;
@@ -28,29 +28,29 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// How often at most the journal of a long delivery is made safe against a power failure.
+/// The interval at which the journal of a long delivery is synced.
 const SYNC_EVERY: Duration = Duration::from_millis(100);
-/// For so long a list's settings are not read again.
+/// How long a list's settings are cached.
 const LISTS_FOR: Duration = Duration::from_secs(1);
 
-/// One connection and what is sent over it.
+/// A connection to the MTA, kept for the next entry.
 #[derive(Default)]
 pub(crate) struct Outgoing {
     session: Option<Session>,
     lists: HashMap<String, (Instant, Option<Rc<List>>)>,
 }
 
-/// How the sending of one entry ended.
+/// How sending an entry ended.
 enum Ended {
-    /// Every recipient was dealt with.
+    /// All recipients are done.
     Sent,
     /// The MTA cannot be reached; the rest waits.
     Unreachable(String),
-    /// A stop was asked for, or others wait; the rest is for the next run.
+    /// The process must stop, or light entries wait; the rest is sent later.
     Stopped,
 }
 
-/// Whether an entry is for so many that others go first.
+/// Whether an entry has so many recipients that others go first.
 pub(crate) fn is_for_many(envelope: &Envelope<'_>) -> bool {
     envelope.recips_members_of().is_some()
         || envelope.recips().is_some_and(|recipients| recipients.len() > WRITTEN_OUT)
@@ -80,7 +80,8 @@ impl Outgoing {
         let queues = desk.shared.spool.root();
         let pace = RefCell::new(Pace::new(&store, config, (queues, claim.name()))?);
         let sent = guarded(|| self.send(desk, &mut claim, &entry, &list, (&mut progress, &pace)));
-        // What was learned of domains holds, however this ended; goodbyes to all were of the MTA itself.
+        // What was learned about domains is stored in any case. But if the MTA cannot be reached,
+        // it may have ended the sessions for reasons of its own.
         let mut pace = pace.into_inner();
         if let Ok(Ok(Ended::Unreachable(_))) = &sent {
             pace.forget_doubtful();
@@ -110,7 +111,7 @@ impl Outgoing {
                 return Err(error);
             }
             Err(fault) => {
-                // In the middle of a conversation nobody knows what the server waits for.
+                // After a panic in a session, its state is unknown.
                 self.session = None;
                 return set_rest_aside(desk, claim, entry, &fault);
             }
@@ -129,7 +130,7 @@ impl Outgoing {
         Ok(list)
     }
 
-    /// Sends the entry to every recipient that has not been dealt with yet.
+    /// Sends the entry to all recipients that are not done yet.
     fn send(
         &mut self,
         desk: &mut Desk<'_>,
@@ -154,7 +155,7 @@ impl Outgoing {
         let (lane, gives_way) = (desk.lane, desk.gives_way);
         let mut patience = Patience::new();
         let mut is_stopped = false;
-        // How far it had come when the connection broke last.
+        // The progress when the connection last broke.
         let mut broke_at = None;
         loop {
             if self.session.is_none() {
@@ -167,7 +168,7 @@ impl Outgoing {
             let offered = session.offers().clone();
             let several = mail.group_size(shared.options.xverp && offered.xverp);
             let mut failed: Option<RunError> = None;
-            // Those passed over at the end of the stream, behind the last transaction.
+            // Recipients who were skipped at the end of the stream, after the last transaction.
             let mut last = None;
             let mut in_flight: VecDeque<Slice> = VecDeque::new();
             let mut synced = Instant::now();
@@ -242,10 +243,11 @@ impl Outgoing {
                 }
                 Err(SendError::Done(error)) => return Err(error.into()),
                 Err(error) => {
-                    // What was in doubt is sent again: SMTP knows no other way to be sure.
+                    // Transactions without a result are sent again: SMTP has no other way to be
+                    // sure.
                     tracing::warn!("the connection to the MTA broke: {error}");
                     let is_stuck = broke_at.replace(progress.done) == Some(progress.done);
-                    // Those at the end of the stream are in no other piece of it.
+                    // The skipped recipients at the end of the stream are in no other slice.
                     in_flight.extend(last);
                     feed.take_back(in_flight);
                     if !is_stuck {
@@ -260,7 +262,7 @@ impl Outgoing {
                     if !blamed {
                         return Ok(Ended::Unreachable(error.to_string()));
                     }
-                    // The MTA may take the mail of others.
+                    // The MTA may still accept mail for others.
                     broke_at = None;
                 }
             }
@@ -276,17 +278,16 @@ fn connect(desk: &Desk<'_>) -> Result<Session, String> {
     Session::connect(shared.transport, shared.options).map_err(|error| {
         let why = error.to_string();
         if desk.lane.note_down(&why) {
-            tracing::error!("{error}; what is in the queue stays whole and is tried again");
+            tracing::error!("{error}; mail stays in the queue and is tried again");
         }
         why
     })
 }
 
-/// A line of the trace names no more recipients than this and one transaction's, so that memory
-/// stays bounded.
+/// A line of the trace is written when it has this many recipients, so that memory stays bounded.
 const MOST_NAMES: usize = 1000;
 
-/// Whom the MTA took a message for, since the last line in the trace.
+/// The recipients accepted by the MTA since the last line of the trace.
 struct Accepted {
     event: Event,
     names_recipients: bool,
@@ -323,7 +324,7 @@ impl Accepted {
     }
 }
 
-/// What a slice added to the progress.
+/// Returns what a slice adds to the progress.
 fn describe(slice: &Slice, report: &Report, tally: &mut Tally) -> ProgressLine {
     let Slice { group, held, after } = slice;
     let mut line = ProgressLine { done: slice.len(), after: after.clone(), ..Default::default() };
@@ -339,8 +340,8 @@ fn describe(slice: &Slice, report: &Report, tally: &mut Tally) -> ProgressLine {
             Outcome::Refused(reply) => {
                 tally.refused += 1;
                 let failure = FailedRecipient::new(&recipient.address, reply);
-                // One refusal of the message for many recipients says nothing about any of them. Nor
-                // does one of this side, which asked nobody.
+                // A refusal of the message for many recipients says nothing about any of them.
+                // Neither does one by dormouse itself (code 0), which did not ask the MTA.
                 let of_message = matches!(reply.stage, Stage::Mail | Stage::Data | Stage::Dot);
                 if of_message && (group.len() > 1 || reply.code == 0) {
                     line.rejected.push(failure);

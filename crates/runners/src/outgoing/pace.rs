@@ -1,8 +1,8 @@
-//! How fast an entry may go to each receiving domain: the limits of `delivery.limits`, and back-off from
-//! domains that put mail off.
+//! How fast an entry may be sent to each receiving domain: the limits of `delivery.limits`, and
+//! back-off from domains that defer mail.
 //!
-//! Nobody waits here. A recipient who may not be sent to now is passed over, with the time at which it
-//! is tried again; all others go on.
+//! Nothing waits here. A recipient who must wait is skipped, with the time of the next attempt; all
+//! others are sent to.
 
 use super::feed::Feed;
 use dormouse_delivery::{Outcome, Reply, Report, Stage};
@@ -17,16 +17,17 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// A domain that puts off so many recipients of a message, one after the other, is left alone.
+/// After a domain has deferred this many recipients of a message in a row, it is left alone.
 const ENOUGH: u32 = 3;
-/// To so many recipients, one after the other, the MTA may say goodbye before the entry waits.
+/// For this many recipients in a row the MTA may end the session before the whole entry waits.
 const MOST_GOODBYES: u32 = 3;
-/// So long a recipient waits at least and at most for a connection that others have, in seconds; in between
-/// the wait grows with the age of the mail.
+/// The shortest and longest wait for a connection that others use, in seconds; in between the wait
+/// grows with the age of the mail.
 const SLOT_WAIT: (f64, f64) = (5.0, 60.0);
-/// For so many recipients at most leave is asked in one go: what one has and does not use others lack.
+/// The maximum number of recipients to reserve at a time: others lack what is reserved and not
+/// used.
 const FEW: u64 = 20;
-/// Domains that nobody has tried for so long are forgotten, in seconds.
+/// How long a domain is remembered after the last attempt, in seconds.
 const FORGOTTEN: f64 = 30.0 * 86_400.0;
 
 /// Whether a recipient may be sent to now.
@@ -35,31 +36,31 @@ pub(super) enum Leave {
     Wait(Hold, String),
 }
 
-/// A group of domains of which a transaction has a limited number of recipients.
+/// A group of domains with a limited number of recipients in a transaction.
 #[derive(Debug, Clone)]
 pub(super) struct Capped {
     pub name: String,
     pub most: u64,
 }
 
-/// What a domain did with this entry.
+/// The replies of a domain for this entry.
 #[derive(Debug, Default)]
 struct Tried {
-    /// How many it put off since it took one.
+    /// How many recipients it has deferred since it last accepted one.
     in_a_row: u32,
     takes_mail: bool,
     refuses: bool,
     reply: String,
 }
 
-/// Leave to send to a group.
+/// A reservation to send to a group.
 #[derive(Debug, Default)]
 struct Budget {
     granted: u64,
-    /// When, in seconds since the epoch.
+    /// Its time, in seconds since the epoch.
     granted_at: f64,
     left: u64,
-    /// There is no more before this time.
+    /// Nothing more can be reserved before this time.
     none_until: Option<f64>,
 }
 
@@ -70,14 +71,15 @@ pub(super) struct Pace<'p> {
     queues: PathBuf,
     slow: HashMap<String, SlowDomain>,
     tried: HashMap<String, Tried>,
-    /// How many goodbyes there were since a transaction was last answered.
+    /// How often the MTA has ended the session since the last transaction with a result.
     goodbyes: u32,
-    /// Domains of recipients to whom the MTA said goodbye before it heard of others.
+    /// Domains of recipients for whom the MTA ended the session before it had accepted others in
+    /// the transaction: it may have meant everybody.
     doubtful: Vec<String>,
     budgets: HashMap<String, Budget>,
-    /// A connection of each group that has a limited number.
+    /// A connection slot of each group with limited connections.
     slots: HashMap<String, Slot>,
-    /// How long a recipient waits for a connection that others have, in seconds.
+    /// How long a recipient waits for a connection that others use, in seconds.
     slot_wait: f64,
 }
 
@@ -109,13 +111,14 @@ impl<'p> Pace<'p> {
         }
     }
 
-    /// Whether everybody may be sent to, whatever the MTA says to the next ones.
+    /// Whether there are no limits and no domain has deferred mail, so that everybody may be sent
+    /// to.
     pub fn is_quiet(&self) -> bool {
         self.config.delivery_limits.is_empty() && self.slow.is_empty() && self.tried.is_empty()
     }
 
-    /// Whether a recipient may be sent to now, of whom and of those behind there are `left` at most. Leave
-    /// counts as used.
+    /// Decides whether a recipient may be sent to now. If so, that uses up a part of the
+    /// reservation. `left` is an upper limit of this and the following recipients.
     pub fn ask(&mut self, address: &str, left: u64) -> Result<Leave, StoreError> {
         if self.is_quiet() {
             return Ok(Leave::Go(None));
@@ -137,7 +140,7 @@ impl<'p> Pace<'p> {
         }
         let (now, longest) = (clock::seconds(), self.config.longest_retry_wait().as_secs_f64());
         let slow = self.slow.get(domain).filter(|slow| slow.is_held)?;
-        // A time further away was set by a clock that was wrong.
+        // A later time was stored while the clock was wrong.
         (now < slow.next_at && slow.next_at <= now + longest).then_some(&slow.reply)
     }
 
@@ -172,7 +175,7 @@ impl<'p> Pace<'p> {
                 }
             }
             if let Some(time) = budget.none_until {
-                let why = format!("not tried: {name} has got {rate} already (delivery.limits)");
+                let why = format!("not tried: {name} has reached {rate} (delivery.limits)");
                 let latest = now + self.config.longest_retry_wait().as_secs_f64();
                 return Ok(Leave::Wait(Hold::Limit(time.min(latest)), why));
             }
@@ -181,7 +184,7 @@ impl<'p> Pace<'p> {
         Ok(Leave::Go(limit.recipients.map(|most| Capped { name, most })))
     }
 
-    /// Notes what a transaction shows of the domains of its recipients.
+    /// Records what the results of a transaction say about the domains of its recipients.
     pub fn note(&mut self, group: &[Next], report: &Report) {
         self.goodbyes = 0;
         self.doubtful.clear();
@@ -207,8 +210,8 @@ impl<'p> Pace<'p> {
         }
     }
 
-    /// Notes that the MTA ended the session over a recipient at this place of the transaction, and passes
-    /// over all of that domain. Returns whether others may still be welcome.
+    /// Records that the MTA ended the session because of the recipient at this position of the
+    /// transaction, and skips its domain. Returns whether to try the others.
     pub fn say_goodbye(&mut self, place: usize, reply: &Reply, feed: &mut Feed<'_>) -> bool {
         let Some(address) = feed.named(place).map(str::to_owned) else { return false };
         if self.goodbyes == MOST_GOODBYES {
@@ -223,14 +226,14 @@ impl<'p> Pace<'p> {
         true
     }
 
-    /// Forgets the goodbyes that may as well have been to everybody.
+    /// Forgets the ended sessions that the MTA may have meant for everybody.
     pub fn forget_doubtful(&mut self) {
         for domain in self.doubtful.drain(..) {
             self.tried.remove(&domain);
         }
     }
 
-    /// Notes that a recipient was put off.
+    /// Records that a recipient was deferred.
     fn put_off(&mut self, address: &str, reply: &Reply) {
         let tried = self.tried.entry(domain_key(address)).or_default();
         tried.in_a_row += 1;
@@ -238,8 +241,8 @@ impl<'p> Pace<'p> {
         tried.reply = reply.to_string();
     }
 
-    /// Stores what was learned and gives back what was not used. Returns when the domains that put mail
-    /// off are tried next.
+    /// Stores what was learned, and returns unused reservations to the store. Returns when the
+    /// domains that defer mail are tried next, in seconds since the epoch.
     pub fn finish(self) -> Result<HashMap<String, f64>, RunError> {
         let (now, back_off) = (clock::seconds(), self.back_off());
         let mut waits: HashMap<String, f64> =
@@ -269,18 +272,18 @@ impl<'p> Pace<'p> {
     }
 }
 
-/// What is noted of a recipient whose domain is left alone.
+/// Returns the reason for a recipient whose domain is left alone.
 pub(super) fn why_held(domain: &str, reply: &str) -> String {
-    format!("not tried: {domain} puts mail off: {reply}")
+    format!("not tried: {domain} defers mail: {reply}")
 }
 
-/// Whether all recipients are of one domain: then what is said of the message may be said of that.
+/// Whether all recipients are of one domain: then a reply to the message may be about the domain.
 pub(super) fn is_one_domain(group: &[Next]) -> bool {
     let mut domains = group.iter().map(|next| domain_key(&next.address));
     domains.next().is_some_and(|first| domains.all(|domain| domain == first))
 }
 
-/// Whether a reply says something of the domain, and not of one mailbox or of the MTA in between.
+/// Whether a reply is about the domain, and not about one mailbox or the MTA in between.
 fn is_of_domain(reply: &Reply, is_one_domain: bool) -> bool {
     let is_heard = match reply.stage {
         Stage::Rcpt => true,
@@ -288,7 +291,7 @@ fn is_of_domain(reply: &Reply, is_one_domain: bool) -> bool {
         Stage::Connect | Stage::Mail => false,
     };
     let text = reply.text.to_ascii_lowercase();
-    // Greylisting is over soon if each recipient is tried.
+    // Greylisting ends sooner if each recipient is tried, and 4.2.2 is about one full mailbox.
     let is_of_one = ["greylist", "graylist", "grey-list", "gray-list", "postgrey"]
         .iter()
         .any(|word| text.contains(word))
@@ -296,14 +299,14 @@ fn is_of_domain(reply: &Reply, is_one_domain: bool) -> bool {
     is_heard && reply.code / 100 == 4 && !is_of_one
 }
 
-/// One of the connections that carry mail for a group at once, as a locked file: the lock ends with the
-/// process.
+/// One of a group's connections, as a locked file: the lock ends with the process.
 #[derive(Debug)]
 enum Slot {
     Ours(#[expect(dead_code, reason = "held for its lock")] File),
-    /// Others have them all.
+    /// Others use all of them.
     Taken,
-    /// Nobody can tell; mail must not wait for a disk that is full or files of somebody else.
+    /// They cannot be counted. Mail must not wait because the disk is full or a file belongs to
+    /// another user.
     Unknown,
 }
 
@@ -333,7 +336,7 @@ fn slot(queues: &Path, name: &str, most: u64) -> Slot {
     Slot::Taken
 }
 
-/// How long mail of this age waits for a connection.
+/// Returns how long mail of this age waits for a connection, in seconds.
 fn slot_wait(received: Option<f64>, now: f64) -> f64 {
     let (least, most) = SLOT_WAIT;
     ((now - received.unwrap_or(now)) / 4.0).clamp(least, most)

@@ -1,4 +1,4 @@
-//! After an entry was sent: those who failed go on their ways, and the entry is done.
+//! Finishes an entry after it was sent, and creates entries for recipients who failed.
 
 use super::MOST_NAMES;
 use crate::bounces::consequences::Consequences;
@@ -18,10 +18,11 @@ use dormouse_trace::{Event, Place, Step, Trace};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-/// First wait when the MTA cannot be reached; doubled each time.
+/// The first wait if the MTA cannot be reached; it is doubled each time.
 const FIRST_WAIT: Duration = Duration::from_secs(60);
 
-/// What is left of an entry waits in `shunt`. It was opened with its journal as it stood then.
+/// Moves the rest of an entry to `shunt`, with its current journal: the one in `entry` is from when
+/// the entry was read.
 pub(super) fn set_rest_aside(
     desk: &mut Desk<'_>,
     mut claim: Claim,
@@ -32,7 +33,8 @@ pub(super) fn set_rest_aside(
     desk.set_aside(claim, Entry { journal, ..entry }, reason)
 }
 
-/// Everybody has been dealt with: what failed goes on its way, and the entry is done.
+/// Finishes an entry whose recipients are all done: deferred ones go to `retry`, refused ones are
+/// recorded as bounces, and those for whom the message was refused go to `shunt`.
 pub(super) fn settle(
     desk: &mut Desk<'_>,
     claim: Claim,
@@ -70,7 +72,7 @@ pub(super) fn settle(
     }
     if !given_up.is_empty() {
         let count = given_up.len();
-        tracing::warn!("{name}: given up for {count} recipients after too long a time");
+        tracing::warn!("{name}: {count} recipients are given up after delivery.retry_period");
     }
     if !rejected.is_empty() {
         reject(desk, &mut batch, (name, &entry), list, &rejected)?;
@@ -84,7 +86,7 @@ pub(super) fn settle(
     Ok(())
 }
 
-/// An entry for nobody is done without a reply of the MTA; this line of the trace is its end.
+/// Records the end of an entry without recipients in the trace; there is no reply of the MTA.
 fn note_unaddressed(
     desk: &mut Desk<'_>,
     name: &EntryName,
@@ -101,12 +103,13 @@ fn note_unaddressed(
     Ok(())
 }
 
-/// The labels of the entries for those who are tried again.
+/// Returns the labels of the entries for retries.
 fn labels() -> impl Iterator<Item = String> {
     (1..).map(|number| if number == 1 { "retry".to_owned() } else { format!("retry-{number}") })
 }
 
-/// The message was refused for these: it waits in `shunt`, and the owners are told.
+/// Moves the message with the recipients for whom it was refused to `shunt`, and notifies the
+/// owners.
 fn reject(
     desk: &mut Desk<'_>,
     batch: &mut Batch<'_>,
@@ -123,7 +126,7 @@ fn reject(
     shunt::describe(&mut kept.metadata, &shared.spool.dir(Queue::Out), &reason);
     batch.enqueue(Queue::Shunt, &waiting, &kept)?;
     desk.tally.shunted += 1;
-    // Of a notice that cannot be sent there is no notice.
+    // There is no notice about a notice that cannot be sent.
     if !Envelope::read(&entry.metadata)?.reduced_list_headers() {
         let message = Message::parse_header_of(&entry.message);
         let notices = Notices { list, site: shared.site };
@@ -133,18 +136,18 @@ fn reject(
     Ok(())
 }
 
-/// Why the message is refused for these.
+/// Returns why the message was refused.
 fn refusal_of(rejected: &[FailedRecipient]) -> String {
     let (count, text) = (rejected.len(), rejected.first().map_or("", |first| &first.text));
     if rejected.iter().all(|failure| failure.code == 0) {
-        format!("the MTA does not take such a message: {text}")
+        format!("the MTA cannot accept the message: {text}")
     } else {
         format!("the MTA refused the message for {count} recipients: {text}")
     }
 }
 
-/// One line for each recipient that was not accepted, and one for all who were passed over for the same
-/// reason; `place` is the entry it goes on in.
+/// Adds a line to the trace for each recipient that was not accepted, and one for all who were
+/// skipped for the same reason. `place` is the entry in which they continue.
 fn trace_failures(
     trace: &mut Trace,
     name: &EntryName,
@@ -162,7 +165,7 @@ fn trace_failures(
             None => format!("{} {}", failure.code, failure.text),
         };
         if step == Step::Abandoned {
-            event.text.insert_str(0, "given up (delivery.retry_period), the last answer: ");
+            event.text.insert_str(0, "given up (delivery.retry_period), the last reply: ");
         }
         event.outputs.extend(place.clone());
         let event = match failure.hold {
@@ -180,8 +183,8 @@ fn trace_failures(
     held.values().for_each(|event| trace.add(event));
 }
 
-/// Refusals are bounces: they are in the store, with what they lead to, before the entry is
-/// gone. Processed again after a crash they count once.
+/// Records refusals as bounces in the store, with their effects, before the entry is finished. If
+/// it is processed again after a crash, they count once.
 fn record_bounces(
     desk: &Desk<'_>,
     claim: &Claim,
@@ -219,20 +222,20 @@ fn record_bounces(
     Ok(outputs?)
 }
 
-/// What happens to those who were refused for now, or passed over.
+/// The recipients who were deferred or skipped.
 #[derive(Default)]
 struct Deferred {
-    /// Those who are tried again at the same time, and their entry.
+    /// Those who are tried again, by due time, with the entry for each time.
     retries: Vec<(Vec<FailedRecipient>, Entry)>,
-    /// Those whose time is up.
+    /// Those whose retry period is over.
     given_up: Vec<FailedRecipient>,
 }
 
-/// No more entries come of one.
+/// The maximum number of entries for retries of one entry.
 const MOST_RETRIES: usize = 20;
 
-/// Each waits as long as its domain asks for, and no longer; `waits` says until when domains that put
-/// mail off are left alone.
+/// Groups deferred recipients by due time, so that each waits only as long as its domain requires.
+/// `waits` contains the times until which domains that defer mail are left alone.
 fn sort_out(
     config: &Config,
     entry: &Entry,
@@ -245,26 +248,27 @@ fn sort_out(
         Some(Hold::Limit(time)) => time,
         _ => waits.get(&domain_key(&failure.address)).copied().unwrap_or(later),
     };
-    // By Mailman's rule (docs/spec/queue.md §7) the time goes on while nobody is reached.
+    // By Mailman's rule (docs/spec/queue.md §7) the retry period counts only while the number of
+    // recipients does not shrink.
     let envelope = Envelope::read(&entry.metadata)?;
     let is_stuck = envelope.last_recip_count() == Some(deferred.len() as i64);
     let latest = now + config.delivery_retry_period.seconds_f64();
-    // A date that lies further away was set by a clock that was wrong.
+    // A later date was stored while the clock was wrong.
     let until = envelope.deliver_until().filter(|until| is_stuck && *until <= latest);
     let is_over = until.is_some_and(|until| now > until);
     let mut sorted = Deferred::default();
     let mut by_due: Vec<(f64, FailedRecipient)> = Vec::new();
     for failure in deferred {
-        // To be passed over for others' sake is no failure.
+        // Recipients skipped because of a limit were not tried, so they are not given up.
         if is_over && !matches!(failure.hold, Some(Hold::Limit(_))) {
             sorted.given_up.push(failure);
         } else {
             by_due.push((due(&failure), failure));
         }
     }
-    // Those of a domain stand together, and are sent so.
+    // Recipients of a domain are next to each other, so that they are sent together.
     by_due.sort_by_cached_key(|(due, failure)| (due.to_bits(), domain_key(&failure.address)));
-    // Those who wait for nearly the same time wait together.
+    // Recipients with nearly the same due time share an entry.
     let mut apart = 1.0;
     while groups(&by_due, apart).count() > MOST_RETRIES {
         apart *= 2.0;
@@ -278,7 +282,7 @@ fn sort_out(
     Ok(sorted)
 }
 
-/// Those whose times are within so many seconds of each other's.
+/// Divides recipients into groups with due times in the same interval of `apart` seconds.
 fn groups(
     by_due: &[(f64, FailedRecipient)],
     apart: f64,
@@ -286,7 +290,7 @@ fn groups(
     by_due.chunk_by(move |(one, _), (other, _)| (one / apart).floor() == (other / apart).floor())
 }
 
-/// The entry for some who are tried again at a time.
+/// Returns the entry for recipients who are tried again at a time.
 fn retry_entry(entry: &Entry, failures: &[FailedRecipient], due: f64, until: f64) -> Entry {
     let mut retry = Entry::new(entry.message.clone(), entry.metadata.clone());
     let metadata = &mut retry.metadata;
@@ -299,7 +303,7 @@ fn retry_entry(entry: &Entry, failures: &[FailedRecipient], due: f64, until: f64
     retry
 }
 
-/// The MTA is down: the entry waits whole in `retry`, longer each time.
+/// Moves the whole entry to `retry`, for longer each time, because the MTA cannot be reached.
 pub(super) fn postpone(
     desk: &mut Desk<'_>,
     mut claim: Claim,
@@ -312,7 +316,7 @@ pub(super) fn postpone(
     if let Some(since) = progress.unreachable_since
         && now > since + config.delivery_retry_period.seconds_f64()
     {
-        let reason = format!("the MTA could not be reached for too long: {reason}");
+        let reason = format!("the MTA could not be reached for delivery.retry_period: {reason}");
         return set_rest_aside(desk, claim, entry, &reason);
     }
     claim.append(&ProgressLine { unreachable: Some(now), ..ProgressLine::default() }.to_text())?;

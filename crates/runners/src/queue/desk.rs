@@ -1,4 +1,4 @@
-//! What a queue's runner has at hand.
+//! Everything that a queue's runner needs.
 
 use super::Tally;
 use super::lane::Lane;
@@ -15,42 +15,42 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// An entry of whose list this is known to be slow is put off.
+/// After an entry that took longer than this, other entries of its list count as costly.
 const SLOW: Duration = Duration::from_millis(200);
 
 /// A claimed entry that could be read.
 pub(crate) struct TakenEntry {
     /// The claim.
     pub claim: Claim,
-    /// What it holds; its envelope has been read.
+    /// Its content; its envelope has been checked.
     pub entry: Entry,
-    /// The name of the list it is for; the site list's when it names none.
+    /// The name of its list; the site list's if it names none.
     pub list: String,
 }
 
-/// What a worker has at hand while it works a queue off.
+/// Everything that a worker needs to process a queue.
 pub(crate) struct Desk<'d> {
     /// What all runners share.
     pub shared: &'d Shared<'d>,
     /// The queue's lane.
     pub lane: &'d Lane,
-    /// Where steps are noted.
+    /// The trace.
     pub trace: Trace,
-    /// What became of entries.
+    /// The results of entries.
     pub tally: Tally,
-    /// Met on the way.
+    /// The errors so far.
     pub errors: Vec<RunError>,
-    /// No entry is begun after that.
+    /// No entry is started after this time.
     pub until: Option<Instant>,
-    /// Whether an entry that takes long is to stop, because others wait.
+    /// Whether a costly entry must stop if light ones wait.
     pub gives_way: bool,
-    /// What was handed over or finished, in directories that are not durable yet.
+    /// Finished work in directories that are not synced yet.
     pub unsettled: Unsettled,
     store: Rc<RefCell<Option<Rc<Store>>>>,
 }
 
 impl<'d> Desk<'d> {
-    /// With nothing opened yet.
+    /// Creates a desk, without opening anything.
     pub fn new(shared: &'d Shared<'d>, lane: &'d Lane) -> Desk<'d> {
         Desk {
             shared,
@@ -65,7 +65,7 @@ impl<'d> Desk<'d> {
         }
     }
 
-    /// Another one in the same thread, with the same store.
+    /// Creates another one in the same thread, with the same store.
     pub fn beside<'o>(&self, lane: &'o Lane) -> Desk<'o>
     where
         'd: 'o,
@@ -73,7 +73,7 @@ impl<'d> Desk<'d> {
         Desk { store: Rc::clone(&self.store), ..Desk::new(self.shared, lane) }
     }
 
-    /// The store; opened when it is asked for.
+    /// Returns the store, which is opened on demand.
     pub fn store(&self) -> Result<Rc<Store>, StoreError> {
         if let Some(store) = &*self.store.borrow() {
             return Ok(Rc::clone(store));
@@ -83,19 +83,19 @@ impl<'d> Desk<'d> {
         Ok(store)
     }
 
-    /// The store, if anybody asked for it.
+    /// Returns the store if it is open.
     pub fn opened_store(&self) -> Option<Rc<Store>> {
         self.store.borrow().clone()
     }
 
-    /// Takes a store that is open already.
+    /// Uses a store that is already open.
     pub fn take_over(&self, store: Option<Store>) {
         if let Some(store) = store {
             *self.store.borrow_mut() = Some(Rc::new(store));
         }
     }
 
-    /// Gives the store away, unless it was not opened or is in use.
+    /// Gives the store away, if it is open and not in use.
     pub fn give_store(&self) -> Option<Store> {
         let mut held = self.store.borrow_mut();
         match Rc::try_unwrap(held.take()?) {
@@ -107,26 +107,26 @@ impl<'d> Desk<'d> {
         }
     }
 
-    /// Whether no other entry is to be begun now.
+    /// Whether no other entry may be started.
     pub fn is_over(&self) -> bool {
         self.shared.stopping() || self.until.is_some_and(|until| Instant::now() >= until)
     }
 
-    /// Takes note of how long an entry took: what a list sends after one that took long waits until
-    /// others are done.
+    /// Records how long an entry took: after a slow one, the list's other entries wait until light
+    /// ones are done.
     pub fn took(&self, list: &str, since: Instant) {
         if since.elapsed() > SLOW {
             self.lane.is_slow(list);
         }
     }
 
-    /// An entry is done and nothing comes of it.
+    /// Finishes an entry without any output.
     pub fn finish(&mut self, claim: Claim) -> Result<(), SpoolError> {
         self.unsettled.touch(claim.queue());
         claim.finish()
     }
 
-    /// An entry that cannot be processed waits in `shunt` for a person.
+    /// Moves an entry that cannot be processed to `shunt`.
     pub fn set_aside(&mut self, claim: Claim, entry: Entry, reason: &str) -> Result<(), RunError> {
         let (mut event, outputs) = self.shunted(&claim, entry, reason);
         let mut batch = self.shared.spool.batch();
@@ -143,8 +143,8 @@ impl<'d> Desk<'d> {
         Ok(())
     }
 
-    /// What sets an entry aside: the step, and the entry for `shunt`. It keeps its journal, which says
-    /// what has happened to it already.
+    /// Returns the event and the entry for `shunt`. The entry keeps its journal, with what was
+    /// already sent.
     pub fn shunted(&self, claim: &Claim, mut entry: Entry, reason: &str) -> super::Processed {
         let queue = claim.queue();
         let listname = entry.metadata.envelope().listname().unwrap_or_default().into_owned();
@@ -158,7 +158,7 @@ impl<'d> Desk<'d> {
         (event, vec![output])
     }
 
-    /// A file that is no entry was set aside as `kept`.
+    /// Records that a file that is not an entry was renamed to `kept`.
     pub fn unreadable(
         &mut self,
         name: &EntryName,
@@ -173,21 +173,20 @@ impl<'d> Desk<'d> {
     }
 }
 
-/// Why an entry for a list that is gone is set aside.
+/// Returns the reason to set aside an entry whose list does not exist.
 pub(crate) fn no_such_list(name: &str) -> String {
     format!("there is no list {name:?}")
 }
 
-/// Runs something of which a panic is the entry's fault, and must not be that of others.
+/// Runs something that may panic because of an entry, so that only this entry is affected.
 ///
-/// # Errors
-/// What the panic said, as a reason to set the entry aside.
+/// # Errors The panic's message, as the reason to set the entry aside.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work))
         .map_err(|panic| format!("a fault of this program: {}", panic_text(&*panic)))
 }
 
-/// What a panic said.
+/// Returns the message of a panic.
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()

@@ -1,9 +1,9 @@
-//! The loop in which entries are claimed and worked off, whatever their queue.
+//! The loop that claims and processes entries, for every queue.
 //!
-//! Light entries go first. What is put off comes later, one at a time: what is *costly*, so that it
-//! holds nobody up, and last, with nothing else in hand, *suspects*: entries that a dead process left
-//! behind. If one of those is what killed the process, it takes few others with it the next time, and
-//! none in the end.
+//! Light entries go first. *Costly* entries are postponed and processed one at a time, so that they
+//! delay no others. *Suspects*, which a dead process had claimed, come last, while nothing else is
+//! claimed, in groups that get smaller: if one of them killed the process, it affects few others
+//! the next time, and finally none.
 
 use super::{Desk, Row, Runner, TakenEntry};
 use crate::Shared;
@@ -16,67 +16,66 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A batch of large messages ends early, so that memory stays bounded.
+/// A batch ends after this many bytes of messages, so that memory stays bounded.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
-/// An entry of so many bytes takes its time, whatever is done with it.
+/// Larger entries are always costly.
 pub(crate) const COSTLY_BYTES: u64 = 1024 * 1024;
 
-/// For so long a server that could not be reached is not asked again.
+/// How long a server is not tried again after it could not be reached.
 const DOWN_FOR: Duration = Duration::from_secs(10);
 
-/// Which entries are taken.
+/// The entries to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum How {
-    /// Those that nothing speaks against, in batches.
+    /// Light entries, in batches.
     Light,
-    /// One that was put off because it is costly.
+    /// One costly entry.
     Costly,
-    /// Some suspects, or one. Nothing else may be in hand in this process.
+    /// A group of suspects, or one. This process must have no other claims.
     Suspects,
 }
 
-/// A queue on its way through a run.
+/// The state of a queue in a run.
 pub(crate) struct Lane {
-    /// How it is worked off.
+    /// Its row in the table.
     pub row: &'static Row,
     backlog: Mutex<Backlog>,
-    /// Workers that have a costly one.
+    /// The number of workers that process a costly entry.
     pub costly_in_hand: AtomicUsize,
-    /// When its server could not be reached, and why.
+    /// When and why its server could not be reached.
     down: Mutex<Option<(Instant, String)>>,
 }
 
 #[derive(Default)]
 struct Backlog {
-    /// What is left of the last listing.
+    /// The rest of the last listing.
     names: VecDeque<EntryName>,
     costly: VecDeque<EntryName>,
-    /// With what is known of each.
+    /// Each with its suspicion.
     suspects: Vec<(Suspicion, EntryName)>,
-    /// The names in `costly` and `suspects`, and those that met trouble in this round.
+    /// The names in `costly` and `suspects`, and those that failed in this round.
     put_off: HashSet<EntryName>,
     slow_lists: HashSet<String>,
-    /// Trouble that every entry would meet.
+    /// Whether an error occurred that would affect every entry.
     is_stopped: bool,
-    /// When the queue was listed, for one whose entries become ready by themselves.
+    /// When the queue was last listed, for queues whose entries become ready by themselves.
     looked: Option<Instant>,
 }
 
-/// So often it is looked whether entries have become due.
+/// The interval of checks whether entries have become due.
 const DUE_EVERY: Duration = Duration::from_secs(1);
 
-/// Suspects are taken in groups of a batch's part, which is smaller by this after each death that they
-/// share. So those that merely stood beside what kills are done in a few groups, and what kills is alone
-/// after a few deaths.
+/// Suspects are taken in groups of a part of a batch; each shared death divides its size by this.
+/// So bystanders are done in a few groups, and the entry that kills is alone after a few deaths.
 const PART: u32 = 8;
 
-/// After so many deaths a suspect is taken alone, whatever the size of a batch.
+/// The suspicion of entries that must be taken alone, whatever the size of a batch.
 const ALONE: Suspicion = Suspicion { alone: 0, together: u32::MAX };
 
 impl Backlog {
-    /// How many of the suspects that are next are taken together: what has killed least goes first, so
-    /// bystanders are done before the killer's turn.
+    /// Returns how many of the next suspects are taken together. Those with the fewest deaths go
+    /// first, so bystanders are done before the entry that kills.
     fn group(&mut self, batch: usize) -> usize {
         self.suspects.sort_by(|(a, _), (b, _)| b.cmp(a));
         let Some(&(next, _)) = self.suspects.last() else { return 0 };
@@ -103,7 +102,8 @@ impl Lane {
         self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks for entries once those of the last look are taken. How many light ones wait.
+    /// Lists the queue once the entries of the last listing are taken. Returns the number of names
+    /// that wait.
     pub fn refill(&self, shared: &Shared<'_>, scope: &Scope) -> Result<usize, SpoolError> {
         let mut backlog = self.backlog();
         if backlog.is_stopped {
@@ -123,7 +123,7 @@ impl Lane {
         Ok(backlog.names.len())
     }
 
-    /// Whether there is a light entry that came since.
+    /// Whether there is an entry that is not known to be costly or a suspect.
     fn has_light(&self, shared: &Shared<'_>) -> bool {
         if !self.backlog().names.is_empty() {
             return true;
@@ -143,17 +143,17 @@ impl Lane {
         !backlog.is_stopped && !backlog.suspects.is_empty()
     }
 
-    /// Makes a fresh start after trouble.
+    /// Forgets postponed entries and errors, for another round.
     pub fn try_again(&self) {
         *self.backlog() = Backlog::default();
     }
 
-    /// What comes from this list is costly from now on.
+    /// Treats entries of this list as costly from now on.
     pub fn is_slow(&self, list: &str) {
         self.backlog().slow_lists.insert(list.to_owned());
     }
 
-    /// Takes note that the queue's server cannot be reached. False if that is known.
+    /// Records that the queue's server cannot be reached. Returns false if that was already known.
     pub fn note_down(&self, why: &str) -> bool {
         let is_new = self.why_down().is_none();
         *self.down.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -161,7 +161,7 @@ impl Lane {
         is_new
     }
 
-    /// Why its server could not be reached a moment ago.
+    /// Returns why its server could not be reached, if that was within [`DOWN_FOR`].
     pub fn why_down(&self) -> Option<String> {
         let down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
         down.as_ref().filter(|(since, _)| since.elapsed() < DOWN_FOR).map(|(_, why)| why.clone())
@@ -195,8 +195,8 @@ impl Lane {
         }
     }
 
-    /// Works off what is ready: all light entries until the desk's time is over, or one of those that
-    /// were put off. How many were taken.
+    /// Processes ready entries: all light ones until the desk's time is over, one costly entry, or
+    /// one group of suspects. Returns the number of entries taken.
     pub fn work(&self, desk: &mut Desk<'_>, runner: &mut dyn Runner, how: How) -> u64 {
         let before = desk.tally.entries;
         let mut taken_at_all = 0;
@@ -223,11 +223,11 @@ impl Lane {
     ) {
         let names: Vec<EntryName> = taken.iter().map(|one| one.claim.name().clone()).collect();
         let queue = self.row.queue;
-        // What an entry is at fault for, the runner catches; this is for what it did not think of.
+        // The runner catches panics caused by an entry; this catches all others.
         let worked = catch_unwind(AssertUnwindSafe(|| runner.work(desk, taken)));
         match worked {
             Ok(Ok(())) => {}
-            // One list's trouble is not that of the others in its batch.
+            // An error of one list must not affect the others in its batch.
             Ok(Err(error)) if names.len() > 1 && !error.is_everywhere() && how == How::Suspects => {
                 tracing::debug!("{queue}: {error}; each suspect alone");
                 names.iter().for_each(|name| self.put_off_suspect(ALONE, name));
@@ -274,7 +274,7 @@ impl Lane {
         let mut taken: Vec<TakenEntry> = Vec::new();
         let (mut bytes, mut looked_at) = (0, 0);
         while taken.len() < most.max(1) && bytes < MOST_BYTES {
-            // A suspect that is gone is not replaced by one that belongs to no group.
+            // A suspect that is gone must not be replaced by one of another group.
             if how == How::Suspects && looked_at == most.max(1) {
                 break;
             }
@@ -296,8 +296,8 @@ impl Lane {
         taken
     }
 
-    /// Claims and reads an entry. `None` when somebody else has it, when it is put off, or when it was
-    /// set aside.
+    /// Claims and reads an entry. Returns `None` if another process has it, or if it was postponed
+    /// or set aside.
     fn take_one(
         &self,
         desk: &mut Desk<'_>,
@@ -337,7 +337,7 @@ impl Lane {
             }
             Err(error) => return Err(error.into()),
         };
-        // Mailman's own count is not in the journal.
+        // Mailman's own count of deaths is in the metadata, so it is known only now.
         if how != How::Suspects && entry.suspicion().is_any() {
             self.put_off_suspect(entry.suspicion(), name);
             claim.release()?;
@@ -367,7 +367,8 @@ impl Lane {
         Ok(None)
     }
 
-    /// What a worker does for one entry that is costly, counted in `costly_in_hand` already.
+    /// Processes one costly entry in a worker. The caller has already counted it in
+    /// `costly_in_hand`.
     pub fn work_on_costly(&self, desk: &mut Desk<'_>) {
         let mut runner = (self.row.runner)(desk.shared);
         self.work(desk, &mut *runner, How::Costly);
@@ -375,10 +376,11 @@ impl Lane {
         self.costly_in_hand.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// What a worker beside the drain does until nothing is left that it may take.
+    /// Processes entries in a worker until none is left that it may take.
     pub fn work_beside(&self, desk: &mut Desk<'_>, scope: &Scope, workers: usize) {
         let mut runner = (self.row.runner)(desk.shared);
-        // One worker is there for what is light, and if it is the only one, what is costly gives way.
+        // One worker is kept for light entries; if it is the only one, costly entries stop for
+        // light ones.
         let most_costly = workers.saturating_sub(1).max(1);
         while !desk.shared.stopping() {
             let waiting = match self.refill(desk.shared, scope) {
@@ -407,10 +409,10 @@ impl Lane {
     }
 }
 
-/// How long a costly entry is worked off before anybody looks whether others wait.
+/// The interval of checks for light entries while a costly one is processed.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Tells an entry that takes long when to stop for others.
+/// Decides when a costly entry must stop for light ones.
 pub(crate) struct Patience {
     looked: Instant,
 }
@@ -420,7 +422,7 @@ impl Patience {
         Patience { looked: Instant::now() }
     }
 
-    /// Whether something light has come that nobody else would take.
+    /// Whether a light entry has arrived that nobody else would take.
     pub fn is_over(&mut self, lane: &Lane, shared: &Shared<'_>, gives_way: bool) -> bool {
         if !gives_way || self.looked.elapsed() < LOOK_EVERY {
             return false;

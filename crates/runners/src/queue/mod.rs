@@ -1,15 +1,15 @@
-//! What works the queues off: one loop, and a row for each queue.
+//! The queues' runners: one loop, and a row for each queue.
 //!
 //! # Layout
 //! - [`Row`], [`TABLE`]: each queue's setting, its batch and its function.
-//! - `lane`: the loop. It claims entries, sets aside what cannot be read, puts off suspects and what
-//!   is costly, and gives the rest to the queue's `Runner`.
-//! - `desk`: what a runner has at hand: the store, the trace, the tally, and one way to set an entry
-//!   aside.
+//! - `lane`: the loop. It claims entries, sets aside unreadable ones, postpones suspects and costly
+//!   ones, and passes the rest to the queue's `Runner`.
+//! - `desk`: everything that a runner needs: the store, the trace, the tally, and one way to set an
+//!   entry aside.
 //! - `transaction`: the runner of queues whose entries share a transaction of the store.
-//! - `tally`: what became of entries. [`waiting`]: those that wait, for a person.
+//! - `tally`: the results of entries. [`waiting`]: entries that wait, as shown to a person.
 //!
-//! What a runner does with an entry stands in a file of its own, beside this directory.
+//! The function of each queue is in a file next to this directory.
 
 mod desk;
 mod lane;
@@ -28,44 +28,43 @@ use dormouse_spool::{Entry, EntryName, Envelope, Queue, Spool, SpoolError};
 use dormouse_store::{Arrangement, Config};
 use transaction::Transaction;
 
-/// How a queue is worked off. A queue that has a row has a runner, units, a place in a drain and in
+/// How a queue is processed. A queue with a row has a runner, units, and a place in drains and in
 /// `status`.
 pub struct Row {
     /// The queue.
     pub queue: Queue,
-    /// What its entries are called in the summary of a run.
+    /// The name of its entries in the summary of a run.
     pub label: &'static str,
     /// Its arrangement.
     pub setting: fn(&Config) -> Arrangement,
-    /// Whether an entry in it can be worked off at once, and so wakes a drain.
+    /// Whether an entry in it is ready immediately, and so starts a drain.
     pub wakes: bool,
-    /// Whether it waits until what can leave soon has left.
+    /// Whether it waits while mail is being sent.
     pub is_last: bool,
-    /// How many of its entries are taken together.
+    /// The number of entries in a batch.
     batch: fn(&Config) -> u64,
-    /// How many threads work it off beside the drain; 0 where the drain does it itself.
+    /// The number of worker threads; 0 if the drain's own thread processes it.
     pub(crate) workers: fn(&Config) -> u64,
-    /// Whether an entry takes its time, so that others go first. One of many bytes always does.
+    /// Whether an entry is costly, so that others go first. Large ones always are.
     is_costly: fn(&Envelope<'_>) -> bool,
-    /// Which of its entries can be taken now.
+    /// Lists its ready entries.
     pub(crate) ready: Ready,
-    /// What works entries off.
+    /// Creates its runner.
     pub(crate) runner: fn(&Shared<'_>) -> Box<dyn Runner>,
 }
 
-/// Looks for the entries of a queue that can be taken now.
+/// Lists the ready entries of a queue.
 type Ready = fn(&Spool, &Config, Queue) -> Result<Vec<EntryName>, SpoolError>;
 
-/// What works the entries of a queue off.
+/// Processes the entries of a queue.
 pub(crate) trait Runner {
-    /// Works off some entries. Each is done, handed on or set aside when it returns; those that it
-    /// drops are given back.
+    /// Processes some entries. When it returns, each is finished, handed over or set aside; claims
+    /// that it drops are released.
     ///
-    /// # Errors
-    /// Trouble that is not an entry's own: what it is about stays in the queue.
+    /// # Errors Errors that are not caused by an entry; the entries concerned stay in the queue.
     fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError>;
 
-    /// Nothing more comes for now.
+    /// Called when no more entries come for now, to close connections.
     fn end(&mut self) {}
 }
 
@@ -75,7 +74,7 @@ const NONE_BESIDE: fn(&Config) -> u64 = |_| 0;
 const ALL: Ready = |spool, _, queue| spool.ready(queue);
 const NEVER: fn(&Envelope<'_>) -> bool = |_| false;
 
-/// A row whose entries share transactions of the store.
+/// Creates the row of a queue whose entries share transactions of the store.
 const fn together(
     queue: Queue,
     label: &'static str,
@@ -96,8 +95,8 @@ const fn together(
     }
 }
 
-/// Every queue that has a runner, in data-flow order. People wait for their mail, so it leaves before
-/// it is archived.
+/// Every queue that has a runner, in data-flow order. People wait for their mail, so it is sent
+/// before it is archived.
 pub static TABLE: [Row; 8] = [
     together(
         Queue::In,
@@ -170,19 +169,19 @@ pub static TABLE: [Row; 8] = [
     },
 ];
 
-/// The row of a queue; none for those that wait for a person.
+/// Returns the row of a queue; `None` for `shunt` and `bad`.
 pub fn row(queue: Queue) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.queue == queue)
 }
 
-/// The queues whose entries wake a drain: those that it can empty.
+/// Returns the queues whose entries start a drain, which can empty them.
 pub fn waking() -> impl Iterator<Item = Queue> {
     TABLE.iter().filter(|row| row.wakes).map(|row| row.queue)
 }
 
-/// An entry for a queue, as a runner makes it.
+/// The result of an entry: the event for the trace, and new entries.
 pub(crate) type Processed = (dormouse_trace::Event, Vec<dormouse_membership::Output>);
 
-/// Takes an entry through its queue's work, inside a transaction.
+/// Processes an entry in a transaction of the store.
 pub(crate) type Process =
     fn(transaction::Job<'_>, Entry) -> Result<Processed, dormouse_pipeline::HandlerError>;

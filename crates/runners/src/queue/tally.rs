@@ -1,4 +1,4 @@
-//! What became of entries.
+//! Counts the results of entries.
 
 use super::{TABLE, row};
 use dormouse_spool::Queue;
@@ -8,29 +8,29 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 
-/// What became of a queue's entries.
+/// The results of a queue's entries.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tally {
     /// Entries taken.
     pub entries: u64,
-    /// Done, or sent on.
+    /// Entries that passed or were sent.
     pub passed: u64,
-    /// Waiting for a moderator.
+    /// Entries held for a moderator.
     pub held: u64,
-    /// Sent back.
+    /// Entries that were rejected.
     pub rejected: u64,
-    /// Dropped.
+    /// Entries that were discarded.
     pub discarded: u64,
-    /// Set aside for a person: it cannot be processed, or not even be read.
+    /// Entries set aside for a person, because they cannot be processed or read.
     pub shunted: u64,
     /// Recipients that the MTA accepted.
     pub accepted: u64,
     /// Recipients to try again later.
     pub deferred: u64,
-    /// Recipients refused for good.
+    /// Recipients refused permanently.
     pub refused: u64,
-    /// Put back whole, because a server could not be reached.
+    /// Entries postponed as a whole, because a server could not be reached.
     pub postponed: u64,
 }
 
@@ -47,7 +47,7 @@ impl Tally {
         }
     }
 
-    /// Adds another one.
+    /// Adds another tally.
     pub fn add(&mut self, other: &Tally) {
         self.entries += other.entries;
         self.passed += other.passed;
@@ -62,24 +62,24 @@ impl Tally {
     }
 }
 
-/// What became of the entries of each queue. Written under the queues' labels.
+/// The results of the entries of each queue, serialised under the queues' labels.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Tallies {
     queues: BTreeMap<Queue, Tally>,
 }
 
 impl Tallies {
-    /// A queue's; all 0 if nothing was done there.
+    /// Returns a queue's tally; all 0 if nothing was done there.
     pub fn of(&self, queue: Queue) -> Tally {
         self.queues.get(&queue).cloned().unwrap_or_default()
     }
 
-    /// Adds to a queue's.
+    /// Adds to a queue's tally.
     pub(crate) fn add(&mut self, queue: Queue, tally: &Tally) {
         self.queues.entry(queue).or_default().add(tally);
     }
 
-    /// All of them together.
+    /// Returns the sum of all queues.
     pub fn sum(&self) -> Tally {
         let mut sum = Tally::default();
         self.queues.values().for_each(|tally| sum.add(tally));
@@ -98,7 +98,7 @@ impl Serialize for Tallies {
 }
 
 impl<'de> Deserialize<'de> for Tallies {
-    /// Out of a map that has other things in it, too.
+    /// The map has other keys, too, which are ignored.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Tallies, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]

@@ -1,9 +1,9 @@
-//! Queues that need the store: a batch of entries in one transaction of the store, handed over in one
-//! commit of the spool. What happens to an entry, its queue's function decides.
+//! Queues that need the store: a batch of entries is processed in one transaction of the store, and
+//! handed over in one commit of the spool. The queue's function decides about each entry.
 //!
-//! The store commits first. A process that dies between the two commits repeats the batch, so a
-//! function records what it does by its entry's name, and doing it again changes nothing: held posts
-//! are recorded once, and at worst a post number is skipped.
+//! The store commits first. If the process dies between the two commits, the batch is repeated. So
+//! functions record what they do under the entry's name, and repeating it changes nothing: held
+//! posts are recorded once, and at worst a post number is skipped.
 
 use super::lane::COSTLY_BYTES;
 use super::{Desk, Process, Processed, Runner, TakenEntry, Tally, guarded, no_such_list};
@@ -16,26 +16,26 @@ use dormouse_trace::Place;
 use std::collections::HashMap;
 use std::time::Instant;
 
-/// One entry, with all that its function may look at.
+/// One entry, with everything that its function may use.
 pub(crate) struct Job<'j> {
     /// What all runners share.
     pub shared: &'j Shared<'j>,
-    /// The store, inside the batch's transaction.
+    /// The store, in the batch's transaction.
     pub store: &'j Tx<'j>,
-    /// The list the entry is for.
+    /// The entry's list.
     pub list: &'j mut List,
     /// Its queue.
     pub queue: Queue,
     /// Its name.
     pub name: &'j EntryName,
-    /// What the senders' domains ask, for the entries of `in`.
+    /// The results of DNS lookups, for entries of `in`.
     pub found: &'j FoundPolicies,
 }
 
-/// Works batches off in transactions.
+/// Processes batches in transactions.
 pub(crate) struct Transaction {
     process: Process,
-    /// For queues whose function wants to know what the senders' domains ask.
+    /// Does the DNS lookups, for queues that need them.
     policies: Option<Policies>,
 }
 
@@ -60,14 +60,15 @@ impl Runner for Transaction {
         let mut tally = Tally::default();
         let mut batch = desk.shared.spool.batch();
         let mut events = Vec::new();
-        // While much is written to the disk others may write to the store.
+        // Large entries are staged after the commit, so that others can write to the store
+        // meanwhile.
         let is_large = taken.iter().any(|one| one.claim.bytes() > COSTLY_BYTES);
         let mut later: Vec<(EntryName, Vec<Output>)> = Vec::new();
         store.write(|tx| -> Result<(), RunError> {
             found.keep(tx)?;
             let mut lists = HashMap::new();
             for one in taken {
-                // The rest of the batch is given back.
+                // The rest of the batch is released.
                 if tally.entries > 0 && desk.is_over() {
                     break;
                 }
@@ -110,7 +111,7 @@ fn stage(batch: &mut Batch<'_>, source: &EntryName, outputs: &[Output]) -> Resul
 }
 
 impl Transaction {
-    /// Gives one entry to its function.
+    /// Processes one entry with the queue's function.
     fn one_entry(
         &self,
         desk: &Desk<'_>,

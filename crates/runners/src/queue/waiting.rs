@@ -1,18 +1,18 @@
-//! The entries that wait, as a person looks at them and decides on them.
+//! Entries that wait, for people who look at them and decide on them.
 
 use dormouse_mail::Message;
 use dormouse_spool::{Entry, Envelope, Found, FoundState, KEY, Queue, Spool, SpoolError, clock};
 use serde::Serialize;
 use sysexits::ExitCode;
 
-/// Why an entry was not put back or removed.
+/// Why an entry could not be put back or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum WaitingError {
-    /// Its queue is worked off without anybody.
-    #[error("entries of {0} are worked off by themselves")]
+    /// Its queue is processed automatically.
+    #[error("entries of {0} are processed automatically")]
     NotSetAside(Queue),
-    /// A process is at work on it.
-    #[error("{0} is being worked on")]
+    /// A process has claimed it.
+    #[error("{0} is being processed; try again later")]
     Busy(String),
     /// It cannot be read, or does not say where it came from; the text says where it stays.
     #[error("{0}")]
@@ -23,7 +23,7 @@ pub enum WaitingError {
 }
 
 impl WaitingError {
-    /// The exit code.
+    /// Returns the exit code.
     pub fn sysexit(&self) -> ExitCode {
         match self {
             WaitingError::NotSetAside(_) => ExitCode::Usage,
@@ -34,7 +34,7 @@ impl WaitingError {
     }
 }
 
-/// An entry as a person looks at it.
+/// An entry as shown to a person.
 #[derive(Debug, Serialize)]
 pub struct Waiting {
     /// Its queue.
@@ -49,11 +49,11 @@ pub struct Waiting {
     pub age: Option<f64>,
     /// The list that it is for.
     pub list: Option<String>,
-    /// Who it is from.
+    /// Its sender.
     pub sender: Option<String>,
     /// Its subject.
     pub subject: Option<String>,
-    /// How many recipients it names.
+    /// The number of recipients in it.
     pub recipients: Option<usize>,
     /// Seconds until it is due (`retry`).
     pub due_in: Option<f64>,
@@ -62,7 +62,7 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// What is known about an entry.
+    /// Describes an entry. It may have been removed meanwhile.
     pub fn of(spool: &Spool, queue: Queue, found: &Found) -> Waiting {
         let mut row = Waiting {
             queue: queue.name(),
@@ -102,7 +102,7 @@ impl Waiting {
             }
             Ok(None) => row.reason = Some("gone".to_owned()),
             Err(error) => {
-                // Its place is said already.
+                // The directory is shown already.
                 let place = format!("{}/", spool.dir(queue).display());
                 row.reason = Some(error.to_string().replace(&place, ""));
             }
@@ -111,7 +111,7 @@ impl Waiting {
     }
 }
 
-/// Why an entry waits where it is.
+/// Returns why an entry waits in its queue.
 fn why(queue: Queue, entry: &Entry) -> Option<String> {
     let text = |key| entry.metadata.text(key).map(Into::into);
     match queue {
@@ -123,23 +123,23 @@ fn why(queue: Queue, entry: &Entry) -> Option<String> {
                 text(KEY.retry_reason)
             }
         }
-        // An article that was tried before says what came of it.
+        // An article that was tried before has the reason of an earlier failure, too.
         Queue::Shunt => text(KEY.shunt_reason),
         Queue::Bad => {
-            let from = entry.kept_from().map(|from| format!("processes died over it in {from}"));
+            let from = entry.kept_from().map(|from| format!("it killed processes in {from}"));
             from.or_else(|| text(KEY.shunt_reason))
         }
         _ => text(KEY.shunt_reason).or_else(|| text(KEY.retry_reason)),
     }
 }
 
-/// What an entry's metadata says, by key.
+/// Returns an entry's metadata, by key.
 pub fn metadata(entry: &Entry) -> Vec<(String, String)> {
     entry.metadata.entries().map(|(key, value)| (key, value.to_string())).collect()
 }
 
-/// Back to where it came from, without what was noted when it was set aside. What was sent of it
-/// already stays noted.
+/// Moves an entry back to the queue it came from, and removes the reason why it was set aside. Its
+/// journal stays, so that nothing is sent twice.
 pub fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<Queue, WaitingError> {
     let is_for_people = matches!(queue, Queue::Shunt | Queue::Bad);
     if !is_for_people && queue != Queue::Retry && found.state != FoundState::Preserved {
@@ -148,7 +148,7 @@ pub fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<Queue, Wai
     let busy = || WaitingError::Busy(format!("{queue}/{}", found.name));
     let mut claim = spool.claim_any(queue, &found.name)?.ok_or_else(busy)?;
     if !is_for_people && queue != Queue::Retry {
-        // It was set aside where it is, because it could not be opened.
+        // It was renamed in its own queue, because it could not be opened.
         claim.release()?;
         return Ok(queue);
     }
@@ -170,7 +170,7 @@ pub fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<Queue, Wai
     };
     let is_scheduled = entry.metadata.has(KEY.scheduled_for);
     if queue == Queue::Retry && !is_scheduled {
-        // Whole, with its journal and all that it says of earlier tries.
+        // The whole file is moved, with the journal and the data about earlier attempts.
         claim.move_to(target)?;
         return Ok(target);
     }
@@ -199,7 +199,7 @@ pub fn remove(spool: &Spool, queue: Queue, found: &Found) -> Result<(), WaitingE
     }
 }
 
-/// The queue that an entry was in before; mail that does not know was coming in.
+/// Returns the queue that an entry was in before; `in` if it is not recorded.
 fn came_from(queue: Queue, entry: &Entry) -> Result<Queue, String> {
     let envelope = Envelope::read(&entry.metadata);
     if queue == Queue::Retry {
@@ -209,7 +209,8 @@ fn came_from(queue: Queue, entry: &Entry) -> Result<Queue, String> {
     if let Some(from) = entry.kept_from() {
         return Ok(from);
     }
-    // Mailman's `whichq` is a directory's path. Whatever else is wrong, the entry's queue will say.
+    // Mailman's `whichq` is the path of a directory. Other problems are reported by the queue's
+    // runner.
     match entry.metadata.text(KEY.which_queue) {
         None => Ok(Queue::In),
         Some(path) => path
@@ -217,6 +218,6 @@ fn came_from(queue: Queue, entry: &Entry) -> Result<Queue, String> {
             .rsplit('/')
             .next()
             .and_then(|name| name.parse().ok())
-            .ok_or_else(|| format!("it came from {path:?}, which is no queue")),
+            .ok_or_else(|| format!("it came from {path:?}, which is not a queue")),
     }
 }

@@ -1,7 +1,8 @@
-//! What an archive costs: `cargo bench --bench archive`.
+//! Measures archives: `cargo bench --bench archive`.
 //!
-//! `DORMOUSE_BENCH_MESSAGES` is the size of the big archive (100,000), `DORMOUSE_BENCH_MBOX` an mbox
-//! to take its messages from instead of made ones. The big archive is one volume, the worst case.
+//! `DORMOUSE_BENCH_MESSAGES` sets the size of the big archive (100,000), `DORMOUSE_BENCH_MBOX`
+//! names an mbox with its messages, instead of generated ones. The big archive is one volume, the
+//! worst case.
 
 use dormouse_archive::{Archive, Post, search};
 use dormouse_mail::Message;
@@ -52,7 +53,7 @@ fn mbox(site: &TestSite, count: usize) -> PathBuf {
     path
 }
 
-/// What a process used.
+/// The resources that a process used.
 struct Used {
     time: Duration,
     processor: Duration,
@@ -71,7 +72,7 @@ impl Used {
     }
 }
 
-/// Runs the command and looks at it until it ends.
+/// Runs the command and samples it until it ends.
 fn watched(site: &TestSite, args: &[&str]) -> Used {
     let began = Instant::now();
     let mut child =
@@ -96,7 +97,7 @@ fn look(process: &Path, used: &mut Used) {
     if let Some(kb) = memory.and_then(|text| text.trim_end_matches("kB").trim().parse().ok()) {
         used.memory_kb = kb;
     }
-    // Its name is in parentheses; user and system time are the 12th and 13th behind it, in
+    // Its name is in parentheses; user and system time are the 12th and 13th fields after it, in
     // hundredths of a second.
     let stat = read("stat");
     let fields: Vec<&str> =
@@ -107,7 +108,7 @@ fn look(process: &Path, used: &mut Used) {
     }
 }
 
-/// One post at a time into the small and the big archive in turn, as a run does it.
+/// Adds one post at a time to the small and the big archive in turn, as a run does.
 fn add(site: &Site, small: &List, big: &List, count: usize) {
     let mut times = [Vec::new(), Vec::new()];
     for number in 0..ADDED {
@@ -130,7 +131,7 @@ fn add(site: &Site, small: &List, big: &List, count: usize) {
     );
 }
 
-/// Searches of every kind.
+/// Measures searches of every kind.
 fn find(site: &Site, lists: &[List]) {
     let words = [
         "answer",

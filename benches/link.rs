@@ -1,14 +1,14 @@
 //! Slow links, slow servers and heavy neighbours: `cargo bench --bench link`.
 //!
-//! Prints two Markdown tables. The first compares the time of a delivery with the least that the link
-//! allows over one connection: a round trip for each transaction and five for the session. The second has
-//! the time from handing a small post over until its recipient is named to the server, alone and while
-//! another list's mail is being sent, and how much of it `post` took. `DORMOUSE_BENCH_PROGRAM` names another
-//! program to measure.
+//! Prints two Markdown tables. The first compares the time of a delivery with the minimum that the
+//! link allows over one connection: a round trip for each transaction and [`OF_SESSION`] for the
+//! session. The second has the time from the acceptance of a small post until its recipient is
+//! named to the server, alone and while another list's mail is being sent, and the part of it that
+//! `post` took. `DORMOUSE_BENCH_PROGRAM` names another program to measure.
 //!
-//! The sink delays its replies. It does so for each write, also where a real link has several under way:
-//! `DORMOUSE_BENCH_LINK=real` measures only the first table, over a loopback device that is slow already
-//! (`unshare -n`, `ip link set lo up`, `tc qdisc add dev lo root netem delay 25ms`).
+//! The sink delays each write of replies, although on a real link several would travel together.
+//! `DORMOUSE_BENCH_LINK=real` measures only the first table, over a loopback device that is already
+//! slow (`unshare -n`, `ip link set lo up`, `tc qdisc add dev lo root netem delay 25ms`).
 
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, message};
@@ -19,9 +19,10 @@ use std::time::{Duration, Instant};
 
 /// The round trip of the link.
 const ROUND_TRIP: Duration = Duration::from_millis(50);
-/// Greeting, EHLO, the first commands and QUIT; the connection itself is on this machine.
+/// The round trips of a session: greeting, EHLO, the first commands and QUIT. Connecting takes
+/// none, because the connection is on this machine.
 const OF_SESSION: u32 = 4;
-/// How often a small post is sent.
+/// The number of small posts.
 const ROUNDS: usize = 20;
 
 fn main() {
@@ -80,7 +81,7 @@ fn site(sink: &Sink, lists: &[(&str, usize)]) -> TestSite {
     site
 }
 
-/// Sends so many posts to so many members, and prints how long that took beside the least it could.
+/// Sends posts to members, and prints the time with the possible minimum.
 fn deliver(what: &str, sink: Sink, (members, posts, verp): (usize, usize, bool), each: Duration) {
     let site = site(&sink, &[("dev", members)]);
     if verp {
@@ -108,7 +109,7 @@ fn deliver(what: &str, sink: Sink, (members, posts, verp): (usize, usize, bool),
 fn neighbours() {
     let (named, seen) = channel();
     let named = Mutex::new(named);
-    // The heavy mail takes a while, as it does with a real server.
+    // The heavy mail takes a while, as with a real server.
     let sink = Sink::builder().counting().latency(Duration::from_millis(5)).reply(move |event| {
         if event.recipient().is_some_and(|recipient| recipient.starts_with("small")) {
             let named = named.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,7 +142,7 @@ fn row(site: &TestSite, seen: &Receiver<Instant>, what: &str, (list, heavy): (&s
         let began = Instant::now();
         site.post("small", &small);
         posts.push(began.elapsed());
-        // The run at work may have ended a moment ago.
+        // The other run may have ended already.
         site.ok(&["run"]);
         let named = seen.recv_timeout(Duration::from_secs(60)).expect("it is delivered");
         times.push(named.saturating_duration_since(began));

@@ -1,10 +1,11 @@
-//! How time and memory grow with the size of a list and of a backlog: `cargo bench --bench scale`.
+//! Measures how time and memory grow with the size of a list, a site and a backlog: `cargo bench
+//! --bench scale`.
 //!
-//! Prints Markdown tables: processor time, time and memory. What is linear takes about ten times as long
-//! with ten times as much; the last column has the largest size's processor time for each member or
-//! entry, as a multiple of the smallest's. `DORMOUSE_BENCH_PROGRAM` names another program to measure.
+//! Prints Markdown tables with processor time, elapsed time and memory. The last column has the
+//! processor time for each member, list or entry of the largest size, as a multiple of that of the
+//! smallest: 1 is linear. `DORMOUSE_BENCH_PROGRAM` names another program to measure.
 
-// The other benchmark asks more of it.
+// The other benchmark uses more of it.
 #[allow(dead_code)]
 #[path = "peers/meter.rs"]
 mod meter;
@@ -16,7 +17,7 @@ use meter::Metered;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The program that is measured.
+/// Returns the program to measure.
 fn program() -> String {
     std::env::var("DORMOUSE_BENCH_PROGRAM")
         .unwrap_or_else(|_| env!("CARGO_BIN_EXE_dormouse").to_owned())
@@ -34,7 +35,7 @@ fn main() {
     report("entries in one queue", &[smallest / 10, smallest, smallest * 10], backlog);
 }
 
-/// One table: a row for each thing that is done, a column for each size.
+/// Prints one table: a row for each operation, a column for each size.
 fn report(what: &str, sizes: &[usize], measure: fn(usize) -> Vec<(&'static str, Metered)>) {
     let columns: Vec<Vec<(&str, Metered)>> = sizes.iter().map(|&size| measure(size)).collect();
     let heads: String = sizes.iter().map(|size| format!(" {size} {what} |")).collect();
@@ -53,7 +54,7 @@ fn report(what: &str, sizes: &[usize], measure: fn(usize) -> Vec<(&'static str, 
     println!();
 }
 
-/// A command on a site, with a file on standard input.
+/// Measures a command on a site, with a file on standard input.
 fn run(site: &TestSite, args: &[&str], input: &Path) -> Metered {
     let dir = site.dir();
     let program = program();
@@ -104,7 +105,8 @@ fn lists(count: usize) -> Vec<(&'static str, Metered)> {
     drop(store);
     let post = site.dir().join("post");
     fs::write(&post, message("owner@example.org", "hello", "Hello.\n")).unwrap();
-    // Until the settings are no longer new, and a run has seen them.
+    // The intake index exists only after the settings have been unchanged for a while, and after a
+    // run.
     std::thread::sleep(std::time::Duration::from_millis(3_100));
     let mut rows = vec![("`post` without an index", run(&site, &["post", "list7"], &post))];
     rows.push(("the run that writes the index", run(&site, &["run"], &nothing())));

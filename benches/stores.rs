@@ -1,10 +1,12 @@
-//! A site's database as a file and on a server, near and far, in one run: `cargo bench --bench stores`.
+//! Compares a site's database in a file, on a server nearby and on one far away: `cargo bench
+//! --bench stores`.
 //!
-//! Prints a Markdown table: what a drain takes, and how often it waits for the database. The server is a
-//! PostgreSQL of its own, which syncs what it commits; far away it is behind a proxy that keeps back what is
-//! asked, so that each round trip takes so long more. `DORMOUSE_BENCH=quick` makes everything small.
+//! Prints a Markdown table with the time and memory of a drain, and its round trips to the
+//! database. The server is a separate PostgreSQL that syncs its commits; the one far away is the
+//! same behind a proxy that delays requests, so that each round trip takes longer by [`DELAY`].
+//! `DORMOUSE_BENCH=quick` makes everything small.
 
-// The other benchmarks ask more of it.
+// The other benchmarks use more of it.
 #[allow(dead_code)]
 #[path = "peers/meter.rs"]
 mod meter;
@@ -20,10 +22,10 @@ use std::time::{Duration, Instant};
 use throwaway_postgres::Own;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
-/// So much longer a round trip to the server far away takes.
+/// The additional time of a round trip to the server far away.
 const DELAY: Duration = Duration::from_millis(2);
 
-/// What is measured: posts, members, and whether posts are archived and kept for the digest.
+/// The posts and members to measure, and whether posts are archived and added to the digest.
 struct Work {
     what: &'static str,
     posts: usize,
@@ -31,7 +33,7 @@ struct Work {
     is_kept: bool,
 }
 
-/// What one round took.
+/// The result of one round.
 struct Taken {
     time: Duration,
     asked: u64,
@@ -75,12 +77,12 @@ fn main() {
         let sites = [TestSite::in_a_file(DORMOUSE), on(&there), on(&away)];
         sites.iter().for_each(|site| set_up(site, work));
         go_far(&sites[2], &away);
-        // Each round has all of them, so that what slows the machine slows all.
+        // Each round has all of them, so that other load on the machine affects them equally.
         let mut taken: [Vec<Taken>; 3] = Default::default();
         for round in 0..=rounds {
             for (site, taken) in sites.iter().zip(&mut taken) {
                 let one = measure(site, work, round);
-                // The first one finds nothing in the caches.
+                // The first round fills caches, and does not count.
                 if round > 0 {
                     taken.push(one);
                 }
@@ -100,7 +102,8 @@ fn set_up(site: &TestSite, work: &Work) {
     site.plain_list("dev", &members.iter().map(String::as_str).collect::<Vec<_>>());
     let keep = if work.is_kept { "yes" } else { "no" };
     site.ok(&["list", "set", "dev", &format!("archive={keep}"), &format!("digestable={keep}")]);
-    // A site that has been there for a while: its settings are not new, and a run has seen it.
+    // The intake index exists only after the settings have been unchanged for a while, and after a
+    // run.
     thread::sleep(Duration::from_millis(3_100));
     site.ok(&["run"]);
 }
@@ -137,7 +140,7 @@ fn report(work: &Work, taken: &mut [Vec<Taken>; 3]) {
     println!("| {what} | {} |", cells.join(" | "));
 }
 
-/// A run that finds nothing: the median of many.
+/// Returns the median time of a run that finds nothing.
 fn nothing(site: &TestSite) -> String {
     site.ok(&["run"]);
     let dir = site.dir();
@@ -148,8 +151,8 @@ fn nothing(site: &TestSite) -> String {
     format!("{:.2} ms, {:.1} MB", median.free.as_secs_f64() * 1e3, median.mb)
 }
 
-/// Listens on a port, of which what is sent arrives at another one after [`DELAY`], and the answers at
-/// once. Ends with the process.
+/// Listens on a port, and forwards requests to another one after [`DELAY`], replies immediately. It
+/// ends with the process.
 fn proxy(target: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -165,7 +168,7 @@ fn proxy(target: u16) -> u16 {
     port
 }
 
-/// Passes on what comes, each piece so long after it came.
+/// Forwards data, each piece with this delay.
 fn pass(mut from: &TcpStream, mut to: &TcpStream, after: Duration) {
     let (sender, pieces) = mpsc::channel::<(Instant, Vec<u8>)>();
     thread::scope(|scope| {

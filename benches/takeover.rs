@@ -1,8 +1,8 @@
-//! What a takeover costs: `cargo bench --bench takeover`.
+//! Measures import and export: `cargo bench --bench takeover`.
 //!
-//! Two sites of Mailman 2.1 are made with our own pickles: one list of 100,000 members, and 1,000
-//! lists of 30. Beside the time of their import stands the time that reading and syncing the same
-//! bytes takes.
+//! Two sites of Mailman 2.1 are created with our own pickles: one list of 100,000 members, and
+//! 1,000 lists of 30. The time of their import is printed with the time for reading and syncing the
+//! same bytes.
 
 use dormouse_pickle::{Graph, NodeId, Protocol};
 use std::fs::{self, File};
@@ -60,7 +60,7 @@ fn write(path: &Path, bytes: &[u8]) {
     file.write_all(bytes).and_then(|()| file.sync_all()).expect("a disk");
 }
 
-/// A list as Mailman saves it, with all that members have.
+/// Returns a list as Mailman saves it, with everything that members have.
 fn config(name: &str, members: usize) -> Vec<u8> {
     let mut graph = Graph::new();
     let mut dicts: Vec<(&str, Vec<(NodeId, NodeId)>)> =

@@ -1,7 +1,8 @@
-//! What a page costs: `cargo bench --bench web`.
+//! Measures pages: `cargo bench --bench web`.
 //!
-//! Cold: somebody connects, and only then the process is started, as systemd does it. Warm: it is there,
-//! and the connection, too. `DORMOUSE_BENCH_MEMBERS` is the size of the large list (1,000,000).
+//! Cold: the process is started when a client connects, as systemd does. Warm: the process is
+//! running and the connection is open. `DORMOUSE_BENCH_MEMBERS` sets the size of the large list
+//! (1,000,000).
 
 use dormouse_testkit::browser::Browser;
 use dormouse_testkit::server::Server;
@@ -59,7 +60,7 @@ fn main() {
     }
 }
 
-/// Connects to a socket behind which nothing runs, starts the process with it, and asks for a page.
+/// Connects to a socket without a process, starts the process with it, and requests a page.
 fn cold(site: &TestSite, page: &str) {
     let (mut times, mut memory) = (Vec::new(), 0);
     for _ in 0..COLD {
@@ -78,12 +79,12 @@ fn cold(site: &TestSite, page: &str) {
     print(&format!("cold, connect to answer: {page}"), times, memory);
 }
 
-/// Asks on one connection again and again.
+/// Sends many requests over one connection.
 fn warm(address: SocketAddr, page: &str, headers: &str) {
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream.set_nodelay(true).expect("a socket");
     let mut times = Vec::new();
-    // The first ones fill caches.
+    // The first requests fill caches.
     for number in 0..WARM + 3 {
         let began = Instant::now();
         ask(&mut stream, page, headers);
@@ -97,7 +98,7 @@ fn warm(address: SocketAddr, page: &str, headers: &str) {
     print(page, times, 0);
 }
 
-/// One request, and its whole answer.
+/// Sends a request, and reads the whole response.
 fn ask(stream: &mut TcpStream, page: &str, headers: &str) {
     let request = format!("GET {page} HTTP/1.1\r\nHost: lists.example.org\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).expect("it takes the request");
@@ -117,7 +118,7 @@ fn ask(stream: &mut TcpStream, page: &str, headers: &str) {
     }
 }
 
-/// What a process has in memory, in kilobytes.
+/// Returns the resident size of a process, in kilobytes.
 fn resident(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

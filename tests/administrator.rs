@@ -1,4 +1,4 @@
-//! What an administrator at a prompt meets: root, wrong command lines, crontabs, what waits.
+//! What administrators meet at a prompt: root, wrong command lines, crontabs, waiting entries.
 
 use dormouse_testkit::servers::Account;
 use dormouse_testkit::sink::Sink;
@@ -12,7 +12,7 @@ use std::process::{Command, Output, Stdio};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
-/// Runs the command as whoever runs the tests, whomever the site belongs to.
+/// Runs the command as the user who runs the tests, whatever the site's owner.
 fn as_root(site: &TestSite, args: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(site.binary())
         .args(args)
@@ -32,7 +32,7 @@ fn well(site: &TestSite, args: &[&str], input: &[u8]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Everything below a directory that is not this user's.
+/// Finds everything below a directory that does not belong to this user.
 fn strays(dir: &Path, user: u32, into: &mut Vec<String>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -56,7 +56,7 @@ fn what_root_does_in_a_users_site_is_that_users() {
     let mut site = TestSite::new(DORMOUSE);
     site.plain_list("dev", &["anna@example.org"]);
     site.give_to(&owner);
-    // Where only root may look.
+    // A directory that only root may read.
     let private = tempfile::TempDir::new().unwrap();
     let file = |name: &str, content: &[u8]| {
         let path = private.path().join(name);
@@ -106,7 +106,7 @@ fn what_root_does_in_a_users_site_is_that_users() {
     assert_eq!(well(&site, &["compat", "check_perms"], b""), "No problems found\n");
     doctor("everything in the site belongs to");
 
-    // Units run as the owner, and as nobody else.
+    // Units run as the owner.
     let units = well(&site, &["units", "print"], b"");
     assert!(units.contains(&format!("\nUser={}\n", owner.name)), "{units}");
     let other = as_root(&site, &["units", "install", "--dry-run", "--run-as", "root"], b"");
@@ -139,7 +139,8 @@ fn a_web_server_comes_to_public_archives_and_to_nothing_else() {
     assert!(site.ok_or_not(&["doctor"]).contains("chmod o+x"));
 }
 
-/// Root that has become the site's owner still has root's environment, into whose home it may not look.
+/// After root has switched to the site's owner, the environment still names root's home, which it
+/// may not read.
 #[test]
 fn root_in_a_users_site_sees_that_users_units_and_is_not_stopped_by_its_own_home() {
     if !rustix::process::geteuid().is_root() {
@@ -183,7 +184,7 @@ fn root_in_a_users_site_sees_that_users_units_and_is_not_stopped_by_its_own_home
     }
 }
 
-/// What the command prints, however it ends.
+/// The output of a command, whatever its exit code.
 trait OkOrNot {
     fn ok_or_not(&self, args: &[&str]) -> String;
 }
@@ -252,7 +253,7 @@ fn a_crontab_s_runs_are_silent_and_a_summary_forgets_nothing() {
         let often = job["when"].as_str().unwrap().contains("minutes");
         assert!(often || job["due"] == false, "{job}");
     }
-    // What the last run did not look at shows none.
+    // Queues that the last run did not process have no last run.
     let status: serde_json::Value = serde_json::from_str(&site.ok(&["status", "--json"])).unwrap();
     let last = |name: &str| {
         let queues = status["queues"].as_array().unwrap();
@@ -304,7 +305,7 @@ fn without_a_manager_nothing_is_written_and_it_is_said_once() {
     assert!(!home.path().join("config").exists());
     let would = describe(&run(&["units", "install", "--user", "--dry-run"]));
     assert!(would.contains("would write") && !home.path().join("config").exists(), "{would}");
-    // For a manager that comes later.
+    // For a manager that is started later.
     run(&["units", "install", "--user", "--no-start"]);
     assert!(home.path().join("config/systemd/user/dormouse.target").exists());
     let checked = describe(&run(&["units", "check", "--user"]));
@@ -322,24 +323,24 @@ fn a_master_takes_new_settings_by_itself_however_they_are_written() {
     let follows = |what: &str, times: usize| {
         eventually_or(what, || started(what) == times, logged);
     };
-    // Replaced, as this program and most editors do it.
+    // The file is replaced, as by this program and most editors.
     site.ok(&["config", "set", "runners.out", "resident 1"]);
     follows("runner out", 1);
-    // Written in place.
+    // The file is written in place.
     let file = site.dir().join("dormouse.toml");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("resident 1", "resident 2")).unwrap();
     follows("runner out", 2);
-    // One that has not read them yet would end, and be started again.
+    // A process that has not read them yet would exit and be restarted.
     let are_there = |status: String| status.contains("runner out") && status.contains("watch, p");
     eventually_or("its processes", || are_there(site.ok(&["status"])), logged);
-    // Away for a while, and wrong for a while.
+    // The file is missing for a while, and invalid for a while.
     fs::remove_file(&file).unwrap();
     fs::write(&file, "[runners]\nout = 'sometimes'\n").unwrap();
     eventually_or("a word about it", || logged().contains("sometimes"), logged);
     fs::write(&file, text.replace("resident 1", "resident 3")).unwrap();
     follows("runner out", 3);
-    // What its processes read by themselves restarts none of them.
+    // A setting that the processes read by themselves restarts none of them.
     site.ok(&["config", "set", "delivery.retry_wait", "17 min"]);
     site.ok(&["config", "set", "runners.in", "resident 1"]);
     follows("runner in", 1);
@@ -350,13 +351,13 @@ fn a_master_takes_new_settings_by_itself_however_they_are_written() {
     follows("runner out", 5);
     site.ok(&["master", "stop"]);
     let text = fs::read_to_string(&log).unwrap();
-    // Every line has its time, but that of a process which could not read the settings that say how.
+    // Every line has a time, except that of a process that could not read the settings.
     let is_dated = |line: &str| line.starts_with("20") && line.contains("Z ");
     let is_said = |line: &str| line.starts_with("dormouse: ");
     assert!(text.lines().all(|line| is_dated(line) || is_said(line)), "{text}");
 }
 
-/// The mails that somebody has, as text.
+/// Returns the mails of an address, as text.
 fn mails(site: &TestSite, address: &str) -> Vec<String> {
     site.maildir(address).into_iter().map(|mail| String::from_utf8(mail).unwrap()).collect()
 }
@@ -533,7 +534,7 @@ fn a_clock_that_was_wrong_once_silences_no_job_and_is_named() {
         site.ok(&["cron", "run", "-q"]);
         assert_eq!(digests(), sent + 1, "{days} days");
         assert!(!site.ok(&["cron", "ls"]).contains("in the future"), "{days}");
-        // Once a day it is still.
+        // There is still only one a day.
         post(&format!("again{number}"));
         site.ok(&["cron", "run", "-q"]);
         assert_eq!(digests(), sent + 1, "{days} days");
@@ -567,7 +568,8 @@ fn a_user_in_the_url_logs_in_with_the_password_file_and_doctor_says_why_not() {
     site.post("dev", &message("anna@example.org", "one", "text\n"));
     site.ok(&["run"]);
     assert_eq!(sink.messages().len(), 1);
-    // A user of its own goes before that of the URL; a whole login in the URL needs no file.
+    // A separate setting for the user comes before the URL's; a complete login in the URL needs no
+    // file.
     site.ok(&["config", "set", "delivery.user", "nobody"]);
     assert!(doctor().contains("does not accept the login of the user \"nobody\""));
     site.ok(&["config", "set", "delivery.user", ""]);
@@ -675,17 +677,17 @@ fn output_that_is_thrown_away_is_not_lost_and_output_to_a_closed_descriptor_is()
         "compat version",
     ];
     for words in prints {
-        // As shells, systemd and Python's subprocess throw it away.
+        // The ways in which shells, systemd and Python's subprocess discard output.
         for how in [">/dev/null", "1<>/dev/null", "1<>/dev/null 2>&1", ">/dev/null <&- 2>&-"] {
             assert_eq!(code(words, how), Some(0), "{words} {how}");
         }
         for how in [">&-", ">&- 2>&-", "<&- >&- 2>&-", "<&- >&-"] {
-            // Mailman's commands know only one code for all trouble.
+            // Mailman's commands have only one code for all failures.
             let ends = if words.starts_with("compat") { 1 } else { 75 };
             assert_eq!(code(words, how), Some(ends), "{words} {how}");
         }
     }
-    // Nothing is lost where nothing is printed.
+    // Commands that print nothing succeed.
     for words in ["run --quiet", "config set notices.per_day 9 --quiet"] {
         let ends = code(words, ">/dev/null");
         assert_eq!(code(words, ">&- 2>&-"), ends, "{words}");
@@ -719,7 +721,7 @@ fn mail_leads_to_archives_and_attachments_only_where_somebody_serves_them() {
         linked.contains("URL: <https://lists.example.org/archives/dev/attachments/"),
         "{linked}"
     );
-    // A private archive is behind the pages, wherever public ones are.
+    // A private archive is served by the pages, wherever public ones are.
     site.ok(&["list", "set", "dev", "archive_private=yes"]);
     assert!(!sent().contains("https://"));
     site.ok(&["config", "set", "web.listen", "127.0.0.1:1"]);
@@ -738,7 +740,7 @@ fn what_the_demonstration_says_can_be_typed_as_it_stands() {
         let line = said.lines().find_map(|line| line.strip_prefix(what));
         line.unwrap_or_else(|| panic!("{what} in {said}")).trim().to_owned()
     };
-    // Elsewhere, and without `dormouse` on the way.
+    // In another directory, and without `dormouse` in PATH.
     let elsewhere = tempfile::TempDir::new().unwrap();
     let typed = |line: &str| {
         let mut shell = Command::new("sh");

@@ -1,6 +1,5 @@
-//! Posts are known for what they are when they come, leave with a seal that says so, and are touched
-//! only where it must be. Authors sign with a program that others wrote, and what arrives is looked at
-//! by two.
+//! Posts are verified when they arrive, sealed when they leave, and changed only if necessary.
+//! Authors sign with an independent program, and two others verify the result.
 
 use dormouse_auth::{Algorithm, Chain, Found, Key, Keyring, Signer};
 use dormouse_mail::Message;
@@ -22,10 +21,10 @@ use std::process::Output;
 use tempfile::TempDir;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
-/// When tests sign, in seconds of the Unix epoch.
+/// The time of the tests' signatures, in seconds since the epoch.
 const THEN: u64 = 1_700_000_000;
 
-/// Domains with keys and policies, as name servers and verifiers know them.
+/// Domains with keys and policies, for name servers and verifiers.
 struct World {
     server: NameServer,
     records: Records,
@@ -34,7 +33,7 @@ struct World {
 }
 
 impl World {
-    /// None, and the test is skipped, where the other programs are missing.
+    /// Returns `None`, and the test is skipped, if the other programs are missing.
     fn new() -> Option<World> {
         let verifiers = Verifiers::find()?;
         let keys = tempfile::tempdir().unwrap();
@@ -46,13 +45,13 @@ impl World {
         self.records.0.insert(name.to_owned(), text.to_owned());
     }
 
-    /// A domain with this policy and a key.
+    /// Adds a domain with this policy and a key.
     fn domain(&mut self, domain: &str, policy: &str) -> Author {
         self.publish(&format!("_dmarc.{domain}"), &format!("v=DMARC1; {policy}"));
         self.author(domain, "s1", |record| record)
     }
 
-    /// A key of a domain, whose record is changed before it is published.
+    /// Adds a key of a domain, whose record may be changed before it is published.
     fn author(
         &mut self,
         domain: &str,
@@ -68,7 +67,7 @@ impl World {
         Author { key, file }
     }
 
-    /// The message with the author's signature.
+    /// Returns the message with the author's signature.
     fn signed(&self, author: &Author, message: &str) -> String {
         self.all_signed(author, &[message.to_owned()]).remove(0)
     }
@@ -82,7 +81,7 @@ impl World {
         signed.into_iter().map(text).collect()
     }
 
-    /// A site that asks this world, of lists at a domain that signs.
+    /// Creates a site that uses these name servers, with lists at a domain that signs.
     fn site(&mut self, host: &str) -> TestSite {
         let site = TestSite::new_in(DORMOUSE, &surroundings::in_memory());
         site.ok(&["config", "set", "host", host]);
@@ -102,7 +101,7 @@ struct Author {
     file: PathBuf,
 }
 
-/// A list as it is created, to which everybody may write.
+/// Creates a list with default settings to which everybody may post.
 fn open_list(site: &TestSite, settings: &[&str]) {
     site.ok(&["list", "create", "dev", "--owner", "owner@example.org", "--quiet"]);
     let open = ["generic_nonmember_action=accept", "require_explicit_destination=no"];
@@ -117,7 +116,7 @@ fn post(from: &str, number: usize) -> String {
     )
 }
 
-/// The message as a forwarder passes it on that found this chain.
+/// Returns the message as sealed by a forwarder, which found this chain.
 fn sealed(forwarder: &Author, message: &str, chain: Chain) -> String {
     let results = vec!["dkim=none".to_owned()];
     let found = Found { authserv_id: "forwarder.example".to_owned(), results, chain };
@@ -274,7 +273,7 @@ fn only_a_signature_of_the_authors_own_domain_keeps_from_as_it_is() {
         let arrived = Message::parse(arrives(&site, &raw)).text("From").unwrap();
         assert_eq!(arrived == from, is_kept, "{number}: {arrived}");
     }
-    // Where the list says always, it is always.
+    // With the list's own setting, From is always changed.
     let raw = world.signed(&relaxed, &post(lax, 20));
     for always in ["from_is_list=munge", "dmarc_moderation_addresses=^.*@relaxed"] {
         site.ok(&["list", "set", "dev", "from_is_list=no", "dmarc_moderation_addresses="]);
@@ -283,7 +282,7 @@ fn only_a_signature_of_the_authors_own_domain_keeps_from_as_it_is() {
         assert!(arrived.text("From").unwrap().contains("via Dev"), "{always}");
         assert!(arrived.text("Subject").unwrap().starts_with("[Dev]"), "{always}");
     }
-    // Another process asks nobody as long as the answers are good.
+    // Another process does no lookups as long as the answers are valid.
     site.ok(&["list", "set", "dev", "from_is_list=no", "dmarc_moderation_addresses="]);
     let asked = world.server.asked().len();
     arrives(&site, &raw);
@@ -296,7 +295,7 @@ fn a_chain_of_two_lists_here_holds_and_a_broken_one_is_ended() {
     let key = world.domain("author.example", "p=reject");
     let forwarder = world.domain("forwarder.example", "p=none");
     let (one, two) = (world.site("lists.example.org"), world.site("lists.example.net"));
-    // Both change what the author signed.
+    // Both change parts that the author signed.
     open_list(&one, &["keep_signatures=no"]);
     open_list(&two, &["keep_signatures=no", "subject_prefix=[two] ", "msg_footer=two"]);
     let raw = sealed(&forwarder, &world.signed(&key, &post("anna@author.example", 1)), Chain::None);
@@ -313,7 +312,7 @@ fn a_chain_of_two_lists_here_holds_and_a_broken_one_is_ended() {
     let chains = world.verifiers.examine(&world.records, &[first.clone(), second]);
     assert!(chains.iter().all(|seen| seen.chain == "pass"), "{chains:?}");
 
-    // Somebody in between changed the post and put no seal on it.
+    // A host in between changed the post and did not seal it.
     let changed = String::from_utf8(first).unwrap().replace("Text.", "Texts.");
     let ended = arrives(&two, &changed);
     let seals = |mail: &[u8]| -> Vec<String> {
@@ -324,7 +323,7 @@ fn a_chain_of_two_lists_here_holds_and_a_broken_one_is_ended() {
     assert!(seals(&ended)[0].contains("cv=fail"), "{:?}", seals(&ended));
     let seen = world.verifiers.examine(&world.records, std::slice::from_ref(&ended)).remove(0);
     assert_eq!(seen.chain, "fail");
-    // The list that ended it would stop its own post.
+    // The list would discard a post that it has already sent.
     let again = String::from_utf8(ended).unwrap().replace("X-BeenThere", "X-Was-There");
     assert_eq!(seals(&arrives(&one, &again)).len(), 3, "nothing goes on top of the end");
 }
@@ -338,7 +337,7 @@ fn a_chain_through_a_list_here_one_of_mailman_3_and_another_here_holds() {
     open_list(&one, &["keep_signatures=no"]);
     open_list(&two, &["keep_signatures=no", "subject_prefix=[two] ", "msg_footer=two"]);
     let first = arrives(&one, &world.signed(&key, &post("anna@author.example", 1)));
-    // Mailman 3 adds a prefix and a footer, and seals as well.
+    // Mailman 3 adds a prefix and a footer, and seals, too.
     let second = three.pass(&mut world.records, &first);
     let zone = world.records.0.clone();
     zone.iter().for_each(|(name, text)| world.server.txt(name, text, 3600));
@@ -365,7 +364,7 @@ fn sealing_takes_a_key_and_can_be_turned_off() {
     open_list(&site, &[]);
     let raw = post("anna@plain.example", 1);
     assert!(Message::parse(arrives(&site, &raw)).has("ARC-Seal"));
-    // What an MTA found that is believed is in the seal, and needs no look at names.
+    // Results of a trusted MTA are in the seal, without lookups.
     site.ok(&["config", "set", "dmarc.lookups", "no"]);
     site.ok(&["config", "set", "notices.authserv_id", "mx.example,mx2.example"]);
     let told = format!(
@@ -380,7 +379,7 @@ fn sealing_takes_a_key_and_can_be_turned_off() {
         "{results}"
     );
     assert_eq!(world.server.asked().len(), asked);
-    // Other programs verify seals by RSA alone.
+    // Other programs verify only RSA seals.
     let create = ["dkim", "create", "lists.example.org", "--algorithm", "ed25519"];
     site.ok(&[&create[..], &["--selector", "a"]].concat());
     let seal = Message::parse(arrives(&site, &raw)).text("ARC-Seal").unwrap();
@@ -456,19 +455,19 @@ fn who_writes_as_a_member_shows_that_it_is_true_or_waits() {
     }
     assert!(held(5).contains("the body was changed"));
 
-    // What is surely forged is refused at the door, so that nobody is written to.
+    // Posts that are certainly forged are refused during delivery, so that nobody gets mail.
     site.ok(&["list", "set", "dev", "post_authentication_action=reject"]);
     let refused = site.feed(&["post", "dev"], own.as_bytes());
     assert_eq!(refused.status.code(), Some(77), "{}", describe(&refused));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("anna@member.example"));
-    // What needs a look at its key is taken, and rejected then.
+    // A post whose key must be looked up is accepted, and then rejected.
     let bad = world.signed(&key, &own).replace("Text.", "Send money.").replace("<1@", "<r@");
     site.post("dev", bad.as_bytes());
     site.ok(&["run"]);
     assert!(site.ok(&["trace", "r@test.example"]).contains("rejected"));
     arrives(&site, &world.signed(&key, &own.replace("<1@", "<2@")));
 
-    // A name server that does not answer lets nobody be rejected.
+    // If a name server does not reply, nobody is rejected.
     world.server.failing("s2._domainkey.member.example");
     let unknown = world.author("member.example", "s2", |_| String::new());
     site.post("dev", world.signed(&unknown, &own.replace("<1@", "<3@")).as_bytes());
@@ -501,7 +500,7 @@ fn rspamd_finds_nothing_to_blame_a_list_for() {
         let arrived = arrives(&site, &format!("{received}{raw}"));
         rspamd.opinion(&arrived, "dev-bounces@lists.example.org", "lists.example.org", "192.0.2.9")
     };
-    // A signed post stays its author's; one that nothing vouches for becomes the list's.
+    // A signed post keeps its author in From; an unsigned one gets the list.
     for (raw, allowed) in [
         (
             world.signed(&key, &raw),
@@ -525,7 +524,7 @@ fn any<T>(runner: &mut TestRunner, strategy: &impl Strategy<Value = T>) -> T {
     strategy.new_tree(runner).expect("a value").current()
 }
 
-/// What lists do to posts.
+/// The edits of lists.
 const EDITS: &[(&str, &[&str])] = &[
     ("subject_prefix", &["", "[L] ", "[L %05d] ", "[Ü] "]),
     ("msg_header", &["", "", "head\n"]),
@@ -548,7 +547,7 @@ const EDITS: &[(&str, &[&str])] = &[
 const LISTS: usize = 50;
 const POSTS: usize = 500;
 
-/// Posts of any kind, by an author with a policy and a key.
+/// Generates posts of any kind, by an author with a policy and a key.
 fn any_post() -> impl Strategy<Value = (String, bool, u8)> {
     let field = prop_oneof![
         "Cc: [a-z]{1,9}@x\\.example",
@@ -641,7 +640,7 @@ fn five_hundred_posts_through_lists_of_any_kind_arrive_with_good_signatures_and_
     for (number, (raw, _, chain)) in posts.into_iter().enumerate() {
         let raw = match chain {
             0 => sealed(&forwarder, &raw, Chain::None),
-            // Somebody in between changed what was sealed.
+            // A host in between changed the sealed post.
             1 => sealed(&forwarder, &raw, Chain::None)
                 .replace("X-Number: ", "X-Broken: 1\nX-Number: ")
                 .replace("\nMessage-ID: <", "\nMessage-ID: <x"),

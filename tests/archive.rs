@@ -1,5 +1,4 @@
-//! Posts end in archives: at addresses that stay, in pages that harm nobody, whatever dies in
-//! between.
+//! Posts are archived at permanent addresses, on harmless pages, whichever process dies in between.
 
 #[path = "mailman21/unpack.rs"]
 mod mailman21;
@@ -14,7 +13,7 @@ use std::process::Command;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
-/// Every point that `fault::point` marks on the way into an archive.
+/// Every point of `fault::point` on the way into an archive.
 const POINTS: [&str; 7] = [
     "archive.written",
     "archive.synced",
@@ -53,7 +52,7 @@ fn corpus(site: &TestSite, count: usize, pace: i64) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// Every file below a directory, by its path there; of a link, where it leads.
+/// Returns every file below a directory by its path; for a link, its target.
 fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut waiting = vec![root.to_owned()];
@@ -82,7 +81,7 @@ fn is_article(name: &str) -> bool {
     digits.len() >= 6 && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The pages of messages, by their address.
+/// Returns the pages of messages, by their addresses.
 fn articles(root: &Path) -> BTreeMap<String, String> {
     files(root)
         .into_iter()
@@ -95,7 +94,7 @@ fn between<'t>(text: &'t str, start: &str, end: &str) -> Vec<&'t str> {
     text.split(start).skip(1).map(|rest| rest.split(end).next().unwrap()).collect()
 }
 
-/// Every link of every page leads somewhere, and nothing is loaded from elsewhere.
+/// Checks that every link of every page leads somewhere, and that nothing is loaded from elsewhere.
 fn check_links(root: &Path) {
     let pages = files(root);
     let ids: BTreeMap<&str, BTreeSet<&str>> = pages
@@ -132,7 +131,7 @@ fn check_links(root: &Path) {
             }
             let target = target.to_str().unwrap();
             assert!(pages.contains_key(target), "{name} links to {link}, which is not there");
-            // Pages of indexes are split, and only the threads' follow at once.
+            // Indexes have several pages, and only those of threads are updated immediately.
             if !fragment.is_empty() && target.contains("/thread") {
                 assert!(ids[target].contains(fragment), "{name}: no #{fragment} in {target}");
             }
@@ -140,7 +139,7 @@ fn check_links(root: &Path) {
     }
 }
 
-/// What a rebuild makes of it is what is there: mbox, index and pages agree.
+/// Checks that a rebuild changes nothing: mbox, index and pages agree.
 fn check_agreement(site: &TestSite, list: &str, messages: usize) {
     let text = String::from_utf8_lossy(&fs::read(mbox(site, list)).unwrap()).into_owned();
     let in_mbox = text.matches("\nX-List-Received-Date:").count();
@@ -223,7 +222,7 @@ fn a_private_archive_is_never_in_the_public_tree() {
         site.feed(&["compat", "config_list", "-i", "-", "dev"], input.as_bytes());
         assert_eq!(files_in(&public).len(), shown, "{value}");
     }
-    // Whatever put it there, a run takes it away.
+    // A run removes the link, however it was created.
     std::os::unix::fs::symlink("../private/dev", public.join("dev")).unwrap();
     site.post("dev", &message("bert@example.com", "again", "x\n"));
     site.ok(&["run"]);
@@ -257,7 +256,7 @@ fn killed_while_another_process_indexes_no_post_leaves_the_mbox() {
         let site = site();
         site.post("dev", &message("bert@example.com", "post0", "x\n"));
         site.ok(&["run"]);
-        // What a rebuild holds from its start to its end.
+        // The lock that a rebuild holds from its start to its end.
         let path = site.dir().join("archives/index/dev.following");
         let following = fs::OpenOptions::new().write(true).open(path).unwrap();
         following.lock().unwrap();
@@ -291,7 +290,7 @@ fn a_rebuild_that_is_killed_goes_on_and_posts_come_in_meanwhile() {
             .unwrap();
         assert!(!killed.status.success(), "nothing passes {point}: {}", describe(&killed));
     }
-    // No message has lost its page meanwhile, and the rebuild goes on where it was.
+    // No message has lost its page meanwhile, and the rebuild continues where it was.
     assert_eq!(articles(&tree(&site, "dev")).len(), articles_of(&before));
     site.ok(&["archive", "rebuild", "dev"]);
     assert!(before == files(&tree(&site, "dev")), "a page differs after a rebuild");
@@ -416,7 +415,7 @@ fn redacted_and_killed_at(fault: &str) {
     let before = articles(&root);
     let length = fs::metadata(mbox(&site, "dev")).unwrap().len();
     let words = ["archive", "redact", "dev", "<two@test.example>", "TWO-word"];
-    // Where no point of it is passed, it is whole.
+    // If the point was not reached, the command has completed.
     let killed = site.command(&words).env("DORMOUSE_FAULT", fault).output().unwrap();
     assert_eq!(killed.status.success(), fault == "archive.page:9", "{fault}");
     site.post("dev", &message("bert@example.com", "four", "x\n"));
@@ -550,7 +549,7 @@ fn copy_tree(from: &Path, to: &Path) {
     }
 }
 
-/// Titles, as people see them.
+/// Returns the title of a page.
 fn title(page: &str) -> String {
     let lower = page.to_lowercase();
     let start = lower.find("<h1>").unwrap() + 4;
@@ -660,14 +659,14 @@ fn a_validator_finds_nothing_wrong_with_any_page() {
         .collect();
     let output = Command::new("tidy").args(["-q", "-e"]).args(&pages).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    // It is older than these.
+    // The checker is older than these attributes.
     let is_known = |line: &&str| line.contains("\"aria-current\"") || line.contains("\"loading\"");
     let wrong: Vec<&str> =
         said.lines().filter(|line| !line.is_empty() && !is_known(line)).collect();
     assert!(wrong.is_empty() && pages.len() > 250, "{wrong:#?}");
 }
 
-/// Serves a directory to one browser, and notes what was asked for.
+/// Serves a directory to one browser, and records the requests.
 fn serve(root: PathBuf) -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -692,7 +691,7 @@ fn serve(root: PathBuf) -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>
                 "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
                 body.len()
             );
-            // A browser that went away is no failure of the server.
+            // The browser may have disconnected.
             let _gone = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
         }
     });
@@ -798,7 +797,7 @@ fn different_messages_of_one_id_are_imported_and_the_same_one_only_once() {
         entry("5", "anna@example.org", "second", "one"),
         entry("5", "bert@example.org", "first", "one"),
     ];
-    // The same message may have come another way, or been written with other line ends.
+    // The same message may have arrived by another route, or have other line ends.
     let same = [entry("6", "anna@example.org", "first", "one"), one.replace("one\n", "one \n")];
     let told = import(&[&[one.clone()][..], &others, &same].concat());
     assert!(told.contains("4 messages added, 2 already there"), "{told}");
@@ -808,7 +807,7 @@ fn different_messages_of_one_id_are_imported_and_the_same_one_only_once() {
     assert_eq!(pages.len(), 4, "{:?}", pages.keys());
     site.ok(&["archive", "rebuild", "dev"]);
     assert_eq!(articles(&tree(&site, "dev")).len(), 4);
-    // What was removed does not come back.
+    // A removed message stays removed.
     site.ok(&["archive", "rm", "dev", "<same@x>"]);
     assert!(import(&others).contains("0 messages added"));
     assert_eq!(articles(&tree(&site, "dev")).len(), 4);
@@ -832,7 +831,7 @@ fn an_archive_speaks_the_lists_language_and_another_after_a_rebuild() {
         ("de", "", "November 2026", "1 Antwort", "An die Liste antworten"),
         ("fr", "", "novembre 2026", "1 réponse", "Répondre à la liste"),
         ("ja", "", "2026年11月", "返信 1 件", "リストに返信"),
-        // What has no translation is English, and runs where the language does.
+        // A text without translation is in English, in the direction of the language.
         ("ar", " dir=\"rtl\"", "2026", "1 answer", "Reply to the list"),
         ("en", "", "November 2026", "1 answer", "Reply to the list"),
     ] {

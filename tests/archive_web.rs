@@ -1,5 +1,5 @@
-//! Archives on the web: private ones are read by members who have shown to be ones, and by nobody
-//! else; search, and messages as they came.
+//! Archives on the web: only members who have signed in read private ones; search, and original
+//! messages.
 
 use dormouse_testkit::browser::{Browser, location};
 use dormouse_testkit::server::Server;
@@ -8,7 +8,7 @@ use dormouse_testkit::site::TestSite;
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 const PAGE: &str = "/mailman/private/dev/2026-November/000000.html";
 
-/// A list with a private archive, in which a message with an attachment is.
+/// A list with a private archive that contains a message with an attachment.
 fn site() -> TestSite {
     let site = TestSite::new(DORMOUSE);
     site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
@@ -20,7 +20,7 @@ fn site() -> TestSite {
     site
 }
 
-/// The cookies that an answer sets, as a browser sends them back.
+/// Returns the cookies that a response sets, as a browser sends them back.
 fn cookies(answer: &str) -> String {
     let head = answer.split("\r\n\r\n").next().unwrap();
     let set = head.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
@@ -34,7 +34,8 @@ fn header<'a>(answer: &'a str, name: &str) -> &'a str {
     line.unwrap_or_default()
 }
 
-/// Asks for a page, signs in on the way, and gets what the browser is sent on to, and the cookies.
+/// Requests a page, signs in, and returns the page to which the browser is redirected, and the
+/// cookies.
 fn log_in(site: &TestSite, server: &Server, page: &str) -> (String, String) {
     let asked = server.get(page);
     let browser = Browser::new(server);
@@ -45,7 +46,7 @@ fn log_in(site: &TestSite, server: &Server, page: &str) -> (String, String) {
     (opened, cookie)
 }
 
-/// A part of an address without its percent signs.
+/// Decodes percent signs in a part of an address.
 fn decoded(text: &str) -> String {
     let mut pieces = text.split('%');
     let mut out = pieces.next().unwrap_or_default().to_owned();
@@ -127,7 +128,7 @@ fn nobody_else_sees_anything_and_nothing_outside_is_ever_sent() {
         }
     }
     assert!(server.get("/mailman/private/none/").starts_with("HTTP/1.1 404"));
-    // The same is said to members and to strangers.
+    // The reply is the same for members and others.
     let body = |answer: String| answer.split("\r\n\r\n").nth(1).unwrap().to_owned();
     let stranger = body(server.post(PAGE, "email=eve%40example.com"));
     assert_eq!(stranger, body(server.post(PAGE, "email=anna%40example.org")));
@@ -147,7 +148,7 @@ fn nobody_else_sees_anything_and_nothing_outside_is_ever_sent() {
         let answer = server.get_with(&cookie, &format!("/mailman/private/dev/{path}"));
         assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
     }
-    // It opens the archives of one's own lists, and ends with the membership.
+    // The session opens the archives of the member's own lists, and ends with the membership.
     let other = server.get_with(&cookie, "/mailman/private/other/");
     assert!(other.starts_with("HTTP/1.1 200"), "{other}");
     site.ok(&["member", "rm", "other", "anna@example.org", "--goodbye", "no"]);
@@ -235,7 +236,8 @@ fn a_message_is_had_as_it_came_without_what_tells_of_its_way() {
     assert!(source.contains("From: Café <carla at example.com>\n"), "{source}");
     assert!(!source.contains("192.0.2.7") && !source.contains("X-Secret"), "{source}");
     assert!(source.contains("Message-ID: <2@x>\n"), "{source}");
-    // For `git am`: who wrote a patch, and the patch, are as they came; addresses elsewhere are not.
+    // For `git am`, the author of a patch and the patch are unchanged; addresses elsewhere are
+    // obscured.
     let patch = server.get_with(&cookie, "/mailman/message/dev/000001.eml");
     assert!(patch.contains("Café <carla@example.com>") && patch.contains("Ask anna@example.org"));
     let plain = server.get_with(&cookie, "/mailman/message/dev/000000.eml");
@@ -262,7 +264,7 @@ fn a_message_is_had_as_it_came_without_what_tells_of_its_way() {
 #[test]
 fn passwords_let_members_and_those_who_run_the_list_in() {
     let site = site();
-    // SHA-1 of "secret", as a takeover brings it.
+    // SHA-1 of "secret", as from a takeover.
     let password = "password=e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4";
     site.ok(&["list", "set", "dev", password, "private_roster=owners"]);
     let server = Server::start(&site);
@@ -300,7 +302,7 @@ fn a_list_without_posts_has_an_archive_page() {
     assert!(header(&archive, "location").contains("/signin?next="), "{archive}");
 }
 
-/// A list with a public archive, in which two answer a message and one does not.
+/// Creates a list with a public archive: a message with two replies, and another one.
 fn with_a_thread(site: &TestSite) {
     site.plain_list("ops", &["otto@example.org"]);
     site.ok(&["list", "set", "ops", "archive=yes", "archive_private=no"]);
@@ -342,7 +344,7 @@ fn a_thread_is_followed_by_a_feed_that_all_its_messages_share() {
     let page = site.dir().join("archives/private/ops/2026-November/000001.html");
     let page = std::fs::read_to_string(page).unwrap();
     assert!(page.contains("/mailman/feed/ops/1\""), "{page}");
-    // An answer by mail names what it answers.
+    // A reply by mail contains the message that it replies to.
     assert!(page.contains("Subject=Re%3A%20tea&#38;In-Reply-To=%3C1%40o%3E"), "{page}");
     site.ok(&["archive", "rm", "ops", "<0@o>"]);
     let feed = server.get("/mailman/feed/ops/3");

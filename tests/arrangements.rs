@@ -1,5 +1,5 @@
-//! Every arrangement of runners, without systemd: who works what off, and who comes back after being
-//! killed. (With systemd: tests/systemd.rs.)
+//! Every arrangement of runners without systemd: which process processes which queue, and which is
+//! restarted after it was killed. (With systemd: tests/systemd.rs.)
 
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
-/// A resident process that ends with the test.
+/// A resident process that is killed at the end of the test.
 struct Resident(Child);
 
 impl Resident {
@@ -85,7 +85,7 @@ fn a_run_takes_only_what_it_is_told_and_leaves_out_what_is_off() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("on-demand"), "{}", describe(&output));
 }
 
-/// A service manager waits 15 s before it starts a run again that has left something.
+/// Otherwise a service manager would wait 15 s before it restarts a run that has left something.
 #[test]
 fn what_comes_after_the_last_look_is_processed_by_the_same_run() {
     let site = site(&["anna@example.org"], &[]);
@@ -151,7 +151,7 @@ fn the_watch_starts_runs_and_knows_when_a_retry_is_due() {
 #[test]
 fn the_watch_is_small_and_looks_into_newsgroups_beside_its_runs() {
     let site = site(&["anna@example.org"], &[]);
-    // A news server that says nothing keeps nobody waiting but the one who asks.
+    // A silent news server delays only the process that connects to it.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let host = format!("nntp_host={}", silent.local_addr().unwrap());
     let wish = ["gateway_to_mail=yes", "linked_newsgroup=local.dev", &host];
@@ -184,8 +184,8 @@ fn the_watch_is_not_started_without_what_it_needs() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("`dormouse watch`"));
 }
 
-/// Where inotify sees nothing (an overlay whose lower directory is written to stands in for NFS) the
-/// watch looks by itself.
+/// If inotify does not work, the watch looks by itself. An overlay whose lower directory is written
+/// to replaces NFS here.
 #[test]
 fn on_a_file_system_that_does_not_tell_the_watch_looks() {
     on_small_disk("on_a_file_system_that_does_not_tell_the_watch_looks", 20_000, |disk| {
@@ -222,7 +222,7 @@ fn on_a_file_system_that_does_not_tell_the_watch_looks() {
         );
         let mail = || files_in(&seen.join("mail/anna@example.org/new")).len();
         for number in 1..=3 {
-            // Behind the back of whoever watches the overlay.
+            // Watches on the overlay do not notice this.
             lower.post("dev", &message("anna@example.org", &format!("mail{number}"), "x\n"));
             eventually("it to be found", || mail() == number);
         }
@@ -232,7 +232,7 @@ fn on_a_file_system_that_does_not_tell_the_watch_looks() {
     });
 }
 
-/// The processes that a process has started.
+/// Returns the children of a process.
 fn children(parent: i32) -> Vec<i32> {
     let is_child = |pid: &i32| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -299,7 +299,7 @@ fn the_master_keeps_every_arrangement_going_through_kills_and_changes() {
     assert!(log.contains("runner out died"), "{log}");
 }
 
-/// How often each subject arrived.
+/// Counts how often each subject arrived.
 fn distinct(sink: &Sink) -> HashMap<String, usize> {
     let mut arrivals = HashMap::new();
     for received in sink.messages() {
@@ -351,7 +351,7 @@ fn the_doctor_finds_what_goes_wrong_and_says_how_to_mend_it() {
     assert_eq!(site.run(&["doctor"]).status.code(), Some(78));
 }
 
-/// What `doctor` says of waking, and its exit code.
+/// Returns the findings of `doctor` about starting runs, and its exit code.
 fn examined(site: &TestSite, path: Option<&std::path::Path>) -> (String, Option<i32>) {
     let mut command = site.command(&["doctor"]);
     if let Some(first) = path {
@@ -381,7 +381,7 @@ fn a_resident_process_takes_new_settings_with_its_next_piece_of_work() {
     post(&site, "two");
     assert!(sink.wait_for(1, PATIENCE));
     eventually("nobody to be outdated", || !examined(&site, None).0.contains("older settings"));
-    // Somebody is writing them: what was there before counts, and nobody dies of it.
+    // While somebody is writing the settings, the old ones are used, and no process exits.
     std::fs::write(site.dir().join("dormouse.toml"), "[delivery\n").unwrap();
     let entry = site.files("in", "pck");
     assert!(entry.is_empty());
@@ -400,7 +400,7 @@ fn a_watch_begins_anew_with_what_the_settings_say() {
     eventually("the watch to be known", || site.ok(&["status"]).contains("watch, process"));
     let (said, code) = examined(&site, None);
     assert!(said.contains("a watch is running") && code == Some(0), "{said}");
-    // Half a file changes nothing.
+    // An incomplete file changes nothing.
     let file = site.dir().join("dormouse.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, "[runners\n").unwrap();
@@ -444,7 +444,7 @@ fn a_host_with_a_crontab_is_well_while_cron_runs() {
     looked.set_modified(std::time::SystemTime::now() - Duration::from_secs(7200)).unwrap();
     let (said, _) = examined(&site, Some(bin.path()));
     assert!(said.contains("the last was 2 h ago") && said.contains("cron is running"), "{said}");
-    // Another site's lines, or none, are not ours.
+    // Lines of another site do not count.
     crontab("* * * * * dormouse --site /srv/other run\n");
     let (said, code) = examined(&site, Some(bin.path()));
     assert!(said.contains("nothing processes the queues") && code == Some(78), "{said}");
@@ -456,7 +456,7 @@ fn a_host_with_a_crontab_is_well_while_cron_runs() {
     );
 }
 
-/// What a dead process has left is named when, and only when, a run takes it up.
+/// What a dead process has left is reported if, and only if, a run would recover it.
 #[test]
 fn what_was_staged_and_left_is_named_and_goes_with_the_next_run() {
     let site = site(&["anna@example.org"], &[]);
@@ -473,7 +473,7 @@ fn what_was_staged_and_left_is_named_and_goes_with_the_next_run() {
     site.ok(&["run"]);
     assert!(!staged.exists());
     assert!(examined(&site, None).0.contains("no dead process left anything"));
-    // So does a watch, at its start and every quarter of an hour.
+    // A watch recovers it, too, at its start and every quarter of an hour.
     std::fs::write(&staged, "half").unwrap();
     age(7200);
     let watch = Resident::start(&site, &["watch"]);
@@ -481,8 +481,8 @@ fn what_was_staged_and_left_is_named_and_goes_with_the_next_run() {
     watch.ends_well();
 }
 
-/// Reads Prometheus' text exposition format as strictly as its definition has it: every metric once,
-/// in one piece behind its HELP and TYPE, no series twice, values that are numbers.
+/// Reads Prometheus' text exposition format as strictly as it is defined: every metric once and in
+/// one piece after its HELP and TYPE, no series twice, values that are numbers.
 fn exposed(text: &str) -> HashMap<String, f64> {
     let is_name = |name: &str| {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -549,7 +549,7 @@ fn the_status_is_written_for_prometheus_when_it_is_asked_for_and_by_every_run() 
     assert!(!file.exists(), "a run that has nothing to do changes nothing");
     site.ok(&["status", "--prometheus"]);
     assert!(file.exists());
-    // A run is not lost for a file that cannot be written.
+    // A metrics file that cannot be written does not stop a run.
     site.ok(&["config", "set", "metrics.file", "/nowhere/dormouse.prom"]);
     post(&site, "two");
     site.ok(&["run"]);
@@ -595,7 +595,7 @@ fn the_master_starts_what_takes_connections_when_somebody_connects() {
         assert!(page.starts_with("HTTP/1.1 200"), "{page}");
         eventually("nobody but the watch", || children(master).len() == 1);
     }
-    // One that is killed leaves nobody behind, and its successor finds everything as it should be.
+    // A killed master leaves no processes behind, and its successor can start.
     let stream = UnixStream::connect(&lmtp).unwrap();
     eventually("the one who answers", || children(master).len() == 2);
     let orphans = children(master);

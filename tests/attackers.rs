@@ -1,14 +1,14 @@
-//! The pages under attack: what somebody may not do, and what nobody can find out.
+//! The pages under attack: what is forbidden, and what must not be revealed.
 
 use dormouse_testkit::browser::{Browser, encoded, location, path_in, value};
 use dormouse_testkit::server::Server;
 use dormouse_testkit::site::{TestSite, message};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
-/// SHA-1 of "secret", as a takeover brings it.
+/// SHA-1 of "secret", as from a takeover.
 const SECRET: &str = "e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4";
 
-/// Two lists with an owner and a moderator each; strangers' posts are held.
+/// Two lists with an owner and a moderator each; posts of non-members are held.
 fn site() -> TestSite {
     let site = TestSite::new(DORMOUSE);
     site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
@@ -132,7 +132,7 @@ fn a_form_counts_only_when_it_was_made_for_who_sends_it() {
         assert_eq!(status(&answer), "403", "{headers}{form}: {answer}");
         assert_eq!(held(&site), 1, "{headers}{form}");
     }
-    // Nobody is signed in by another site's form, neither by a link nor by a password.
+    // Another site's form signs nobody in, neither with a link nor with a password.
     site.ok(&["list", "set", "dev", &format!("password={SECRET}")]);
     let victim = Browser::new(&server);
     for headers in ["Sec-Fetch-Site: cross-site\r\n", "Origin: https://evil.example\r\n"] {
@@ -170,7 +170,7 @@ fn a_session_that_was_known_before_is_worth_nothing_after() {
     browser.sign_in(&site, "anna@example.org", "");
     let first = browser.cookies()["__Host-dormouse"].clone();
     assert_ne!(first, planted);
-    // What was one's before is taken along, and its old token ends.
+    // The new session keeps the earlier proofs, and the old token ends.
     let answer = browser.post("/mailman/signin", "list=dev&password=secret");
     assert_eq!(status(&answer), "303", "{answer}");
     assert_ne!(browser.cookies()["__Host-dormouse"], first);
@@ -184,14 +184,14 @@ fn a_session_that_was_known_before_is_worth_nothing_after() {
         thief.put_cookie("__Host-dormouse", old);
         assert_eq!(status(&thief.get("/mailman/mine")), "303");
     }
-    // The database tells no token.
+    // The database does not contain the token.
     let token = browser.cookies()["__Host-dormouse"].clone();
     for file in ["dormouse.db", "dormouse.db-wal"] {
         let bytes = std::fs::read(site.dir().join(file)).unwrap_or_default();
         let is_in = bytes.windows(token.len()).any(|window| window == token.as_bytes());
         assert!(!is_in, "{file}");
     }
-    // Who shares a computer is not the other one, too.
+    // A second person on the same computer does not get the first one's rights.
     let link = {
         browser.post("/mailman/signin", "email=otto%40example.org");
         site.ok(&["run"]);
@@ -220,7 +220,7 @@ fn one_list_opens_no_other() {
         assert!(all.contains("for-dev") && !all.contains("for-ops"), "{all}");
         assert_eq!(status(&browser.get("/mailman/admindb/ops")), "403");
         assert_eq!(status(&browser.get("/mailman/admin/ops")), "403");
-        // The other list's post, by its number.
+        // The post of the other list, by its number.
         let post = browser.get("/mailman/moderation/post/2");
         assert!(status(&post) == "410" && !post.contains("for-ops"), "{post}");
         for verb in ["accept", "remember", "reject", "discard", "ban"] {
@@ -230,11 +230,11 @@ fn one_list_opens_no_other() {
             let form = format!("item=p2&do={verb}");
             browser.send("/mailman/moderation", "/mailman/moderation", &form);
         }
-        // A list's page does not widen it.
+        // The page of a list gives no rights on another list.
         browser.send("/mailman/admindb/dev", "/mailman/moderation", "list=ops&do=discard:p2");
         assert_eq!(held(&site), 2);
     }
-    // Moderators do not do what owners may.
+    // Moderators may not do what owners may.
     let moderator = Browser::signed_in(&server, &site, "dev-mod@example.org");
     for page in ["/mailman/admin/dev/general", "/mailman/edithtml/dev", "/mailman/rmlist/dev"] {
         assert_eq!(status(&moderator.get(page)), "403", "{page}");
@@ -244,7 +244,7 @@ fn one_list_opens_no_other() {
     let form = "name=new&owners=dev-boss%40example.org";
     let created = owner.send("/mailman/settings/dev", "/mailman/create", form);
     assert_eq!(status(&created), "403", "that is for the site");
-    // A member is nobody beyond the own membership.
+    // A member has no rights beyond the own membership.
     let anna = Browser::signed_in(&server, &site, "anna@example.org");
     for page in ["/mailman/admindb/dev", "/mailman/admin/dev"] {
         assert_eq!(status(&anna.get(page)), "403", "{page}");
@@ -252,7 +252,7 @@ fn one_list_opens_no_other() {
     assert!(anna.get("/mailman/options/ops").contains("not as a member"));
     let other = anna.get("/mailman/options/dev/otto--at--example.org");
     assert!(!other.contains("otto@"), "{other}");
-    // Whoever is taken off may do nothing from then on.
+    // A former moderator may do nothing from then on.
     site.ok(&["list", "set", "dev", "moderator="]);
     assert_eq!(status(&moderator.get("/mailman/admindb/dev")), "403");
     site.ok(&["config", "set", "web.administrators", "chief@example.org"]);
@@ -358,8 +358,8 @@ fn what_posters_and_members_write_is_text_on_every_page() {
     assert!(mail.contains("X-Spam-Status") && mail.contains("text/x-evil"), "{mail}");
 }
 
-/// What others may do on their list gives nobody anything on this one: each of these is tried by a
-/// stranger, by a member, by another list's owner and moderator, and without the form's key.
+/// Rights on other lists give none on this one: each action is tried by a stranger, a member,
+/// another list's owner and moderator, and without the form's key.
 #[test]
 fn new_doors_open_for_those_they_are_made_for_alone() {
     let site = site();
@@ -405,7 +405,7 @@ fn new_doors_open_for_those_they_are_made_for_alone() {
         let headers = "Sec-Fetch-Site: cross-site\r\n";
         assert_eq!(status(&boss.post_with(headers, path, &elsewhere)), "403", "{path}");
     }
-    // Another list's moderator undoes and forwards nothing here.
+    // Another list's moderator cannot undo or forward anything here.
     for form in ["do=undo:p1", "do=undo:r1", "do=forward:p2&forward-to=eve@example.com"] {
         let sent = ops_mod.post("/mailman/moderation", &format!("key={}&{form}", key(&ops_mod)));
         assert_ne!(status(&sent), "200", "{form}: {sent}");
@@ -414,7 +414,7 @@ fn new_doors_open_for_those_they_are_made_for_alone() {
     site.ok(&["run"]);
     assert!(site.maildir("eve@example.com").is_empty());
     assert_eq!(state(), before);
-    // Nor does anybody read what is not theirs.
+    // Nobody may read pages of others.
     for path in ["/mailman/feed/dev/0", "/mailman/search/dev?q=xyzzy", "/mailman/removal/dev/0"] {
         assert_eq!(status(&server.get(path)), "303", "{path}");
         assert_eq!(status(&ops_boss.get(path)), "403", "{path}");
@@ -428,7 +428,7 @@ fn new_doors_open_for_those_they_are_made_for_alone() {
     }
 }
 
-/// A colour and a logo are a way into the style and the policy of every page.
+/// A colour and a logo become part of the style and the policy of every page.
 #[test]
 fn a_sites_looks_bring_nothing_else_in() {
     let site = site();
@@ -467,7 +467,7 @@ fn guessing_ends_and_tells_nothing() {
     let body = |answer: String| answer.split_once("\r\n\r\n").unwrap().1.to_owned();
     let wrong = guess("192.0.2.1", "list=dev&password=guess");
     assert!(status(&wrong) == "401" && !wrong.contains("set-cookie"), "{wrong}");
-    // Whether there is such a list or such a member is not told.
+    // The reply does not reveal whether the list or the member exists.
     let none = guess("192.0.2.1", "list=dev&email=nobody%40example.org&password=guess");
     let some = guess("192.0.2.2", "list=dev&email=anna%40example.org&password=guess");
     assert_eq!(body(none).replace("nobody", ""), body(some).replace("anna", ""));
@@ -478,9 +478,9 @@ fn guessing_ends_and_tells_nothing() {
     }
     let over = guess("192.0.2.4", "list=dev&password=guess");
     assert!(over.contains("Too many wrong passwords"), "{over}");
-    // From elsewhere the right one is right.
+    // From another network the right password is accepted.
     assert_eq!(status(&guess("198.51.100.1", "list=dev&password=secret")), "303");
-    // The answer to an address is the same for all.
+    // The reply is the same for all addresses.
     let ask = |address: &str| body(server.post("/mailman/signin", &format!("email={address}")));
     let asked: Vec<String> =
         ["anna%40example.org", "dev-boss%40example.org", "nobody%40example.com", "no-address"]
@@ -534,10 +534,10 @@ fn those_who_run_a_list_show_it_again_after_a_while_and_end_with_their_password(
         }
         assert!(!at(browser, "/mailman/admin").contains("waits"));
     }
-    // A member reads on.
+    // A member's session stays valid.
     assert_eq!(status(&at(&member, "/mailman/private/dev/")), "200");
     assert_eq!(status(&at(&member, "/mailman/mine")), "200");
-    // Another password ends what the old one opened, and nothing else.
+    // A new password ends the sessions that the old one opened, and no others.
     site.ok(&["compat", "change_pw", "-l", "dev", "-p", "other"]);
     assert_eq!(status(&by_password.get("/mailman/admindb/dev")), "303");
     assert_eq!(status(&by_mail.get("/mailman/admindb/dev")), "200");
@@ -552,7 +552,7 @@ fn sessions_are_listed_and_ended_by_their_owner_alone() {
     let other = Browser::signed_in(&server, &site, "otto@example.org");
     let page = "/mailman/account";
     assert_eq!(desk.get(page).matches("name=\"end\"").count(), 3, "two, and all");
-    // Another's, by its number.
+    // Another person's session, by its number.
     for id in 1..=3 {
         other.send(page, page, &format!("end={id}"));
     }
@@ -567,7 +567,7 @@ fn sessions_are_listed_and_ended_by_their_owner_alone() {
         assert_eq!(status(&browser.get("/mailman/mine")), "303");
     }
     assert!(desk.cookies().is_empty());
-    // What is erased is signed out.
+    // Erasing an address ends its sessions.
     let anna = Browser::signed_in(&server, &site, "anna@example.org");
     site.ok(&["person", "erase", "anna@example.org"]);
     assert_eq!(status(&anna.get("/mailman/mine")), "303");

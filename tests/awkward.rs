@@ -1,4 +1,4 @@
-//! Awkward mail passes, and its body leaves as it came where nothing asks for a change.
+//! Awkward mail passes, and its body stays unchanged unless a setting requires a change.
 
 use dormouse_testkit::awkward;
 use dormouse_testkit::site::TestSite;

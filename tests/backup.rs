@@ -1,4 +1,5 @@
-//! A site in one file and back: nothing is lost, also when it is taken from a site that works.
+//! A site is saved in one file and restored: nothing is lost, even if the site is working
+//! meanwhile.
 
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, files_in};
@@ -13,7 +14,7 @@ fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Restores into a new directory beside the site.
+/// Restores into a new directory next to the site.
 fn restore(site: &TestSite, to: &Path, files: &[&Path]) -> Output {
     let mut args = vec!["--site", path(to), "restore"];
     args.extend(files.iter().map(|file| path(file)));
@@ -31,7 +32,7 @@ fn a_site_comes_back_as_it_was() {
         "dev",
         b"From: stranger@example.com\nTo: dev@lists.example.org\nSubject: held\n\nx\n",
     );
-    // No MTA: the post is archived, and waits for its delivery.
+    // Without an MTA the post is archived, and waits for its delivery.
     site.ok(&["config", "set", "delivery.url", "smtp://127.0.0.1:1"]);
     site.run(&["run"]);
     site.post("dev", b"From: bert@example.net\nTo: dev@lists.example.org\nSubject: fresh\n\nx\n");
@@ -98,7 +99,7 @@ fn nothing_accepted_is_missing_from_a_backup_under_load() {
         sink.messages().iter().map(|message| subject(&message.data)).collect()
     };
     let mut seen = subjects(&sink);
-    // The site burns down, and its backup is put in service elsewhere.
+    // The site is destroyed, and its backup is used in another directory.
     fs::remove_dir_all(site.dir()).unwrap();
     let restored = restore(&site, &site.dir(), &[&file]);
     assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));

@@ -1,5 +1,4 @@
-//! What comes back: bounce messages and refusals by the MTA, what they come to day by day, and what
-//! does not count.
+//! Bounce messages and refusals by the MTA: their effects day by day, and what does not count.
 
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, describe, message};
@@ -18,7 +17,7 @@ fn site() -> TestSite {
     site
 }
 
-/// Runs the command some days from now.
+/// Runs a command some days later.
 fn on_day(site: &TestSite, day: u32, args: &[&str]) -> String {
     let clock = format!("+{}", u64::from(day) * 86_400);
     let output = site.command(args).env("DORMOUSE_CLOCK", clock).output().unwrap();
@@ -26,7 +25,7 @@ fn on_day(site: &TestSite, day: u32, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A message comes to an address with the null sender, and is worked off, some days from now.
+/// Delivers a message with the null sender to an address, and processes it, some days later.
 fn bounce_on_day(site: &TestSite, day: u32, to: &str, message: &str) {
     let output = site.feed(&["deliver", "--sender", "", to], message.as_bytes());
     assert!(output.status.success(), "{}", describe(&output));
@@ -53,14 +52,14 @@ fn bounces(site: &TestSite) -> Value {
     serde_json::from_str(&site.ok(&["member", "bounces", "dev", "--json"])).unwrap()
 }
 
-/// The state of a member with bounces.
+/// Returns the state of a member with bounces.
 fn state(site: &TestSite, address: &str) -> Value {
     let rows = bounces(site);
     let members = rows["members"].as_array().unwrap();
     members.iter().find(|row| row["address"] == address).cloned().unwrap_or_default()
 }
 
-/// What the bounces came to, the oldest first.
+/// Returns the outcomes of the bounces, the oldest first.
 fn outcomes(site: &TestSite) -> Vec<String> {
     let rows = bounces(site);
     let events = rows["bounces"].as_array().unwrap().iter().rev();
@@ -91,7 +90,7 @@ fn a_member_who_bounces_for_days_is_turned_off_warned_and_removed() {
     let site = site();
     for day in 0..4 {
         bounce_on_day(&site, day, ANNAS, &gone(ANNA));
-        // One a day counts.
+        // Only one bounce a day counts.
         bounce_on_day(&site, day, PLAIN, &gone("Anna@Example.org"));
         assert_eq!(state(&site, ANNA)["score"], f64::from(day) + 1.0);
     }
@@ -113,7 +112,7 @@ fn a_member_who_bounces_for_days_is_turned_off_warned_and_removed() {
     assert!(notice.contains("550 5.1.1 no such user"), "{notice}");
     assert!(notice.contains("\nFinal-Recipient: rfc822; anna@example.org\n"), "{notice}");
 
-    // Posts go to the others; what is still under way counts no more.
+    // Posts are sent to the others; later bounces of earlier mail do not count.
     site.post("dev", &message("bert@example.org", "hello", "x\n"));
     bounce_on_day(&site, 5, ANNAS, &gone(ANNA));
     assert_eq!(subjects(&site, "bert@example.org"), ["hello"]);
@@ -140,7 +139,7 @@ fn old_bounces_are_forgotten_and_those_that_are_not_for_good_count_half() {
     bounce_on_day(&site, 0, PLAIN, &gone(ANNA));
     bounce_on_day(&site, 1, PLAIN, &dsn(ANNA, "4.2.2", "452 4.2.2 mailbox full"));
     assert_eq!(state(&site, ANNA)["score"], 1.5);
-    // Seven days are not stale yet, eight are.
+    // A score is not stale after seven days, but after eight.
     bounce_on_day(&site, 8, PLAIN, &gone(ANNA));
     assert_eq!(state(&site, ANNA)["score"], 2.5);
     bounce_on_day(&site, 16, PLAIN, &gone(ANNA));
@@ -177,7 +176,7 @@ fn what_nobody_understands_goes_to_the_owners() {
     let notice = mails(&site, OWNER).remove(0);
     assert!(notice.contains("a bounce that is not understood"), "{notice}");
     assert!(notice.contains("Who runs this?"), "{notice}");
-    // A mail system that says nothing known counts where the return path says for whom.
+    // A bounce in an unknown form counts if the return path names the recipient.
     let odd = "From: MAILER-DAEMON@odd.example\nSubject: Mail\n\nNo luck.\n";
     bounce_on_day(&site, 0, ANNAS, odd);
     assert_eq!(state(&site, ANNA)["score"], 1.0);
@@ -201,7 +200,7 @@ fn a_readers_complaint_reaches_the_owners_and_is_no_bounce() {
     assert_eq!(state(&site, ANNA), Value::Null);
 }
 
-/// A report of a reader, as receivers write it.
+/// Returns a complaint of a reader, as receivers send it.
 fn complaint(fields: &str, mail: &str) -> String {
     format!(
         "From: fbl@isp.example\nTo: {PLAIN}\nSubject: Fw: hi\nMIME-Version: 1.0\n\
@@ -257,7 +256,7 @@ fn a_probe_asks_before_delivery_is_turned_off() {
     let from = probe.split("\nFrom: ").nth(1).unwrap().lines().next().unwrap();
     assert!(probe.contains(&format!("Errors-To: {from}\n")), "{probe}");
 
-    // An answering machine, a delay and a filter prove nothing; a stranger's cookie neither.
+    // An automatic reply, a delay or a filter proves nothing, and neither does an unknown cookie.
     let vacation = "From: anna@example.org\nSubject: Automatic reply: test\nAuto-Submitted: auto-replied\n\nAway.\n";
     bounce_on_day(&site, 1, from, vacation);
     bounce_on_day(&site, 1, from, &dsn(ANNA, "5.7.1", "550 5.7.1 spam"));
@@ -268,7 +267,7 @@ fn a_probe_asks_before_delivery_is_turned_off() {
     bounce_on_day(&site, 2, from, &gone("another@address.example"));
     assert_eq!(outcomes(&site), ["probed", "disabled"]);
     assert_eq!(state(&site, ANNA)["delivery"], "bybounce");
-    // It is spent.
+    // The cookie is used up.
     bounce_on_day(&site, 2, from, &gone(ANNA));
     assert_eq!(outcomes(&site).len(), 2);
 }
@@ -307,7 +306,7 @@ fn bounces_of_notices_to_owners_go_to_the_site_and_round_in_no_circle() {
     bounce_on_day(&site, 0, PLAIN, notice);
     let mail = mails(&site, "mailman-owner@lists.example.org").remove(0);
     assert!(mail.contains("Errors-To: mailman-loop@lists.example.org\n"), "{mail}");
-    // Until somebody has made the site's list, a file keeps what comes back; it is not refused.
+    // Until the site's list is created, bounces are kept in a file; they are not refused.
     let kept = site.dir().join("owner-bounces.mbox");
     for address in ["mailman-owner", "mailman-loop", "mailman-bounces+x"] {
         let address = format!("{address}@lists.example.org");
@@ -374,7 +373,7 @@ fn the_clock_warns_those_whom_mailmans_options_name() {
     let site = site();
     site.ok(&["list", "set", "dev", "bounce_score_threshold=5"]);
     bounce_on_day(&site, 0, ANNAS, &gone(ANNA));
-    // A lowered threshold counts for what was before.
+    // A lowered threshold applies to earlier bounces, too.
     site.ok(&["list", "set", "dev", "bounce_score_threshold=1"]);
     let done = site.ok(&["cron", "disabled", "--json"]);
     assert!(done.contains("\"disabled\": 1"), "{done}");
@@ -407,7 +406,7 @@ fn refusals_by_the_mta_count_at_once_and_once_whatever_dies() {
     let (sink, site) = refusing("550 5.1.1 no such user");
     site.plain_list("dev", &["gone@example.org", "here@example.org"]);
     site.ok(&["list", "set", "dev", "bounce_score_threshold=2"]);
-    // The warning is refused like everything else to that address.
+    // The warning is refused, too, like all mail to that address.
     for (day, expected) in [(0, &["scored"][..]), (1, &["scored", "disabled", "already-off"])] {
         site.post("dev", &message("c@example.com", &format!("post{day}"), "x\n"));
         // The store has committed, the queue has not.
@@ -461,7 +460,7 @@ fn who_is_given_up_bounces_the_owners_hear_of_it_and_the_trace_ends_with_it() {
     assert!(last["outputs"].is_null(), "{last}");
 }
 
-/// A notice to the owners that is given up leads to no other one.
+/// A notice to the owners that is given up causes no other notice.
 #[test]
 fn a_notice_that_is_given_up_is_reported_to_nobody() {
     let (sink, site) = refusing("450 4.2.0 come back later");
@@ -533,7 +532,7 @@ fn a_storm_of_policy_refusals_is_reported_once_and_counts_for_nobody() {
     assert!(report.contains("Listed at a block list"), "{report}");
 }
 
-/// A list as `list create` makes it, and the envelope senders of one post to it.
+/// Creates a list with `list create`, and returns the envelope senders of one post to it.
 fn keyed(verp: bool, xverp: bool) -> (Sink, TestSite, Vec<String>) {
     let sink = Sink::builder().xverp(xverp).start();
     let site = TestSite::new(DORMOUSE);
@@ -569,7 +568,7 @@ fn a_forged_bounce_is_refused_and_a_real_one_counts() {
     assert!(outcomes(&site).is_empty());
     bounce_on_day(&site, 7, &senders[0].to_uppercase(), &gone("forwarded@elsewhere.example"));
     assert_eq!(state(&site, ANNA)["score"], 1.0);
-    // Where old mail is still under way, the plain forms are believed.
+    // While bounces of earlier mail are expected, return paths without tags are believed.
     site.ok(&["list", "set", "dev", "return_path_tag=yes"]);
     bounce_on_day(&site, 8, "Dev-Bounces+Bert=example.org@lists.example.org", &gone("x@y.example"));
     assert_eq!(state(&site, "bert@example.org")["score"], 1.0);
@@ -582,7 +581,7 @@ fn mail_to_many_has_the_tag_of_the_list_also_with_xverp() {
         let [sender] = &senders[..] else { panic!("{senders:?}") };
         let (local, host) = sender.split_once('@').unwrap();
         assert_eq!(local.len(), "dev-bounces+".len() + 13, "{sender}");
-        // What the MTA makes of it for a recipient.
+        // The envelope sender of the MTA for a recipient.
         let to = if xverp { format!("{local}+anna=example.org@{host}") } else { sender.clone() };
         bounce_on_day(&site, 0, &to, &gone(ANNA));
         assert_eq!(state(&site, ANNA)["score"], 1.0, "{to}");
@@ -591,7 +590,7 @@ fn mail_to_many_has_the_tag_of_the_list_also_with_xverp() {
     }
 }
 
-/// From joining to bouncing and back, as one person lives through it.
+/// One person from joining to bouncing and back.
 #[test]
 fn a_stranger_joins_bounces_for_days_is_turned_off_and_comes_back_with_an_answer() {
     let site = site();

@@ -1,7 +1,7 @@
-//! House rules. What code and documentation cite exists: pages of `docs/spec` and `docs/design` with
-//! their sections, and every relative link of a Markdown page. Long files and functions say why. Every
-//! dependency has an allowed licence. Packages have the program's version, and examples as documented; shell
-//! scripts pass shellcheck.
+//! House rules. Everything that code and documentation cite exists: pages of `docs/spec` and
+//! `docs/design` with their sections, and relative links in Markdown. Long files and functions say
+//! why. Every dependency has an allowed licence. Packages have the program's version and the
+//! documented examples; shell scripts pass shellcheck.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// All source and documentation files of the project, without what builds leave behind.
+/// Returns all source and documentation files of the project, without build output.
 fn files(endings: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut waiting = vec![root()];
@@ -30,7 +30,7 @@ fn files(endings: &[&str]) -> Vec<PathBuf> {
     found
 }
 
-/// A citation: `docs/spec/PAGE.md`, perhaps with `§N.N` or a quoted heading behind it.
+/// A citation: `docs/spec/PAGE.md`, perhaps followed by `§N.N` or a quoted heading.
 #[derive(Debug)]
 struct Citation<'t> {
     page: &'t str,
@@ -38,7 +38,7 @@ struct Citation<'t> {
     heading: Option<&'t str>,
 }
 
-/// The citations in `text`, in which comment signs and line ends have become blanks.
+/// Returns the citations in `text`, in which comment signs and line ends have become blanks.
 fn citations(text: &str) -> Vec<Citation<'_>> {
     let mut found = Vec::new();
     for folder in ["docs/spec/", "docs/design/"] {
@@ -220,8 +220,8 @@ const STILL_LONG: &[&str] = &[
     "crates/web/src/create.rs: create",
 ];
 
-/// The functions of a source file outside of tests: name, first line and number of lines. It relies on
-/// the indentation by rustfmt.
+/// Returns the functions of a source file outside of tests: name, first line and number of lines.
+/// It relies on the indentation by rustfmt.
 fn functions(text: &str) -> Vec<(&str, usize, usize)> {
     let lines: Vec<&str> = text.lines().collect();
     let end = lines.iter().position(|line| *line == "mod tests {").unwrap_or(lines.len());
@@ -346,13 +346,13 @@ fn a_licence_expression_needs_one_of_each_alternative() {
     }
 }
 
-/// What `cargo deny check licenses` checks, where cargo-deny is not installed.
+/// The same as `cargo deny check licenses`, for machines without cargo-deny.
 #[test]
 fn every_dependency_has_a_licence_that_deny_toml_allows() {
     let deny = std::fs::read_to_string(root().join("deny.toml")).unwrap();
     let list = deny.split_once("allow = [").unwrap().1.split_once(']').unwrap().0;
     let allowed: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
-    // Those of other platforms were never downloaded.
+    // Dependencies of other platforms were never downloaded.
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let output = std::process::Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--locked", "--offline"])
@@ -390,7 +390,7 @@ fn every_package_has_the_version_of_the_program() {
     assert!(spec.contains(&format!(" - {version}-1\n")), "packaging/dormouse.spec: %changelog");
 }
 
-/// What administrators copy from `/usr/share/doc` protects archives as the documentation says.
+/// Administrators copy these examples, which must protect archives as the documentation says.
 #[test]
 fn examples_of_the_package_are_those_of_the_documentation() {
     for (example, page, first, last) in [

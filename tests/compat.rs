@@ -1,4 +1,4 @@
-//! Mailman's command names: what they print, how they end, and that it is what Mailman printed.
+//! Mailman's command names: their output and exit codes are those of Mailman.
 
 #[path = "mailman21/unpack.rs"]
 mod mailman21;
@@ -16,7 +16,7 @@ use std::process::{Command, Output};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
-/// What one of Mailman's commands printed, and how it ended.
+/// The output and exit code of one of Mailman's commands.
 struct Ran {
     code: i32,
     out: String,
@@ -40,7 +40,7 @@ fn feed(site: &TestSite, args: &[&str], input: &str) -> Ran {
     ran(&site.feed(&[&["compat"], args].concat(), input.as_bytes()))
 }
 
-/// What it printed; it must end well and warn of nothing.
+/// Returns the output of a command, which must succeed without warnings.
 fn ok(site: &TestSite, args: &[&str]) -> String {
     let ran = run(site, args);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{args:?}: {}", ran.out);
@@ -78,7 +78,7 @@ fn a_link_with_mailmans_name_is_that_command_and_finds_the_site_above_it() {
         .output()
         .unwrap();
     assert_eq!(ran(&output).out, "dev\n", "{}", describe(&output));
-    // By a name alone, as from a shell's search path.
+    // Called by the name only, as from a shell's search path.
     let output = Command::new("sh")
         .args(["-c", "PATH=\"$1\" version", "sh", bin.to_str().unwrap()])
         .env_remove("DORMOUSE_SITE")
@@ -89,7 +89,7 @@ fn a_link_with_mailmans_name_is_that_command_and_finds_the_site_above_it() {
         "{}",
         describe(&output)
     );
-    // Again changes nothing; what is not ours stays.
+    // A repetition changes nothing; files that are not ours stay.
     assert!(site.ok(&["compat", "install", bin.to_str().unwrap()]).starts_with("0 links"));
     fs::remove_file(bin.join("arch")).unwrap();
     symlink("/bin/true", bin.join("arch")).unwrap();
@@ -243,7 +243,7 @@ fn members_come_and_go() {
 #[test]
 fn people_hear_of_what_is_done_with_their_membership() {
     let site = site();
-    // To whom what was written since the last time.
+    // The mails since the last call, with their recipients.
     let told = || -> Vec<String> {
         let told = notices(&site).into_iter().map(|notice| {
             let line = |name: &str| notice.lines().find_map(|line| line.strip_prefix(name));
@@ -327,7 +327,7 @@ fn a_list_is_made_given_passwords_and_removed() {
     assert_eq!(differ.code, 1);
     assert!(differ.out.ends_with("Passwords do not match; no changes made.\n"), "{}", differ.out);
 
-    // A file of aliases that was installed is kept up to date.
+    // An installed file of aliases is kept up to date.
     site.ok(&["aliases", "--install"]);
     let aliases = || fs::read_to_string(site.dir().join("aliases")).unwrap();
     assert_eq!(ok(&site, &["newlist", "-q", "late", "owner@example.org", "x"]), "");
@@ -379,7 +379,7 @@ fn options_are_written_and_set() {
         written.lines().filter(|line| line.starts_with('#')).all(|line| line.chars().count() <= 80)
     );
 
-    // All of it onto another list: only the names differ.
+    // The whole file applied to another list: only the names differ.
     site.plain_list("copy", &[]);
     let set = run(&site, &["config_list", "-i", file, "copy"]);
     assert_eq!(
@@ -567,7 +567,7 @@ fn starting_and_stopping_is_told_to_systemd_or_nobody() {
     let site = site();
     assert_eq!(run(&site, &["mailmanctl"]).code, 1);
     assert_eq!(run(&site, &["mailmanctl", "sleep"]).code, 1);
-    // A machine that has our units already is not a test's to stop.
+    // A test must not stop the units of this machine.
     if Path::new("/run/systemd/system").exists() {
         skipped::skip("systemd runs here");
         return;
@@ -632,7 +632,7 @@ fn a_crontab_goes_on_and_sends_no_mail_while_all_is_well() {
     }
 }
 
-// From here on: against what Mailman itself printed.
+// The following tests compare with Mailman's own output.
 
 const LISTS: [&str; 6] = ["all-staff", "announce", "cafe-talk", "leute", "mailman", "ops-alerts"];
 
@@ -640,13 +640,13 @@ fn expected(samples: &Path, name: &str) -> Vec<u8> {
     fs::read(samples.join("expected").join(format!("{name}.txt"))).unwrap()
 }
 
-/// Letters beyond ASCII became `?` on the terminal that Mailman printed to.
+/// Replaces letters beyond ASCII by `?`, as on the terminal that Mailman printed to.
 fn as_ascii(text: &str) -> String {
     text.chars().map(|letter| if letter.is_ascii() { letter } else { '?' }).collect()
 }
 
-/// A site with the sample's lists and members. Settings go the way of an administrator who moves a
-/// list by hand: what Mailman's `config_list -o` wrote is read by ours.
+/// Creates a site with the sample's lists and members. Settings are moved as an administrator would
+/// do it by hand: our `config_list -i` reads the output of Mailman's `config_list -o`.
 fn sample_site(samples: &Path) -> TestSite {
     let site = TestSite::new(DORMOUSE);
     let store = store(&site);
@@ -749,7 +749,7 @@ fn compare_members(samples: &Path, site: &TestSite) {
     assert!(compared > 45, "{compared}");
 
     assert_eq!(ok(site, &["list_lists", "-b"]).as_bytes(), expected(samples, "list_lists-b"));
-    // The terminal's charset is not ours; the names and the layout are what scripts look at.
+    // The terminal's charset differs; scripts use the names and the layout.
     let layout = |text: &str| -> Vec<String> {
         text.lines().map(|line| line.split(" - ").next().unwrap().to_owned()).collect()
     };
@@ -770,10 +770,10 @@ fn compare_members(samples: &Path, site: &TestSite) {
     }
 }
 
-/// The assignments of a file by Python's own reckoning, as far as ours is one: names with values.
+/// Returns the assignments of a file: names with values.
 fn assignments(text: &[u8]) -> Vec<(String, String)> {
     use dormouse_python_literal::{Scope, Value as Literal, What, parse};
-    // Mailman's command cuts the line end off a text's end, and writes flags in two ways.
+    // Mailman's command removes the line end at the end of a text, and writes flags in two ways.
     fn normal(value: Literal) -> Literal {
         match value {
             Literal::Bool(flag) => Literal::Int(i64::from(flag)),
@@ -805,7 +805,7 @@ fn options_are_written_as_mailman_wrote_them() {
 #[test]
 fn what_was_imported_is_printed_as_mailman_printed_it() {
     let samples = mailman21::site();
-    // What Mailman had noted of bounces but not counted yet is counted by the import.
+    // The import counts bounces that Mailman had recorded but not counted.
     let home = tempfile::tempdir().unwrap();
     let copied = Command::new("cp")
         .args(["-r", "--no-preserve=mode"])
@@ -824,7 +824,7 @@ fn what_was_imported_is_printed_as_mailman_printed_it() {
     let imported = site.run(&["import", prefix.to_str().unwrap(), "--no-archives"]);
     assert!(imported.status.success(), "{}", describe(&imported));
     compare_members(&samples, &site);
-    // References to letters are letters here.
+    // References to letters are resolved here.
     compare_options(&samples, &site, |value| value.replace("&#8212;", "\\u2014"));
 }
 
@@ -845,7 +845,7 @@ fn compare_options(samples: &Path, site: &TestSite, read: impl Fn(String) -> Str
     }
 }
 
-/// Every pickle of the sample with the name that its dump has.
+/// Returns every pickle of the sample with the name of its dump.
 fn pickles(samples: &Path) -> Vec<(String, PathBuf)> {
     let mut all = Vec::new();
     for kind in ["lists", "qfiles"] {
@@ -867,8 +867,8 @@ fn pickles(samples: &Path) -> Vec<(String, PathBuf)> {
     all
 }
 
-/// What is no part of the meaning: the time of the dump, where Python keeps an object, where a long
-/// header line is folded, and what boundary is made up for a message that has none.
+/// Removes what does not matter: the time of the dump, addresses of Python's objects, the folding
+/// of long header lines, and generated boundaries.
 fn normal(text: &[u8]) -> String {
     let text = as_ascii(&String::from_utf8_lossy(text).replace("\n ", " ").replace("\n\t", " "));
     let mut out = String::new();

@@ -1,6 +1,6 @@
-//! What the main paths cost, in instructions, beside what they cost when somebody last looked: so a step
-//! back is seen in its own change. The numbers are in `benches/instructions.txt`, of the build that
-//! tests make; `DORMOUSE_COSTS=keep cargo test -p dormouse --test costs` writes them anew.
+//! Compares the instructions of the main paths with recorded numbers, so that a change that makes
+//! one more expensive is noticed. The numbers are in `benches/instructions.txt`, for the tests'
+//! build; `DORMOUSE_COSTS=keep cargo test -p dormouse --test costs` rewrites them.
 
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, message};
@@ -12,8 +12,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
-/// So much more may be noise: threads that wait for each other, hashes with random keys, other versions
-/// of the C library.
+/// Differences up to this may be noise: threads that wait for each other, hashes with random keys,
+/// other versions of the C library.
 const MARGIN: f64 = 0.15;
 
 fn kept_file() -> PathBuf {
@@ -57,9 +57,10 @@ fn measure() -> Vec<(&'static str, u64)> {
     let sink = Sink::builder().counting().quick_ack(true).start();
     let site = site(&sink);
     let cost = |args: &[&str], input: &[u8]| instructions(&site, args, input);
-    // An archive has a post of the same second and text only once.
+    // The text must differ: an archive ignores a post with the same time and text.
     let other = message("stranger@example.com", "again", &"The dormouse sleeps.\n".repeat(130));
-    // By the index, which a site has once its settings have stood for a while.
+    // Waits for the intake index, which a site has only after its settings have been unchanged for
+    // a while.
     std::thread::sleep(Duration::from_millis(3_100));
     site.post("ten", &post);
     site.ok(&["run"]);
@@ -76,7 +77,7 @@ fn measure() -> Vec<(&'static str, u64)> {
         ("thousand", "run with a post to 1,000"),
         ("kept", "run with a post to 10 that is archived and kept for the digest"),
     ] {
-        // What the list's first post makes is there already.
+        // The first post has already created the list's files.
         site.post(list, &post);
         site.ok(&["run"]);
         site.post(list, &other);
@@ -102,7 +103,7 @@ fn site(sink: &Sink) -> TestSite {
     site
 }
 
-/// As callgrind counts them.
+/// Counts instructions with callgrind.
 fn instructions(site: &TestSite, args: &[&str], input: &[u8]) -> u64 {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", DORMOUSE]).args(args);

@@ -1,5 +1,5 @@
-//! The drain is killed at every instruction that matters, and at random: nobody misses a mail, and
-//! at most the transaction in flight is repeated.
+//! The drain is killed at every marked instruction, and at random: nobody misses a mail, and at
+//! most the transaction in flight is repeated.
 
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
-/// Every point that `fault::point` marks on the way of a post.
+/// Every point of `fault::point` on the way of a post.
 const POINTS: [&str; 15] = [
     "claim.locked",
     "claim.renamed",
@@ -30,7 +30,7 @@ const POINTS: [&str; 15] = [
     "drain.emptied",
 ];
 
-/// Points on other ways, and the file of the suite that dies there.
+/// Points on other ways, and the test file that kills the process there.
 const ELSEWHERE: [(&str, &str); 33] = [
     ("recover.judged", "tests/crash.rs"),
     ("scrubber.kept", "tests/crash.rs"),
@@ -67,13 +67,13 @@ const ELSEWHERE: [(&str, &str); 33] = [
     ("adopt.returned", "tests/hosts/adoption.rs"),
 ];
 
-/// Every operation of the file system that `fault::operation` can make fail.
+/// Every file system operation that `fault::operation` can make fail.
 const OPERATIONS: [&str; 11] = [
     "append", "create", "list", "mkdir", "open", "read", "rename", "sync", "sync-dir", "unlink",
     "write",
 ];
 
-/// The names that stand behind `call("` in the product's code.
+/// Returns the names after `call("` in the product's code.
 fn named_in_the_code(call: &str) -> BTreeSet<String> {
     fn look(dir: &Path, call: &str, names: &mut BTreeSet<String>) {
         for entry in fs::read_dir(dir).unwrap() {
@@ -114,7 +114,7 @@ fn every_point_and_every_operation_in_the_code_is_tried_by_a_suite() {
     assert_eq!(operations, named_in_the_code("fault::operation(\""));
 }
 
-/// Entries in all states, and hand-overs that are not over.
+/// Returns entries in all states, and incomplete hand-overs.
 fn unfinished(site: &TestSite) -> Vec<String> {
     let queues = ["in", "virgin", "out", ".handover"];
     queues
@@ -171,7 +171,7 @@ fn an_mta_that_hears_of_an_error_keeps_the_mail_alone() {
             post.env("DORMOUSE_FAIL", &fault).stdin(std::process::Stdio::piped());
             let mut post = post.spawn().unwrap();
             let mail = message("stranger@example.com", "post", "x\n");
-            // One that refuses early closes the pipe.
+            // If `post` refuses early, it closes the pipe.
             let _unread = std::io::Write::write_all(&mut post.stdin.take().unwrap(), &mail);
             let code = post.wait().unwrap().code();
             let here = site.files("in", "pck").len();
@@ -211,7 +211,7 @@ fn a_recovery_that_is_killed_again_and_again_counts_no_death_twice() {
     assert_eq!(check(&site, &sink, 3, &members), 0);
 }
 
-/// Not each by itself, with all the waits for the disk that an entry by itself takes.
+/// Alone, each entry would have to wait for the disk.
 #[test]
 fn what_a_dead_process_held_is_worked_off_in_groups() {
     const POSTS: usize = 64;
@@ -232,7 +232,7 @@ fn what_a_dead_process_held_is_worked_off_in_groups() {
     let held = site.files("in", "bak").len();
     assert!((1..=8).contains(&held), "{held}");
     assert_eq!(site.files("in", "pck").len(), POSTS - held);
-    // Those eight by eight and these one by one: 15 hand-overs, and some more on a slow machine.
+    // Groups of eight and single entries: 15 hand-overs, and some more on a slow machine.
     assert!(run("incoming.stored:40"));
     assert_eq!(check(&site, &sink, POSTS, &members), 0);
 }
@@ -280,7 +280,7 @@ fn site_with(sink: &Sink, members: &[String]) -> TestSite {
     site
 }
 
-/// How often each (subject, recipient) arrived.
+/// Counts how often each subject reached each recipient.
 fn arrivals(sink: &Sink) -> HashMap<(String, String), usize> {
     let mut arrivals = HashMap::new();
     for received in sink.messages() {
@@ -298,7 +298,7 @@ fn arrivals(sink: &Sink) -> HashMap<(String, String), usize> {
     arrivals
 }
 
-/// Runs the drain until it ends well, and says how often it was needed.
+/// Runs the drain until it succeeds, and returns the number of runs.
 fn drain_to_the_end(site: &TestSite) -> usize {
     for runs in 1..20 {
         if site.run(&["run"]).status.success() {
@@ -308,7 +308,7 @@ fn drain_to_the_end(site: &TestSite) -> usize {
     panic!("the queues are never empty");
 }
 
-/// Checks that everybody got everything, and returns the number of transactions too many.
+/// Checks that everybody got everything, and returns the number of repeated transactions.
 fn check(site: &TestSite, sink: &Sink, posts: usize, members: &[String]) -> usize {
     let arrivals = arrivals(sink);
     let mut repeated = 0;
@@ -374,13 +374,13 @@ fn killed_at_random_over_200_posts_to_20_members_nothing_is_lost() {
         site.post("dev", &message("stranger@example.com", &format!("post{post}"), "x\n"));
     }
     let mut kills = 0;
-    // A fixed sequence of waits, so that a failure repeats itself as far as timing allows.
+    // A fixed sequence of waits, so that a failure can be reproduced as far as timing allows.
     let mut wait = 7u64;
     while kills < 40 {
         let before = sink.counts().recipients;
         let mut drain = site.start_drain();
-        // What kills three runs that hold nothing else is put away in `bad`, as it should be: each
-        // run gets something done first, however slow the machine is.
+        // An entry that kills three runs alone would be moved to `bad`, so each run makes some
+        // progress first, however slow the machine is.
         while sink.counts().recipients == before && drain.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(1));
         }

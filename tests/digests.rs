@@ -1,4 +1,4 @@
-//! Digests from the post to the reader, who opens them with Python's mail library.
+//! Digests from the post to the reader, who reads them with Python's mail library.
 
 use dormouse_testkit::awkward;
 use dormouse_testkit::site::{TestSite, describe, message};
@@ -21,7 +21,7 @@ fn site() -> TestSite {
     site
 }
 
-/// What Python makes of a mail; `None`, saying so, where there is no Python.
+/// Reads a mail with Python; returns `None` and reports a skipped test if there is no Python.
 fn opened(script: &str, mail: &[u8]) -> Option<Value> {
     let child = Command::new("python3")
         .args(["-c", script])
@@ -42,7 +42,7 @@ fn opened(script: &str, mail: &[u8]) -> Option<Value> {
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// The structure by RFC 2046, the posts in order, and what the library found wrong.
+/// Prints the structure (RFC 2046), the posts in order, and the defects that the library found.
 const READ_MIME: &str = r#"
 import email, email.policy, json, sys
 m = email.message_from_bytes(sys.stdin.buffer.read(), policy=email.policy.default)
@@ -63,7 +63,7 @@ json.dump({
 }, sys.stdout)
 "#;
 
-/// The parts by RFC 1153.
+/// Prints the parts (RFC 1153).
 const READ_PLAIN: &str = r#"
 import email, email.policy, json, re, sys
 m = email.message_from_bytes(sys.stdin.buffer.read(), policy=email.policy.default)
@@ -246,7 +246,7 @@ fn a_post_whose_drain_was_killed_is_in_one_digest_though_that_was_sent_meanwhile
         let killed = site.command(&["run"]).env("DORMOUSE_FAULT", format!("{point}:1")).output();
         let killed = killed.unwrap();
         assert!(!killed.status.success(), "{point}: {}", describe(&killed));
-        // Before anybody has recovered the entry.
+        // The entry has not been recovered yet.
         site.ok(&["digest", "send", "dev"]);
         site.ok(&["run"]);
         site.post("dev", &message("anna@example.org", "two", "x\n"));
@@ -336,12 +336,12 @@ fn the_clock_sends_digests_once_a_day_and_only_where_there_are_posts() {
     assert!(site.ok(&["cron", "mailpasswds"]).contains("not sent by mail"));
     let units = site.ok(&["units", "print", "--user"]);
     assert!(units.contains("# dormouse-cron@senddigests.timer"), "{units}");
-    // Armed only while a list is fed from a newsgroup.
+    // The timer is active only while a list gets articles from a newsgroup.
     assert!(units.contains("# dormouse-cron@gate_news.path"), "{units}");
     assert!(!units.contains("dormouse-cron@bumpdigests"), "a person starts that: {units}");
 }
 
-/// The posts of `dev` that somebody got, one by one and in digests.
+/// Returns the posts of `dev` that an address got, as single posts and in digests.
 fn got(site: &TestSite, address: &str) -> (Vec<String>, Vec<String>) {
     let (mut single, mut collected) = (Vec::new(), Vec::new());
     for mail in site.maildir(address) {
@@ -366,7 +366,7 @@ fn who_switches_between_digests_and_single_posts_gets_each_post_once() {
     const TO_DIGEST: &str = "anna@example.org";
     const BACK: &str = MIME;
     site.ok(&["member", "set", "dev", TO_DIGEST, "notmetoo=off"]);
-    // Nothing is collected: a switch takes effect at once, and can be taken back.
+    // Without posts for a digest, a switch takes effect immediately, and can be reverted.
     set(BACK, "digest=off");
     set(BACK, "digest=mime");
     post("a");
@@ -376,7 +376,7 @@ fn who_switches_between_digests_and_single_posts_gets_each_post_once() {
     set(BACK, "digest=off");
     post("b");
     site.ok(&["run"]);
-    // Switched while a post is on its way.
+    // The member switches while a post is in the queue.
     post("c");
     site.ok(&["run", "--queue", "in"]);
     set(BACK, "digest=mime");
@@ -385,7 +385,7 @@ fn who_switches_between_digests_and_single_posts_gets_each_post_once() {
     site.ok(&["run"]);
     post("d");
     site.ok(&["run"]);
-    // After a digest there is nothing to wait for; the post that is on its way belongs to the next one.
+    // After a digest, the switch takes effect; a post in the queue belongs to the next digest.
     post("e");
     site.ok(&["run", "--queue", "in"]);
     for (address, to) in [(TO_SINGLE, "digest=plain"), (TO_DIGEST, "digest=off")] {

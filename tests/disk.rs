@@ -1,5 +1,5 @@
-//! A full disk and a read-only one: errors name the cause, nothing is lost, and when the disk is
-//! mended everything goes on.
+//! A full disk and a read-only one: errors name the cause, nothing is lost, and everything
+//! continues once the disk is repaired.
 
 #[path = "disk/database.rs"]
 mod database;
@@ -29,7 +29,7 @@ fn post(number: usize) -> Vec<u8> {
     message("stranger@example.com", &format!("post{number}"), &"A line of the post.\n".repeat(200))
 }
 
-/// Leaves this much room on the disk.
+/// Fills the disk except for this many bytes.
 fn leave(disk: &Path, bytes: usize) {
     free(disk);
     let mut filler = File::create(disk.join("filler")).unwrap();
@@ -50,7 +50,7 @@ fn entries(site: &TestSite) -> Vec<String> {
     ["in", "virgin", "out", "retry"].iter().flat_map(|queue| files_in(&site.queue(queue))).collect()
 }
 
-/// How often each post reached each member; every post must have reached everybody.
+/// Checks that every post reached every member, and returns the number of extra copies.
 fn check_all_arrived(site: &TestSite, sink: &Sink) -> usize {
     assert_eq!(entries(site), Vec::<String>::new());
     for queue in ["shunt", "bad"] {

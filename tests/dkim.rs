@@ -1,5 +1,5 @@
-//! Signed posts reach the far end with their signatures good, if the list leaves them as they are;
-//! mail of domains with keys is signed by us.
+//! Signatures of posts stay good if the list leaves the posts unchanged; mail of domains with keys
+//! is signed.
 
 use dormouse_mail::Message;
 use dormouse_testkit::dns::NameServer;
@@ -10,16 +10,16 @@ use std::collections::HashMap;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
-/// Signed by dkimpy with the key below, in both canonical forms (RFC 6376 §3.4).
+/// Messages signed by dkimpy with the key below, in both canonical forms (RFC 6376 §3.4).
 const SIGNED: [(&str, &[u8]); 2] = [
     ("relaxed", include_bytes!("data/dkim-relaxed.eml")),
     ("simple", include_bytes!("data/dkim-simple.eml")),
 ];
 
-/// What sel._domainkey.sender.example says.
+/// The record of sel._domainkey.sender.example.
 const KEY: &str = "v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAvmWcsiOemxFBNKtLwzu7ymb20x2as2/6LheUXeni+NlnPolPcCKS4UEhhtj0d+YsNgLrBm5h2mQdM5Eb5OaZY474Xon029pEECJuuhv/xIjn5R3HpEkuEt4mXPrP+rdwra7VE1uSSVqeM2EMQH9voCN9W2aMj3UAPdUA4P/+dDgyZ9XNRQEWv7q+ZzTVYRSU+pL5BRn8FPVcAy6ojazhzjmOshkfV1hHeRUa+hCtSnmrvnuoqNXVSKbFKQ9o34yOSJyIdIWUcaAYPktfLSYKUWQNRtMerW8xbE8lfdl1FQ3W8FgbPdKG3EAuypyVhO8xH04wu/pBvOiX/4Vtmh6iiQIDAQAB";
 
-/// Whether the message has one signature, and it is good.
+/// Whether the message has one signature, which is good.
 fn is_good(verifiers: &Verifiers, message: &[u8]) -> bool {
     let records = [("sel._domainkey.sender.example".to_owned(), KEY.to_owned())];
     let results = verifiers.verdicts(&Records(HashMap::from(records)), message);
@@ -27,12 +27,12 @@ fn is_good(verifiers: &Verifiers, message: &[u8]) -> bool {
     results[0].is_ok()
 }
 
-/// A list that leaves posts as they are, but for these settings, and what arrives of a post.
+/// Posts to a list that changes nothing except by these settings, and returns what arrives.
 fn arrives(settings: &[&str], raw: &[u8]) -> Vec<u8> {
     arrives_at("anonymous", settings, raw)
 }
 
-/// The same at a site that removes signatures so.
+/// Does the same at a site with this `remove_dkim_headers`.
 fn arrives_at(remove: &str, settings: &[&str], raw: &[u8]) -> Vec<u8> {
     let site = TestSite::new(DORMOUSE);
     let sink = Sink::builder().start();
@@ -56,7 +56,7 @@ fn a_list_without_prefix_and_footer_keeps_signatures_good() {
         let arrived = arrives(&[], raw);
         assert!(arrived.starts_with(b"Errors-To: "), "it went through the list");
         assert!(is_good(&verifiers, &arrived), "{form}: {}", String::from_utf8_lossy(&arrived));
-        // The same as LMTP brings it.
+        // The same with the line ends of LMTP.
         let crlf = String::from_utf8_lossy(raw).replace('\n', "\r\n");
         assert!(is_good(&verifiers, &arrives(&[], crlf.as_bytes())), "{form}, CRLF");
     }
@@ -97,7 +97,7 @@ fn a_wrapped_post_keeps_its_good_signature_inside() {
     }
 }
 
-/// The records of the site's keys.
+/// Returns the records of the site's keys.
 fn published(site: &TestSite) -> Records {
     Records::of_zone(&site.ok(&["dkim", "dns"]))
 }
@@ -229,7 +229,7 @@ fn keys_are_created_listed_and_removed_by_name() {
     assert_eq!(site.ok(&["dkim", "dns"]), "");
 }
 
-/// What it says, whatever it finds.
+/// Returns the output of `doctor`, whatever it finds.
 fn doctor(site: &TestSite, args: &[&str]) -> String {
     String::from_utf8(site.run(args).stdout).unwrap()
 }
@@ -267,7 +267,7 @@ fn doctor_says_what_is_wrong_with_the_record_of_a_key_and_what_to_publish() {
     let findings: serde_json::Value = serde_json::from_str(&said).unwrap();
     for (selector, state, words) in [
         ("good", "good", "publishes the key"),
-        ("alias", "good", "which stands for keys.example.net, publishes the key"),
+        ("alias", "good", "an alias of keys.example.net, publishes the key"),
         ("missing", "bad", "no record"),
         ("dangling", "bad", "no record"),
         ("other", "bad", "another key"),

@@ -1,4 +1,4 @@
-//! What senders' domains ask of lists, looked up and kept (docs/spec/pipeline.md §2.1).
+//! Policies of senders' domains are looked up and cached (docs/spec/pipeline.md §2.1).
 
 use dormouse_testkit::dns::NameServer;
 use dormouse_testkit::sink::Sink;
@@ -7,7 +7,8 @@ use dormouse_testkit::site::{TestSite, describe, message};
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 const READER: &str = "reader@example.org";
 
-/// A list as it is made, but for its prefix and footer, on a site that asks this name server.
+/// Creates a list with default settings, except for prefix and footer, on a site that uses this
+/// name server.
 fn site(server: &NameServer) -> TestSite {
     let site = TestSite::new(DORMOUSE);
     site.plain_list("dev", &[READER]);
@@ -17,7 +18,7 @@ fn site(server: &NameServer) -> TestSite {
     site
 }
 
-/// Posts from each address; the From headers that the reader sees, by subject.
+/// Posts from each address, and returns the From headers that the reader sees, by subject.
 fn froms(site: &TestSite, senders: &[&str]) -> Vec<String> {
     let before = site.maildir(READER).len();
     for (number, sender) in senders.iter().enumerate() {
@@ -57,7 +58,7 @@ fn a_new_list_changes_from_only_where_the_senders_domain_asks_for_it() {
         ("a@strange.example", false),
         ("a@alias.example", true),
         ("a@nothing.example", false),
-        // Not known: mitigated, as dmarc.on_failure says.
+        // Unknown: mitigated, as dmarc.on_failure says.
         ("a@broken.example", true),
     ];
     let senders: Vec<&str> = cases.iter().map(|(sender, _)| *sender).collect();
@@ -73,19 +74,19 @@ fn a_new_list_changes_from_only_where_the_senders_domain_asks_for_it() {
         assert_eq!(from.replace('"', ""), expected.replace('"', ""), "{sender}");
     }
 
-    // What would happen can be asked before.
+    // `post --dry-run` shows what would happen.
     let rehearsal =
         site.feed(&["post", "--dry-run", "dev"], &message("a@reject.example", "n", "x\n"));
     let said = String::from_utf8_lossy(&rehearsal.stdout).into_owned();
     let expected = "From would contain the list's address, by dmarc_moderation_action = munge, because the DMARC policy of its domain is reject\n";
     assert!(said.contains(expected), "{said}");
 
-    // Another process asks nobody as long as the answers are good.
+    // Another process does no lookups as long as the answers are valid.
     let asked = server.asked().len();
     assert_eq!(froms(&site, &senders), seen);
     assert_eq!(server.asked().len(), asked);
 
-    // New answers when the old ones are not good any more.
+    // New lookups are done when the old answers have expired.
     site.post("dev", &message("a@reject.example", "later", "x\n"));
     let later = site.command(&["run"]).env("DORMOUSE_CLOCK", "+3700").output().unwrap();
     assert!(later.status.success(), "{}", describe(&later));
@@ -106,7 +107,7 @@ fn a_name_server_that_does_not_answer_holds_nothing_up_and_its_silence_is_report
         "{log}"
     );
     assert!(site.maildir(READER)[0].windows(22).any(|text| text == b"\nFrom: a@slow.example\n"));
-    // Neither the owners' mail nor lists that do not care ask anybody.
+    // Owners' mail and lists that do not need policies cause no lookups.
     let asked = server.asked().len();
     site.ok(&["list", "set", "dev", "dmarc_moderation_action=accept"]);
     site.post("dev", &message("a@other.example", "n", "x\n"));
@@ -115,7 +116,7 @@ fn a_name_server_that_does_not_answer_holds_nothing_up_and_its_silence_is_report
     assert_eq!(server.asked().len(), asked);
 }
 
-/// From as each recipient sees it, by address.
+/// Returns From as each recipient sees it, by address.
 fn seen_by(sink: &Sink) -> Vec<(String, String)> {
     let mut seen: Vec<(String, String)> = Vec::new();
     for message in sink.messages() {
@@ -126,7 +127,7 @@ fn seen_by(sink: &Sink) -> Vec<(String, String)> {
     seen
 }
 
-/// A list of members at four domains, two of which are known to enforce policies.
+/// Creates a list with members at four domains, two of which enforce policies.
 fn two_kinds_of_receivers(server: &NameServer, members: usize) -> (TestSite, Sink) {
     let sink = Sink::builder().start();
     let site = site(server);
@@ -145,7 +146,7 @@ fn two_kinds_of_receivers(server: &NameServer, members: usize) -> (TestSite, Sin
 fn from_names_the_list_only_where_receivers_enforce_policies_and_in_two_versions() {
     let server = NameServer::start();
     server.txt("_dmarc.reject.example", "v=DMARC1; p=reject", 3600);
-    // Written out in the entry, and as a rule for those in the database.
+    // A few recipients are in the entry; many are a rule for the database.
     for members in [8, 1_200] {
         for settings in [
             &["subject_prefix=[dev] "][..],
@@ -203,7 +204,7 @@ fn what_the_list_asks_for_and_what_no_policy_forbids_is_one_version() {
             seen_by(&sink).iter().all(|(_, from)| from.contains("lists.example.org") == is_munged)
         );
     }
-    // Nobody is at such a receiver; and it can be asked before.
+    // No member is at such a receiver; `post --dry-run` shows it, too.
     let (site, sink) = two_kinds_of_receivers(&server, 8);
     let said =
         site.feed(&["post", "--dry-run", "dev"], &message("anna@reject.example", "n", "x\n"));

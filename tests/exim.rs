@@ -1,7 +1,7 @@
-//! A real Exim, in a directory of its own: mail comes in by the generated routers, through the pipe
-//! and over LMTP, goes out through its queue, and bounces to VERP addresses.
+//! A real Exim in a separate directory: it delivers mail by the generated routers, through the pipe
+//! and over LMTP, sends mail through its queue, and bounces to VERP addresses.
 //!
-//! It is set up as `dormouse aliases` and the documentation tell an administrator to.
+//! It is configured as `dormouse aliases` and the documentation say.
 
 mod mta;
 
@@ -16,14 +16,14 @@ use std::process::Stdio;
 
 const HOSTS: [&str; 2] = ["lists.example.org", "lists.example.net"];
 
-/// Runs a test where there is an Exim.
+/// Runs a test if there is an Exim.
 fn beside_exim(test: impl FnOnce(&EximPrograms, &TestSite)) {
     let Some(programs) = EximPrograms::find() else { return };
     let Some(owner) = Account::find(&["list"]) else { return };
     test(&programs, &mta::site(&owner));
 }
 
-/// What the command prints for the routers, and for the transports.
+/// Returns the parts of the output for the routers and for the transports.
 fn parts(printed: &str) -> (&str, &str) {
     assert!(printed.contains("# Into the part \"begin routers\""), "{printed}");
     printed.split_once("# Into the part \"begin transports\":\n").unwrap()
@@ -144,7 +144,8 @@ fn over_lmtp_each_address_leads_to_its_queue_and_a_post_goes_round() {
 #[test]
 fn over_lmtp_on_a_unix_socket_it_is_the_same() {
     beside_exim(|programs, site| {
-        // Everybody may connect here: this Exim's account is only pretended, and in no group.
+        // Everybody may connect to this socket, because this Exim's account is not a real one and
+        // in no group.
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         let socket = dir.path().join("lmtp.sock");

@@ -1,5 +1,5 @@
-//! Mail as it was found in the field: what broke it once, seen where people see it, which is in the
-//! copies of members, in digests, in the archive and on the wire.
+//! Mail from real use that once was shown wrong: checked in members' copies, in digests, in the
+//! archive and on the wire.
 
 use dormouse_mail::{Message, mime};
 use dormouse_testkit::sink::{Builder, Sink};
@@ -25,7 +25,7 @@ fn with(fields: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     [HEAD.as_bytes(), fields.as_bytes(), b"\n", body.as_ref()].concat()
 }
 
-/// What became of a post.
+/// How a post appears in different places.
 struct Seen {
     copy: Message,
     digest: String,
@@ -42,7 +42,7 @@ impl Seen {
     }
 }
 
-/// Posts a mail and looks at the member's copy, the digest and the page.
+/// Posts a mail, and returns the member's copy, the digest and the page.
 fn seen(site: &TestSite, mail: &[u8]) -> Seen {
     site.post("talk", mail);
     site.ok(&["run"]);
@@ -76,7 +76,7 @@ fn newest_page(site: &TestSite) -> String {
     fs::read_to_string(page).unwrap()
 }
 
-/// The text of one post, read the same everywhere.
+/// Checks that the text of a post is the same everywhere.
 fn reads_everywhere(mail: &[u8], wanted: &[&str], unwanted: &[&str]) {
     let seen = seen(&site(), mail);
     for (place, text) in
@@ -455,7 +455,7 @@ fn mail_of_a_stranger_that_is_all_attributes_is_answered() {
     assert!(site.files("shunt", "pck").is_empty());
 }
 
-/// An entry of `out` as a program in Python writes it: the message, then the metadata in protocol 0.
+/// Writes an entry of `out` as a Python program does: the message, then the metadata in protocol 0.
 fn outgoing_entry(site: &TestSite, number: u32, recips: &str) -> String {
     let message = "Subject: x\n\nx\n";
     let quoted = message.replace('\n', "\\n");
@@ -489,7 +489,7 @@ fn no_value_of_recips_ends_in_silence() {
         assert_eq!(shunted.matches("shunt/").count(), number, "{value}: {shunted}");
         assert!(shunted.contains("recips"), "{value}: {shunted}");
     }
-    // A rule that names nobody any more is said, too.
+    // A rule that matches nobody any more is reported, too.
     site.ok(&["member", "rm", "talk", "--goodbye", "no", "--notify", "no", ANNA]);
     site.post("talk", &with("Subject: to digests only\n", "x\n"));
     site.ok(&["run"]);

@@ -1,5 +1,5 @@
-//! The fuzz targets over their corpora, and over each sample cut short and changed: on the stable
-//! toolchain, in seconds. `cargo +nightly fuzz run TARGET` looks further.
+//! Runs the fuzz targets on their corpora, and on truncated and changed samples: on the stable
+//! toolchain, in seconds. `cargo +nightly fuzz run TARGET` searches further.
 
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
@@ -7,7 +7,7 @@ mod fuzz;
 use std::fs;
 use std::path::Path;
 
-/// The samples of a target.
+/// Returns the samples of a target.
 fn corpus(target: &str) -> Vec<Vec<u8>> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let found = fs::read_dir(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
@@ -16,7 +16,7 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
 
 #[test]
 fn every_target_takes_its_corpus_whole_cut_and_changed() {
-    /// Cuts and changes of each sample, spread over it.
+    /// The number of places at which each sample is truncated and changed.
     const PLACES: usize = 48;
     for (name, target) in fuzz::TARGETS {
         eprintln!("{name}");

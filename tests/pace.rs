@@ -1,4 +1,4 @@
-//! How fast receiving domains get mail: limits, and back-off from those that put mail off.
+//! How fast receiving domains get mail: limits, and back-off from those that defer mail.
 
 use dormouse_testkit::sink::{Cut, Event, Sink};
 use dormouse_testkit::site::{TestSite, message};
@@ -100,12 +100,13 @@ fn a_domain_that_puts_mail_off_waits_longer_each_time_and_delays_nobody_else() {
     assert_eq!(arrived(&sink).len(), 2, "nobody got it twice");
     let doctor = String::from_utf8(site.run(&["doctor"]).stdout).unwrap();
     assert!(
-        doctor.contains("slow.example has put mail off for") && doctor.contains("5 times in a row"),
+        doctor.contains("slow.example has deferred mail for")
+            && doctor.contains("5 times in a row"),
         "{doctor}"
     );
     let rates = json(&site, &["member", "rates", "--json"]);
     assert_eq!(rates[0]["puts_off"]["failures"], 5, "{rates}");
-    assert!(site.ok(&["status"]).contains("slow.example has put mail off for"));
+    assert!(site.ok(&["status"]).contains("slow.example has deferred mail for"));
     // When it takes mail, all is forgotten.
     is_slow.store(false, Ordering::SeqCst);
     run_at(&site, now + 9 * 3_600);

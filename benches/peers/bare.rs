@@ -1,4 +1,5 @@
-//! The least that a client can do: one connection, commands pipelined, one write a message.
+//! The least work that a client can do: one connection, pipelined commands, one write for each
+//! message.
 
 use crate::post;
 use dormouse_testkit::sink::Sink;
@@ -6,7 +7,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// How long it takes to send that many posts to all these, in groups of at most so many.
+/// Measures sending posts to all members, in groups of at most `most`.
 pub fn time(sink: &Sink, posts: usize, members: &[String], most: usize) -> Duration {
     let times = (0..3).map(|_| {
         let began = Instant::now();

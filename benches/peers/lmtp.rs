@@ -1,18 +1,18 @@
-//! Mail in over LMTP.
+//! Mail over LMTP.
 
 use crate::{ours, post};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Stdio};
 
-/// The LMTP server of a site, ended when dropped.
+/// The LMTP server of a site, killed when dropped.
 pub struct Server {
     process: Child,
     address: SocketAddr,
 }
 
 impl Server {
-    /// Starts it; what it takes in another process works off.
+    /// Starts it; it only accepts mail, which another process processes.
     pub fn start(list: &ours::Site) -> Server {
         let arguments = ["lmtp", "--listen", "127.0.0.1:0", "--intake-only"];
         let mut process =
@@ -23,7 +23,7 @@ impl Server {
         Server { process, address }
     }
 
-    /// Sends these posts over one connection, each acknowledged before the next.
+    /// Sends these posts over one connection, each after the previous one was acknowledged.
     pub fn send(&self, numbers: impl Iterator<Item = usize>) {
         let stream = TcpStream::connect(self.address).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -62,7 +62,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited already.
         let _gone = self.process.kill();
         let _reaped = self.process.wait();
     }

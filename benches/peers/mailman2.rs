@@ -1,4 +1,4 @@
-//! Mailman 2.1: a copy of an installed one, with its runners resident as it wants them.
+//! Mailman 2.1: a copy of an installed one, with its resident runners.
 
 use crate::{How, List, Peer, members};
 use dormouse_testkit::sink::Sink;
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Names the directory of an installed Mailman 2.1.
+/// The variable with the directory of an installed Mailman 2.1.
 const VARIABLE: &str = "DORMOUSE_MAILMAN2";
 
 pub struct Mailman2 {
@@ -39,7 +39,7 @@ impl Peer for Mailman2 {
         let (old, new) = (self.prefix.to_str().unwrap(), root.to_str().unwrap());
         rename(&root, old, new);
         for dir in ["lists", "qfiles", "archives/private", "archives/public", "locks", "logs"] {
-            // Nothing of what the installed one has.
+            // The copy starts without lists, queues and archives.
             let _absent = fs::remove_dir_all(root.join(dir));
             fs::create_dir_all(root.join(dir)).unwrap();
         }
@@ -80,13 +80,13 @@ impl Peer for Mailman2 {
             command.arg(format!("--runner={runner}:0:1")).stderr(Stdio::null());
             list.runners.push(command.spawn().unwrap());
         }
-        // Until they have read all their modules.
+        // Waits until they have loaded all modules.
         std::thread::sleep(Duration::from_secs(2));
         Box::new(list)
     }
 }
 
-/// Writes the copy's own directory in the place of the installed one's.
+/// Replaces the installed one's directory by the copy's in its files.
 fn rename(dir: &Path, old: &str, new: &str) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -127,7 +127,7 @@ impl Installed {
 }
 
 impl List for Installed {
-    /// As its wrapper calls it, without the wrapper.
+    /// Returns the command that its mail wrapper calls.
     fn command(&self) -> Vec<String> {
         let script = self.root.join("scripts/post");
         [&self.python, "-S", script.to_str().unwrap(), "dev"].map(str::to_owned).to_vec()
@@ -138,7 +138,7 @@ impl List for Installed {
     }
 
     fn resident_cpu(&self) -> Duration {
-        // Fields 14 and 15 of proc(5), behind the name in brackets; the unit is a hundredth.
+        // Fields 14 and 15 of proc(5), after the name in parentheses, in hundredths of a second.
         let ticks = |child: &Child| -> u64 {
             let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
             let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
@@ -162,7 +162,7 @@ impl List for Installed {
 impl Drop for Installed {
     fn drop(&mut self) {
         for runner in &mut self.runners {
-            // One that ended by itself is gone already.
+            // It may have exited already.
             let _gone = runner.kill();
             let _reaped = runner.wait();
         }

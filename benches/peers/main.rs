@@ -1,15 +1,15 @@
-//! dormouse beside its peers, in one run and on the same sink: `cargo bench --bench peers`.
+//! Compares dormouse with its peers, in one run and on the same sink: `cargo bench --bench peers`.
 //!
-//! Prints one Markdown table of medians. Peers that are not installed are passed over: mlmmj is looked
-//! for in `/usr/bin`; `DORMOUSE_MAILMAN2` names the directory of a Mailman 2.1, of which a copy is used.
-//! The bare client sends the same bytes and keeps nothing on the disk: the most the sink can take.
-//! `DORMOUSE_BENCH=quick` makes everything small, to see whether it works. `-- one-click` measures only
-//! what links of each reader's own and signatures cost.
+//! Prints one Markdown table of medians. Peers that are not installed are skipped: mlmmj must be in
+//! `/usr/bin`; `DORMOUSE_MAILMAN2` names the directory of a Mailman 2.1, of which a copy is used.
+//! The bare client sends the same bytes and stores nothing: the limit of the sink.
+//! `DORMOUSE_BENCH=quick` makes everything small, to check that it works. `-- one-click` measures
+//! only one-click links and signatures.
 //!
 //! # Layout
-//! - `ours`, `mlmmj`, `mailman2`, `bare`: how each is set up and asked.
-//! - `meter`: time, processor time and memory of a command and of all that it leaves behind.
-//! - `lmtp`: a client for mail that comes in over LMTP.
+//! - `ours`, `mlmmj`, `mailman2`, `bare`: setting up and calling each of them.
+//! - `meter`: time, processor time and memory of a command and its descendants.
+//! - `lmtp`: a client that sends mail over LMTP.
 
 #[path = "bare.rs"]
 mod bare;
@@ -35,12 +35,12 @@ use tempfile::TempDir;
 
 /// Size of a post's body, in bytes.
 const BODY: usize = 2_700;
-/// How many posts the MTA hands over at once.
+/// The number of posts that the MTA pipes in parallel.
 const HANDS: usize = 4;
-/// Nothing takes longer.
+/// The time limit for everything.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How much is measured.
+/// The amounts to measure.
 struct Amounts {
     rounds: usize,
     singles: usize,
@@ -52,20 +52,20 @@ struct Amounts {
 
 /// A mailing list manager in a table's column.
 trait Peer {
-    /// Its name.
+    /// Its name in the table.
     fn name(&self) -> &'static str;
-    /// Sets up a list of that many members, in a place of its own.
+    /// Sets up a list with that many members, in a separate directory.
     fn list(&self, members: usize, how: How, sink: &Sink) -> Box<dyn List>;
 }
 
 /// What a list does with posts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum How {
-    /// Sends them to many recipients at once.
+    /// Sends them to many recipients in one transaction.
     Grouped,
-    /// Sends each recipient a copy with an envelope sender of its own.
+    /// Sends each recipient a copy with a separate envelope sender.
     Verp,
-    /// Sends each recipient a copy whose header has a link of its own to leave.
+    /// Sends each recipient a copy with a separate one-click link in the header.
     OneClick,
     /// The same, signed and sealed with an RSA key.
     OneClickSigned,
@@ -75,21 +75,22 @@ enum How {
     Kept,
 }
 
-/// A list that takes posts.
+/// A list that accepts posts.
 trait List: Sync {
-    /// The command that an MTA pipes a post to.
+    /// Returns the command that an MTA pipes a post to.
     fn command(&self) -> Vec<String>;
-    /// What then has it worked off, where that is not done by itself: the wake-up of a unit.
+    /// Returns the command that processes the posts, if something must start it, such as a systemd
+    /// unit.
     fn wake(&self) -> Option<Vec<String>>;
-    /// Whether something waits for a wake-up.
+    /// Whether anything waits for that command.
     fn is_waiting(&self) -> bool {
         false
     }
-    /// Processor time that resident processes have used so far.
+    /// Returns the processor time that resident processes have used so far.
     fn resident_cpu(&self) -> Duration {
         Duration::ZERO
     }
-    /// The memory of resident processes together, in MB.
+    /// Returns the memory of all resident processes, in MB.
     fn resident_mb(&self) -> f64 {
         0.0
     }
@@ -132,7 +133,7 @@ fn main() {
     one_click(&amounts);
 }
 
-/// The rows as they come.
+/// The table's rows.
 struct Table {
     columns: Vec<String>,
     rows: Vec<(String, Vec<String>)>,
@@ -145,7 +146,7 @@ impl Table {
         Table { columns, rows: Vec::new() }
     }
 
-    /// Adds a row, of which a column may have nothing to say.
+    /// Adds a row; missing values are shown as such.
     fn row(&mut self, what: impl Into<String>, mut values: Vec<String>) {
         let what = what.into();
         values.resize(self.columns.len(), "–".to_owned());
@@ -194,7 +195,7 @@ fn post(number: usize) -> Vec<u8> {
     let line = "The quick brown fox jumps over the lazy dog, and the dormouse sleeps.\n";
     let post =
         message("stranger@example.com", &format!("post{number}"), &line.repeat(BODY / line.len()));
-    // As an MTA's pipe writes it; mlmmj discards mail without.
+    // MTAs add this field for pipes; mlmmj discards mail without it.
     [&b"Return-Path: <stranger@example.com>\n"[..], &post].concat()
 }
 
@@ -206,7 +207,7 @@ fn members(count: usize) -> Vec<String> {
     (0..count).map(member).collect()
 }
 
-/// Posts in files, as an MTA's pipe has them on standard input.
+/// Posts in files, for the standard input of the commands.
 struct Posts {
     home: TempDir,
 }
@@ -224,7 +225,7 @@ impl Posts {
     }
 }
 
-/// Waits until the sink has taken so many recipients.
+/// Waits until the sink has accepted that many recipients.
 fn wait_for(sink: &Sink, recipients: u64, who: &str) {
     let deadline = Instant::now() + PATIENCE;
     while sink.counts().recipients < recipients {
@@ -237,7 +238,7 @@ fn wait_for(sink: &Sink, recipients: u64, who: &str) {
     }
 }
 
-/// From the start of the command to its end: so long the MTA waits.
+/// Measures the time from the start of the command to its end, for which the MTA waits.
 fn intake(peers: &[Box<dyn Peer>], amounts: &Amounts, table: &mut Table) {
     let posts = Posts::new(1);
     let (mut times, mut cpu) = (Vec::new(), Vec::new());
@@ -253,7 +254,7 @@ fn intake(peers: &[Box<dyn Peer>], amounts: &Amounts, table: &mut Table) {
     table.row("its processor time", cpu);
 }
 
-/// One post to ten members.
+/// Measures one post to ten members.
 fn singles(peers: &[Box<dyn Peer>], amounts: &Amounts, table: &mut Table) {
     const COUNT: usize = 10;
     let posts = Posts::new(1);
@@ -272,7 +273,7 @@ fn singles(peers: &[Box<dyn Peer>], amounts: &Amounts, table: &mut Table) {
             let taken = meter::run(&list.command(), &posts.file(0), 1)[0];
             let drained = list.wake().map(|wake| meter::run(&wake, Path::new("/dev/null"), 1)[0]);
             wait_for(&sink, before + COUNT as u64, peer.name());
-            // What the meter itself takes is not theirs.
+            // The meter's own time does not count.
             let overhead = taken.overhead + drained.map_or(Duration::ZERO, |one| one.overhead);
             walls.push(began.elapsed().saturating_sub(overhead));
             all.push(taken.cpu + drained.map_or(Duration::ZERO, |one| one.cpu));
@@ -298,7 +299,7 @@ fn singles(peers: &[Box<dyn Peer>], amounts: &Amounts, table: &mut Table) {
     table.row("memory (the drain; the largest process; all resident ones)", memory);
 }
 
-/// Many posts through the pipe, several at a time, worked off meanwhile.
+/// Measures many posts through the pipe, several in parallel, processed meanwhile.
 fn streams(peers: &[Box<dyn Peer>], amounts: &Amounts, table: &mut Table) {
     const COUNT: usize = 10;
     let posts = Posts::new(amounts.posts);
@@ -332,8 +333,8 @@ fn streams(peers: &[Box<dyn Peer>], amounts: &Amounts, table: &mut Table) {
     }
 }
 
-/// Feeds posts, and wakes whatever works them off as systemd does: when something waits and nobody
-/// is at work.
+/// Pipes posts, and starts the processing as systemd does: if something waits and no process is
+/// running.
 fn stream(list: &dyn List, posts: &Posts, count: usize, sink: &Sink, goal: u64) {
     let next = std::sync::atomic::AtomicUsize::new(0);
     thread::scope(|threads| {
@@ -361,7 +362,7 @@ fn stream(list: &dyn List, posts: &Posts, count: usize, sink: &Sink, goal: u64) 
     });
 }
 
-/// Mail in over LMTP, which of these only dormouse takes.
+/// Measures mail over LMTP, which only dormouse accepts.
 fn lmtp_streams(amounts: &Amounts, table: &mut Table) {
     const COUNT: usize = 10;
     for sessions in [1, HANDS] {
@@ -395,7 +396,7 @@ fn lmtp_streams(amounts: &Amounts, table: &mut Table) {
     }
 }
 
-/// One post to many.
+/// Measures one post to many members.
 fn large(peers: &[Box<dyn Peer>], amounts: &Amounts, table: &mut Table) {
     let cases = [
         (amounts.large, How::Grouped, "grouped"),
@@ -429,8 +430,9 @@ fn large(peers: &[Box<dyn Peer>], amounts: &Amounts, table: &mut Table) {
     }
 }
 
-/// One post to many with links of their own for each reader, and signed, beside what it costs without.
-/// Each round has all of them, so that what else the machine does meets all alike.
+/// Measures one post to many with a separate link for each reader, and signed, and compares it with
+/// the same without. Each round has all variants, so that other load on the machine affects them
+/// equally.
 fn one_click(amounts: &Amounts) {
     let mut contestants: Vec<(&str, Box<dyn Peer>, How)> = [
         ("in groups, without links", How::Grouped),
@@ -475,7 +477,7 @@ fn one_click(amounts: &Amounts) {
     }
 }
 
-/// A drain's memory and time as the list grows.
+/// Measures a drain's memory and time as the list grows.
 fn memory(amounts: &Amounts, table: &mut Table) {
     let posts = Posts::new(1);
     for count in [1_000, amounts.larger, amounts.largest] {

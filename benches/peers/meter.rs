@@ -1,6 +1,7 @@
-//! Time, processor time and memory of a command and of everything that it leaves behind.
+//! Measures time, processor time and memory of a command and all its descendants.
 //!
-//! The command runs under a process of its own, this program called anew, to which its orphans return.
+//! The command runs below a separate process, another instance of this program, which adopts its
+//! orphans.
 
 use nix::sys::resource::{UsageWho, getrusage};
 use rustix::process::{Pid, WaitOptions, getpid, set_child_subreaper, wait};
@@ -9,30 +10,30 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The word by which this program is called as a meter.
+/// The argument that runs this program as a meter.
 pub const ASKED: &str = "--meter";
 
-/// What a command took.
+/// The resources that a command used.
 #[derive(Debug, Clone, Copy)]
 pub struct Metered {
-    /// Until it ended.
+    /// The time until it ended.
     pub free: Duration,
-    /// Processor time of it and of all that it left behind.
+    /// The processor time of it and its descendants.
     pub cpu: Duration,
     /// The memory of the largest of these processes, in MB.
     pub mb: f64,
-    /// What the meter took beside the command.
+    /// The meter's own time.
     pub overhead: Duration,
 }
 
-/// A command that says nothing.
+/// Returns a command without output.
 pub fn plain(words: &[String]) -> Command {
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null());
     command
 }
 
-/// Runs a command so often, each time with that input.
+/// Runs a command several times with that input.
 pub fn run(words: &[String], input: &Path, rounds: usize) -> Vec<Metered> {
     let began = Instant::now();
     let own = std::env::current_exe().unwrap();
@@ -57,8 +58,9 @@ pub fn run(words: &[String], input: &Path, rounds: usize) -> Vec<Metered> {
     lines.iter().map(metered).collect()
 }
 
-/// What this program does as a meter: for each round a line with the microseconds until the command
-/// ended, until all had ended, of processor time, and the kilobytes of the largest process.
+/// Runs as a meter. For each round, prints a line with the microseconds until the command ended,
+/// until all processes had ended, and of processor time, and the size of the largest process in
+/// kilobytes.
 pub fn measure(arguments: &[String]) {
     let [rounds, input, words @ ..] = arguments else { panic!("no command") };
     set_child_subreaper(Some(getpid())).unwrap();
@@ -76,7 +78,7 @@ pub fn measure(arguments: &[String]) {
             }
         }
         let (free, all) = (free.expect("it ended"), began.elapsed());
-        // It has been waited for above, among the others.
+        // It was already waited for above, with the others.
         let _gone = child.wait();
         let used = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
         println!(

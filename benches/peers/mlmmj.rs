@@ -1,4 +1,4 @@
-//! mlmmj, as its package installs it.
+//! mlmmj, as its Debian package installs it.
 
 use crate::{How, List, Peer, members};
 use dormouse_testkit::sink::Sink;
@@ -51,12 +51,12 @@ impl Peer for Mlmmj {
         control("relayhost", "127.0.0.1");
         control("smtpport", &sink.port().to_string());
         control("smtphelo", "lists.example.org");
-        // It archives a post by a rename; without that it is removed.
+        // It archives a post by renaming its file; without an archive it removes the file.
         if how != How::Kept {
             control("noarchive", "");
         }
-        // With this file and nothing in it 100 recipients are told at a time; without it each has a
-        // transaction and an envelope sender of its own.
+        // If this file exists and is empty, a transaction has 100 recipients; without it each
+        // recipient has a separate transaction and envelope sender.
         if how != How::Verp {
             control("verp", "");
         }
@@ -83,7 +83,7 @@ impl List for Directory {
         [RECEIVE, "-L", home].map(str::to_owned).to_vec()
     }
 
-    /// It goes on by itself.
+    /// It starts its own processes.
     fn wake(&self) -> Option<Vec<String>> {
         None
     }

@@ -43,7 +43,8 @@ impl Site {
         if how != How::Kept {
             site.ok(&["list", "set", "dev", "archive=no", "digestable=no"]);
         }
-        // A site that has been there for a while: its settings are not new, and a run has seen it.
+        // The intake index exists only after the settings have been unchanged for a while, and
+        // after a run.
         std::thread::sleep(Duration::from_millis(3_100));
         site.ok(&["list", "create", "first", "--owner", "owner@example.org", "--quiet"]);
         site.post("first", &message("owner@example.org", "first", "The first.\n"));

@@ -1,11 +1,11 @@
-//! Where the programs are loaded.
+//! Links the programs for a fixed address, unless that is turned off.
 
 use std::env::var;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // In a program that can be loaded anywhere every pointer in its tables is mended at each start,
-    // page by page: half of the page faults of taking a mail. `--features pie` asks for it.
+    // A position-independent program relocates every pointer in its tables at each start, page by
+    // page: half of the page faults of accepting a mail. `--features pie` builds one anyway.
     let is_glibc = var("CARGO_CFG_TARGET_ENV").is_ok_and(|kind| kind == "gnu")
         && var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "linux");
     let is_static =

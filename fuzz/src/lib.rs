@@ -1,5 +1,5 @@
-//! What is fuzzed: each function takes any bytes, has one reader read them, and panics if the result
-//! breaks a promise of that reader. A new target is a function here, a line in [`TARGETS`], a file in
+//! The fuzz targets: each function passes any bytes to one parser, and panics if the result breaks
+//! one of its promises. A new target is a function here, a line in [`TARGETS`], a file in
 //! `fuzz_targets/`, a `[[bin]]` in `Cargo.toml`, and samples in `corpus/`.
 
 use dormouse_archive::mbox;
@@ -12,10 +12,10 @@ use dormouse_python_literal::{Scope, What, parse};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// What a target does with some bytes; it panics where an invariant does not hold.
+/// A target; it panics if an invariant does not hold.
 pub type Target = fn(&[u8]);
 
-/// All targets by name, which is also that of their corpus.
+/// All targets by their names, which are also those of their corpora.
 pub const TARGETS: [(&str, Target); 8] = [
     ("pickle", pickle),
     ("python_literal", python_literal),
@@ -27,11 +27,11 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("mbox", mbox),
 ];
 
-/// A pickle that was read can be written, and says the same when it is read again.
+/// A pickle that was read can be written, and has the same value when it is read again.
 pub fn pickle(input: &[u8]) {
     if let Ok((graph, used)) = marshal::load(input) {
         assert!(used <= input.len());
-        // Not all that is read has a form that is written.
+        // Not every value can be written as marshal.
         let _refused = marshal::dump(&graph);
     }
     let Ok((graph, used)) = load(input, &Limits::default()) else { return };
@@ -45,7 +45,7 @@ pub fn pickle(input: &[u8]) {
     }
 }
 
-/// Every statement and problem names a line of the file; values are computed or refused.
+/// Every statement and problem has a line of the file; values are computed or refused.
 pub fn python_literal(input: &[u8]) {
     let file = parse(input);
     let lines = input.iter().filter(|&&byte| byte == b'\n' || byte == b'\r').count() + 1;
@@ -62,10 +62,10 @@ pub fn python_literal(input: &[u8]) {
     }
 }
 
-/// A message that nobody changes leaves as it came, also when it was taken apart.
+/// A message that nobody changes has the same bytes at the end, also after it was parsed.
 pub fn mime(input: &[u8]) {
     let message = Message::parse(input);
-    // An mbox's line before it is not part of it.
+    // An mbox line before the message is not part of it.
     assert!(input.ends_with(&message.to_bytes()));
     assert!(message.unix_from().is_some() || message.to_bytes() == input);
     for part in parts::structure(&message).walk() {
@@ -84,7 +84,7 @@ pub fn mime(input: &[u8]) {
     }
 }
 
-/// Nothing in cleaned HTML runs or loads, and what is clean stays as it is.
+/// Cleaned HTML executes and loads nothing, and cleaning it again changes nothing.
 pub fn html(input: &[u8]) {
     let page = String::from_utf8_lossy(input);
     let _ = (pages::to_text(&page), pages::is_empty(&page));
@@ -99,7 +99,7 @@ pub fn html(input: &[u8]) {
     }
 }
 
-/// A bounce names addresses that somebody can have, in text that a terminal can show.
+/// A bounce has only possible addresses, and only text that a terminal can show.
 pub fn bounce(input: &[u8]) {
     let message = Message::parse(input);
     for sender in [None, Some(""), Some("mailer-daemon@example.net")] {
@@ -116,7 +116,8 @@ pub fn bounce(input: &[u8]) {
     }
 }
 
-/// What a client says is the same, however it is cut into packets; no message is larger than what came.
+/// A client's input is understood in the same way however it is divided into packets, and no
+/// message is larger than the input.
 pub fn lmtp(input: &[u8]) {
     let whole = said(Input::new(input));
     assert_eq!(whole, said(Input::new(Slow(input))), "cut elsewhere");
@@ -136,9 +137,9 @@ enum Said {
     Message(Option<Vec<u8>>),
 }
 
-/// All that a client sends: lines, and a message after each DATA.
+/// Reads everything that a client sends: lines, and a message after each DATA.
 fn said(mut input: Input<impl Read>) -> Vec<Said> {
-    /// A small one, so that a fuzzer finds it.
+    /// A small limit, so that a fuzzer reaches it.
     const LIMIT: u64 = 512;
     let mut said = Vec::new();
     while let Some(line) = input.line().expect("memory can be read") {
@@ -159,7 +160,7 @@ fn said(mut input: Input<impl Read>) -> Vec<Said> {
     said
 }
 
-/// Hands out one byte at a time.
+/// A reader that returns one byte at a time.
 struct Slow<'a>(&'a [u8]);
 
 impl Read for Slow<'_> {
@@ -169,7 +170,8 @@ impl Read for Slow<'_> {
     }
 }
 
-/// The first line is a pattern, the rest a text. What matches at the start is found.
+/// The first line is a pattern, the rest a text. If it matches at the start, it is also found by a
+/// search.
 pub fn pattern(input: &[u8]) {
     let input = String::from_utf8_lossy(input);
     let (pattern, text) = input.split_once('\n').unwrap_or((&input, ""));
@@ -184,7 +186,7 @@ pub fn pattern(input: &[u8]) {
     }
 }
 
-/// An mbox is read to its end, and a message that is put into one comes out of it.
+/// An mbox is read to its end, and a message that is written to one can be read from it.
 pub fn mbox(input: &[u8]) {
     let stored = |bytes: &[u8]| {
         let mut reader =

@@ -1,4 +1,4 @@
-//! Databases that cannot store: each write of SQLite fails once, and a server is full or takes no changes.
+//! Databases that cannot write: each write of SQLite fails once, and a server is full or read-only.
 
 use super::{DORMOUSE, free, leave};
 use dormouse_testkit::server::Server;
@@ -10,15 +10,14 @@ use std::process::{Command, Output};
 use throwaway_postgres::Own;
 
 const ANNA: &str = "anna@example.org";
-/// What a page of SQLite's journal takes.
+/// The size of a page in SQLite's journal.
 const STEP: usize = 4_120;
-/// Where a run needs no more than that in any file.
+/// No file of a run needs more than this.
 const ENOUGH: usize = 1 << 20;
 /// The user of a server that tests start as root.
 const NOBODY: u32 = 65_534;
 
-/// Runs a command that may make no file longer than so many bytes: what is beyond fails as on a disk with
-/// a fault.
+/// Runs a command with a limit of bytes for each file: writes beyond fail, as on a faulty disk.
 fn limited(site: &TestSite, bytes: usize, args: &[&str], clock: &str) -> Output {
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' XFSZ; exec prlimit --fsize=\"$0\" \"$@\""]);
@@ -27,7 +26,7 @@ fn limited(site: &TestSite, bytes: usize, args: &[&str], clock: &str) -> Output 
     command.output().unwrap()
 }
 
-/// It did what it should, or said why not, and that it may be tried again.
+/// Whether the command succeeded; otherwise it must report a temporary failure with the reason.
 fn is_done(what: &str, output: &Output) -> bool {
     let said = describe(output);
     if output.status.success() {
@@ -47,7 +46,7 @@ fn subjects(site: &TestSite, address: &str) -> Vec<String> {
     site.maildir(address).iter().map(subject).collect()
 }
 
-/// A command that is done under the limit is done; one that is not is done when it is given again.
+/// Runs a command under the limit, and repeats it without if it failed.
 fn until_done(site: &TestSite, bytes: usize, args: &[&str], clock: &str) -> bool {
     let what = format!("{args:?} with {bytes} bytes");
     let is_done_at_once = is_done(&what, &limited(site, bytes, args, clock));
@@ -118,7 +117,7 @@ fn a_page_on_a_full_disk_says_so_and_changes_nothing() {
     });
 }
 
-/// Decides on a held post by its page, which fails first.
+/// Decides on a held post on its page, which fails the first time.
 fn decided_by_the_web(site: &TestSite, spoil: impl FnOnce(), mend: impl FnOnce()) {
     site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
     site.ok(&["config", "set", "intake.min_free", "0"]);
@@ -140,7 +139,7 @@ fn decided_by_the_web(site: &TestSite, spoil: impl FnOnce(), mend: impl FnOnce()
     assert_eq!(subjects(site, ANNA).last().unwrap(), "held");
 }
 
-/// What a server that cannot store anything must not lose or acknowledge.
+/// Checks that a server that cannot write loses and acknowledges nothing.
 fn nothing_is_lost(site: &TestSite, posts: usize, spoil: impl Fn(), mend: impl Fn()) {
     site.ok(&["config", "set", "intake.min_free", "0"]);
     site.plain_list("dev", &[ANNA]);
@@ -211,7 +210,7 @@ fn a_server_whose_disk_is_full_stops_everything_and_loses_nothing() {
     });
 }
 
-/// A directory that the server may use.
+/// Creates a directory on the disk for the server's user.
 fn space_on(disk: &Path) -> String {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(disk, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     };
     log::start(cli.log);
     // An MTA would read the exit code of a panic as a verdict on the mail.
-    let fault = "a fault of this program; unfinished work is tried again";
+    let fault = "a bug in this program; unfinished work is tried again";
     let done = catch_unwind(AssertUnwindSafe(|| commands::run(cli)))
         .unwrap_or_else(|_| Err(Failure::new(Sysexit::TempFail, fault)));
     match done {

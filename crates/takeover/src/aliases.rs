@@ -1,4 +1,4 @@
-//! Configuration for an MTA to deliver the lists' mail to us, or, for the way back, to Mailman
+//! Configuration for an MTA to deliver the lists' mail to dormouse or, after an export, to Mailman
 //! (docs/spec/cli.md §5).
 
 use crate::export::mailmans_names;

@@ -28,7 +28,7 @@ pub enum Fate {
     Setting(Kind),
     /// It is imported to the named place.
     To(&'static str),
-    /// It has no use here, and is kept for the way back.
+    /// It has no use here, and is stored for an export.
     Kept(&'static str),
     /// It is dropped, for this reason.
     Dropped(&'static str),

@@ -1,4 +1,4 @@
-//! The way back: a site in the form that Mailman 2.1 loads (docs/spec/pickles.md, docs/spec/queue.md).
+//! Exports a site in the form that Mailman 2.1 loads (docs/spec/pickles.md, docs/spec/queue.md).
 //!
 //! - [`list`]: `config.pck`, with the members.
 //! - [`waiting`]: `request.pck`, `pending.pck`, held posts, half-filled digests.
@@ -24,8 +24,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Mailman's own number of the version that this is written for, as `data/last_mailman_version`
-/// has it.
+/// The version of Mailman that the export is for, as in `data/last_mailman_version`.
 const VERSION: &str = "0x20127f0\n";
 
 /// A file that is in an export until it is complete.

@@ -46,7 +46,7 @@ pub struct Target<'t> {
     pub spool: &'t Spool,
 }
 
-/// The progress: the current step, and how many of how many are done.
+/// Reports the progress: the current step, the number of parts done, and their total.
 pub type Progress<'p> = &'p dyn Fn(&str, usize, usize);
 
 /// Imports a site. Problems with one list or file are in the report, and the rest continues.

@@ -213,7 +213,7 @@ fn remove(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     let removed = lists::remove(&seat.app.site, &seat.store, &seat.list, sent.has("archives"))?;
     let who = seat.account.as_ref().map(|account| account.name()).unwrap_or_default();
     tracing::info!(
-        "{}: removed on the web by {who}; `dormouse list restore {}` brings it back",
+        "{}: removed on the web by {who}; `dormouse list restore {}` restores it",
         seat.list.name,
         removed.kept.display()
     );

@@ -1,7 +1,7 @@
 //! A page's access to one list: the visitor, the list, and what the visitor may do.
 //!
-//! Everything that may wait for the disk or the database runs on a thread of its own ([`blocking`]), so
-//! that no page waits for another.
+//! Everything that may wait for the disk or the database runs on a separate thread ([`blocking`]),
+//! so that no page waits for another.
 
 use crate::page::{self, Frame};
 use crate::prose;
@@ -30,12 +30,12 @@ pub fn at(path: &str, page: MethodRouter<Arc<App>>) -> Router<Arc<App>> {
     Router::new().route(path, page.clone()).route(&format!("/mailman{path}"), page)
 }
 
-/// The page that `work` creates on a thread that may block.
+/// Runs `work` on a thread that may block, and returns its page.
 pub async fn blocking(work: impl FnOnce() -> Response + Send + 'static) -> Response {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| page::trouble(&error))
 }
 
-/// How long a response takes whose time must not show what was done for it.
+/// The duration of responses whose time must not reveal what was done.
 const EVEN: Duration = Duration::from_millis(500);
 
 /// Does some work, and returns the same response after the same time, whatever happened. Work that is
@@ -73,7 +73,8 @@ pub async fn evenly(
     }
 }
 
-/// Delays visitors whose network made very many requests today.
+/// Delays visitors whose network has used more than half of its budget of mails or wrong passwords
+/// for the day.
 pub async fn pace(app: &Arc<App>, visitor: &Visitor) {
     let (work, network) = (Arc::clone(app), visitor.network.clone());
     let wait = tokio::task::spawn_blocking(move || {
@@ -84,8 +85,8 @@ pub async fn pace(app: &Arc<App>, visitor: &Visitor) {
         Ok(Ok(wait)) if !wait.is_zero() => tokio::time::sleep(wait).await,
         Ok(Ok(_)) => {}
         // The request that follows has the same error, and reports it.
-        Ok(Err(error)) => tracing::debug!("nobody waits: {error}"),
-        Err(error) => tracing::debug!("nobody waits: {error}"),
+        Ok(Err(error)) => tracing::debug!("cannot determine the delay: {error}"),
+        Err(error) => tracing::debug!("cannot determine the delay: {error}"),
     }
 }
 
@@ -185,7 +186,7 @@ impl Problem {
 pub struct Fields(pub Vec<(String, String)>);
 
 impl Fields {
-    /// A field without surrounding spaces; empty if it is missing.
+    /// Returns a field without surrounding spaces; empty if it is missing.
     pub fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value.trim())
     }
@@ -228,7 +229,7 @@ impl Sent {
 pub struct LanguageChoice {
     /// Its code.
     pub code: String,
-    /// Its name in itself; the code, if that is unknown.
+    /// Its name in that language; the code, if that is unknown.
     pub name: String,
     /// Whether it is selected.
     pub is_chosen: bool,
@@ -304,7 +305,7 @@ impl Desk {
         Ok(Desk { app: Arc::clone(app), store, list, visitor: visitor.clone(), account, language })
     }
 
-    /// The page that `work` creates at a list's desk, or the page that explains why there is none.
+    /// Runs `work` with a list's desk, and returns its page, or one that explains the problem.
     pub async fn serve(
         app: Arc<App>,
         visitor: Visitor,
@@ -360,19 +361,19 @@ impl Desk {
         Ok(done)
     }
 
-    /// The layout of the list's pages.
+    /// Returns the layout of the list's pages.
     pub fn frame(&self) -> Frame {
         let list = Some((self.name(), self.place("listinfo")));
         Frame { list, language: self.language, ..Frame::of(&self.visitor, self.account.as_ref()) }
     }
 
-    /// The same with the owners' text for that page.
+    /// Returns the same with the owners' text for that page.
     pub fn frame_with(&self, text: &str) -> Frame {
         let frame = self.frame();
         Frame { words: self.words(text, frame.language).unwrap_or_default(), ..frame }
     }
 
-    /// The owners' text for one of the list's pages, as harmless HTML.
+    /// Returns the owners' text for one of the list's pages, as harmless HTML.
     pub fn words(&self, text: &str, language: Language) -> Option<String> {
         let text = editing::on_page(&self.app.site, &self.list, text, language.code())?;
         Some(prose::shown(&text))
@@ -386,7 +387,7 @@ impl Desk {
         })
     }
 
-    /// The visitor's membership.
+    /// Returns the visitor's membership.
     pub fn member(&self) -> Result<Option<Member>, StoreError> {
         match &self.account {
             Some(account) => account.member_of(self.store.read(), &self.list),
@@ -404,8 +405,8 @@ impl Desk {
         }
     }
 
-    /// The address of one of the list's pages, for a form or link on another of them: on the requested
-    /// host.
+    /// Returns the path of one of the list's pages, for a form or link on another of them; without
+    /// a host, so that the visitor stays on the requested one.
     pub fn place(&self, page: &str) -> String {
         let url = self.list.web_url(self.app.site.config(), page);
         let start = url.find("://").map_or(0, |at| at + 3);
@@ -423,7 +424,7 @@ impl Desk {
         })
     }
 
-    /// Why a post was held, for the reader of the list's pages.
+    /// Returns why a post was held, in the language of the list's pages.
     pub fn reason(&self, reason: &str) -> String {
         let notices = Notices { list: &self.list, site: &self.app.site };
         notices.reason(reason, self.language.code())

@@ -1,5 +1,5 @@
-//! All that waits for a moderator, on all of the visitor's lists: posts, and requests to join and to
-//! leave. Buttons decide on one, on all of a sender, or on the selected ones.
+//! Everything that waits for a moderator, on all of the visitor's lists: posts and requests. Buttons
+//! decide on one, on all of a sender, or on the selected ones.
 //!
 //! A button names what it decides on (`accept:p3,p7`), so that what arrived in the meantime is not
 //! affected.
@@ -36,7 +36,6 @@ const MOST_FORWARDED: usize = 10;
 /// The maximum length of a reason, in bytes.
 const REASON: usize = 10_000;
 
-/// The pages.
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .merge(room_page("/moderation", all, Some(decide)))
@@ -69,7 +68,6 @@ struct Waiting {
     senders: Vec<Sender>,
 }
 
-/// A request to join or leave.
 struct Ask {
     key: String,
     text: String,
@@ -84,7 +82,6 @@ struct Sender {
     posts: Vec<Post>,
 }
 
-/// A held post.
 struct Post {
     key: String,
     url: String,

@@ -26,7 +26,7 @@ pub fn time(text: &str) -> Result<SystemTime, String> {
         dormouse_mail::date::parse(text.as_bytes()).and_then(|time| u64::try_from(time).ok());
     seconds
         .and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)))
-        .ok_or_else(|| format!("{text:?} is no time such as 2026-12-01T09:00"))
+        .ok_or_else(|| format!("{text:?} is not a time such as 2026-12-01T09:00"))
 }
 
 /// A file named on the command line; `-` is standard input. It is opened when the command line is

@@ -65,7 +65,7 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
                 output::line(format_args!("{}: its attachments were removed, too", list.name))?;
             }
             if waiting > 0 {
-                output::line(format_args!("{}: it was taken out of the next digest", list.name))?;
+                output::line(format_args!("{}: it was removed from the next digest", list.name))?;
             }
         }
     }

@@ -38,8 +38,8 @@ struct Rows {
     bounces: Vec<EventRow>,
 }
 
-/// Prints bounces by receiving domain, as numbers of addresses and as shares of the members there, and
-/// which domains put mail off.
+/// Prints bounces by receiving domain, as numbers of addresses and as shares of the members there,
+/// and the domains that defer mail.
 pub fn rates(store: &Read, list: Option<&List>, days: u32, json: bool) -> Result<(), Failure> {
     let since = dormouse_spool::clock::seconds() - f64::from(days) * 86_400.0;
     let rows = store.returns_by_domain(list.map(|list| list.id), since)?;
@@ -73,7 +73,7 @@ pub fn rates(store: &Read, list: Option<&List>, days: u32, json: bool) -> Result
     table.print()
 }
 
-/// What a domain that puts mail off does, and until when it is left alone.
+/// Describes a domain that defers mail, and until when it is left alone.
 pub fn slow_domain(slow: &SlowDomain) -> String {
     let now = dormouse_spool::clock::seconds();
     let since = output::span((now - slow.since).max(0.0));
@@ -84,7 +84,7 @@ pub fn slow_domain(slow: &SlowDomain) -> String {
     let meanwhile = if slow.is_held { ", and nothing is sent there until then" } else { "" };
     let times = output::count(slow.failures.into(), "time", "times");
     format!(
-        "{} has put mail off for {since} ({times} in a row): {}; it is tried again {next}{meanwhile}",
+        "{} has deferred mail for {since} ({times} in a row): {}; it is tried again {next}{meanwhile}",
         slow.domain, slow.reply
     )
 }

@@ -51,8 +51,8 @@ pub fn run(dir: &Path, command: ConfigCommand) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Ok)
 }
 
-/// Changes a setting, and remembers who did. The settings can be mended, too, when the database cannot be
-/// opened.
+/// Changes a setting, and records who did. If the database cannot be opened, the setting is changed
+/// anyway, because it may be what is wrong.
 fn set(site: &Site, key: &str, value: &str) -> Result<(), Failure> {
     match Store::open(site) {
         Ok(store) => {
@@ -60,7 +60,7 @@ fn set(site: &Site, key: &str, value: &str) -> Result<(), Failure> {
             site.change(&store, &[(key, value)])?;
         }
         Err(error) => {
-            tracing::warn!("who changed {key} is not remembered: {error}");
+            tracing::warn!("cannot record who changed {key}: {error}");
             Config::set(&site.config_file(), key, value)?;
         }
     }

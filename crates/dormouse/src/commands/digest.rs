@@ -36,7 +36,7 @@ pub fn run(dir: &Path, command: DigestCommand) -> Result<ExitCode, Failure> {
                     format!("no post with that Message-ID waits for a digest of {}", list.name);
                 return Err(Failure::new(ExitCode::DataErr, text));
             }
-            output::line(format_args!("{}: it was taken out of the next digest", list.name))?;
+            output::line(format_args!("{}: it was removed from the next digest", list.name))?;
         }
         DigestCommand::Ls { json } => ls(store.read(), json)?,
     }

@@ -56,7 +56,7 @@ pub fn take(
         Ok(taken(&door)?)
     });
     let accepted = catch_unwind(attempt).unwrap_or_else(|_| {
-        Err(later("a fault of this program; the mail was not accepted".into()))
+        Err(later("a bug in this program; the mail was not accepted".into()))
     })?;
     tracing::info!("{recipient}: accepted as {accepted}");
     Ok(ExitCode::Ok)

@@ -77,7 +77,7 @@ fn start(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
                     log_file(site).display()
                 ),
             )),
-            // It writes down what it keeps running as soon as it listens.
+            // It records which processes it keeps running as soon as it listens.
             None => Ok(PidFile::owner(pid_file)?.is_some() && !is_outdated(site)?),
         },
         "the master did not start",

@@ -173,7 +173,7 @@ fn init(
     Ok(ExitCode::Ok)
 }
 
-/// The site; from now on its log is kept as it wants it.
+/// Opens the site, and applies its settings to the log.
 pub fn site(dir: &Path) -> Result<Site, Failure> {
     let site = Site::open(dir)?;
     log::follow(&site);

@@ -1,6 +1,6 @@
-//! Which files of a site still name an address: as it is, as mail, pages and documents write it, and within
-//! gzip and zip files, office documents among them. What cannot be looked into is named, too, because
-//! a person decides what becomes of it.
+//! Finds the files of a site that still contain an address: as it is, as written in mail, pages and
+//! documents, and within gzip and zip files, including office documents. Files that cannot be
+//! searched are listed, too, because a person must decide about them.
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -12,16 +12,16 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
-/// What the files of a site say about an address, by their paths below the site's directory.
+/// Files that contain an address or may do so, by their paths below the site's directory.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Files {
-    /// They name it.
+    /// Files that contain it.
     pub naming: Vec<String>,
-    /// They are compressed or encrypted in a way that this program cannot read.
+    /// Files that are compressed or encrypted in a way that this program cannot read.
     pub unread: Vec<String>,
 }
 
-/// Looks into all files but the database, which names it only in settings.
+/// Searches all files except the database, which contains it only in settings.
 pub fn files(site: &Site, address: &str) -> Files {
     let mut found = Files::default();
     let mut waiting = vec![site.dir().to_owned()];
@@ -54,7 +54,7 @@ fn is_database(site: &Site, path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().starts_with(database.as_os_str().as_encoded_bytes())
 }
 
-/// What a look into some bytes showed. The last one outweighs the others.
+/// The result of searching some bytes. Later ones outweigh earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Sight {
     Clear,
@@ -62,12 +62,12 @@ enum Sight {
     Named,
 }
 
-/// Containers within containers, and no further.
+/// The maximum depth of containers within containers.
 const DEEPEST: u32 = 4;
-/// What a file may unpack to, in bytes.
+/// The maximum size of a file's unpacked content, in bytes.
 const MOST: u64 = 256 * 1024 * 1024;
 
-/// How an address is written in mail, in links and on pages, in lower case.
+/// Returns how an address is written in mail, in links and on pages, in lower case.
 fn spellings(address: &str) -> Vec<Vec<u8>> {
     let mut spellings = vec![address.as_bytes().to_vec()];
     if let Some((local, domain)) = address.rsplit_once('@') {
@@ -87,7 +87,7 @@ fn search_file(path: &Path, needles: &[Vec<u8>]) -> Sight {
     }
 }
 
-/// All of it; `None` if that is more than the budget.
+/// Reads all of it; `None` if that is more than the budget.
 fn bounded(from: impl Read, budget: &mut u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     from.take(*budget + 1).read_to_end(&mut bytes)?;
@@ -137,7 +137,7 @@ fn search_zip(bytes: &[u8], needles: &[Vec<u8>], depth: u32, budget: &mut u64) -
     sight
 }
 
-/// Whether these bytes hold others in a way that cannot be read here.
+/// Whether these bytes contain others in a format that cannot be read here.
 fn is_container(bytes: &[u8]) -> bool {
     const MAGIC: [&[u8]; 9] = [
         b"\x1f\x8b",
@@ -156,8 +156,8 @@ fn is_container(bytes: &[u8]) -> bool {
     MAGIC.iter().any(|magic| bytes.starts_with(magic)) || is_packed_pdf()
 }
 
-/// As it is, and without the line ends of quoted-printable and the tags of a markup: a word processor
-/// may divide an address.
+/// Whether some bytes contain an address, also without the line ends of quoted-printable and
+/// without tags: a word processor may split an address.
 fn names(bytes: &[u8], needles: &[Vec<u8>]) -> bool {
     let lower = bytes.to_ascii_lowercase();
     let is_in = |text: &[u8]| needles.iter().any(|needle| memmem::find(text, needle).is_some());
@@ -203,9 +203,9 @@ fn without_tags(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The runs of lines in base64, decoded.
+/// Decodes the runs of lines in base64.
 fn encoded(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    /// A shorter line holds no address.
+    /// Shorter lines cannot contain an address.
     const LEAST: usize = 8;
     let config = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
@@ -219,13 +219,13 @@ fn encoded(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     std::iter::from_fn(move || {
         let first = lines.by_ref().find(|line| is_code(line) && line.len() >= LEAST)?;
         let mut run = first.to_vec();
-        // Padding is the end of a text; what follows is another one.
+        // Padding ends a text; another one follows.
         while !run.ends_with(b"=")
             && let Some(line) = lines.next().filter(|line| is_code(line))
         {
             run.extend_from_slice(line);
         }
-        // What ends within a group is decoded as far as it goes.
+        // An incomplete last group is left out.
         run.truncate(run.len() / 4 * 4);
         Some(engine.decode(&run).unwrap_or_default())
     })
@@ -315,7 +315,7 @@ mod tests {
         ] {
             assert_eq!(sight(&bytes), Sight::Unread, "{what}");
         }
-        // A file that unpacks to more than is looked at.
+        // A file that unpacks to more than the budget.
         let mut little = 1000;
         let bomb = gz(&vec![0; 100_000]);
         assert_eq!(search(&bomb, &spellings(WHO), 0, &mut little), Sight::Unread);

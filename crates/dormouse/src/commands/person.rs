@@ -105,7 +105,7 @@ impl Report {
     }
 }
 
-/// So many are named; JSON names all.
+/// The maximum number of files to print; JSON has all.
 const MOST_UNREAD: usize = 20;
 
 fn note_unread(files: &[String]) {
@@ -191,7 +191,7 @@ fn on(seconds: f64) -> String {
     date::rfc5322(UNIX_EPOCH + Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
-/// Each address on its own: what is wrong with one stops no other.
+/// Invites each address separately: a problem with one does not stop the others.
 pub fn invite(dir: &Path, args: &InviteArgs) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
     let list = find_list(store.read(), &args.list)?;

@@ -24,7 +24,9 @@ fn adopt(dir: &Path, estate: &Path) -> Result<ExitCode, Failure> {
     }
     if was_decided {
         let entries = output::count(entries as u64, "entry", "entries");
-        output::line(format_args!("adopted before; {entries} left of it put into the queues"))?;
+        output::line(format_args!(
+            "adopted before; the remaining {entries} are now in the queues"
+        ))?;
         return Ok(ExitCode::Ok);
     }
     for (queue, count) in counts {

@@ -29,7 +29,7 @@ struct Status {
     queues: Vec<QueueStatus>,
     /// Why entries wait in `shunt`, and how many for each reason.
     shunted: BTreeMap<String, usize>,
-    /// Receiving domains that put mail off.
+    /// Receiving domains that defer mail.
     slow_domains: Vec<SlowDomain>,
     last_run: Option<Summary>,
     /// Whether `dormouse master` is running.

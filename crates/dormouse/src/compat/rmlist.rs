@@ -30,7 +30,7 @@ pub fn run(call: &Call) -> Done {
     }
     let archives = options.has("archives");
     let (site, store) = call.open()?;
-    // One that had the name before has another now, by which it is removed.
+    // A list that was renamed must be removed by its current name.
     let found = find(store.read(), &name)?.filter(|found| found.name == name);
     match &found {
         None if archives => {
@@ -52,7 +52,7 @@ pub fn run(call: &Call) -> Done {
             Ok(kept)
         })?;
         // Mailman's command prints nothing else, and scripts read its output.
-        tracing::info!("{name}: `dormouse list restore {}` brings it back", kept.display());
+        tracing::info!("{name}: `dormouse list restore {}` restores it", kept.display());
         remove(&site.dir().join("lists").join(&name))?;
         aliases::refresh(&site, store.read())?;
     }

@@ -1,4 +1,4 @@
-//! The log on standard error, a line an event.
+//! The log on standard error, one line for each event.
 
 use rustix::fs::FileType;
 use std::io::IsTerminal as _;
@@ -8,13 +8,13 @@ use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::layer::{Filter, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-/// What is shown: without a level asked for, warnings, and more in the journal.
+/// Returns the level: the given one, otherwise warn, or info in the journal.
 pub fn level(asked: Option<Level>) -> LevelFilter {
     let usual = if are_the_journal() { Level::INFO } else { Level::WARN };
     LevelFilter::from_level(asked.unwrap_or(usual))
 }
 
-/// The layer that writes the lines of what a filter lets through.
+/// Returns the layer that writes a line for each event that the filter lets through.
 pub fn layer<S>(shown: impl Filter<S> + Send + Sync + 'static) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
@@ -23,20 +23,20 @@ where
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
-        // Fields are for the journal; the text says it all.
+        // Fields are for the journal; the text contains everything.
         .fmt_fields(debug_fn(|writer, field, value| match field.name() {
             "message" => write!(writer, "{value:?}"),
             _ => Ok(()),
         }))
         // `eprintln!` would panic if standard error cannot be written either.
         .log_internal_errors(false);
-    // The journal has its own times, and on a terminal nobody needs them.
+    // The journal adds its own times, and on a terminal they are not needed.
     let lines = if is_file() { lines.boxed() } else { lines.without_time().boxed() };
     lines.with_filter(shown)
 }
 
-/// Whether standard error is the journal: a child's that was sent elsewhere is not, though its
-/// environment says so.
+/// Whether standard error is the journal. A child's may be redirected, although its environment
+/// says that it is the journal, so the file itself is compared.
 pub fn are_the_journal() -> bool {
     let Some(stream) = std::env::var("JOURNAL_STREAM").ok() else { return false };
     rustix::fs::fstat(std::io::stderr())

@@ -1,5 +1,5 @@
-//! Mailman's log files, for programs that read them: `logs/post`, `logs/subscribe` and so on, by
-//! `log.mailman` (docs/spec/cli.md §6).
+//! Mailman's log files, with `log.mailman`, for programs that read them: `logs/post`,
+//! `logs/subscribe` and so on (docs/spec/cli.md §6).
 
 use super::file_of;
 use std::fmt;
@@ -11,16 +11,16 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
-/// Where they are; nowhere, when the site does not want them.
+/// Their directory; `None` if they are turned off.
 static DIRECTORY: RwLock<Option<PathBuf>> = RwLock::new(None);
 static COMPLAINED: AtomicBool = AtomicBool::new(false);
 
-/// Writes them into a directory from now on, or no more.
+/// Sets the directory to write them to, or turns them off.
 pub(super) fn keep_in(directory: Option<PathBuf>) {
     *DIRECTORY.write().unwrap_or_else(PoisonError::into_inner) = directory;
 }
 
-/// The file that an event belongs into: warnings and errors all into `error`, as Mailman's.
+/// Returns the file of an event. As in Mailman, all warnings and errors are in `error`.
 fn file(metadata: &Metadata<'_>) -> Option<&'static str> {
     if *metadata.level() <= Level::WARN { Some("error") } else { file_of(metadata.target()) }
 }
@@ -45,7 +45,7 @@ impl<S: Subscriber> Layer<S> for Files {
         if let Err(error) = dormouse_trace::append(&path, line(&text.0).as_bytes())
             && !COMPLAINED.swap(true, Ordering::Relaxed)
         {
-            // Not through the log: this is the log.
+            // This is the log, so the error cannot be logged.
             let _unread = writeln!(
                 std::io::stderr(),
                 "dormouse: {}: {error}; it is not written until this process ends",
@@ -55,7 +55,7 @@ impl<S: Subscriber> Layer<S> for Files {
     }
 }
 
-/// What an event says.
+/// The text of an event.
 #[derive(Default)]
 struct Text(String);
 
@@ -67,7 +67,8 @@ impl Visit for Text {
     }
 }
 
-/// `Nov 27 02:10:01 2026 (4711) text`, in local time; a line of its own even where the text has more.
+/// Formats a line, `Nov 27 02:10:01 2026 (4711) text`, in local time. Line ends in the text become
+/// blanks.
 fn line(message: &str) -> String {
     let now = jiff::Zoned::now().strftime("%b %d %H:%M:%S %Y");
     format!("{now} ({}) {}\n", std::process::id(), message.replace(['\n', '\r'], " "))

@@ -1,9 +1,9 @@
-//! The log. It goes to standard error, which is the journal under systemd. Steps of a message go to the
-//! journal with fields of their own (`log.journal`), and Mailman's log files are kept for those who read
-//! them (`log.mailman`).
+//! The log. It is written to standard error, which is the journal under systemd. Steps of a message
+//! are written to the journal with their own fields (`log.journal`), and Mailman's log files are
+//! written with `log.mailman`.
 //!
-//! An event's target says what it is about: a file of Mailman's, such as `subscribe`, or for a step of
-//! a message that name after [`STEP`].
+//! An event's target is a file of Mailman's, such as `subscribe`, or for a step of a message that
+//! name after [`STEP`].
 
 mod lines;
 mod mailman;
@@ -19,14 +19,14 @@ use tracing_subscriber::layer::{Context, Layer as _, SubscriberExt as _};
 /// Targets of steps of a message begin with this.
 const STEP: &str = "message.";
 
-/// Files that Mailman logs into and we have lines for.
+/// Mailman's log files for which there are lines.
 const FILES: [&str; 8] =
     ["bounce", "error", "fromusenet", "post", "security", "smtp-failure", "subscribe", "vette"];
 
-/// Whether steps of messages go to the journal.
+/// Whether steps of messages are written to the journal.
 static STEPS: AtomicBool = AtomicBool::new(false);
 
-/// Mailman's file for a target.
+/// Returns Mailman's file for a target.
 fn file_of(target: &str) -> Option<&'static str> {
     let name = target.strip_prefix(STEP).unwrap_or(target);
     FILES.into_iter().find(|file| *file == name)
@@ -40,7 +40,7 @@ fn is_step_for_journal(metadata: &Metadata<'_>) -> bool {
 pub fn start(level: Option<Level>) {
     let in_journal = lines::are_the_journal();
     let level = lines::level(level);
-    // A step that goes to the journal by itself is no line of ours, too.
+    // A step that is written to the journal with fields needs no line.
     let is_shown = move |metadata: &Metadata<'_>| {
         *metadata.level() <= level && !(in_journal && is_step_for_journal(metadata))
     };
@@ -61,7 +61,7 @@ pub fn start(level: Option<Level>) {
     }
 }
 
-/// A filter that asks each time: what it answers changes with the site's settings.
+/// Returns a filter that decides for each event, because the site's settings can change.
 fn asking<S>(
     most: LevelFilter,
     is_wanted: impl Fn(&Metadata<'_>) -> bool,
@@ -70,7 +70,7 @@ fn asking<S>(
         .with_max_level_hint(most)
 }
 
-/// From now on it is kept as the site wants it.
+/// Applies the site's settings to the log from now on.
 pub fn follow(site: &Site) {
     let config = site.config();
     STEPS.store(config.log_journal, Ordering::Relaxed);

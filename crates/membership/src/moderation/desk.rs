@@ -42,7 +42,7 @@ pub enum Decision {
 }
 
 impl fmt::Display for Decision {
-    /// Names who decided, and the effects on the sender, for the trace.
+    /// Says for the trace who decided, and the effects on the sender.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Decision::Approve { remember: false }
@@ -150,12 +150,12 @@ impl Desk<'_> {
         }
     }
 
-    /// The key that signs links.
+    /// Returns the key that signs links, and creates it the first time.
     pub fn secret(&self) -> Result<Vec<u8>, StoreError> {
         self.store.write(|tx| tx.secret(SECRET))
     }
 
-    /// The held entry: message and metadata.
+    /// Returns the held entry.
     pub fn entry(&self, held: &Held) -> Result<Entry, RunError> {
         entry(self.store.read(), held)
     }
@@ -309,8 +309,8 @@ pub fn decide(
 /// The reason if the list has none of its own.
 const NO_REASON: &str = "No reason was given.";
 
-/// What the sender of a held post is told if it is rejected without a moderator's own words: the words
-/// that the list had when it held the post.
+/// Returns what the sender of a held post is told if the moderator gives no reason: the list's text
+/// from the time when it held the post.
 pub fn rejection_notice(entry: &Entry) -> Option<String> {
     let text = entry.metadata.envelope().rejection_notice()?.trim().to_owned();
     (!text.is_empty()).then_some(text)
@@ -321,7 +321,7 @@ fn entry(store: &Read, held: &Held) -> Result<Entry, RunError> {
     Ok(Entry::from_bytes(&content, Path::new(&format!("held post {}", held.id)))?)
 }
 
-/// The entry that a decision sends.
+/// Returns the step and the entry that a decision sends.
 fn outcome(
     site: &Site,
     store: &Read,
@@ -349,8 +349,8 @@ fn outcome(
     })
 }
 
-/// The post continues after moderation; it is not checked again (docs/spec/pipeline.md §10 lets it go
-/// through everything again).
+/// Returns the entry of an approved post, which continues after moderation and is not checked
+/// again. In Mailman it passes the whole pipeline again (docs/spec/pipeline.md §10).
 fn approved(list: &List, mut entry: Entry) -> Output {
     let mut message = Message::parse(entry.message);
     message.set("X-Mailman-Approved-At", &date::rfc5322(clock::now()));
@@ -365,8 +365,8 @@ fn approved(list: &List, mut entry: Entry) -> Output {
 /// No handler after this one decides whether a post may pass.
 const LAST_OF_MODERATION: &str = "Hold";
 
-/// The handlers that an approved post has yet to pass: those after the one that held it, and after
-/// everything that decides whether a post may pass.
+/// Returns the remaining handlers of an approved post: those after the one that held it, and after
+/// all that decide whether a post may pass.
 fn after_moderation(list: &List, metadata: &Metadata) -> Vec<String> {
     let own = &list.settings.pipeline;
     let order = match own.is_empty() {
@@ -378,7 +378,7 @@ fn after_moderation(list: &List, metadata: &Metadata) -> Vec<String> {
     order[last.map_or(0, |last| last + 1)..].to_vec()
 }
 
-/// The entry that a decision sent, if any.
+/// Returns the entry that a decision sent, if any.
 fn output_of(kept: &Kept) -> Option<(Queue, EntryName)> {
     let (queue, name) = &kept.sent;
     Some((queue.parse().ok()?, EntryName::from_base(name)))

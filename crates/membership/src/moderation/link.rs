@@ -47,7 +47,7 @@ pub enum BadLink {
 }
 
 impl Link {
-    /// A link to a post that is valid for `lifetime`.
+    /// Creates a link to a post that is valid for `lifetime`.
     pub fn new(held: &Held, action: Action, lifetime: Duration) -> Link {
         let expires = (clock::now() + lifetime).duration_since(UNIX_EPOCH);
         Link {
@@ -58,19 +58,19 @@ impl Link {
         }
     }
 
-    /// The link's part of the address: number, action, end and signature.
+    /// Returns the link's part of the address: number, action, end and signature.
     pub fn token(&self, secret: &[u8]) -> String {
         let signature = self.mac(secret).finalize().into_bytes();
         format!("{}.{}", self.text(), URL_SAFE_NO_PAD.encode(&signature[..SIGNATURE]))
     }
 
-    /// The whole address on the list's pages.
+    /// Returns the whole address on the list's pages.
     pub fn url(&self, list: &List, config: &Config, secret: &[u8]) -> String {
         let base = list.web_page_url(config);
         format!("{base}held/{}", self.token(secret))
     }
 
-    /// The post's number in a token. It proves nothing: the signature is not checked.
+    /// Returns the post's number in a token, without checking the signature.
     pub fn held_id_of(token: &str) -> Option<HeldId> {
         token.split('.').next()?.parse().ok()
     }
@@ -118,8 +118,8 @@ impl Link {
     }
 }
 
-/// The cookie of a held post: in Mailman's form, but derived from the entry, so that a batch that is
-/// repeated after a crash creates the same one.
+/// Returns the cookie of a held post: in Mailman's form, but derived from the entry, so that a
+/// batch that is repeated after a crash creates the same one.
 pub fn cookie(secret: &[u8], entry: &str) -> String {
     let digest = keyed(secret, &["cookie", entry]).finalize().into_bytes();
     digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect()

@@ -14,5 +14,5 @@ pub(crate) mod named;
 pub mod turn;
 pub mod vouch;
 
-/// The site's key by which links and cookies of held posts are made.
+/// The name of the site's key for links to held posts and their cookies.
 pub const SECRET: &str = "held-posts";

@@ -6,7 +6,7 @@ use dormouse_store::{ListId, StoreError, Tx};
 /// How moderators are told of something that waits for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// A notice of its own.
+    /// A separate notice.
     Single,
     /// One notice about everything that waits.
     Summary,

@@ -8,8 +8,8 @@ use dormouse_mail::automatic::{self, Automatic};
 use dormouse_spool::Metadata;
 use dormouse_store::{Config, List, StoreError, ToStrangers, Tx};
 
-/// What shows that a program wrote a message: commands in it are ignored, it confirms nothing, and gets
-/// no reply.
+/// Returns what shows that a program wrote a message. Commands in such a message are ignored, and
+/// it confirms nothing and gets no reply.
 pub fn sign_of_program(message: &Message, metadata: &Metadata) -> Option<Automatic> {
     automatic::sign_of(message, metadata.envelope().envelope_sender().as_deref())
 }
@@ -50,7 +50,7 @@ impl Answerable<'_> {
         self.budget(sender).spend(self.store, self.config, sender, self.now)
     }
 
-    /// The budget that pays a reply to `sender`.
+    /// Returns the budget for a reply to `sender`.
     pub fn budget(&self, sender: &str) -> Budget {
         if self.is_authenticated(sender) { Budget::Vouched } else { Budget::Anybody }
     }

@@ -23,9 +23,9 @@ pub(crate) struct Consequences<'c> {
 impl Consequences<'_> {
     /// Returns the notices about some events.
     pub fn of(&self, events: &[BounceEvent]) -> Result<Vec<Output>, StoreError> {
-        let mut outputs = Vec::new();
+        let (read, mut outputs) = (self.ledger.store.read(), Vec::new());
         for event in events {
-            let Some(list) = self.ledger.store.read().list_by_id(event.list_id)? else { continue };
+            let Some(list) = read.list_by_id(event.list_id)? else { continue };
             let notices = Notices { list: &list, site: self.site };
             let settings = &list.settings;
             let key = AddressKey::of(&event.address);
@@ -43,7 +43,7 @@ impl Consequences<'_> {
                 BounceOutcome::Disabled => {
                     let cookie = self.ledger.cookie("re-enable", &list, &key)?;
                     let left = settings.bounce_you_are_disabled_warnings - 1;
-                    if let Some(member) = self.ledger.store.read().member(list.id, &key)? {
+                    if let Some(member) = read.member(list.id, &key)? {
                         outputs.push(notices.delivery_off(&member, off, &cookie, left));
                     }
                     if settings.bounce_notify_owner_on_disable {
@@ -63,17 +63,13 @@ impl Consequences<'_> {
                 }
                 BounceOutcome::Probed => {
                     let cookie = self.ledger.cookie("probe", &list, &key)?;
-                    if let Some(member) = self.ledger.store.read().member(list.id, &key)? {
+                    if let Some(member) = read.member(list.id, &key)? {
                         outputs.push(notices.probe(&member, &cookie, self.evidence));
                     }
                 }
                 BounceOutcome::Storm => {
                     let since = event.at - 86_400.0;
-                    let count = self.ledger.store.read().count_bounced(
-                        list.id,
-                        BounceKind::Policy,
-                        since,
-                    )?;
+                    let count = read.count_bounced(list.id, BounceKind::Policy, since)?;
                     outputs.push(notices.policy_storm(event, count));
                 }
                 BounceOutcome::Scored

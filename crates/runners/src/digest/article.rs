@@ -53,7 +53,7 @@ impl Maker<'_> {
         let problem = match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(article)) => return article,
             Ok(Err(error)) => error.to_string(),
-            Err(panic) => format!("a fault of this program: {}", crate::queue::panic_text(&*panic)),
+            Err(panic) => format!("a bug in this program: {}", crate::queue::panic_text(&*panic)),
         };
         tracing::error!(
             "{}: message {number} of the digest is left out: {problem}",

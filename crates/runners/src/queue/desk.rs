@@ -183,7 +183,7 @@ pub(crate) fn no_such_list(name: &str) -> String {
 /// # Errors The panic's message, as the reason to set the entry aside.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work))
-        .map_err(|panic| format!("a fault of this program: {}", panic_text(&*panic)))
+        .map_err(|panic| format!("a bug in this program: {}", panic_text(&*panic)))
 }
 
 /// Returns the message of a panic.

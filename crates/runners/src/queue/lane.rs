@@ -251,7 +251,7 @@ impl Lane {
                 self.trouble(desk, error);
             }
             Err(panic) => {
-                tracing::error!("{queue}: a fault of this program: {}", super::panic_text(&*panic));
+                tracing::error!("{queue}: a bug in this program: {}", super::panic_text(&*panic));
                 self.trouble(desk, RunError::Panicked(queue.name()));
             }
         }

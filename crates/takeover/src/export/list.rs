@@ -14,8 +14,8 @@ use std::collections::HashMap;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-/// The value for a password that only we could check. With it a member's password is reset: by
-/// the member, to whom Mailman mails it, or by the owner.
+/// The start of a generated password, for a password that Mailman cannot check. The member, to whom
+/// Mailman can mail it, or the owner sets a new one.
 const RESET: &str = "reset-";
 
 impl Export<'_> {
@@ -75,8 +75,8 @@ impl Export<'_> {
                 format!("lists/{name}"),
                 format!(
                     "{reset} members have a new password, {RESET}…, because theirs are not known \
-                     in plain text; they get it by the button on their options page, or all at \
-                     once by the monthly reminder"
+                     in plain text; they get it with the button on their options page, or all of \
+                     them by the monthly reminder"
                 ),
             );
         }

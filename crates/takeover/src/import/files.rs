@@ -334,7 +334,7 @@ fn copy(from: &Path, to: &Path, dry_run: bool) -> Result<Copied, TakeoverError> 
     Ok(Copied::New)
 }
 
-/// The same with other content.
+/// Does the same with other content.
 fn write_copy(
     from: &Path,
     to: &Path,
@@ -398,7 +398,7 @@ fn finish(draft: &Path, to: &Path, time: SystemTime) -> Result<(), TakeoverError
     fs::rename(draft, to).map_err(TakeoverError::io("write", to))
 }
 
-/// The content of a directory, by any names, and where it goes.
+/// Returns the content of a directory, also names that are not UTF-8, with its targets.
 fn inside(from: &Path, to: &Path) -> Result<Vec<(PathBuf, PathBuf)>, TakeoverError> {
     fs::read_dir(from)
         .and_then(|entries| {

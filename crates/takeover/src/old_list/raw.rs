@@ -25,7 +25,7 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Returns it unless it is empty.
+    /// Returns it as a pickle; `None` if it is empty.
     pub fn to_pickle(&self) -> Option<Vec<u8>> {
         let parts = [&self.settings, &self.names, &self.addresses];
         if parts.iter().all(|part| part.is_empty()) {

@@ -69,7 +69,7 @@ pub fn read(old: &mut Old<'_, '_>, name: &str, site: &MmCfg) -> ListSettings {
     settings
 }
 
-/// A value in the format of the database; the error says what it is instead.
+/// Converts a value to the format of the database; the error describes a value that does not fit.
 fn written(old: &Old<'_, '_>, kind: Kind, value: Value<'_, '_>) -> Result<String, String> {
     let charset = &old.charset;
     let wrong = || value.kind().to_owned();

@@ -1,16 +1,16 @@
-//! Whether the keys that sign the lists' mail are published.
+//! Checks whether the keys that sign the lists' mail are published.
 
 use super::Topic;
 use dormouse_auth::{Key, Keyring, PublicKey};
 use dormouse_dmarc::{Resolver, Texts};
 use dormouse_store::Site;
 
-/// Asks name servers for the record of each key.
+/// Looks up the record of each key.
 pub fn look(topic: &mut Topic, site: &Site) {
     let keys = match Keyring::of_site(site.dir()).all() {
         Ok(keys) => keys,
         Err(error) => {
-            let mend = "mend the file, or remove it; mail of its domain does not leave until then";
+            let mend = "repair or remove the file; mail of its domain is not sent until then";
             return topic.bad(error.to_string(), mend);
         }
     };
@@ -39,11 +39,11 @@ fn one(topic: &mut Topic, key: &Key, found: Result<Texts, String>) {
     let found = match found {
         Ok(found) => found,
         Err(why) => {
-            let mend = "ask again later; dormouse config set dmarc.servers names other servers";
+            let mend = "try again later; dormouse config set dmarc.servers names other servers";
             return topic.odd(format!("{name} could not be looked up: {why}"), mend);
         }
     };
-    let way = found.alias.map(|alias| format!(", which stands for {alias},")).unwrap_or_default();
+    let way = found.alias.map(|alias| format!(", an alias of {alias},")).unwrap_or_default();
     let publish = || format!("publish: {}", key.zone_line());
     let is_record = |text: &&String| text.contains("p=");
     let records: Vec<&String> = found.texts.iter().filter(is_record).collect();
@@ -54,7 +54,8 @@ fn one(topic: &mut Topic, key: &Key, found: Result<Texts, String>) {
         }
         [record] => record,
         several => {
-            let text = format!("{name}{way} has {} records: receivers take any", several.len());
+            let text =
+                format!("{name}{way} has {} records: receivers use any of them", several.len());
             return topic.bad(text, format!("leave one; {}", publish()));
         }
     };
@@ -64,7 +65,7 @@ fn one(topic: &mut Topic, key: &Key, found: Result<Texts, String>) {
             topic.bad(format!("the record of {name}{way} is not usable: {why}"), publish());
         }
         Ok(public) if !own.is_ok_and(|own| own.is_same_key(&public)) => {
-            let text = format!("{name}{way} publishes another key: what is signed fails");
+            let text = format!("{name}{way} publishes another key: signatures fail");
             topic.bad(text, publish());
         }
         Ok(public) if public.is_test() => {

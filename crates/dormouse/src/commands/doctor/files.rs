@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// The set-group-id bit, and all rights for owner and group: files in a queue belong to its group.
 const QUEUE_MODE: u32 = 0o2770;
-/// At most so many files are named; of the others only the number is given.
+/// The maximum number of files to name; of the others only the number is given.
 const NAMED: usize = 12;
 
 pub fn permissions(topic: &mut Topic, site: &Site) {

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// How long the MTA may take for its greeting.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Whether a domain refuses or puts off the lists' mail, or its readers complain about it.
+/// Checks whether a domain refuses or defers the lists' mail, or its readers complain about it.
 pub fn receivers(topic: &mut Topic, site: &Site) {
     const FEW: u64 = 3;
     const MANY: u64 = 10;

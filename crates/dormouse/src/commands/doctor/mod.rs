@@ -1,8 +1,8 @@
 //! `doctor`: looks for common problems and says how to solve them. With `--fix` it sets the modes of
 //! files and directories; it changes nothing else.
 //!
-//! What it looks at stands in the table [`CHECKS`]. A file here holds the checks of one subject:
-//! [`files`], [`site`], [`mail`], [`dkim`], [`clock`], [`waking`] and [`queues`].
+//! The checks are in the table [`CHECKS`]. Each file here has the checks of one subject: [`files`],
+//! [`site`], [`mail`], [`dkim`], [`clock`], [`waking`] and [`queues`].
 
 mod clock;
 mod dkim;
@@ -21,7 +21,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
 
-/// Looks at one thing and adds what it finds.
+/// Checks one thing and adds its findings.
 type Check = fn(&mut Topic, &Site);
 
 /// All checks in the order of the output. Several may share a name.

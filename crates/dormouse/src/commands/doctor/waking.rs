@@ -90,7 +90,7 @@ fn installed_units(topic: &mut Topic, site: &Site, manager: &Manager, states: &[
     }
 }
 
-/// Hosts without a service manager that wakes us: a watch, a crontab, or nothing.
+/// Checks hosts without a service manager that starts runs: a watch, a crontab, or nothing.
 fn without_a_manager(topic: &mut Topic, site: &Site, wakers: &Wakers) {
     const INSTALL: &str = "dormouse units install; or, without systemd, dormouse master start";
     let last_run = wakers.last_look.map(|ago| output::span(ago.as_secs_f64()));

@@ -84,7 +84,7 @@ pub fn copy(
     let other = find_list(store.read(), name)?;
     let copy = lists::Copy { name: new, owners, members, who: "an administrator" };
     let (list, members) = lists::copy(site, store, &other, copy)?;
-    output::line(format_args!("made the list {}: {}", list.name, list.address()))?;
+    output::line(format_args!("created the list {}: {}", list.name, list.address()))?;
     if members > 0 {
         output::line(output::count(members, "member", "members"))?;
     }

@@ -32,7 +32,7 @@ pub fn run(
     let removed = lists::remove(site, store, &list, archives)?;
     output::line(format_args!("removed {}", list.name))?;
     let kept = removed.kept.display();
-    output::line(format_args!("`dormouse list restore {kept}` brings it back"))?;
+    output::line(format_args!("`dormouse list restore {kept}` restores it"))?;
     if removed.archive_is_gone {
         output::line("removed its archive")?;
     }

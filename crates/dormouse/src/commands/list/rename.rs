@@ -40,7 +40,7 @@ pub fn run(site: &Site, store: &Store, name: &str, new: &str, yes: bool) -> Resu
 pub fn forget(site: &Site, store: &Store, name: &str, old: &str) -> Result<(), Failure> {
     let list = find_list(store.read(), name)?;
     if !lists::forget(store, &list, old)? {
-        return Err(Failure::usage(format!("{old} is no former name of {}", list.name)));
+        return Err(Failure::usage(format!("{old} is not a former name of {}", list.name)));
     }
     output::line(format_args!("{old} no longer reaches {}", list.name))?;
     aliases::refresh_and_say(site, store)
@@ -100,6 +100,6 @@ fn confirm(question: &str, done: &str) -> Result<(), Failure> {
     match terminal::ask(question) {
         Ok(answer) if matches!(answer.trim(), "y" | "Y" | "yes" | "Yes") => Ok(()),
         Ok(_) => Err(Failure::usage(format!("nothing was {done}"))),
-        Err(_) => Err(Failure::usage(format!("nothing was {done}; --yes does it unasked"))),
+        Err(_) => Err(Failure::usage(format!("nothing was {done}; --yes does it without asking"))),
     }
 }

@@ -4,7 +4,7 @@ use super::examples::Example;
 use super::page::{Page, escape, folded, head, marked, reference};
 use clap::{Arg, Command};
 
-/// What every page says about exit codes.
+/// The text about exit codes on every page.
 const EXIT: &str = "0 on success, otherwise a code of \\fIsysexits.h\\fR, listed in \
                     \\fBdormouse\\-operating\\fR(7).";
 

@@ -29,7 +29,7 @@ pub fn of(program: &clap::Command) -> Vec<Example> {
     examples
 }
 
-/// The lines in code blocks that call this program; a line that goes on is one line.
+/// Returns the lines in code blocks that call this program; continued lines are joined.
 fn lines(markdown: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut block = None;
@@ -64,7 +64,7 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
     line.split_whitespace().filter(|word| *word != "\\")
 }
 
-/// The command that a line calls: `list create`; empty if it is none.
+/// Returns the command that a line calls, such as `list create`; empty if it calls none.
 fn called(program: &clap::Command, line: &str) -> String {
     let mut command = program;
     let mut path = Vec::new();

@@ -54,10 +54,10 @@ pub fn marked(text: &str) -> String {
     out
 }
 
-/// The longest line of a file that `man` reads.
+/// The maximum width of a line in the page's source.
 const WIDTH: usize = 78;
 
-/// A page whose lines are short, as tools for such files want them. It reads the same.
+/// Folds long lines, which tools for such files complain about. The formatted page is the same.
 pub fn folded(roff: &str) -> String {
     let mut out = String::new();
     let mut is_filled = true;
@@ -80,7 +80,7 @@ pub fn folded(roff: &str) -> String {
                     out.push_str("\\&");
                 }
             } else {
-                // The line goes on after a backslash.
+                // A backslash at the end continues the line.
                 out.push_str(first);
                 out.push_str("\\\n");
                 rest = after;
@@ -92,7 +92,7 @@ pub fn folded(roff: &str) -> String {
     out
 }
 
-/// After which blank a line is folded: the last one that fits, or the first one.
+/// Returns the blank at which a line is folded: the last one that fits, or the first one.
 fn place_to_fold(line: &str) -> Option<usize> {
     let mut width = 0;
     let mut place = None;
@@ -134,7 +134,7 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// The same for text that goes on in the middle of a line, where nothing is a request.
+/// Does the same for text in the middle of a line, where nothing is a request.
 pub fn within_line(text: &str) -> String {
     let escaped = escape(text);
     escaped.strip_prefix("\\&").map_or(escaped.clone(), str::to_owned)

@@ -270,8 +270,8 @@ fn no_member(address: &str, list: &List) -> Failure {
     Failure::new(ExitCode::DataErr, format!("{address} is not a member of {}", list.name))
 }
 
-/// Addresses of a setting with one replaced by another, or joined by it. None if the old address is
-/// not among them. No address occurs twice.
+/// Returns the addresses of a setting with one replaced by another, or with the other added.
+/// Returns `None` if the old address is not among them. No address occurs twice.
 pub fn replaced(addresses: &[String], old: &str, new: &str, keep: bool) -> Option<Vec<String>> {
     let place = addresses.iter().position(|address| address.eq_ignore_ascii_case(old))?;
     let mut replaced = addresses.to_vec();

@@ -19,7 +19,7 @@ pub struct Office<'o> {
 }
 
 pub use dormouse_membership::TOGETHER;
-/// So many where none do.
+/// The number of people in one transaction if nobody is notified.
 const SILENT_TOGETHER: usize = 10_000;
 
 /// Who is notified; where nothing is given, the list's settings decide.

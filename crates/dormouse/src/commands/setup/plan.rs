@@ -1,4 +1,4 @@
-//! From answers to steps. What is already right needs none.
+//! Converts answers to steps. Anything that is already right needs no step.
 
 use super::record::Change;
 use super::step::{Action, Machine, Step, owner_of_new};

@@ -121,6 +121,8 @@ fn a_program_that_is_away_for_a_moment_loses_no_mail() {
         let mail = message("anna@example.org", "x", "x\n");
         exim.bring("anna@example.org", "dev@lists.example.org", &mail);
         exim.work();
+        let full = site.binary().with_file_name("dormouse-full");
+        fs::rename(full, away.with_file_name("dormouse-full")).unwrap();
         fs::rename(site.binary(), &away).unwrap();
         exim.eventually("the entry", &|| {
             fs::read_dir(site.queue("in")).is_ok_and(|files| files.count() > 0)

@@ -1,9 +1,14 @@
 //! A post goes in, the list gets it: the command as an MTA and an administrator use it.
 
 use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool};
-use dormouse_testkit::site::{TestSite, describe, files_in, message};
+use dormouse_testkit::site::{TestSite, copy_program, describe, files_in, message};
+use dormouse_testkit::waiting::eventually;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
+const FULL: &str = env!("CARGO_BIN_EXE_dormouse-full");
 
 fn site(members: &[&str]) -> TestSite {
     let site = TestSite::new(DORMOUSE);
@@ -46,7 +51,7 @@ fn mail_is_judged_with_the_intake_index_as_without() {
     let index = site.dir().join("intake.index");
     let post = message("stranger@example.org", "hello", "Hello, list.\n");
     let large = message("stranger@example.org", "large", &"x\n".repeat(6_000));
-    let judged = || -> Vec<String> {
+    let judged_by = |program: &str| -> Vec<String> {
         let calls: [(&[&str], &[u8]); 16] = [
             (&["post", "dev"], &post),
             (&["post", "DEV"], &post),
@@ -65,8 +70,17 @@ fn mail_is_judged_with_the_intake_index_as_without() {
             (&["mailman", "owner", "closed"], &post),
             (&["mailman", "owner", "gone"], &post),
         ];
-        let run = |(args, mail): &(&[&str], &[u8])| describe(&site.feed(args, mail));
+        let run = |(args, mail): &(&[&str], &[u8])| {
+            let mut command = Command::new(program);
+            command.env("DORMOUSE_SITE", site.dir()).args(*args);
+            describe(&feed(&mut command, mail))
+        };
         calls.iter().map(run).collect()
+    };
+    let judged = || {
+        let (small, full) = (judged_by(DORMOUSE), judged_by(FULL));
+        assert_eq!(small, full);
+        small
     };
     let without = judged();
     let mut rounds = 0;
@@ -89,6 +103,99 @@ fn mail_is_judged_with_the_intake_index_as_without() {
     assert!(index.exists());
     site.post("new", &post);
     assert_eq!(site.feed(&["post", "dev"], &post).status.code(), Some(67));
+}
+
+/// Runs a command with standard input.
+fn feed(command: &mut Command, input: &[u8]) -> Output {
+    for name in ["DORMOUSE_LOG", "SENDER", "RECIPIENT", "ORIGINAL_RECIPIENT"] {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Mail that is refused is not read.
+    let _broken = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+/// A site whose intake index is there.
+fn indexed_site() -> TestSite {
+    let site = TestSite::in_a_file(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    eventually("an index", || {
+        site.post("dev", &message("anna@example.org", "hello", "Hello, list.\n"));
+        site.ok(&["run"]);
+        site.dir().join("intake.index").exists()
+    });
+    site
+}
+
+#[test]
+fn the_small_program_takes_mail_alone_and_needs_the_full_one_for_the_rest() {
+    let site = indexed_site();
+    let home = tempfile::tempdir().unwrap();
+    let alone = home.path().join("dormouse");
+    copy_program(Path::new(DORMOUSE), &alone);
+    let post = message("anna@example.org", "alone", "Hello, list.\n");
+    let run = |args: &[&str]| {
+        let mut command = Command::new(&alone);
+        command.env("DORMOUSE_SITE", site.dir()).args(args);
+        let done = feed(&mut command, &post);
+        (done.status.code().unwrap(), describe(&done))
+    };
+    assert_eq!(run(&["post", "dev"]).0, 0);
+    assert_eq!(run(&["deliver", "dev-owner@lists.example.org"]).0, 0);
+    assert_eq!(run(&["mailman", "request", "dev"]).0, 0);
+    assert_eq!(run(&["post", "gone"]).0, 67);
+    assert_eq!((site.files("in", "pck").len(), site.files("commands", "pck").len()), (2, 1));
+    site.ok(&["list", "set", "dev", "generic_nonmember_action=reject"]);
+    for args in [&["post", "dev"][..], &["post", "dev", "--dry-run"], &["list", "ls"], &["--help"]]
+    {
+        let (code, said) = run(args);
+        assert_eq!(code, 75, "{args:?}: {said}");
+        assert!(said.contains("dormouse-full: No such file"), "{args:?}: {said}");
+        assert!(said.contains("install it next to"), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn the_small_program_contains_neither_the_database_nor_tls() {
+    let contains = |program: &str, text: &str| {
+        memchr::memmem::find(&std::fs::read(program).unwrap(), text.as_bytes()).is_some()
+    };
+    for text in ["SQLITE_", "create table", "TLS 1.3"] {
+        assert!(contains(FULL, text), "{text}: not a sign of it");
+        assert!(!contains(DORMOUSE, text), "{text}");
+    }
+}
+
+#[test]
+fn the_full_program_works_alone_under_the_commands_name() {
+    let home = tempfile::tempdir().unwrap();
+    let alone = home.path().join("dormouse");
+    copy_program(Path::new(FULL), &alone);
+    let site = TestSite::new(alone.to_str().unwrap());
+    site.plain_list("dev", &["anna@example.org"]);
+    site.post("dev", &message("anna@example.org", "hello", "Hello, list.\n"));
+    site.ok(&["run"]);
+    assert_eq!(site.maildir("anna@example.org").len(), 1);
+}
+
+#[test]
+fn a_link_that_replaces_mailmans_wrapper_takes_mail() {
+    let site = indexed_site();
+    let home = tempfile::tempdir().unwrap();
+    let link = home.path().join("mailman");
+    std::os::unix::fs::symlink(DORMOUSE, &link).unwrap();
+    let mut command = Command::new(&link);
+    command.env("DORMOUSE_SITE", site.dir()).args(["owner", "dev"]);
+    let done = feed(&mut command, &message("x@example.org", "help", "Hello?\n"));
+    assert!(done.status.success(), "{}", describe(&done));
+    assert_eq!(site.files("in", "pck").len(), 1);
+    // Not a word of Mailman's: the full program says what is wrong.
+    let mut command = Command::new(&link);
+    command.env("DORMOUSE_SITE", site.dir()).args(["fly", "dev"]);
+    let done = feed(&mut command, b"");
+    assert_eq!(done.status.code(), Some(64), "{}", describe(&done));
 }
 
 /// Errors-To names it, and what stands behind a line end would be a field of its own.

@@ -53,13 +53,11 @@ pub use takeover::*;
 pub use template::TemplateCommand;
 pub use units::{ManagerArgs, OtherManager, UnitsCommand};
 
+pub use crate::mail::DEFAULT_SITE;
 use clap::{Args, Parser, Subcommand};
 use compat::CompatArgs;
 use std::path::PathBuf;
 use std::time::SystemTime;
-
-/// The site's directory if none is given.
-pub const DEFAULT_SITE: &str = "/var/lib/dormouse";
 
 /// The mailing list server that sleeps until there is mail.
 #[derive(Debug, Parser)]

@@ -1,10 +1,13 @@
-//! The dormouse command. It only reads the command line, calls the other crates and prints.
+//! The dormouse command with all it can do. It only reads the command line, calls the other crates and
+//! prints. `front.rs` is the program that people and MTAs call: it takes most mail by itself, and becomes
+//! this one for everything else.
 //!
 //! # Layout
 //! - `cli`: every command and its arguments.
 //! - `commands`: one file for each noun.
 //! - `compat`: Mailman's command names.
 //! - `output`: tables, colours, JSON. `stdio`: closed descriptors. `failure`: exit codes. `log`: the log.
+//! - `mail`: the commands that take mail, which both programs have. `program`: where the programs are.
 //! - `watch` is a separate small program, which `dormouse watch` becomes.
 
 mod cli;
@@ -12,7 +15,9 @@ mod commands;
 mod compat;
 mod failure;
 mod log;
+mod mail;
 mod output;
+mod program;
 mod stdio;
 mod terminal;
 

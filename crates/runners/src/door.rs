@@ -1,39 +1,58 @@
 //! What intake needs of a site: a few settings, and the lists.
 
-use dormouse_pipeline::handlers::at_the_door;
-use dormouse_spool::Spool;
+mod site;
+
+use crate::refusal::Refusal;
+use dormouse_spool::{Metadata, Spool};
 use dormouse_store::{IntakeIndex, IntakeSettings, KnownList, Site, Store, StoreError};
-use std::cell::OnceCell;
+use site::Inside;
 use std::path::{Path, PathBuf};
 
 /// A site as intake sees it.
-#[derive(Debug)]
 pub struct Door<'d> {
     dir: PathBuf,
     settings: IntakeSettings,
     index: Option<IntakeIndex>,
     /// Whether the index is from before the database became unavailable.
     is_spare: bool,
-    inside: Inside<'d>,
+    behind: Option<Box<dyn Behind + 'd>>,
 }
 
-/// The whole site, for everything that is not in the index.
-#[derive(Debug)]
-enum Inside<'d> {
-    Open(&'d Site, &'d Store),
-    Closed(OnceCell<Box<(Site, Store)>>),
+/// The whole site, for what the index does not say. It stands behind a trait so that a program that goes
+/// by the index alone contains no database.
+pub(crate) trait Behind {
+    /// The list of that name.
+    fn list(&self, name: &str) -> Result<Option<KnownList>, StoreError>;
+
+    /// Whether a list of that name is at any host besides the one that has the name alone.
+    fn has_namesake(&self, local: &str) -> Result<bool, StoreError>;
+
+    /// Whether any list is at that host.
+    fn has_host(&self, host: &str) -> Result<bool, StoreError>;
+
+    /// The key of the entries that hosts of the site pass on; empty if there is none.
+    fn archive_key(&self) -> Result<Vec<u8>, StoreError>;
+
+    /// Why a list refuses a post, which the trace then tells. A post for which that cannot be found out
+    /// is taken, and its runner finds out.
+    fn refusal(
+        &self,
+        list: &KnownList,
+        message: &[u8],
+        metadata: &Metadata,
+    ) -> Result<Option<Refusal>, StoreError>;
 }
 
 impl<'d> Door<'d> {
     /// Creates a door for a process that has the site and its database open.
     pub fn of(site: &'d Site, store: &'d Store) -> Door<'d> {
-        let settings = IntakeSettings::of(site);
+        let inside = Inside::Open(site, store);
         Door {
             dir: site.dir().to_owned(),
-            settings,
+            settings: IntakeSettings::of(site),
             index: None,
             is_spare: false,
-            inside: Inside::Open(site, store),
+            behind: Some(Box::new(inside)),
         }
     }
 
@@ -42,11 +61,11 @@ impl<'d> Door<'d> {
     ///
     /// # Errors If the site does not exist, or its settings or its database cannot be read.
     pub fn at(dir: &Path) -> Result<Door<'static>, StoreError> {
-        let mut index = IntakeIndex::open(dir);
-        let (inside, mut is_spare) = (OnceCell::new(), false);
+        let inside = Inside::closed(dir);
+        let (mut index, mut is_spare) = (IntakeIndex::open(dir), false);
         let settings = match &index {
             Some(index) => index.settings().clone(),
-            None => match opened(&inside, dir) {
+            None => match inside.open() {
                 Ok((site, _)) => IntakeSettings::of(site),
                 // Without the database, mail is accepted for the lists that were last known.
                 Err(error) if error.is_away() => {
@@ -57,7 +76,23 @@ impl<'d> Door<'d> {
                 Err(error) => return Err(error),
             },
         };
-        Ok(Door { dir: dir.to_owned(), settings, index, is_spare, inside: Inside::Closed(inside) })
+        let behind: Option<Box<dyn Behind>> = Some(Box::new(inside));
+        Ok(Door { dir: dir.to_owned(), settings, index, is_spare, behind })
+    }
+
+    /// For a program without a database: by the site's [`IntakeIndex`] alone. None if there is none
+    /// that is current. What the index does not say is [`Refusal::NotInIndex`]. The process must not have
+    /// the database open.
+    pub fn by_index(dir: &Path) -> Option<Door<'static>> {
+        let index = IntakeIndex::open(dir)?;
+        let settings = index.settings().clone();
+        Some(Door {
+            dir: dir.to_owned(),
+            settings,
+            index: Some(index),
+            is_spare: false,
+            behind: None,
+        })
     }
 
     /// Creates a door with the lists that were last known, for a process whose database is
@@ -65,8 +100,8 @@ impl<'d> Door<'d> {
     pub fn spare(dir: &Path) -> Option<Door<'static>> {
         let index = IntakeIndex::open_spare(dir)?;
         let settings = index.settings().clone();
-        let inside = Inside::Closed(OnceCell::new());
-        Some(Door { dir: dir.to_owned(), settings, index: Some(index), is_spare: true, inside })
+        let behind: Option<Box<dyn Behind>> = Some(Box::new(Inside::closed(dir)));
+        Some(Door { dir: dir.to_owned(), settings, index: Some(index), is_spare: true, behind })
     }
 
     /// Whether it uses an index from before the database became unavailable, so that a list may
@@ -90,31 +125,20 @@ impl<'d> Door<'d> {
         Spool::new(dormouse_store::site::qfiles_in(&self.dir))
     }
 
-    /// Returns the site and its database, which are opened if necessary.
-    ///
-    /// # Errors If they cannot be opened.
-    pub fn inside(&self) -> Result<(&Site, &Store), StoreError> {
-        match &self.inside {
-            Inside::Open(site, store) => Ok((site, store)),
-            Inside::Closed(inside) => opened(inside, &self.dir).map(|(site, store)| (site, store)),
-        }
+    pub(crate) fn behind(&self) -> Result<&(dyn Behind + 'd), Refusal> {
+        self.behind.as_deref().ok_or(Refusal::NotInIndex)
     }
 
     /// Returns the list of that name.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn list(&self, name: &str) -> Result<Option<KnownList>, StoreError> {
+    pub fn list(&self, name: &str) -> Result<Option<KnownList>, Refusal> {
         // If the index cannot be read, the database is asked.
         if let Some(Ok(known)) = self.index.as_ref().map(|index| index.list(name)) {
             return Ok(known);
         }
-        let (_, store) = self.inside()?;
-        Ok(store.read().list(name)?.map(|list| KnownList {
-            may_refuse: at_the_door::may_refuse(&list),
-            host: list.settings.host_name,
-            name: list.name,
-        }))
+        Ok(self.behind()?.list(name)?)
     }
 
     /// Returns the list with that address: the one of the name at that host, otherwise the only one
@@ -122,11 +146,7 @@ impl<'d> Door<'d> {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn list_by_address(
-        &self,
-        local: &str,
-        domain: &str,
-    ) -> Result<Option<KnownList>, StoreError> {
+    pub fn list_by_address(&self, local: &str, domain: &str) -> Result<Option<KnownList>, Refusal> {
         if let Some(list) = self.list(&format!("{local}@{domain}"))? {
             return Ok(Some(list));
         }
@@ -137,10 +157,10 @@ impl<'d> Door<'d> {
         Ok(is_here.then_some(list))
     }
 
-    fn has_namesake(&self, local: &str) -> Result<bool, StoreError> {
+    fn has_namesake(&self, local: &str) -> Result<bool, Refusal> {
         match self.index.as_ref().map(|index| index.has_namesake(local)) {
             Some(Ok(has)) => Ok(has),
-            _ => Ok(self.inside()?.1.read().has_namesake(local)),
+            _ => Ok(self.behind()?.has_namesake(local)?),
         }
     }
 
@@ -148,20 +168,7 @@ impl<'d> Door<'d> {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn has_host(&self, host: &str) -> Result<bool, StoreError> {
-        let (_, store) = self.inside()?;
-        store.read().has_host(host)
+    pub fn has_host(&self, host: &str) -> Result<bool, Refusal> {
+        Ok(self.behind()?.has_host(host)?)
     }
-}
-
-fn opened<'i>(
-    inside: &'i OnceCell<Box<(Site, Store)>>,
-    dir: &Path,
-) -> Result<&'i (Site, Store), StoreError> {
-    if let Some(open) = inside.get() {
-        return Ok(open);
-    }
-    let site = Site::open(dir)?;
-    let store = Store::open_read_only(&site)?;
-    Ok(inside.get_or_init(|| Box::new((site, store))))
 }

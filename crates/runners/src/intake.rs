@@ -3,21 +3,19 @@
 
 use crate::destination::Destination;
 use crate::door::Door;
-use crate::elsewhere::{self, PassedOn};
+use crate::elsewhere::PassedOn;
+pub use crate::refusal::Refusal;
 use dormouse_archive::mbox;
 use dormouse_mail::{Message, date};
 use dormouse_membership::address::Purpose;
-use dormouse_pipeline::HandlerError;
-use dormouse_pipeline::handlers::at_the_door;
-use dormouse_spool::{Batch, EntryName, Metadata, Queue, Spool, SpoolError, clock};
-use dormouse_store::{KnownList, Site, Store, StoreError, site};
+use dormouse_spool::{Batch, EntryName, Metadata, Queue, Spool, clock};
+use dormouse_store::site;
 use dormouse_trace::{Event, Step, Trace};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use sysexits::ExitCode;
 
 /// An accepted message, which is on the disk.
 #[derive(Debug)]
@@ -42,96 +40,6 @@ impl fmt::Display for Accepted {
     }
 }
 
-/// Why a message was not accepted. Nothing of it was stored.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// No list has that name or address.
-    #[error("no mailing list here is called {0}")]
-    NoSuchList(String),
-    /// The list's settings reject it because of its envelope and header.
-    #[error("{0}")]
-    Rejected(String),
-    /// The site accepts no mail for that host.
-    #[error("{0} is the host of no mailing list here")]
-    NoSuchHost(String),
-    /// The list was unknown when the database was last available; it may exist by now.
-    #[error("no mailing list called {0} is known while the database is away; try again later")]
-    NotKnownNow(String),
-    /// Standard input was empty.
-    #[error("there is no message on standard input")]
-    NoMessage,
-    /// Reading the message failed.
-    #[error("the message could not be read: {0}")]
-    Unreadable(#[source] io::Error),
-    /// It is larger than the site accepts.
-    #[error("the message is larger than {limit} bytes, the limit of this site (intake.max_size)")]
-    TooLarge {
-        /// The site's limit in bytes.
-        limit: u64,
-    },
-    /// The disk is nearly full.
-    #[error("only {free} bytes are free in {} (intake.min_free asks for {needed}); try again later", spool.display())]
-    NoSpace {
-        /// Free bytes.
-        free: u64,
-        /// The bytes that the site keeps free, plus those of the message.
-        needed: u64,
-        /// The spool's directory.
-        spool: std::path::PathBuf,
-    },
-    /// The file for mail to the site itself failed.
-    #[error("{}: {source}", path.display())]
-    Kept {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: io::Error,
-    },
-    /// The spool failed.
-    #[error(transparent)]
-    Spool(#[from] SpoolError),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl Refusal {
-    /// Returns the exit code for the MTA's pipe (sysexits.h). With 75, for all failures of our own,
-    /// the MTA keeps the mail and tries again; with any other code it bounces.
-    pub fn sysexit(&self) -> ExitCode {
-        match self {
-            Refusal::NoSuchList(_) => ExitCode::NoUser,
-            Refusal::NoSuchHost(_) => ExitCode::NoHost,
-            Refusal::NoMessage => ExitCode::NoInput,
-            Refusal::TooLarge { .. } => ExitCode::DataErr,
-            Refusal::Rejected(_) => ExitCode::NoPerm,
-            Refusal::Unreadable(_)
-            | Refusal::NoSpace { .. }
-            | Refusal::Kept { .. }
-            | Refusal::NotKnownNow(_)
-            | Refusal::Spool(_)
-            | Refusal::Store(_) => ExitCode::TempFail,
-        }
-    }
-
-    /// Returns the reply over LMTP: the code and the enhanced code (RFC 3463).
-    pub fn smtp_reply(&self) -> (u16, &'static str) {
-        match self {
-            Refusal::NoSuchList(_) => (550, "5.1.1"),
-            Refusal::NoSuchHost(_) => (550, "5.1.2"),
-            Refusal::NoMessage => (554, "5.6.0"),
-            Refusal::TooLarge { .. } => (552, "5.3.4"),
-            Refusal::Rejected(_) => (550, "5.7.1"),
-            Refusal::NoSpace { .. } => (452, "4.3.1"),
-            Refusal::Unreadable(_)
-            | Refusal::Kept { .. }
-            | Refusal::NotKnownNow(_)
-            | Refusal::Spool(_)
-            | Refusal::Store(_) => (451, "4.3.0"),
-        }
-    }
-}
-
 /// The envelope of a message.
 #[derive(Debug, Default, Clone)]
 pub struct Envelope {
@@ -149,6 +57,15 @@ pub struct Recipient {
 }
 
 impl Recipient {
+    /// Whether taking a message asks more than the index: a list's settings, or the site's key.
+    fn is_asked_behind(&self) -> bool {
+        match &self.destination {
+            Destination::List { list, purpose } => *purpose == Purpose::Post && list.may_refuse,
+            Destination::Archive => true,
+            Destination::Kept => false,
+        }
+    }
+
     /// Whether a message for both is one message, because they are variants of the same address.
     /// The part after a `+` must be the same, because it distinguishes bounces and confirmations.
     pub fn is_as_good_as(&self, other: &Recipient) -> bool {
@@ -257,6 +174,10 @@ fn accept_one(
     envelope: &Envelope,
     input: impl Read,
 ) -> Result<Accepted, Refusal> {
+    // Before the message is read, so that another program can still read it.
+    if recipient.is_asked_behind() {
+        door.behind()?;
+    }
     let message = read_message(input, door.settings().max_size)?;
     let mut accepted = accept(door, &[recipient], envelope, &message)?;
     accepted.pop().ok_or(Refusal::NoMessage)?
@@ -300,12 +221,12 @@ pub fn accept(
             metadata.edit().envelope_sender(sender);
         }
         purpose.describe(&mut metadata, settings);
-        if *purpose == Purpose::Post && list.may_refuse {
-            let (site, store) = door.inside()?;
-            if let Some(refusal) = refused(site, store, list, message, &metadata) {
-                accepted.push(Err(refusal));
-                continue;
-            }
+        if *purpose == Purpose::Post
+            && list.may_refuse
+            && let Some(refusal) = door.behind()?.refusal(list, message, &metadata)?
+        {
+            accepted.push(Err(refusal));
+            continue;
         }
         let queue = purpose.queue();
         let name = batch.add(queue, message, &metadata)?;
@@ -348,8 +269,7 @@ fn for_archive(
     batch: &mut Batch<'_>,
     message: &[u8],
 ) -> Result<Result<Accepted, Refusal>, Refusal> {
-    let (_, store) = door.inside()?;
-    let key = store.read().existing_secret(elsewhere::SECRET)?.unwrap_or_default();
+    let key = door.behind()?.archive_key()?;
     let passed_on = PassedOn::read(&key, message).filter(|_| !key.is_empty());
     let Some(PassedOn { list, name, entry }) = passed_on else {
         let problem = "only a host of this site passes entries for archives on";
@@ -361,36 +281,6 @@ fn for_archive(
     event.text = "from another host, for the archive".to_owned();
     Trace::below(door.dir()).at(Queue::Archive).add(&event);
     Ok(Ok(Accepted::Queued { queue: Queue::Archive, name }))
-}
-
-/// Returns why a list refuses a post, after recording that in the trace. If that cannot be
-/// determined, the post is accepted, and its runner decides.
-fn refused(
-    site: &Site,
-    store: &Store,
-    list: &KnownList,
-    message: &[u8],
-    metadata: &Metadata,
-) -> Option<Refusal> {
-    let name = EntryName::new(clock::seconds(), message, &list.name);
-    let ask = || -> Result<_, HandlerError> {
-        // If the list was removed since then, the runner reports it.
-        let Some(list) = store.read().list(&list.name)? else { return Ok(None) };
-        at_the_door::refusal(site, store, &list, &name, message, metadata)
-    };
-    let (handler, reason) = ask().unwrap_or_else(|error| {
-        tracing::warn!("{}: a post is accepted unchecked: {error}", list.name);
-        None
-    })?;
-    let post = Message::parse_header_of(message);
-    let event = Event::new(Step::Rejected, &name).of_message(&list.name, &post);
-    Trace::of(site).at(Queue::In).add(&Event {
-        handler: handler.to_owned(),
-        setting: reason.setting.unwrap_or_default().to_owned(),
-        text: format!("not taken: {}", reason.text),
-        ..event
-    });
-    Some(Refusal::Rejected(reason.text))
 }
 
 /// Appends a message to the site's file for mail that has no other recipient. When it returns, the

@@ -52,6 +52,7 @@ mod outbound;
 mod outgoing;
 pub mod person;
 pub mod queue;
+mod refusal;
 pub mod retry;
 pub mod shunt;
 mod turn;

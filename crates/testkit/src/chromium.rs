@@ -48,8 +48,15 @@ impl Chromium {
         Some(browser)
     }
 
-    /// Gives a command, and waits for its answer.
+    /// Gives a command, and waits for its result.
     pub fn call(&self, method: &str, params: Value) -> Value {
+        let answer = self.ask(method, params);
+        assert!(answer["error"].is_null(), "{method}: {answer}");
+        answer["result"].clone()
+    }
+
+    /// Gives a command, and waits for its answer: its result or an error.
+    fn ask(&self, method: &str, params: Value) -> Value {
         let number = self.number.get() + 1;
         self.number.set(number);
         let mut command = json!({ "id": number, "method": method, "params": params });
@@ -67,8 +74,7 @@ impl Chromium {
             answer.pop();
             let answer: Value = serde_json::from_slice(&answer).expect("JSON");
             if answer["id"] == number {
-                assert!(answer["error"].is_null(), "{method}: {answer}");
-                return answer["result"].clone();
+                return answer;
             }
         }
     }
@@ -174,7 +180,8 @@ impl Chromium {
     fn try_eval(&self, expression: &str) -> bool {
         let asked =
             json!({ "expression": format!("Boolean({expression})"), "returnByValue": true });
-        self.call("Runtime.evaluate", asked)["result"]["value"] == true
+        // The page may go away while it is asked, which is an error.
+        self.ask("Runtime.evaluate", asked)["result"]["result"]["value"] == true
     }
 
     /// The page's text, as it is shown.

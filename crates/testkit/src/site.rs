@@ -62,6 +62,9 @@ impl TestSite {
     pub fn give_to(&mut self, owner: &Account) {
         let copy = self.home.path().join("dormouse");
         copy_program(&self.binary, &copy);
+        // Which the command becomes.
+        let full = "dormouse-full";
+        copy_program(&self.binary.with_file_name(full), &self.home.path().join(full));
         self.binary = copy;
         owner.gets(self.home.path());
         self.owner = Some(owner.clone());

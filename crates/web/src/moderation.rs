@@ -191,13 +191,8 @@ fn overview(
     let mut decided = Vec::new();
     for seat in seats {
         decided.extend(undo::undoable(seat, &frame)?);
-        let requests: Vec<Ask> = seat
-            .store
-            .read()
-            .held_requests(seat.list.id)?
-            .iter()
-            .map(|held| ask(&frame, held))
-            .collect();
+        let requests = seat.store.read().held_requests(seat.list.id)?;
+        let requests: Vec<Ask> = requests.iter().map(|held| ask(&frame, held)).collect();
         let held = seat.store.read().held_posts(seat.list.id)?;
         more += held.len().saturating_sub(left);
         let mut senders: BTreeMap<AddressKey, Vec<Post>> = BTreeMap::new();

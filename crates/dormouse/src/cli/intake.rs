@@ -3,55 +3,40 @@
 //! way that clap would; clap reads all others, and reports all errors.
 
 use super::mailman2::Mailman2Args;
-use super::{
-    Cli, Command, DEFAULT_SITE, EnvelopeArgs, RehearsalArgs, RunArgs, WrapperArgs, WrapperCommand,
-};
+use super::{Cli, Command, EnvelopeArgs, RehearsalArgs, RunArgs, WrapperArgs, WrapperCommand};
+use crate::mail::{self, MailCommand, To};
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 /// Reads a command line that starts with the program's name. None if it is not in a plain form.
 pub fn read(arguments: &[OsString]) -> Option<Cli> {
-    let words: Option<Vec<&str>> = arguments.iter().skip(1).map(|word| word.to_str()).collect();
-    let words = words?;
-    let (site, words) = match words.as_slice() {
-        ["--site", dir, words @ ..] => (Some(PathBuf::from(plain(dir)?)), words),
-        words => (None, words),
+    let (site, words) = mail::site_and_words(arguments)?;
+    let (site, command) = match words.as_slice() {
+        ["run", words @ ..] => (site, Command::Run(run(words)?)),
+        words => {
+            let mail = MailCommand::read(site, words)?;
+            (mail.site, command(mail.to, mail.sender)?)
+        }
     };
-    let command = match words {
-        ["post", words @ ..] => {
-            let Mail { to, envelope, .. } = Mail::read(words, false)?;
-            let rehearsal = RehearsalArgs { dry_run: false, show: false, json: false };
-            Command::Post { list: to?, envelope, at: None, rehearsal }
-        }
-        ["deliver", words @ ..] => {
-            let Mail { to, envelope, .. } = Mail::read(words, false)?;
-            let address = match to {
-                Some(address) => address,
-                None => variable("RECIPIENT")??,
-            };
-            Command::Deliver { address, envelope }
-        }
-        ["mailman", name, words @ ..] => {
-            let Mail { to, recipient, envelope } = Mail::read(words, true)?;
-            let recipient = match recipient {
-                None => variable("ORIGINAL_RECIPIENT")?,
-                given => given,
-            };
-            Command::Mailman(wrapper(name, WrapperArgs { list: to?, recipient, envelope })?)
-        }
-        ["run", words @ ..] => Command::Run(run(words)?),
-        _ => return None,
-    };
-    let named = std::env::var_os("DORMOUSE_SITE");
-    if named.as_ref().is_some_and(|site| site.is_empty()) {
-        return None;
-    }
-    let site = site.or(named.map(PathBuf::from)).unwrap_or_else(|| DEFAULT_SITE.into());
-    let log = match variable("DORMOUSE_LOG")? {
+    let log = match mail::variable("DORMOUSE_LOG")? {
         Some(level) => Some(level.parse().ok()?),
         None => None,
     };
     Some(Cli { site, log, command })
+}
+
+fn command(to: To, sender: Option<String>) -> Option<Command> {
+    let envelope = EnvelopeArgs { sender };
+    Some(match to {
+        To::List(list) => {
+            let rehearsal = RehearsalArgs { dry_run: false, show: false, json: false };
+            Command::Post { list, envelope, at: None, rehearsal }
+        }
+        To::Address(address) => Command::Deliver { address, envelope },
+        To::Wrapper { name, list, recipient } => {
+            let args = WrapperArgs { list, recipient, envelope };
+            Command::Mailman(wrapper(name.name, args)?)
+        }
+    })
 }
 
 /// The arguments that units give to `run`.
@@ -83,52 +68,6 @@ fn run(words: &[&str]) -> Option<RunArgs> {
     }
     args.linger = linger.unwrap_or(0);
     (!(args.json && args.quiet)).then_some(args)
-}
-
-/// The arguments after the command.
-struct Mail {
-    to: Option<String>,
-    recipient: Option<String>,
-    envelope: EnvelopeArgs,
-}
-
-impl Mail {
-    fn read(words: &[&str], takes_recipient: bool) -> Option<Mail> {
-        let (mut to, mut sender, mut recipient) = (None, None, None);
-        let mut words = words.iter();
-        while let Some(&word) = words.next() {
-            let (place, value) = match word {
-                "--sender" => (&mut sender, value(words.next()?)?),
-                "--recipient" if takes_recipient => (&mut recipient, value(words.next()?)?),
-                _ => (&mut to, plain(word)?),
-            };
-            if place.replace(value.to_owned()).is_some() {
-                return None;
-            }
-        }
-        if sender.is_none() {
-            sender = variable("SENDER")?;
-        }
-        Some(Mail { to, recipient, envelope: EnvelopeArgs { sender } })
-    }
-}
-
-/// A word that can only be a value.
-fn plain(word: &str) -> Option<&str> {
-    value(word).filter(|word| !word.is_empty())
-}
-
-/// The same, after an option that may be empty: the null sender.
-fn value(word: &str) -> Option<&str> {
-    (!word.starts_with('-')).then_some(word)
-}
-
-/// An environment variable: `Some(None)` if it is not set, None if it is not UTF-8.
-fn variable(name: &str) -> Option<Option<String>> {
-    match std::env::var_os(name).map(OsString::into_string) {
-        None => Some(None),
-        Some(text) => text.ok().map(Some),
-    }
 }
 
 fn wrapper(name: &str, args: WrapperArgs) -> Option<WrapperCommand> {

@@ -1,7 +1,6 @@
 //! `import`, `export`, `aliases` and `mailman`: moving from Mailman 2.1, and back.
 
 use clap::{Args, Subcommand, ValueEnum};
-use dormouse_membership::address::Purpose;
 use std::path::PathBuf;
 
 // What to import.
@@ -135,19 +134,19 @@ pub struct WrapperArgs {
 }
 
 impl WrapperCommand {
-    /// The suffix of the list's name in the address, its purpose, and the arguments.
-    pub fn parts(self) -> (&'static str, Purpose, WrapperArgs) {
+    /// The wrapper's name and the arguments.
+    pub fn parts(self) -> (&'static str, WrapperArgs) {
         match self {
-            WrapperCommand::Post(args) => ("", Purpose::Post, args),
-            WrapperCommand::Owner(args) => ("-owner", Purpose::Owner, args),
-            WrapperCommand::Bounces(args) => ("-bounces", Purpose::Bounce, args),
-            WrapperCommand::Admin(args) => ("-admin", Purpose::Bounce, args),
-            WrapperCommand::Confirm(args) => ("-confirm", Purpose::Confirm, args),
-            WrapperCommand::Join(args) => ("-join", Purpose::Join, args),
-            WrapperCommand::Subscribe(args) => ("-subscribe", Purpose::Join, args),
-            WrapperCommand::Leave(args) => ("-leave", Purpose::Leave, args),
-            WrapperCommand::Unsubscribe(args) => ("-unsubscribe", Purpose::Leave, args),
-            WrapperCommand::Request(args) => ("-request", Purpose::Request, args),
+            WrapperCommand::Post(args) => ("post", args),
+            WrapperCommand::Owner(args) => ("owner", args),
+            WrapperCommand::Bounces(args) => ("bounces", args),
+            WrapperCommand::Admin(args) => ("admin", args),
+            WrapperCommand::Confirm(args) => ("confirm", args),
+            WrapperCommand::Join(args) => ("join", args),
+            WrapperCommand::Subscribe(args) => ("subscribe", args),
+            WrapperCommand::Leave(args) => ("leave", args),
+            WrapperCommand::Unsubscribe(args) => ("unsubscribe", args),
+            WrapperCommand::Request(args) => ("request", args),
         }
     }
 }

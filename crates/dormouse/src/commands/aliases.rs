@@ -2,10 +2,9 @@
 
 use super::mta::{self, Missing, Postfix};
 use super::open;
-use crate::cli::{AliasesArgs, Mta, Receiver, WrapperCommand};
+use crate::cli::{AliasesArgs, Mta, Receiver};
 use crate::failure::Failure;
 use crate::output;
-use dormouse_runners::intake::{self, Envelope};
 use dormouse_store::{List, Read, Site, Store};
 use dormouse_takeover::aliases;
 use std::fs::{File, Permissions};
@@ -64,7 +63,7 @@ fn receiver(site: &Site, args: &AliasesArgs) -> Result<aliases::Receiver, Failur
         let program = args.program.clone().unwrap_or_else(|| WRAPPER.into());
         aliases::Receiver::Mailman { program }
     } else {
-        let own = std::env::current_exe()?;
+        let own = crate::program::own()?;
         aliases::Receiver::Dormouse {
             program: args.program.clone().unwrap_or(own),
             site: site.dir().canonicalize()?,
@@ -243,7 +242,7 @@ pub fn refresh(site: &Site, store: &Read) -> Result<Vec<PathBuf>, Failure> {
     let path = site.dir().join("aliases");
     if path.exists() {
         let receiver = aliases::Receiver::Dormouse {
-            program: std::env::current_exe()?,
+            program: crate::program::own()?,
             site: site.dir().canonicalize()?,
         };
         let site_list = &site.config().site_list;
@@ -293,31 +292,4 @@ pub fn refresh_and_say(site: &Site, store: &Store) -> Result<(), Failure> {
 fn replace(path: &Path, text: &str, program: &str) -> Result<(), Failure> {
     write(path, text)?;
     indexed_as(path).map_or(Ok(()), |kind| index(program, &kind, path))
-}
-
-/// Accepts mail as Mailman's mail wrapper did (docs/spec/cli.md §4).
-pub fn wrapper(dir: &Path, command: WrapperCommand) -> Result<ExitCode, Failure> {
-    let (suffix, purpose, args) = command.parts();
-    let envelope = Envelope { sender: args.envelope.sender };
-    let list = args.list.to_lowercase();
-    let address = match list.split_once('@') {
-        Some((local, host)) => format!("{local}{suffix}@{host}"),
-        None => format!("{list}{suffix}"),
-    };
-    // Mail may have come here by an alias of another address; then the address says nothing.
-    let recipient = args.recipient.filter(|recipient| is_detailed(recipient, &address));
-    let recipient = recipient.unwrap_or_else(|| address.clone());
-    super::intake::take(dir, &address, |door| {
-        intake::to_list(door, &list, purpose, &recipient, &envelope, std::io::stdin().lock())
-    })
-}
-
-/// Whether an address equals another, apart from an extension after a `+`.
-fn is_detailed(recipient: &str, address: &str) -> bool {
-    let local = |address: &str| {
-        let local = address.rsplit_once('@').map_or(address, |(local, _)| local);
-        local.to_lowercase()
-    };
-    let (recipient, address) = (local(recipient), local(address));
-    recipient.strip_prefix(&address).is_some_and(|rest| rest.is_empty() || rest.starts_with('+'))
 }

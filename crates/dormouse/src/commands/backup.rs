@@ -58,7 +58,7 @@ fn to_file(dir: &Path, file: &Path, since: Option<SystemTime>) -> Result<u64, Fa
         .mode(0o600)
         .open(&hidden)
         .map_err(failed("create"))?;
-    let program = std::env::current_exe()?;
+    let program = crate::program::own()?;
     let mut writer = Command::new(program);
     writer.arg("--site").arg(dir).args(["backup", "-"]);
     if let Some(since) = since {

@@ -368,7 +368,7 @@ fn archive_page(site: &Site) -> Result<Option<PathBuf>, Failure> {
 
 /// How to call this program: by its name, if that finds this program in PATH.
 fn program() -> Result<String, Failure> {
-    let own = std::env::current_exe()?;
+    let own = crate::program::own()?;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found =
         std::env::split_paths(&path).map(|dir| dir.join("dormouse")).find(|it| it.is_file());

@@ -1,12 +1,14 @@
 //! `post` and `deliver`: the commands that MTAs run.
 
-use crate::cli::{EnvelopeArgs, RehearsalArgs};
+use crate::cli::{EnvelopeArgs, RehearsalArgs, WrapperCommand};
 use crate::failure::Failure;
+use crate::mail::{self, To};
 use crate::output::{self, BAD, DIM, GOOD, HEAD, WARN, styled};
 use dormouse_mail::{Message, date};
 use dormouse_pipeline::rehearsal::{self, Rehearsal};
 use dormouse_runners::door::Door;
-use dormouse_runners::intake::{self, Accepted, Envelope, Refusal};
+use dormouse_runners::intake;
+use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::SystemTime;
@@ -14,19 +16,15 @@ use sysexits::ExitCode;
 
 pub fn post(
     dir: &Path,
-    list: &str,
+    list: String,
     envelope: EnvelopeArgs,
     at: Option<SystemTime>,
 ) -> Result<ExitCode, Failure> {
-    take(dir, list, |door| {
-        let envelope = Envelope { sender: envelope.sender };
-        let Some(at) = at else {
-            return intake::post(door, list, &envelope, std::io::stdin().lock());
-        };
-        let limit = door.settings().max_size;
-        let message = scheduled(intake::read_message(std::io::stdin().lock(), limit)?, at);
-        intake::post(door, list, &envelope, &*message)
-    })
+    let to = To::List(list);
+    let Some(at) = at else { return take(dir, &to, envelope) };
+    let limit = Door::at(dir).map_err(later)?.settings().max_size;
+    let message = scheduled(intake::read_message(std::io::stdin().lock(), limit)?, at);
+    take_from(dir, &to, envelope, &*message)
 }
 
 /// The message, to be sent at a time.
@@ -36,30 +34,39 @@ fn scheduled(message: Vec<u8>, at: SystemTime) -> Vec<u8> {
     message.to_bytes()
 }
 
-pub fn deliver(dir: &Path, address: &str, envelope: EnvelopeArgs) -> Result<ExitCode, Failure> {
-    take(dir, address, |door| {
-        let envelope = Envelope { sender: envelope.sender };
-        intake::deliver(door, address, &envelope, std::io::stdin().lock())
-    })
+/// Accepts mail as Mailman's mail wrapper did (docs/spec/cli.md §4).
+pub fn wrapper(dir: &Path, command: WrapperCommand) -> Result<ExitCode, Failure> {
+    let (name, args) = command.parts();
+    let to = To::wrapper(name, args.list, args.recipient)
+        .ok_or_else(|| Failure::usage(format!("Mailman's wrapper has no command {name}")))?;
+    take(dir, &to, args.envelope)
+}
+
+/// Accepts mail from standard input.
+pub fn take(dir: &Path, to: &To, envelope: EnvelopeArgs) -> Result<ExitCode, Failure> {
+    take_from(dir, to, envelope, std::io::stdin().lock())
 }
 
 /// Accepts mail. If the site cannot be opened or this program fails, the fault is not the mail's: the MTA
 /// keeps it and tries again.
-pub fn take(
+fn take_from(
     dir: &Path,
-    recipient: &str,
-    taken: impl FnOnce(&Door<'_>) -> Result<Accepted, Refusal>,
+    to: &To,
+    envelope: EnvelopeArgs,
+    input: impl Read,
 ) -> Result<ExitCode, Failure> {
-    let later = |problem: String| Failure::new(ExitCode::TempFail, problem);
-    let attempt = AssertUnwindSafe(|| -> Result<Accepted, Failure> {
-        let door = Door::at(dir).map_err(|error| later(error.to_string()))?;
-        Ok(taken(&door)?)
+    let attempt = AssertUnwindSafe(|| -> Result<_, Failure> {
+        let door = Door::at(dir).map_err(later)?;
+        Ok(to.take(&door, envelope.sender, input)?)
     });
-    let accepted = catch_unwind(attempt).unwrap_or_else(|_| {
-        Err(later("a bug in this program; the mail was not accepted".into()))
-    })?;
-    tracing::info!("{recipient}: accepted as {accepted}");
+    let accepted = catch_unwind(attempt).unwrap_or_else(|_| Err(later(mail::FAULT)))?;
+    tracing::info!("{to}: accepted as {accepted}");
     Ok(ExitCode::Ok)
+}
+
+/// A failure for which the MTA tries again.
+fn later(problem: impl std::fmt::Display) -> Failure {
+    Failure::new(ExitCode::TempFail, problem.to_string())
 }
 
 /// Prints what would happen to a post.

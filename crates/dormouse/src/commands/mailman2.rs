@@ -21,7 +21,7 @@ pub fn units(
     manager: Manager,
 ) -> Result<Vec<UnitFile>, Failure> {
     let mailman = Mailman2::find(prefix, qfiles)?;
-    let binary = std::env::current_exe()?;
+    let binary = crate::program::own()?;
     Ok(mailman2::generate(&Mailman2Plan { mailman, binary, manager, linger: LINGER })?)
 }
 

@@ -58,7 +58,7 @@ fn start(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
         return Err(Failure::new(ExitCode::Unavailable, "the master is already running"));
     }
     let log = open_log(site)?;
-    let mut child = Command::new(std::env::current_exe()?)
+    let mut child = Command::new(crate::program::own()?)
         .arg("--site")
         .arg(site.dir().canonicalize()?)
         .args(["--log", "info", "master", "run"])
@@ -196,7 +196,7 @@ fn charges(
     sockets: &mut Sockets,
     is_first: bool,
 ) -> Result<Vec<Charge<'static>>, Failure> {
-    let binary = std::env::current_exe()?;
+    let binary = crate::program::own()?;
     let dir = site.dir().canonicalize()?;
     let charge = |name: String, arguments: Vec<String>, socket: Option<Socket>| {
         let (binary, dir, site) = (binary.clone(), dir.clone(), site.clone());

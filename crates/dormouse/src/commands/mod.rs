@@ -41,6 +41,7 @@ use crate::cli::{Cli, Command};
 use crate::compat;
 use crate::failure::Failure;
 use crate::log;
+use crate::mail::To;
 use crate::output;
 use dormouse_spool::Spool;
 use dormouse_store::{Author, List, Read, Site, Store, owner};
@@ -64,11 +65,13 @@ pub fn run(cli: Cli) -> Result<ExitCode, Failure> {
             intake::rehearse(dir, &list, envelope, at, &rehearsal)
         }
         Command::Aliases(args) => aliases::run(dir, args),
-        Command::Mailman(command) => aliases::wrapper(dir, command),
+        Command::Mailman(command) => intake::wrapper(dir, command),
         Command::Export(args) => takeover::export(dir, args),
         Command::Import(args) => takeover::import(dir, args),
-        Command::Post { list, envelope, at, .. } => intake::post(dir, &list, envelope, at),
-        Command::Deliver { address, envelope } => intake::deliver(dir, &address, envelope),
+        Command::Post { list, envelope, at, .. } => intake::post(dir, list, envelope, at),
+        Command::Deliver { address, envelope } => {
+            intake::take(dir, &To::Address(address), envelope)
+        }
         Command::Run(args) => run::run(dir, &args),
         Command::Queue(command) => queue::run(dir, command),
         Command::Archive(command) => archive::run(dir, command),

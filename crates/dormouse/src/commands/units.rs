@@ -57,7 +57,7 @@ pub fn run(dir: &Path, command: UnitsCommand) -> Result<ExitCode, Failure> {
 
 /// Prints the service file for a manager other than systemd.
 fn print_for(other: OtherManager, site: &Site, manager: Manager) -> Result<ExitCode, Failure> {
-    let binary = std::env::current_exe()?;
+    let binary = crate::program::own()?;
     let dir = site.dir().canonicalize()?;
     let Manager::System { user, group } = manager else {
         return Err(Failure::usage("--for is only for system services, not for --user"));
@@ -231,7 +231,7 @@ fn put(files: &[UnitFile], into: Option<&Path>) -> Result<(), Failure> {
 pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
     let plan = Plan {
         site: site.dir().canonicalize()?,
-        binary: std::env::current_exe()?,
+        binary: crate::program::own()?,
         qfiles: site.qfiles().canonicalize()?,
         queues: arrangement::all(site.config()),
         jobs: jobs(site)?,

@@ -45,7 +45,7 @@ fn post(site: &Site) -> Result<Post, Failure> {
         }),
     });
     Ok(Post {
-        program: std::env::current_exe()?,
+        program: crate::program::own()?,
         qfiles: site.qfiles().canonicalize()?,
         queues: arrangement::all(site.config()),
         jobs: often.collect(),

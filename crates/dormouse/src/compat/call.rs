@@ -4,11 +4,10 @@ use super::getopt::{self, Opt, Options};
 use crate::commands;
 use crate::failure::Failure;
 use crate::output;
+use crate::program;
 use dormouse_store::{List, Read, Site, Store};
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read as _};
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 /// A command with its arguments.
@@ -127,8 +126,7 @@ pub fn yes_or_no(option: &str, answer: &str) -> Result<bool, Trouble> {
 /// The site's directory for a command called through a link: the parent of the link's directory, as
 /// Mailman's `bin/` lies in its site's, if there is a site.
 pub fn site_above_link() -> Option<PathBuf> {
-    // The path that was executed; the first argument may lack the directory.
-    let link = Path::new(OsStr::from_bytes(rustix::param::linux_execfn().to_bytes()));
+    let link = program::executed();
     let bin = link.parent().filter(|bin| !bin.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let above = bin.canonicalize().ok()?.parent()?.to_owned();
     above.join("dormouse.toml").is_file().then_some(above)

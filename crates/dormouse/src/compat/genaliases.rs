@@ -34,7 +34,7 @@ pub fn run(call: &Call) -> Done {
 /// Prints the aliases of a list.
 pub fn print(site: &Site, list: &List) -> Result<(), Trouble> {
     let receiver = aliases::Receiver::Dormouse {
-        program: std::env::current_exe()?,
+        program: crate::program::own()?,
         site: site.dir().canonicalize()?,
     };
     say(format_args!("## {} mailing list", list.name))?;

@@ -13,7 +13,7 @@ Usage: mailman-config
 pub fn run(call: &Call) -> Done {
     call.options(&[H])?;
     let site = call.site()?;
-    let binary = std::env::current_exe()?;
+    let binary = crate::program::own()?;
     say(format_args!("Mailman version: {MAILMAN} (dormouse {})", env!("CARGO_PKG_VERSION")))?;
     say("\nPaths:\n")?;
     for (name, value) in [

@@ -211,7 +211,7 @@ fn ls(json: bool) -> Result<(), Failure> {
 
 /// Creates a symbolic link for each name. Our own links are replaced; anything else is kept and named.
 fn install(into: &Path) -> Result<(), Failure> {
-    let program = std::env::current_exe()?;
+    let program = crate::program::own()?;
     let failed = |path: &Path, error: io::Error| {
         Failure::new(ExitCode::CantCreat, format!("cannot create {}: {error}", path.display()))
     };

@@ -31,7 +31,7 @@ impl Machine {
         let places = std::env::split_paths(&path).chain(more).collect::<Vec<_>>();
         let path = std::env::join_paths(places)
             .map_err(|error| Failure::new(ExitCode::Config, format!("PATH: {error}")))?;
-        Ok(Machine { dir: dir.to_owned(), own: std::env::current_exe()?, path })
+        Ok(Machine { dir: dir.to_owned(), own: crate::program::own()?, path })
     }
 
     /// A program of this machine.

@@ -1,0 +1,224 @@
+//! The commands that take mail: their plain command lines, read as clap would, and what they do.
+//!
+//! Both programs use this, the small one without clap: an MTA starts one of these commands for every
+//! mail, and building clap's commands takes longer than taking the mail.
+
+use dormouse_membership::address::Purpose;
+use dormouse_runners::door::Door;
+use dormouse_runners::intake::{self, Accepted, Envelope, Refusal};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The site's directory if none is given.
+pub const DEFAULT_SITE: &str = "/var/lib/dormouse";
+
+/// The message if this program panics.
+pub const FAULT: &str = "a bug in this program; the mail was not accepted";
+
+/// A command that takes mail from standard input.
+#[derive(Debug)]
+pub struct MailCommand {
+    /// The site's directory.
+    pub site: PathBuf,
+    /// Whom the mail is for.
+    pub to: To,
+    /// The envelope sender, if it is known; empty for bounces.
+    pub sender: Option<String>,
+}
+
+/// Whom mail is for, as the command line says it.
+#[derive(Debug)]
+pub enum To {
+    /// `post LIST`
+    List(String),
+    /// `deliver ADDRESS`
+    Address(String),
+    /// `mailman NAME LIST`, in the words of Mailman's mail wrapper (docs/spec/cli.md §4).
+    Wrapper {
+        /// The wrapper's name for the address.
+        name: &'static WrapperName,
+        /// The list's name.
+        list: String,
+        /// The full address of the recipient, if the MTA told.
+        recipient: Option<String>,
+    },
+}
+
+/// A name by which Mailman's mail wrapper is called.
+#[derive(Debug, PartialEq, Eq)]
+pub struct WrapperName {
+    /// The name.
+    pub name: &'static str,
+    /// What follows the list's name in the address.
+    suffix: &'static str,
+    /// What mail to that address is for.
+    purpose: Purpose,
+}
+
+/// The wrapper's names.
+static WRAPPER_NAMES: [WrapperName; 10] = {
+    const fn of(name: &'static str, suffix: &'static str, purpose: Purpose) -> WrapperName {
+        WrapperName { name, suffix, purpose }
+    }
+    [
+        of("post", "", Purpose::Post),
+        of("owner", "-owner", Purpose::Owner),
+        of("bounces", "-bounces", Purpose::Bounce),
+        of("admin", "-admin", Purpose::Bounce),
+        of("confirm", "-confirm", Purpose::Confirm),
+        of("join", "-join", Purpose::Join),
+        of("subscribe", "-subscribe", Purpose::Join),
+        of("leave", "-leave", Purpose::Leave),
+        of("unsubscribe", "-unsubscribe", Purpose::Leave),
+        of("request", "-request", Purpose::Request),
+    ]
+};
+
+impl MailCommand {
+    /// Reads the words after the site. None if they are not in a plain form.
+    pub fn read(site: PathBuf, words: &[&str]) -> Option<MailCommand> {
+        let (to, sender) = match words {
+            ["post", words @ ..] => {
+                let Words { to, sender, .. } = Words::read(words, false)?;
+                (To::List(to?), sender)
+            }
+            ["deliver", words @ ..] => {
+                let Words { to, sender, .. } = Words::read(words, false)?;
+                let address = match to {
+                    Some(address) => address,
+                    None => variable("RECIPIENT")??,
+                };
+                (To::Address(address), sender)
+            }
+            ["mailman", name, words @ ..] => {
+                let Words { to, recipient, sender } = Words::read(words, true)?;
+                let recipient = match recipient {
+                    None => variable("ORIGINAL_RECIPIENT")?,
+                    given => given,
+                };
+                (To::wrapper(name, to?, recipient)?, sender)
+            }
+            _ => return None,
+        };
+        Some(MailCommand { site, to, sender })
+    }
+}
+
+impl To {
+    /// What Mailman's wrapper is called for; none if it has no such name.
+    pub fn wrapper(name: &str, list: String, recipient: Option<String>) -> Option<To> {
+        let name = WRAPPER_NAMES.iter().find(|known| known.name == name)?;
+        Some(To::Wrapper { name, list, recipient })
+    }
+
+    /// Takes the mail.
+    pub fn take(
+        &self,
+        door: &Door<'_>,
+        sender: Option<String>,
+        input: impl std::io::Read,
+    ) -> Result<Accepted, Refusal> {
+        let envelope = Envelope { sender };
+        match self {
+            To::List(list) => intake::post(door, list, &envelope, input),
+            To::Address(address) => intake::deliver(door, address, &envelope, input),
+            To::Wrapper { name, list, recipient } => {
+                let list = list.to_lowercase();
+                let address = self.to_string();
+                // Mail may have come here by an alias of another address; then the address says nothing.
+                let recipient =
+                    recipient.as_deref().filter(|recipient| is_detailed(recipient, &address));
+                let recipient = recipient.unwrap_or(&address);
+                intake::to_list(door, &list, name.purpose, recipient, &envelope, input)
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for To {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            To::List(to) | To::Address(to) => f.write_str(to),
+            To::Wrapper { name: WrapperName { suffix, .. }, list, .. } => {
+                let list = list.to_lowercase();
+                match list.split_once('@') {
+                    Some((local, host)) => write!(f, "{local}{suffix}@{host}"),
+                    None => write!(f, "{list}{suffix}"),
+                }
+            }
+        }
+    }
+}
+
+/// Whether an address equals another, apart from an extension after a `+`.
+fn is_detailed(recipient: &str, address: &str) -> bool {
+    let local = |address: &str| {
+        let local = address.rsplit_once('@').map_or(address, |(local, _)| local);
+        local.to_lowercase()
+    };
+    let (recipient, address) = (local(recipient), local(address));
+    recipient.strip_prefix(&address).is_some_and(|rest| rest.is_empty() || rest.starts_with('+'))
+}
+
+/// The site and the words after it, of a command line that starts with the program's name. None if
+/// they are not in a plain form.
+pub fn site_and_words(arguments: &[OsString]) -> Option<(PathBuf, Vec<&str>)> {
+    let words: Option<Vec<&str>> = arguments.iter().skip(1).map(|word| word.to_str()).collect();
+    let mut words = words?;
+    let named = std::env::var_os("DORMOUSE_SITE");
+    if named.as_ref().is_some_and(|site| site.is_empty()) {
+        return None;
+    }
+    let mut site = named.map_or_else(|| DEFAULT_SITE.into(), PathBuf::from);
+    if let ["--site", dir, ..] = words.as_slice() {
+        site = PathBuf::from(plain(dir)?);
+        words.drain(..2);
+    }
+    Some((site, words))
+}
+
+/// The arguments after the command.
+struct Words {
+    to: Option<String>,
+    recipient: Option<String>,
+    sender: Option<String>,
+}
+
+impl Words {
+    fn read(words: &[&str], takes_recipient: bool) -> Option<Words> {
+        let (mut to, mut sender, mut recipient) = (None, None, None);
+        let mut words = words.iter();
+        while let Some(&word) = words.next() {
+            let (place, value) = match word {
+                "--sender" => (&mut sender, value(words.next()?)?),
+                "--recipient" if takes_recipient => (&mut recipient, value(words.next()?)?),
+                _ => (&mut to, plain(word)?),
+            };
+            if place.replace(value.to_owned()).is_some() {
+                return None;
+            }
+        }
+        if sender.is_none() {
+            sender = variable("SENDER")?;
+        }
+        Some(Words { to, recipient, sender })
+    }
+}
+
+/// A word that can only be a value.
+fn plain(word: &str) -> Option<&str> {
+    value(word).filter(|word| !word.is_empty())
+}
+
+/// The same, after an option that may be empty: the null sender.
+fn value(word: &str) -> Option<&str> {
+    (!word.starts_with('-')).then_some(word)
+}
+
+/// An environment variable: `Some(None)` if it is not set, None if it is not UTF-8.
+pub fn variable(name: &str) -> Option<Option<String>> {
+    match std::env::var_os(name).map(OsString::into_string) {
+        None => Some(None),
+        Some(text) => text.ok().map(Some),
+    }
+}

@@ -1,4 +1,4 @@
-//! One site on several hosts: directories of their own, and one PostgreSQL.
+//! One site on several hosts: separate directories, and one PostgreSQL.
 
 #[path = "hosts/adoption.rs"]
 mod adoption;
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
-/// Two hosts of one site; none where PostgreSQL is not installed.
+/// Creates two hosts of one site; `None` if PostgreSQL is not installed.
 fn two_hosts() -> Option<(TestSite, TestSite, String)> {
     let server = match throwaway_postgres::database() {
         Ok(server) => server,
@@ -158,7 +158,7 @@ fn a_domain_gets_its_rate_from_all_hosts_together() {
     assert_eq!(got(), (3, 3));
 }
 
-/// The process is killed in the middle of its batch's transaction, with the site's lock in its hand.
+/// The process is killed in the middle of its batch's transaction, while it holds the site's lock.
 #[test]
 fn a_host_that_dies_in_a_transaction_holds_nobody_up() {
     let Some((one, two, _)) = two_hosts() else { return };
@@ -184,7 +184,7 @@ fn a_host_that_dies_in_a_transaction_holds_nobody_up() {
     assert_eq!(arrived.len(), 40, "{arrived:?}");
 }
 
-/// The server's directory is another one, as if it were not there.
+/// The URL names another directory, in which no server is found.
 #[test]
 fn mail_is_taken_in_while_the_database_is_away_and_waits_for_it() {
     let Some((one, _two, server)) = two_hosts() else { return };
@@ -239,7 +239,7 @@ fn a_site_moves_to_a_server_and_back_with_every_row() {
     assert!(waits());
 }
 
-/// What a post costs while a batch of them is processed: questions to SQLite, round trips to a server.
+/// Limits the statements of SQLite or round trips to a server for each post of a batch.
 #[test]
 fn a_post_in_a_batch_asks_the_database_a_few_times() {
     const POSTS: usize = 100;

@@ -1,5 +1,5 @@
-//! A real news server, INN: posts go there, articles come from there, and trouble in between loses
-//! neither.
+//! A real news server, INN: posts become articles there and articles become posts, and failures in
+//! between lose neither.
 
 use dormouse_testkit::servers::{Inn, InnPrograms};
 use dormouse_testkit::site::{TestSite, describe, message};
@@ -13,7 +13,7 @@ fn site(server: &Inn<'_>) -> TestSite {
     site
 }
 
-/// A post of now: a news server refuses what is too old or to come.
+/// A post with the current date: a news server refuses old and future ones.
 fn mail(subject: &str, body: &str) -> Vec<u8> {
     let mail = String::from_utf8(message("anna@example.org", subject, body)).unwrap();
     mail.lines()
@@ -22,7 +22,7 @@ fn mail(subject: &str, body: &str) -> Vec<u8> {
         .into()
 }
 
-/// Runs at a later time.
+/// Runs a drain at a later time.
 fn run_later(site: &TestSite, forward: &str) -> Output {
     let output = site.command(&["run"]).env("DORMOUSE_CLOCK", forward).output().unwrap();
     assert!(output.status.success(), "{}", describe(&output));

@@ -1,4 +1,4 @@
-//! What we write, Mailman's own Python reads.
+//! Mailman's own Python reads our queue entries.
 
 use dormouse_testkit::python::python27;
 use dormouse_testkit::site::{TestSite, message};
@@ -32,7 +32,7 @@ fn python_reads_an_entry_of_in_and_of_out_to_the_same_bytes_and_metadata() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.stdout, post);
 
-    // A server that is down leaves the entry for the MTA in retry.
+    // If the server is down, the entry for the MTA waits in retry.
     site.ok(&["config", "set", "delivery.url", "smtp://127.0.0.1:1"]);
     site.ok(&["run"]);
     let file = site.queue("retry").join(&site.files("retry", "pck")[0]);

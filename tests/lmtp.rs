@@ -1,4 +1,4 @@
-//! Mail comes in over LMTP, as an MTA and systemd use it.
+//! Mail over LMTP, as an MTA and systemd use it.
 
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, files_in, message};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
-/// A server that ends with the test.
+/// A server that is killed at the end of the test.
 struct Server {
     process: Child,
     address: SocketAddr,
@@ -27,7 +27,7 @@ impl Server {
         Server::of(site.command(&["lmtp", "--listen", "127.0.0.1:0"]).args(args))
     }
 
-    /// One that may have no more than so many files open.
+    /// Starts one with a limit of open files.
     fn start_with_files(site: &TestSite, files: usize) -> Server {
         let line = format!("ulimit -n {files}; exec \"$0\" lmtp --listen 127.0.0.1:0");
         let mut shell = Command::new("sh");
@@ -61,13 +61,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended long ago.
+        // It may have exited already.
         let _gone = self.process.kill();
         let _reaped = self.process.wait();
     }
 }
 
-/// A client that speaks line by line.
+/// A client that sends line by line.
 struct Client {
     stream: BufReader<TcpStream>,
 }
@@ -80,7 +80,7 @@ impl Client {
         Ok(Client { stream: BufReader::new(stream) })
     }
 
-    /// Connects and says hello.
+    /// Connects and sends LHLO.
     fn greet(address: SocketAddr) -> std::io::Result<Client> {
         let mut client = Client::connect(address)?;
         client.expect("220")?;
@@ -106,7 +106,7 @@ impl Client {
         if line.starts_with(code) { Ok(line) } else { Err(std::io::Error::other(line)) }
     }
 
-    /// One mail in one write, as a client that pipelines sends it.
+    /// Sends one mail in one write, as a pipelining client does.
     fn send(&mut self, recipient: &str, subject: &str) -> std::io::Result<()> {
         self.say(&format!("MAIL FROM:<a@example.org>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n"))?;
         for code in ["250", "250", "354"] {
@@ -233,7 +233,7 @@ fn what_was_acknowledged_survives_being_killed() {
                         };
                         for number in 0.. {
                             let subject = format!("mail-{round}-{client}-{number}");
-                            // It ends by being cut off.
+                            // The connection ends when the server is killed.
                             if done.load(Ordering::Relaxed)
                                 || connection.send("dev@lists.example.org", &subject).is_err()
                             {
@@ -262,7 +262,7 @@ fn what_was_acknowledged_survives_being_killed() {
     for subject in &acknowledged {
         assert!(text.contains(&format!("Subject: {subject}\n")), "{subject} is lost");
     }
-    // The mails whose answer was cut off may be there, too.
+    // Mails whose reply was lost may be there, too.
     assert!(kept.len() <= acknowledged.len() + 6 * 3, "{} of {}", kept.len(), acknowledged.len());
 }
 
@@ -323,14 +323,14 @@ fn a_client_that_is_silent_is_sent_away_and_others_wait_their_turn() {
     site.ok(&["config", "set", "lmtp.connections", "1"]);
     let server = Server::start(&site, &["--intake-only"]);
     let mut silent = Client::greet(server.address).unwrap();
-    // It is served as soon as the first is gone.
+    // It is served as soon as the first one has left.
     let mut second = Client::greet(server.address).unwrap();
     silent.expect("421 4.4.2").unwrap();
     second.send("dev@lists.example.org", "x").unwrap();
     second.quit().unwrap();
 }
 
-/// The bytes of half a command do not prolong anything.
+/// Single bytes of a command do not extend the time limit.
 #[test]
 fn half_a_command_that_grows_is_sent_away_and_so_is_a_message_that_does_not() {
     let site = site(&[]);
@@ -371,7 +371,7 @@ fn who_says_nothing_makes_room_for_others_long_before_its_time_is_over() {
     let mut late = Client::greet(server.address).unwrap();
     late.send("dev@lists.example.org", "late").unwrap();
     silent[0].expect("421 4.3.2").unwrap();
-    // Who has a message in hand has said something.
+    // A client that is sending a message is not silent.
     sending.say("Subject: x\r\n\r\nx\r\n.\r\n").unwrap();
     sending.expect("250").unwrap();
     assert_eq!(site.files("in", "pck").len(), 2);
@@ -386,7 +386,7 @@ fn new_settings_count_from_the_next_transaction_on() {
     client.send("dev@lists.example.org", "one").unwrap();
     site.ok(&["config", "set", "delivery.url", &sink.url()]);
     site.ok(&["config", "set", "intake.max_size", "2 KiB"]);
-    // A drain that is at work goes on as it began.
+    // A running drain continues with the settings it started with.
     let is_taken = |_| {
         client.send("dev@lists.example.org", "two").unwrap();
         sink.wait_for(1, Duration::from_millis(1500))
@@ -394,7 +394,7 @@ fn new_settings_count_from_the_next_transaction_on() {
     assert!((0..100).any(is_taken));
     client.say("MAIL FROM:<a@b.example> SIZE=3000\r\n").unwrap();
     client.expect("552").unwrap();
-    // While somebody writes them mail goes on.
+    // Mail continues while somebody is writing the settings.
     std::fs::write(site.dir().join("dormouse.toml"), "host = ").unwrap();
     let before = sink.messages().len() as u64;
     client.send("dev@lists.example.org", "three").unwrap();
@@ -428,7 +428,7 @@ fn a_socket_at_a_path_is_for_the_mta_alone() {
     }
 }
 
-/// The socket stays and a process is started for whoever comes, as systemd does it.
+/// Keeps the socket open and starts a process for each connection, as systemd does.
 fn supervise(site: &TestSite, listener: &TcpListener, over: &AtomicBool) -> u32 {
     let mut exits = 0;
     while !over.load(Ordering::Relaxed) {
@@ -445,7 +445,7 @@ fn supervise(site: &TestSite, listener: &TcpListener, over: &AtomicBool) -> u32 
     exits
 }
 
-/// `DORMOUSE_SESSIONS=10000` makes it a load.
+/// `DORMOUSE_SESSIONS=10000` makes it a load test.
 #[test]
 fn nobody_is_refused_or_reset_while_processes_come_and_go() {
     const CLIENTS: u32 = 4;
@@ -465,7 +465,7 @@ fn nobody_is_refused_or_reset_while_processes_come_and_go() {
             .map(|client| {
                 scope.spawn(move || {
                     for session in 0..sessions / CLIENTS {
-                        // All aim at the moment at which the process goes.
+                        // All connect at the moment at which the process exits.
                         together.wait();
                         let pause = 18_000 + u64::from((session * 7 + client) % 90) * 100;
                         std::thread::sleep(Duration::from_micros(pause));

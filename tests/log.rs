@@ -1,4 +1,4 @@
-//! What the log tells: the journal, with fields of its own, and Mailman's log files.
+//! The log: the journal with its fields, and Mailman's log files.
 
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
 use dormouse_testkit::surroundings::on_small_disk;
@@ -22,7 +22,7 @@ fn logged(site: &TestSite, file: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// `Nov 27 02:10:01 2026 (4711) text`, as Mailman begins its lines; the text.
+/// Returns the text of a line in Mailman's form, `Nov 27 02:10:01 2026 (4711) text`.
 fn text_of(line: &str) -> &str {
     let (head, text) = line.split_once(") ").unwrap();
     let (time, process) = head.rsplit_once(" (").unwrap();
@@ -45,7 +45,7 @@ fn mailmans_log_files_are_written_where_a_site_wants_them() {
     site.post("dev", &message("stranger@example.net", "spam", "x\n"));
     site.ok(&["member", "rm", "dev", "bert@example.org"]);
     site.ok(&["run"]);
-    // Notices are there, too, as Mailman's were.
+    // Notices are logged, too, as in Mailman.
     let posts = logged(&site, "post");
     let from_anna =
         |line: &&String| text_of(line).starts_with("post to dev from anna@example.org, size=");
@@ -65,14 +65,14 @@ fn mailmans_log_files_are_written_where_a_site_wants_them() {
         "{subscribe:?}"
     );
 
-    // A file that logrotate has renamed is begun anew.
+    // After logrotate has renamed a file, a new one is created.
     let file = site.dir().join("logs/post");
     fs::rename(&file, site.dir().join("logs/post.1")).unwrap();
     site.post("dev", &message("anna@example.org", "rotated", "x\n"));
     site.ok(&["run"]);
     assert_eq!(logged(&site, "post").len(), 1);
 
-    // Mail does not depend on it.
+    // Mail does not depend on the log.
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
     site.post("dev", &message("anna@example.org", "no file", "x\n"));
@@ -82,8 +82,8 @@ fn mailmans_log_files_are_written_where_a_site_wants_them() {
     assert!(files_in(&site.queue("out")).iter().all(|name| !name.ends_with(".pck")));
 }
 
-/// An entry as journald takes it: `NAME=value`, or the name, the value's length in eight bytes, and the
-/// value (systemd's JOURNAL_NATIVE_PROTOCOL).
+/// Parses an entry in journald's protocol: `NAME=value`, or the name, the value's length in eight
+/// bytes, and the value (systemd's JOURNAL_NATIVE_PROTOCOL).
 fn fields(mut datagram: &[u8]) -> HashMap<String, String> {
     let mut fields = HashMap::new();
     while let Some(end) = datagram.iter().position(|byte| *byte == b'\n') {
@@ -103,7 +103,7 @@ fn fields(mut datagram: &[u8]) -> HashMap<String, String> {
     fields
 }
 
-/// Runs a drain whose standard error is the journal; the entries that came, and the lines.
+/// Runs a drain whose standard error is the journal, and returns the entries and the lines.
 fn in_journal(site: &TestSite, journal: &UnixDatagram) -> (Vec<HashMap<String, String>>, String) {
     let path = site.dir().join("stderr");
     let file = File::create(&path).unwrap();
@@ -117,7 +117,7 @@ fn in_journal(site: &TestSite, journal: &UnixDatagram) -> (Vec<HashMap<String, S
     assert!(status.success());
     let (mut entries, mut buffer) = (Vec::new(), vec![0; 256 * 1024]);
     while let Ok(length) = journal.recv(&mut buffer) {
-        // An empty one asks whether anybody is there.
+        // An empty datagram only checks the connection.
         entries.extend((length > 0).then(|| fields(&buffer[..length])));
     }
     (entries, fs::read_to_string(path).unwrap())
@@ -127,7 +127,7 @@ fn in_journal(site: &TestSite, journal: &UnixDatagram) -> (Vec<HashMap<String, S
 fn the_journal_has_the_steps_of_a_message_with_fields_of_their_own() {
     let name = "the_journal_has_the_steps_of_a_message_with_fields_of_their_own";
     on_small_disk(name, 1024, |disk| {
-        // A journal of ours, in the place of the system's.
+        // Our own journal, instead of the system's.
         let mounted = Command::new("mount").arg("--bind").arg(disk).arg("/run").status().unwrap();
         assert!(mounted.success());
         let place = Path::new("/run/systemd/journal");

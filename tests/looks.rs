@@ -1,5 +1,5 @@
-//! Every kind of page in a real browser: accessible to everybody (WCAG 2.2 AA, by axe-core), on a phone
-//! and at a desk, by day and by night.
+//! Every kind of page in a real browser is accessible (WCAG 2.2 AA, by axe-core), on a phone and a
+//! desktop, in light and dark mode.
 
 use dormouse_testkit::browser::{encoded, path_in};
 use dormouse_testkit::chromium::Chromium;
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
-/// Somebody who is everything: a member, an owner, a moderator, and the site's administrator.
+/// A person with every role: member, owner, moderator, and the site's administrator.
 const ANNA: &str = "anna@example.org";
 
 fn post(site: &TestSite, list: &str, from: &str, subject: &str, more: &str, text: &str) {
@@ -52,7 +52,7 @@ fn site() -> TestSite {
             "topics_enabled=yes",
         ]);
     }
-    // Its pages are ours to serve.
+    // A private archive is served by the program.
     site.ok(&["list", "set", "garden", "archive_private=yes"]);
     let people: String = [
         "Bert Baker <bert@example.org>",
@@ -118,7 +118,7 @@ fn site() -> TestSite {
         );
         site.feed(&["deliver", "tea-join@lists.example.org"], mail.as_bytes());
     }
-    // One that nothing can be done with.
+    // An entry whose list is gone.
     site.plain_list("gone", &["anna@example.org"]);
     site.post(
         "gone",
@@ -129,7 +129,8 @@ fn site() -> TestSite {
     site
 }
 
-/// Addresses that differ only in what they are about are of one kind.
+/// Returns the kind of a page: addresses that differ only in a list or a number are of the same
+/// kind.
 fn kind(pages: &BTreeSet<String>, path: &str) -> String {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let has_query = if query.is_empty() { "" } else { "?" };
@@ -147,7 +148,7 @@ fn kind(pages: &BTreeSet<String>, path: &str) -> String {
     parts.collect::<Vec<_>>().join("/") + has_query
 }
 
-/// What is no page.
+/// Whether an address is not a page.
 fn is_file(path: &str) -> bool {
     ["/export", ".eml", ".txt", ".gz", "/atom.xml", ".csv", ".svg", ".png"]
         .iter()
@@ -155,7 +156,7 @@ fn is_file(path: &str) -> bool {
         || path.starts_with("/mailman/feed/")
 }
 
-/// The link of a reader that ends the membership.
+/// Returns a reader's link that ends the membership.
 fn unsubscribe(site: &TestSite) -> String {
     let mails = site.maildir("bert@example.org");
     let links = mails.iter().map(|mail| String::from_utf8_lossy(mail).replace("\n ", ""));
@@ -164,7 +165,7 @@ fn unsubscribe(site: &TestSite) -> String {
     link.trim_end_matches(['>', ',']).to_owned()
 }
 
-/// What somebody is asked who would like to join.
+/// Returns the link to confirm a request to join.
 fn confirmation(site: &TestSite) -> String {
     site.ok(&["list", "set", "garden", "subscribe_policy=confirm"]);
     let mail = "From: curious@example.com\nTo: garden-join@lists.example.org\nSubject: x\n\
@@ -180,13 +181,13 @@ struct Looks<'l> {
     axe: Option<String>,
     server: &'l Server,
     wrong: BTreeMap<String, Vec<String>>,
-    /// The paths of pages that were looked at.
+    /// The paths of pages that were examined.
     seen: BTreeSet<String>,
 }
 
-/// The paths of all pages of the program, as it names them: `/members/{list}/add`.
+/// Returns the paths of all pages of the program in its own form: `/members/{list}/add`.
 fn pages_of_the_program() -> BTreeSet<String> {
-    /// Files, what only leads on, and what another test looks at: signing in elsewhere.
+    /// Files, redirects, and pages of another test: signing in with a provider.
     const NO_PAGES: [&str; 18] = [
         "/logo",
         "/health",
@@ -229,7 +230,7 @@ fn pages_of_the_program() -> BTreeSet<String> {
     pages
 }
 
-/// Whether a path is one of those that a page of the program has.
+/// Whether a path belongs to this page of the program.
 fn is_of(page: &str, path: &str) -> bool {
     let (mut wanted, mut found) = (page.split('/'), path.split('/'));
     loop {
@@ -241,7 +242,7 @@ fn is_of(page: &str, path: &str) -> bool {
     }
 }
 
-/// The path of a link in a mail or in what a command prints.
+/// Returns the path of a link in a mail or in the output of a command.
 fn path_of(text: &str, start: &str) -> String {
     path_in(text.as_bytes(), start)
 }
@@ -251,12 +252,12 @@ impl Looks<'_> {
         format!("http://{}{path}", self.server.address())
     }
 
-    /// Looks at the page that is open, on two screens, by day and by night.
+    /// Examines the open page on two screens, in light and dark mode.
     fn examine(&mut self, kind: &str) {
         for (width, is_dark) in [(390, true), (390, false), (1280, true), (1280, false)] {
             self.browser.look(width, is_dark, true);
             let mut found = match &self.axe {
-                // By day the page is the same as by night, but for its colours.
+                // In light and dark mode, only the colours of the page differ.
                 Some(axe) => self.browser.axe(axe, !is_dark),
                 None => self.browser.unnamed(),
             };
@@ -270,14 +271,14 @@ impl Looks<'_> {
         }
     }
 
-    /// Goes from page to page, as far as links lead, and looks at each kind once.
+    /// Follows all links from page to page, and examines each kind once.
     fn walk(&mut self, starts: &[&str]) -> Vec<String> {
         let mut waiting: VecDeque<String> =
             starts.iter().map(|start| (*start).to_owned()).collect();
         let pages = pages_of_the_program();
         let (mut seen, mut visited) = (BTreeMap::new(), BTreeSet::new());
         while let Some(path) = waiting.pop_front() {
-            // Where one starts is looked at whatever it is.
+            // The first pages are always examined.
             let is_start = starts.contains(&path.as_str());
             let kind = kind(&pages, &path);
             let is_known = seen.contains_key(&kind) && !is_start;
@@ -286,7 +287,7 @@ impl Looks<'_> {
             }
             seen.insert(kind, path.clone());
             self.browser.go(&self.at(&path));
-            // Where it led.
+            // The page after redirects.
             let there = self.browser.eval("location.pathname");
             self.seen.insert(there.as_str().unwrap_or_default().to_owned());
             self.examine(&path);
@@ -332,7 +333,7 @@ fn every_kind_of_page_can_be_used_by_everybody_on_every_screen() {
     let printed = |args: &[&str], start: &str| path_of(&site.ok(args), start);
     let held = printed(&["held", "link", "tea", "2"], "/mailman/held/");
     let request = printed(&["request", "link", "tea", "1"], "/mailman/request/");
-    // As a stranger.
+    // Without signing in.
     let mut pages = looks.walk(&[
         &held,
         &request,
@@ -392,7 +393,7 @@ fn every_kind_of_page_can_be_used_by_everybody_on_every_screen() {
         })
         .collect();
     assert!(missing.is_empty(), "nobody has looked at {missing:?}, but at {:?}", looks.seen);
-    // What a form answers with.
+    // The responses of forms.
     for (page, field, text, button) in [
         (
             "/mailman/settings/tea/general",
@@ -446,7 +447,8 @@ fn every_kind_of_page_can_be_used_by_everybody_on_every_screen() {
     }
 }
 
-/// The pictures of the documentation: `DORMOUSE_PICTURES=docs/pictures cargo test --test looks pictures`.
+/// Takes the pictures of the documentation: `DORMOUSE_PICTURES=docs/pictures cargo test --test
+/// looks pictures`.
 #[test]
 fn pictures_of_the_documentation_are_taken_where_they_are_asked_for() {
     let Some(into) = std::env::var_os("DORMOUSE_PICTURES").map(PathBuf::from) else { return };

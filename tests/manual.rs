@@ -1,6 +1,6 @@
-//! The manual and the completions are generated from the arguments, and whole outputs stay as they are
-//! in `tests/snapshots/`. After a deliberate change: `INSTA_UPDATE=always cargo test -p dormouse --test
-//! manual`, and look at the difference.
+//! The manual and the completions are generated from the arguments, and whole outputs are compared
+//! with `tests/snapshots/`. After a deliberate change run `INSTA_UPDATE=always cargo test -p
+//! dormouse --test manual`, and read the difference.
 
 use dormouse_testkit::site::{TestSite, message};
 use std::fs;
@@ -147,8 +147,8 @@ fn completions_know_every_command() {
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "dkim");
 }
 
-/// A text without what differs between runs and machines: paths, numbers, names of entries, durations
-/// and the widths that follow from them.
+/// Masks what differs between runs and machines: paths, numbers, names of entries, durations and
+/// the resulting widths.
 fn masked(text: &str, site: &TestSite) -> String {
     let text = text.replace(site.dir().to_str().unwrap(), "SITE");
     let mut lines = Vec::new();
@@ -261,7 +261,7 @@ fn a_welcome_and_a_moderators_notice_look_like_this() {
     for (name, address) in [("welcome", "anna@example.org"), ("held_notice", "owner@example.org")] {
         let mail = site.maildir(address).pop().unwrap();
         let mail = String::from_utf8(mail).unwrap().replace('\r', "");
-        // Dates, identifiers, boundaries and cookies are new each time.
+        // Dates, identifiers, boundaries and cookies differ each time.
         let lines = mail.lines().filter(|line| {
             !["Date:", "Errors-To:", "Message-ID:", "Received:", "Return-Path:", "From "]
                 .iter()
@@ -274,7 +274,7 @@ fn a_welcome_and_a_moderators_notice_look_like_this() {
     }
 }
 
-/// A text with `COOKIE` for words of forty hexadecimal digits.
+/// Replaces words of forty hexadecimal digits by `COOKIE`.
 fn without_cookies(text: &str) -> String {
     let mut out = String::new();
     let mut word = String::new();

@@ -1,4 +1,4 @@
-//! Many at once: posts from several processes while drains run.
+//! Many posts in parallel, from several processes while drains run.
 
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, describe, message};
@@ -94,7 +94,7 @@ fn the_trouble_of_one_list_is_not_that_of_others() {
     for list in ["a", "b"] {
         site.ok(&["list", "set", list, "archive=yes"]);
     }
-    // Its archive cannot be written.
+    // The list's archive cannot be written.
     let private = site.dir().join("archives/private");
     std::fs::create_dir_all(&private).unwrap();
     std::fs::write(private.join("a"), "").unwrap();
@@ -114,7 +114,7 @@ fn the_trouble_of_one_list_is_not_that_of_others() {
     assert_eq!(site.maildir("anna@example.org").len(), 3);
 }
 
-/// The subjects of what a sink got, one a transaction, in order.
+/// Returns the subjects of a sink's transactions, in order.
 fn subjects(sink: &Sink) -> Vec<String> {
     let subject = |data: &[u8]| {
         let text = String::from_utf8_lossy(data).into_owned();
@@ -123,7 +123,7 @@ fn subjects(sink: &Sink) -> Vec<String> {
     sink.messages().iter().map(|received| subject(&received.data)).collect()
 }
 
-/// The archiving of a large mail takes as long as a test wants it to: it holds the archive's lock.
+/// Archiving the large mail takes as long as the test holds the archive's lock.
 #[test]
 fn a_large_mail_in_work_does_not_hold_up_another_lists_post() {
     let site = TestSite::new(DORMOUSE);

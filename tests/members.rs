@@ -1,4 +1,4 @@
-//! The members' command line.
+//! The commands about members.
 
 use dormouse_testkit::site::{TestSite, describe};
 use serde_json::Value;
@@ -165,7 +165,7 @@ fn an_address_changes_everywhere_with_everything_it_has_chosen() {
         ]
     );
     assert!(site.ok(&["member", "show", "dev", "copy@x.example"]).contains("topics = Rust"));
-    // Who did it, and when, is remembered as for every other change.
+    // The person and time are recorded as for every other change.
     let acts = |address: &str| -> Vec<String> {
         let known = json(&site.ok(&["person", "show", address, "--json"]));
         let acts = known["consent"].as_array().unwrap();
@@ -196,7 +196,7 @@ fn members_are_removed_by_a_file() {
     assert_eq!(addresses(&site, &[]), ["c@x.example"]);
 }
 
-/// To whom what was written since the last time.
+/// Returns the mails since the last call, with their recipients.
 fn told(site: &TestSite) -> Vec<String> {
     let mut told: Vec<String> = site
         .files("virgin", "pck")

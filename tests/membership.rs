@@ -1,5 +1,5 @@
-//! Whole conversations about joining, leaving and options, by mail and on the web, as the people in
-//! them see them.
+//! Whole conversations about joining, leaving and options, by mail and on the web, as people see
+//! them.
 
 use dormouse_store::{Delivery, NewMember, Pending, Request, Site, Store, StoreError};
 use dormouse_testkit::browser::Browser;
@@ -25,7 +25,7 @@ fn site() -> TestSite {
     site
 }
 
-/// Somebody at the other end of the mail.
+/// A person who writes and receives mail.
 struct Person<'s> {
     site: &'s TestSite,
     address: &'static str,
@@ -37,12 +37,12 @@ impl<'s> Person<'s> {
         Person { site, address, read: site.maildir(address).len() }
     }
 
-    /// Writes to one of the list's addresses, and everything takes its course.
+    /// Sends a mail to one of the list's addresses, and runs the queues.
     fn writes(&self, to: &str, subject: &str, body: &str) {
         self.sends(to, &format!("Subject: {subject}\n\n{body}"));
     }
 
-    /// The same with more header fields.
+    /// Does the same with more header fields.
     fn sends(&self, to: &str, rest: &str) {
         let id = self.site.maildir(self.address).len();
         let mail = format!(
@@ -55,7 +55,7 @@ impl<'s> Person<'s> {
         self.site.ok(&["run"]);
     }
 
-    /// What came since the last look.
+    /// Returns the mails since the last call.
     fn gets(&mut self) -> Vec<String> {
         let mails = self.site.maildir(self.address);
         let new = mails[self.read..].iter().map(|mail| String::from_utf8_lossy(mail).into_owned());
@@ -64,7 +64,7 @@ impl<'s> Person<'s> {
         new
     }
 
-    /// The one mail that came.
+    /// Returns the only new mail.
     fn gets_one(&mut self) -> String {
         let mut new = self.gets();
         assert_eq!(new.len(), 1, "{}: {new:#?}", self.address);
@@ -81,13 +81,13 @@ fn is_member(site: &TestSite, address: &str) -> bool {
     site.ok(&["member", "ls", "dev"]).lines().any(|line| line.contains(address))
 }
 
-/// The cookie in a mail's subject.
+/// Returns the cookie in a mail's subject.
 fn cookie(mail: &str) -> String {
     let start = mail.find("\nSubject: confirm ").unwrap_or_else(|| panic!("{mail}"));
     mail[start..].split_whitespace().nth(2).unwrap().to_owned()
 }
 
-/// The path of the first link to a page.
+/// Returns the path of the first link to a page.
 fn link(mail: &str, page: &str) -> String {
     let start = mail.find(&format!("/mailman/{page}/")).unwrap_or_else(|| panic!("{page}: {mail}"));
     mail[start..]
@@ -124,7 +124,7 @@ fn a_stranger_joins_by_mail_posts_and_leaves() {
     assert!(is_member(&site, "Bert@example.net"));
     let told = owner.gets_one();
     assert!(told.contains("Bert@example.net joined") && told.contains("by mail"), "{told}");
-    // Once is enough.
+    // A cookie works once.
     bert.writes("dev-request", &format!("confirm {cookie}"), "");
     assert!(bert.gets_one().contains("Bert@example.net became a member of Dev."));
     site.post("dev", &message("bert@example.net", "first", "Hello all.\n"));
@@ -158,7 +158,7 @@ fn a_confirmation_may_come_to_an_address_with_the_cookie_or_as_html() {
     assert!(mail.contains("Subject: Please confirm that you would like to join Dev\n"), "{mail}");
     bert.writes(&format!("dev-confirm+{cookie}"), "Re: Please confirm", "ok\n");
     assert!(bert.gets_one().contains("Welcome to the"));
-    // Without a subject that says it, in HTML alone.
+    // A command without a subject, in an HTML-only mail.
     let mut carl = Person::new(&site, "carl@example.net");
     carl.writes("dev-join", "", "");
     let mail = carl.gets_one();
@@ -194,7 +194,7 @@ fn another_confirms_by_link_and_looking_confirms_nothing() {
     assert!(server.post(&path, "submit=1").starts_with("HTTP/1.1 410"));
     let known = site.ok(&["person", "show", "bert@example.net"]);
     assert!(known.contains("on the web from 198.51.100.7"), "{known}");
-    // One who did not ask says no.
+    // A person who did not ask declines.
     let mut carl = Person::new(&site, "carl@example.net");
     carl.writes("dev-join", "", "");
     let path = link(&carl.gets_one(), "confirm");
@@ -229,11 +229,11 @@ fn a_form_on_the_web_asks_the_address_and_tells_nobody_who_is_a_member() {
     assert!(bert.gets_one().contains("on the web from 192.0.2.1"));
     let mut anna = Person { site: &site, address: "anna@example.org", read: 0 };
     assert!(anna.gets_one().contains("which you already are"));
-    // Another network's form, none at all, and one of another list have nobody asked.
+    // Forms of another network or another list, or without a seal, send no confirmation.
     let again = "Nothing has been done yet";
     assert!(ask("203.0.113.1", &token, "carl@example.net").contains(again));
     assert!(ask("192.0.2.1", "x", "carl@example.net").contains(again));
-    // A field that nobody sees.
+    // The hidden field that only programs fill in.
     let filled = format!("email=carl%40example.net&website=x&form={token}");
     let filled = server.post_from("192.0.2.1", "/mailman/subscribe/dev", &filled);
     assert!(filled.contains(again), "{filled}");
@@ -243,7 +243,7 @@ fn a_form_on_the_web_asks_the_address_and_tells_nobody_who_is_a_member() {
     assert!(page.contains("/mailman/listinfo/dev"), "{page}");
 }
 
-/// A browser fills in a form in no time.
+/// Browsers can fill in a form immediately.
 #[test]
 fn a_form_that_was_filled_in_fast_works_and_programs_wait() {
     let site = site();
@@ -267,7 +267,8 @@ fn a_form_that_was_filled_in_fast_works_and_programs_wait() {
     }
 }
 
-/// Mailman's own fields, without our seal: the page comes back filled in, to be sent once more.
+/// A form with Mailman's fields, without our seal: the page comes back filled in, to be sent once
+/// more.
 #[test]
 fn a_form_on_somebodys_own_site_becomes_ours_and_the_language_is_heard() {
     let site = site();
@@ -301,7 +302,7 @@ fn a_form_on_somebodys_own_site_becomes_ours_and_the_language_is_heard() {
     let path = format!("/mailman/confirm/dev/{}", cookie(&asked));
     let page = server.get(&path);
     assert!(page.contains("<option value=\"de\" selected>"), "{path}: {page}");
-    // What is not there is passed over, what is there is taken.
+    // Impossible values are ignored, possible ones are used.
     server.post(&path, "realname=Bert&digests=0&language=fr");
     let member = site.ok(&["member", "show", "dev", "bert@example.net", "--json"]);
     assert!(member.contains("\"fr\""), "{member}");
@@ -322,11 +323,11 @@ fn nobody_is_flooded_by_what_others_ask_for_in_their_name() {
     }
     let mails = victim.gets();
     assert_eq!(mails.len(), 2, "{mails:#?}");
-    // The second list's own pending request is not doubled, and the same cookie is sent again.
+    // The pending request is not duplicated, and the same cookie is sent again.
     let answers = mallory.gets();
     assert_eq!(answers.len(), 2, "a refusal is a mail, too");
     assert!(answers[0].contains("An email about this was sent to that address."));
-    // One sender asks about ever new addresses.
+    // One sender asks about more and more addresses.
     for number in 0..3 {
         mallory.writes("dev-request", &format!("subscribe address=v{number}@example.net"), "");
     }
@@ -382,7 +383,7 @@ fn a_moderator_decides_on_requests_by_command_and_by_link() {
     assert!(server.post(&path, "decision=approve").starts_with("HTTP/1.1 410"));
     site.ok(&["run"]);
     assert!(bert.gets_one().contains("Welcome to the"));
-    // Leaving waits, too, and is in the daily reminder.
+    // A request to leave waits, too, and is in the daily reminder.
     bert.writes("dev-leave", "", "");
     assert!(bert.gets_one().contains("The moderators of Dev decide on your request"));
     assert!(owner.gets_one().contains("bert@example.net would like to leave"));
@@ -398,13 +399,13 @@ fn a_moderator_decides_on_requests_by_command_and_by_link() {
     site.ok(&["run"]);
     assert!(bert.gets_one().contains("Please stay."));
     assert!(is_member(&site, "bert@example.net"));
-    // Friends need nobody.
+    // Addresses in subscribe_auto_approval need no moderator.
     let mut fred = Person::new(&site, "fred@friends.example");
     fred.writes("dev-join", "", "");
     let cookie = self::cookie(&fred.gets_one());
     fred.writes("dev-request", &format!("confirm {cookie}"), "");
     assert!(fred.gets_one().contains("Welcome to the"));
-    // And one is shut out.
+    // One address is banned.
     set(&site, &["subscribe_policy=approve"]);
     let mut eve = Person::new(&site, "eve@example.com");
     eve.writes("dev-join", "", "");
@@ -490,7 +491,7 @@ fn one_click_in_a_post_ends_the_membership() {
     assert!(!is_member(&site, "anna@example.org"));
     site.ok(&["run"]);
     assert!(anna.gets_one().contains("You have been unsubscribed"));
-    // Where all get the same mail, the header says what Mailman's says.
+    // If all recipients share a copy, the header is as in Mailman.
     set(&site, &["personalize=no", "one_click_unsubscribe=personal"]);
     site.ok(&["member", "add", "dev", "--welcome", "no", "carl@example.net"]);
     site.post("dev", &message("carl@example.net", "two", "Hello.\n"));
@@ -520,7 +521,7 @@ fn there_are_no_passwords_and_a_link_opens_the_options_once() {
     let server = Server::start(&site);
     let path = link(login, "confirm");
     assert!(server.get(&path).contains("Open my options"));
-    // By mail it opens nothing, and stays good.
+    // The cookie does not work by mail, and stays valid.
     anna.writes("dev-request", &format!("confirm {}", path.rsplit('/').next().unwrap()), "");
     assert!(anna.gets_one().contains("only be done in a web browser"));
     let browser = Browser::new(&server);
@@ -538,14 +539,14 @@ fn there_are_no_passwords_and_a_link_opens_the_options_once() {
     assert!(site.ok(&["person", "show", "anna@example.org"]).contains("topics bugs"));
     set(&site, &["topics_enabled=no"]);
     let page = post("do=save&realname=Anna+A.&digest=mime&delivery=on&hide=on&duplicates=on");
-    // The page speaks the language that was chosen.
+    // The page is in the chosen language.
     assert!(page.contains("Ihre Einstellungen sind gespeichert."), "{page}");
     let members = site.ok(&["member", "ls", "dev", "--json"]);
     let members: serde_json::Value = serde_json::from_str(&members).unwrap();
     assert_eq!(members[0]["name"], "Anna A.");
     assert_eq!(members[0]["options"], serde_json::json!(["notmetoo", "hide", "nmtopics"]));
     assert_eq!(members[0]["digest"], true);
-    // Another address.
+    // Changing the address.
     let page = post("do=move&new=anna%40new.example");
     assert!(page.contains("Eine E-Mail an anna@new.example"), "{page}");
     site.ok(&["run"]);
@@ -558,12 +559,12 @@ fn there_are_no_passwords_and_a_link_opens_the_options_once() {
         "the old one hears of it, too"
     );
     assert!(is_member(&site, "anna@new.example") && !is_member(&site, "anna@example.org"));
-    // Nobody else's page opens with it, and the old address has none any more.
+    // The key works on no other member's page, and the old address has no page any more.
     let other = server.post(options, "key=x&do=leave");
     assert!(other.starts_with("HTTP/1.1 303") && other.contains("signin?next="), "{other}");
     assert!(browser.get(options).contains("not as a member"));
     assert!(is_member(&site, "anna@new.example"));
-    // The form says the same to all.
+    // The form's reply is the same for all addresses.
     let ask = |address: &str| {
         let page = server.post("/mailman/options/dev", &format!("email={address}"));
         page.split("\r\n\r\n").nth(1).unwrap().to_owned()
@@ -602,7 +603,8 @@ fn options_are_set_by_mail_when_the_member_confirms() {
     assert!(anna.gets_one().contains("The options of anna@example.org are saved."));
     let expected = serde_json::json!(["ack", "plain", "nodupes"]);
     assert_eq!(options(), (expected, true.into(), "enabled".into()));
-    // An owner's password changes at once, whoever the member is; a stranger's mail asks.
+    // With an owner's password any member's options change immediately; without one the member must
+    // confirm.
     let mut owner = Person::new(&site, OWNER);
     owner.writes(
         "dev-request",
@@ -620,7 +622,7 @@ fn options_are_set_by_mail_when_the_member_confirms() {
     mallory.gets_one();
     assert_eq!(options().2, "byuser");
     assert!(anna.gets_one().contains("    delivery on\n"));
-    // Where the options are shown, the member reads them.
+    // Options are sent only to the member.
     mallory.writes("dev-request", "set show address=anna@example.org", "");
     assert!(mallory.gets_one().contains("If that address is a member"));
     let shown = anna.gets_one();
@@ -675,7 +677,7 @@ fn programs_and_our_own_mail_are_never_answered() {
     assert!(output.status.success(), "{}", describe(&output));
     site.ok(&["run"]);
     bert.gets_nothing();
-    // Everything that we write ourselves comes back to each of our addresses.
+    // Our own mail is sent back to each of our addresses.
     bert.writes("dev-join", "", "");
     bert.gets();
     let all = [site.maildir("bert@example.net"), site.maildir(OWNER)].concat();
@@ -690,7 +692,7 @@ fn programs_and_our_own_mail_are_never_answered() {
     let after = [site.maildir("bert@example.net"), site.maildir(OWNER)].concat().len();
     assert_eq!(after, before);
     assert!(!site.dir().join("mail/dev-request@lists.example.org").exists());
-    // Without a command there is no answer either.
+    // Mail without a command gets no reply either.
     bert.writes("dev-request", "hello", "How are you?\n");
     bert.gets_nothing();
 }
@@ -732,7 +734,7 @@ fn owners_invite_and_an_invitation_needs_no_approval() {
     let mail = bert.gets_one();
     assert!(mail.contains("We miss you."), "{mail}");
     let cookie = cookie(&mail);
-    // On another list it is worth nothing, and both lists' owners hear of it.
+    // On another list the invitation does not work, and both lists' owners are told.
     site.ok(&["list", "create", "ops", "--owner", "ops@example.org", "--quiet"]);
     bert.writes("ops-request", &format!("confirm {cookie}"), "");
     assert!(bert.gets_one().contains("Nothing is waiting"));
@@ -782,7 +784,7 @@ fn help_info_and_lists_tell_what_there_is() {
     );
 }
 
-/// The points of a batch's way at which a process may die.
+/// The points at which a process may die while it processes a batch.
 const POINTS: [&str; 11] = [
     "claim.locked",
     "claim.renamed",
@@ -847,8 +849,8 @@ fn what_is_known_of_a_person_is_shown_handed_out_and_forgotten() {
     assert_eq!(site.run(&["person", "show", "bert@example.net"]).status.code(), Some(65));
 }
 
-/// What a mail that Mailman sent asks for is still good after the move: cookies are its 40
-/// hexadecimal digits, and stand in links and subjects that people have already.
+/// Cookies in mail that Mailman sent stay valid after a takeover: 40 hexadecimal digits in links
+/// and subjects.
 #[test]
 fn cookies_that_mailman_gave_out_keep_working() {
     let site = site();
@@ -889,7 +891,7 @@ fn cookies_that_mailman_gave_out_keep_working() {
         "{told}"
     );
     assert!(site.ok(&["member", "ls", "ops"]).contains("a@new.example"));
-    // The link in the notice of a held post takes it back, and can do nothing else.
+    // The link in the notice of a held post cancels it, and can do nothing else.
     set(&site, &["generic_nonmember_action=hold"]);
     site.post("dev", &message("s@example.com", "x", "News.\n"));
     site.ok(&["run"]);
@@ -908,7 +910,7 @@ fn cookies_that_mailman_gave_out_keep_working() {
 fn a_site_without_pages_names_none() {
     let site = site();
     site.ok(&["config", "set", "web.listen", ""]);
-    // As a takeover leaves it; nothing serves pages there.
+    // As after a takeover; nothing serves pages at this URL.
     site.ok(&["config", "set", "web_url", &format!("https://{HOST}/mailman/")]);
     let mut bert = Person::new(&site, "bert@example.net");
     bert.writes("dev-join", "", "");
@@ -935,7 +937,7 @@ fn the_members_are_shown_to_those_whom_private_roster_names() {
     site.ok(&["member", "add", "dev", "--welcome", "no", "bert@example.net", "hidden@example.net"]);
     site.ok(&["member", "set", "dev", "hidden@example.net", "hide=on"]);
     site.ok(&["member", "set", "dev", "bert@example.net", "nomail=byuser"]);
-    // SHA-1 of "secret", as Mailman kept the site's password, and the member's from a takeover.
+    // SHA-1 of "secret", as Mailman stores the site's password, and the member's from a takeover.
     const SHA1: &str = "e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4";
     let store = store(&site);
     let dev = store.read().list("dev").unwrap().unwrap();
@@ -956,7 +958,7 @@ fn the_members_are_shown_to_those_whom_private_roster_names() {
         ["anna at example.org", "(bert at example.net)", "hidden at example.net"]
             .map(|address| page.contains(address))
     };
-    // Members only, as lists are at first.
+    // For members only, the default of new lists.
     let asks = server.get(path);
     assert!(asks.contains("location: /mailman/signin?next="), "{asks}");
     let anna_sees = log_in("anna%40example.org", "annas");
@@ -967,16 +969,16 @@ fn the_members_are_shown_to_those_whom_private_roster_names() {
     for page in &wrong {
         assert!(page.starts_with("HTTP/1.1 401") && page.contains("do not match"), "{page}");
     }
-    // The site's password, for the first time.
+    // The site's password, used for the first time.
     let all = log_in("", "secret");
     assert!(all.contains("hidden@example.net") && all.contains("(bert@example.net)"), "{all}");
     let kept = store.read().site_password("admin").unwrap().unwrap();
     assert!(kept.starts_with("$argon2id$"), "{kept}");
     assert!(log_in("", "secret").contains("hidden@example.net"));
-    // It opens a member's options, too; by mail it is nobody's (docs/spec/commands.md §10).
+    // It opens a member's options, too; by mail it is not accepted (docs/spec/commands.md §10).
     let options = server.post("/mailman/options/dev", "email=bert%40example.net&password=secret");
     assert!(options.contains("Save") && options.contains("bert@example.net"), "{options}");
-    // What concerns other lists is for the member alone.
+    // Only the member may change options on other lists.
     let everywhere = "name=\"globally\"";
     assert!(!options.contains(everywhere), "{options}");
     let anna_in = Browser::new(&server);
@@ -996,7 +998,7 @@ fn the_members_are_shown_to_those_whom_private_roster_names() {
     set(&site, &["private_roster=anyone", "obscure_addresses=no"]);
     let public = server.get(path);
     assert!(public.contains("anna@example.org") && !public.contains("hidden@"), "{public}");
-    // Guessing comes to an end, for that network only, and a right password is no guess.
+    // Wrong passwords are limited for that network only; a right one is always accepted.
     site.ok(&["config", "set", "members.passwords_per_origin", "4"]);
     site.ok(&["config", "set", "web.proxies", "127.0.0.1"]);
     drop(server);
@@ -1085,7 +1087,7 @@ fn a_member_reads_notices_in_the_own_language() {
     assert!(asked("ana@example.net").contains("(con un correo de ana@example.net) que"));
 }
 
-/// The subject of a mail, decoded.
+/// Returns the decoded subject of a mail.
 fn subject_of(mail: &str) -> String {
     dormouse_mail::Message::parse(mail.as_bytes().to_vec()).text("Subject").unwrap()
 }
@@ -1108,14 +1110,14 @@ fn the_subject_of_a_confirmation_speaks_the_reader_s_language_and_a_reply_to_it_
         assert!(subject.starts_with(&format!("confirm {cookie} (")), "{subject}");
         assert!(subject.contains(words), "{language}: {subject}");
         assert_eq!(subject.contains("Please confirm"), language == "en", "{subject}");
-        // As a program for mail writes it: with its own mark, and folded or not.
+        // As mail programs write it: with their own reply mark, folded or not.
         let mark = if language == "de" { "AW" } else { "Re" };
         let answer = dormouse_mail::message::encoded("Subject", &format!("{mark}: {subject}"));
         person.sends("dev-request", &format!("Subject: {answer}\n\nok\n"));
         person.gets();
         assert!(is_member(&site, address), "{language}: {answer}");
     }
-    // Cut by a program that keeps subjects short, and without the words for people.
+    // Truncated by a mail program, and without the words for people.
     for (address, cut) in [("cut@example.net", true), ("bare@example.net", false)] {
         let mut person = Person::new(&site, address);
         person.writes("dev-join", "", "");
@@ -1125,7 +1127,7 @@ fn the_subject_of_a_confirmation_speaks_the_reader_s_language_and_a_reply_to_it_
         person.gets();
         assert!(is_member(&site, address), "{address}");
     }
-    // A sentence that begins with the same word is no confirmation.
+    // A sentence that begins with the same word is not a confirmation.
     let mut person = Person::new(&site, "odd@example.net");
     person.writes("dev-join", "", "");
     let cookie = cookie(&person.gets_one());
@@ -1157,7 +1159,7 @@ fn an_address_that_an_administrator_moves_is_told_as_the_new_one_is() {
             assert!(mails[0].to_lowercase().contains(&word.to_lowercase()), "{word}: {}", mails[0]);
         }
     }
-    // Quietly, and where nothing was changed.
+    // Without a mail, and without a change.
     site.ok(&["member", "move", "--notify", "no", "bert@example.com", "bert@example.net"]);
     site.run(&["member", "move", "nobody@example.net", "new@example.net"]);
     site.run(&["compat", "clone_member", "-r", "bert@example.net", "bert@example.com"]);

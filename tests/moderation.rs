@@ -1,4 +1,4 @@
-//! Posts that wait, what moderators do with them, and what everybody can learn of it.
+//! Held posts, the decisions of moderators, and what others are told.
 
 use dormouse_store::{Held, Site, Store, StoreError};
 use dormouse_testkit::site::{TestSite, describe, message};
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 const OWNER: &str = "owner@example.org";
 
-/// A list that holds strangers' posts, with one member.
+/// A list with one member that holds posts of non-members.
 fn site() -> TestSite {
     let site = TestSite::new(DORMOUSE);
     site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
@@ -17,7 +17,7 @@ fn site() -> TestSite {
     site
 }
 
-/// Posts as strangers and runs; the numbers of what is held.
+/// Posts as non-members, runs the queues, and returns the numbers of held posts.
 fn held(site: &TestSite, senders: &[&str]) -> Vec<i64> {
     for (number, sender) in senders.iter().enumerate() {
         site.post("dev", &message(sender, &format!("post{number}"), "Buy this.\n"));
@@ -71,7 +71,7 @@ fn remembered_senders_are_not_held_again() {
     assert_eq!(mails(&site, "anna@example.org").len(), 1);
     assert_eq!(held(&site, &["S@example.com"]), Vec::<i64>::new());
     assert_eq!(mails(&site, "anna@example.org").len(), 2);
-    // A moderated member loses the mark.
+    // The member's moderation flag is cleared.
     site.ok(&["list", "set", "dev", "default_member_moderation=yes"]);
     site.ok(&["member", "add", "dev", "--welcome", "no", "bert@example.org"]);
     let ids = held(&site, &["bert@example.org"]);
@@ -79,7 +79,7 @@ fn remembered_senders_are_not_held_again() {
     assert_eq!(held(&site, &["bert@example.org"]), Vec::<i64>::new());
 }
 
-/// `accept_these_nonmembers` and `ban_list` take what begins with `^` for a pattern.
+/// In `accept_these_nonmembers` and `ban_list`, an entry that begins with `^` is a pattern.
 #[test]
 fn a_sender_that_would_be_a_pattern_is_neither_trusted_nor_banned() {
     let site = site();
@@ -137,7 +137,7 @@ fn a_moderator_who_gives_no_reason_gives_the_lists() {
     let site = site();
     site.ok(&["list", "set", "dev", "nonmember_rejection_notice=Ask %(listowner)s."]);
     held(&site, &["s@example.com"]);
-    // What the list says now is for later posts.
+    // The list's current text applies to later posts.
     site.ok(&["list", "set", "dev", "nonmember_rejection_notice="]);
     held(&site, &["t@example.com"]);
     site.ok(&["held", "reject", "dev", "1", "2"]);
@@ -205,7 +205,8 @@ fn moderators_are_reminded_once_a_day_and_old_posts_are_dropped() {
     assert!(mails(&site, OWNER).iter().any(|mail| mail.contains("max_days_to_hold")));
 }
 
-/// A machine that was off at eight yesterday makes up for it when it is on, before eight today.
+/// A machine that was off at 8:00 yesterday sends yesterday's reminder when it is on, and none at
+/// 8:00 today.
 #[test]
 fn after_a_night_without_power_there_is_one_reminder_that_day() {
     let site = site();
@@ -270,7 +271,7 @@ fn the_trace_tells_every_step_of_a_held_and_approved_post() {
         |args: &[&str]| -> Vec<serde_json::Value> { serde_json::from_str(&site.ok(args)).unwrap() };
     let events = steps(&["trace", "post0@test.example", "--json"]);
     let names: Vec<&str> = events.iter().map(|event| event["step"].as_str().unwrap()).collect();
-    // The moderators' notice is a mail of its own that came of the post.
+    // The moderators' notice is a separate mail caused by the post.
     let post: Vec<&str> = names
         .iter()
         .zip(&events)
@@ -313,7 +314,7 @@ fn a_rehearsal_says_what_would_happen_and_which_setting_decides() {
     let shown = dry(&["--show"]);
     assert!(shown.contains("it would go to 1 recipient"), "{shown}");
     assert!(shown.contains("List-Id:") && shown.ends_with("Foot.\n"), "{shown}");
-    // Nothing of it counts.
+    // The rehearsal has no effect.
     assert!(rows(&site).is_empty());
     assert!(site.files("in", "pck").is_empty() && site.files("out", "pck").is_empty());
     assert!(!site.dir().join("logs").exists());
@@ -362,7 +363,7 @@ fn the_trace_tells_who_decided_and_which_message_is_a_notice() {
     }
     let story = site.ok(&["trace", "post1@test.example"]);
     assert!(story.contains("discarded  by a moderator, who shut the sender out"), "{story}");
-    // Nothing is left to decide.
+    // No post is left to decide on.
     let output = site.run(&["held", "approve", "dev", "--all"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("no matching post is held for dev"), "{said}");
@@ -416,7 +417,7 @@ fn decisions_are_taken_back_while_nothing_of_them_has_left() {
     site.ok(&["run"]);
     assert!(mails(&site, "anna@example.org").is_empty(), "nothing of it went out");
     assert!(!mails(&site, "a@example.com").iter().any(|mail| mail.contains("no")));
-    // What has left cannot be taken back.
+    // A decision cannot be undone after its mail was sent.
     let id = ids[0].to_string();
     site.ok(&["held", "approve", "dev", &id]);
     site.ok(&["run"]);
@@ -460,7 +461,8 @@ fn killed_while_a_decision_is_taken_back_no_post_is_lost() {
     }
 }
 
-/// A request of each kind waits: new@example.net would like to join, anna@example.org to leave.
+/// Creates a waiting request of each kind: new@example.net wants to join, anna@example.org to
+/// leave.
 fn asked(site: &TestSite) -> (String, String) {
     let settings = [
         "subscribe_policy=approve",
@@ -484,7 +486,7 @@ fn asked(site: &TestSite) -> (String, String) {
     (id("subscribe"), id("unsubscribe"))
 }
 
-/// What is kept to take a decision back refers to other rows of its kind.
+/// The rows that are kept to undo a decision refer to each other.
 #[test]
 fn a_decision_keeps_no_list_from_coming_back_and_no_store_from_being_copied() {
     let site = site();
@@ -520,7 +522,7 @@ fn decisions_on_requests_are_taken_back_while_nothing_of_them_has_left() {
         let anna = String::from_utf8_lossy(&anna.stdout).into_owned();
         let bans = site.ok(&["list", "show", "dev", "ban_list"]);
         let members = site.ok(&["member", "ls", "dev"]);
-        // How it came to be stays in the history.
+        // The history keeps how the membership began.
         let anna: String = anna.lines().filter(|line| !line.contains("by ")).collect();
         format!("{asked:?}{anna}{bans}{members}")
     };
@@ -539,7 +541,7 @@ fn decisions_on_requests_are_taken_back_while_nothing_of_them_has_left() {
     site.ok(&["run"]);
     let told = |who: &str| mails(&site, who).iter().any(|mail| mail.contains("rejected"));
     assert!(!told("new@example.net") && !told("anna@example.org"), "nothing of it went out");
-    // A decision that was told cannot be taken back, nor one that somebody has overtaken.
+    // A decision that was mailed cannot be undone, and neither can one that was superseded.
     site.ok(&["request", "reject", "dev", &join]);
     site.ok(&["run"]);
     let late = site.run(&["request", "undo", "dev", &join]);
@@ -571,7 +573,7 @@ fn nothing_of_an_erased_address_comes_back_with_a_decision() {
         site.ok(&["person", "erase", address]);
         let undone = site.run(&["request", "undo", "dev", id]);
         assert_eq!(undone.status.code(), Some(65), "{address}: {}", describe(&undone));
-        // On a server there is no file of ours to look into.
+        // With a server there is no file to search.
         let database = fs::read(site.dir().join("dormouse.db")).unwrap_or_default();
         let holds = database.windows(address.len()).any(|window| window == address.as_bytes());
         assert!(!holds, "{address}");

@@ -17,7 +17,7 @@ fn post(site: &TestSite, subject: &str) {
     site.post("dev", &message("anna@example.org", subject, ".dot\nx\n"));
 }
 
-/// What `out` and `news` and their like still have.
+/// Returns what is left in the queues.
 fn left(site: &TestSite) -> Vec<String> {
     let queues = ["in", "news", "out", "retry", "shunt", "bad"];
     queues
@@ -74,7 +74,7 @@ fn a_worker_does_not_wait_for_a_connection_that_the_drain_keeps() {
     site.ok(&["run", "--queue", "in"]);
     let mut news = site.command(&["run", "--queue", "news"]);
     assert!(!news.env("DORMOUSE_FAULT", "claim.renamed").status().unwrap().success());
-    // What a dead process left is posted by the drain itself, the others by workers.
+    // The drain itself posts suspects, workers post the others.
     let mut news = site.command(&["run", "--queue", "news"]);
     let mut news = news.env("DORMOUSE_STOP", "claim.finished").spawn().unwrap();
     until_stopped(&news);

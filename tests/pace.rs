@@ -17,7 +17,7 @@ fn site(sink: &Sink) -> TestSite {
     site
 }
 
-/// Runs a drain so many seconds later.
+/// Runs a drain some seconds later.
 fn run_at(site: &TestSite, seconds: u64) {
     let mut command = site.command(&["run"]);
     command.env("DORMOUSE_CLOCK", format!("+{seconds}"));
@@ -29,7 +29,7 @@ fn json(site: &TestSite, args: &[&str]) -> Value {
     serde_json::from_str(&site.ok(args)).unwrap()
 }
 
-/// Whom messages arrived for, sorted.
+/// Returns the recipients of messages that arrived, sorted.
 fn arrived(sink: &Sink) -> Vec<String> {
     let mut all: Vec<String> =
         sink.messages().into_iter().flat_map(|message| message.recipients).collect();
@@ -37,7 +37,7 @@ fn arrived(sink: &Sink) -> Vec<String> {
     all
 }
 
-/// What waits: its recipients, and when it is due, in whole minutes.
+/// Returns the waiting entries: the number of recipients, and the minutes until they are due.
 fn waiting(site: &TestSite) -> Vec<(u64, u64)> {
     let entries = json(site, &["queue", "ls", "retry", "--json"]);
     let mut waiting: Vec<(u64, u64)> = entries
@@ -53,8 +53,8 @@ fn waiting(site: &TestSite) -> Vec<(u64, u64)> {
     waiting
 }
 
-/// A sink that puts off mail for slow.example with this reply while the switch is on, and counts who was
-/// tried.
+/// A sink that defers mail for slow.example with this reply while the switch is on, and records who
+/// was tried.
 type Tried = Arc<Mutex<Vec<String>>>;
 
 fn slow_sink(reply: &'static str) -> (Sink, Arc<AtomicBool>, Tried) {
@@ -107,7 +107,7 @@ fn a_domain_that_puts_mail_off_waits_longer_each_time_and_delays_nobody_else() {
     let rates = json(&site, &["member", "rates", "--json"]);
     assert_eq!(rates[0]["puts_off"]["failures"], 5, "{rates}");
     assert!(site.ok(&["status"]).contains("slow.example has deferred mail for"));
-    // When it takes mail, all is forgotten.
+    // When the domain accepts mail, the back-off is reset.
     is_slow.store(false, Ordering::SeqCst);
     run_at(&site, now + 9 * 3_600);
     assert_eq!(arrived(&sink), ["a@fast.example", "b@slow.example", "c@other.example"]);
@@ -135,11 +135,11 @@ fn a_domain_that_puts_off_one_after_the_other_is_left_alone_until_it_is_tried_ag
         site.post("dev", &message("x@y.example", "one", "hello\n"));
         site.ok(&["run"]);
         assert!(arrived(&sink).iter().filter(|one| one.ends_with("@fast.example")).count() == 30);
-        // Not all of its thirty: what was on its way already, and no more.
+        // Not all of its thirty recipients were tried, but only those that were already in flight.
         let first = count(&tried);
         assert!((3..=8).contains(&first), "{first}");
         assert_eq!(waiting(&site), [(30, 60)]);
-        // The next post to another list knows it.
+        // The next post, to another list, does not try the domain either.
         site.post("ops", &message("x@y.example", "two", "hello\n"));
         site.ok(&["run"]);
         assert_eq!(count(&tried), first, "held back");
@@ -277,7 +277,8 @@ fn many_members_of_a_domain_use_up_one_goodbye() {
 
 #[test]
 fn a_message_put_off_for_one_domain_is_sent_to_the_others_the_next_time() {
-    // A relay that answers the message, because one of its recipients' hosts would not take it.
+    // A relay that defers the message, because the host of one of its recipients does not accept
+    // it.
     let state = Arc::new(Mutex::new(Vec::<String>::new()));
     let seen = Arc::clone(&state);
     let sink = Sink::builder()
@@ -330,7 +331,7 @@ fn domains_get_no_more_than_their_limits_allow() {
     assert_eq!(waiting(&site), [(20, 1)]);
     let listed = site.ok(&["queue", "ls", "retry"]);
     assert!(listed.contains("has reached 20/min (delivery.limits)"), "{listed}");
-    // Too early by the clock of the limits.
+    // It is too early for the limit.
     site.post("dev", &message("x@y.example", "two", "hello\n"));
     run_at(&site, 10);
     let second = arrived(&sink);
@@ -360,7 +361,7 @@ fn entries_for_few_leave_the_rest_of_a_rate_to_others() {
         names.iter().for_each(|name| site.post(name, &message("x@y.example", subject, "hello\n")));
     }
     site.ok(&["run"]);
-    // A refusal may come while others hold leave, and is short then.
+    // Another process may hold a reservation; then the wait is short.
     run_at(&site, 60);
     let slow = || arrived(&sink).into_iter().filter(|one| one.ends_with("@slow.example")).count();
     assert_eq!(slow(), 12);
@@ -370,13 +371,13 @@ fn entries_for_few_leave_the_rest_of_a_rate_to_others() {
 }
 
 thread_local! {
-    /// Whether this conversation, which has a thread of its own, has a transaction for slow.example.
+    /// Whether this session, which has a separate thread, has a transaction for slow.example.
     static IS_IN: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 #[test]
 fn so_many_connections_at_once_carry_mail_for_a_domain() {
-    // How many do now, and how many did at most.
+    // The current number of such sessions, and the maximum.
     let counts = Arc::new(Mutex::new((0, 0)));
     let shared = Arc::clone(&counts);
     let sink = Sink::builder()
@@ -406,7 +407,7 @@ fn so_many_connections_at_once_carry_mail_for_a_domain() {
             .for_each(|name| site.post(name, &message("x@y.example", subject, "hello\n")));
     }
     site.ok(&["run"]);
-    // Who finds the connection in use comes again; how often depends on who is fast.
+    // Recipients that find the connection in use are tried again; how often depends on the timing.
     for minute in 1..60 {
         if waiting(&site).is_empty() {
             break;
@@ -445,7 +446,7 @@ fn a_process_killed_at_any_step_sends_to_nobody_too_often_and_loses_nobody() {
         );
         site.ok(&["run"]);
         let fast = arrived(&sink).into_iter().filter(|one| one.ends_with("@fast.example")).count();
-        // The transaction in flight may have come twice.
+        // The transaction in flight may have arrived twice.
         assert!(fast <= 14, "{point}: {fast}");
         is_slow.store(false, Ordering::SeqCst);
         for seconds in [3_700, 3_800, 3_900, 4_000, 4_100, 9_000] {
@@ -459,7 +460,7 @@ fn a_process_killed_at_any_step_sends_to_nobody_too_often_and_loses_nobody() {
     }
 }
 
-/// A post that asks to be sent so many seconds later than now.
+/// Returns a post that is to be sent some seconds from now.
 fn later(from: &str, subject: &str, seconds: u64) -> Vec<u8> {
     let then = std::time::SystemTime::now() + std::time::Duration::from_secs(seconds);
     let mut post =
@@ -476,7 +477,7 @@ fn a_scheduled_post_waits_for_its_time_whatever_happens_meanwhile() {
     let site = site(&sink);
     site.plain_list("news", &["anna@x.example", "b@y.example"]);
     site.post("news", &later("anna@x.example", "plan", 3 * DAY));
-    // Killed while it is put aside, it is there once.
+    // If the process is killed while it moves the post to retry, the post is there once.
     let mut command = site.command(&["run"]);
     command.env("DORMOUSE_FAULT", "batch.decided:1");
     assert_eq!(command.output().unwrap().status.signal(), Some(9));
@@ -488,7 +489,7 @@ fn a_scheduled_post_waits_for_its_time_whatever_happens_meanwhile() {
     assert!(entries[0]["reason"].as_str().unwrap().starts_with("scheduled for "), "{entries}");
     let traced = site.ok(&["trace", "plan@test.example"]);
     assert!(traced.contains("scheduled for"), "{traced}");
-    // It is looked at now and then, and nothing comes of it.
+    // The entry is checked regularly without effect.
     for hours in [1, 9, 30, 71] {
         run_at(&site, hours * 3_600 + 60);
         assert_eq!(site.files("retry", "pck").len(), 1, "after {hours} h");
@@ -506,7 +507,7 @@ fn a_scheduled_post_can_be_cancelled_or_sent_now() {
     site.plain_list("news", &["anna@x.example"]);
     site.post("news", &later("anna@x.example", "one", DAY));
     site.ok(&["run"]);
-    // A time on the command line is as good.
+    // The time can also be given on the command line.
     let two = message("anna@x.example", "two", "hello\n");
     let posted = site.feed(&["post", "news", "--at", "2099-01-01T09:00"], &two);
     assert!(posted.status.success());
@@ -529,7 +530,7 @@ fn a_scheduled_post_can_be_cancelled_or_sent_now() {
     let posts = || {
         let messages = sink.messages().into_iter();
         let messages = messages.map(|message| dormouse_mail::Message::parse(message.data));
-        // A notice of a rejection has the subject of its post.
+        // A notice of rejection contains the subject of its post.
         let posts =
             messages.filter(|message| message.text("From").as_deref() == Some("anna@x.example"));
         posts.filter_map(|message| message.text("Subject")).collect::<Vec<_>>()
@@ -544,7 +545,7 @@ fn who_may_not_post_unasked_does_not_schedule_and_an_emergency_stops_what_was() 
     let sink = Sink::builder().start();
     let site = site(&sink);
     site.plain_list("news", &["anna@x.example"]);
-    // The time of a post that waits for a moderator begins to count when it is let through.
+    // A held post is scheduled when it is approved.
     site.post("news", &later("stranger@z.example", "strange", DAY));
     site.ok(&["run"]);
     let held = json(&site, &["held", "ls", "--json"]);
@@ -552,7 +553,7 @@ fn who_may_not_post_unasked_does_not_schedule_and_an_emergency_stops_what_was() 
     site.ok(&["held", "approve", "news", &held[0]["id"].to_string()]);
     site.ok(&["run"]);
     assert_eq!(waiting(&site).len(), 1, "the moderator lets it wait");
-    // A past time is now.
+    // A time in the past means now.
     let mut past = b"Deferred-Delivery: Mon, 23 Nov 2020 10:00:00 +0000\n".to_vec();
     past.extend(message("anna@x.example", "past", "hello\n"));
     site.post("news", &past);
@@ -562,7 +563,7 @@ fn who_may_not_post_unasked_does_not_schedule_and_an_emergency_stops_what_was() 
     assert_eq!(to_members(&sink), 1);
     let rehearsed = site.feed(&["post", "--dry-run", "news"], &later("anna@x.example", "n", DAY));
     assert!(String::from_utf8_lossy(&rehearsed.stdout).contains("scheduled for"));
-    // An owner stops the list before the time has come; what a moderator let through goes.
+    // An owner turns on emergency moderation before the time; approved posts are sent.
     site.post("news", &later("anna@x.example", "plan", DAY));
     site.ok(&["run"]);
     site.ok(&["list", "set", "news", "emergency=yes"]);

@@ -1,5 +1,6 @@
-//! One person with a real browser does what owners, moderators, members and administrators do: by what
-//! is written on pages, on a phone by night without scripts, and at a desk by day.
+//! One person with a real browser does the work of owners, moderators, members and administrators,
+//! guided by the pages' texts: on a phone in dark mode without scripts, and on a desktop in light
+//! mode.
 
 use dormouse_testkit::browser::path_in;
 use dormouse_testkit::chromium::Chromium;
@@ -10,7 +11,7 @@ use std::cell::RefCell;
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 const ANNA: &str = "anna@example.org";
 
-/// Somebody who looks at each page they come to.
+/// A person who checks every page that they open.
 struct Person<'p> {
     browser: &'p Chromium,
     server: &'p Server,
@@ -23,7 +24,7 @@ impl Person<'_> {
         format!("http://{}{path}", self.server.address())
     }
 
-    /// What every page must be, whatever it is about.
+    /// Checks what every page must fulfil.
     fn look(&self) {
         let here = self.browser.eval("location.pathname").to_string();
         let text = self.browser.text();
@@ -86,7 +87,7 @@ fn signs_in_by_mail(person: &Person<'_>) {
     person.reads("My lists");
 }
 
-/// Twenty posts of four senders: by sender, by selection, and one by one, with an undo.
+/// Decides on twenty posts of four senders: by sender, by selection, and one by one, with an undo.
 fn moderates_twenty_posts(person: &Person<'_>) {
     for sender in ["good", "bad", "many", "mixed"] {
         for number in 0..5 {
@@ -165,7 +166,7 @@ fn answers_questions_about_the_list(person: &Person<'_>) {
     person.browser.tick("Anyone who confirms it by email and is approved");
     person.choose("Save");
     assert_eq!(show("subscribe_policy"), "confirm-and-approve");
-    // The last of them was a slip.
+    // The last one was a mistake.
     person.choose("All settings");
     person.choose("Change history");
     person.reads(ANNA);

@@ -1,4 +1,4 @@
-//! Copies that are made for one recipient each (docs/spec/pipeline.md §6, §7).
+//! Separate copies for each recipient (docs/spec/pipeline.md §6, §7).
 
 use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool};
 use dormouse_store::{MemberOption, Site, Store};

@@ -1,7 +1,7 @@
-//! A real Postfix, in a directory of its own: mail comes in by the generated maps, through pipes and
-//! over LMTP, goes out through its queue, and bounces to VERP addresses.
+//! A real Postfix in a separate directory: it delivers mail by the generated maps, through pipes
+//! and over LMTP, sends mail through its queue, and bounces to VERP addresses.
 //!
-//! It is set up as `dormouse aliases` and the documentation tell an administrator to.
+//! It is configured as `dormouse aliases` and the documentation say.
 
 mod mta;
 
@@ -28,12 +28,12 @@ impl<'p> Host<'p> {
         Host { site, sink, postfix }
     }
 
-    /// Writes what a page says into `main.cf` or `master.cf`, with this site's paths.
+    /// Copies the configuration on a page into `main.cf` or `master.cf`, with this site's paths.
     fn follow(&self, heading: &str, having: &str) {
         let block = block(PAGE, heading, having);
         let (file, lines) = block.split_once('\n').unwrap();
         let lines = lines
-            // Those of a machine that has accounts of its own.
+            // The aliases of the machine do not exist here.
             .replace("hash:/etc/aliases, ", "")
             .replace("/usr/bin/dormouse", &format!("{} --site {}", self.program(), self.dir()))
             .replace("/var/lib/dormouse", &self.dir());
@@ -48,7 +48,7 @@ impl<'p> Host<'p> {
         self.site.dir().display().to_string()
     }
 
-    /// `dormouse aliases`, as root runs it.
+    /// Runs `dormouse aliases` as root.
     fn aliases(&self, args: &[&str]) -> String {
         let mut command = Command::new(self.site.binary());
         command.arg("--site").arg(self.site.dir()).arg("aliases").args(args);
@@ -58,13 +58,13 @@ impl<'p> Host<'p> {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Does as a command tells, line by line: what is indented is to be typed.
+    /// Runs the indented commands in a command's output, and returns their number.
     fn obey(&self, told: &str) -> usize {
         let lines = told.lines().filter_map(|line| line.strip_prefix("  "));
         let typed: Vec<&str> = lines.filter(|line| *line != "postfix reload").collect();
         for line in &typed {
             let mut command = Command::new("sh");
-            // As an administrator has it.
+            // Administrators have the program in PATH and use the default site.
             let line =
                 line.replace("dormouse ", &format!("{} --site {} ", self.program(), self.dir()));
             command.args(["-c", &line]);
@@ -75,7 +75,7 @@ impl<'p> Host<'p> {
         typed.len()
     }
 
-    /// What `doctor` says of mail that comes in.
+    /// Returns the findings of `doctor` about incoming mail.
     fn doctor(&self) -> String {
         let mut command = self.site.command(&["doctor"]);
         self.postfix.surrounds(&mut command);
@@ -93,7 +93,7 @@ impl<'p> Host<'p> {
     }
 }
 
-/// Runs a test where there is a Postfix.
+/// Runs a test if there is a Postfix.
 fn beside_postfix(test: impl FnOnce(Host<'_>)) {
     let Some(programs) = PostfixPrograms::find() else { return };
     let Some(owner) = Account::find(&["list"]) else { return };
@@ -134,7 +134,7 @@ fn by_generated_aliases_each_address_leads_to_its_queue_and_a_post_goes_round() 
         mta::each_address_leads_to_its_queue(&host.site, &host.postfix, "lists.example.org");
         mta::a_null_sender_is_told(&host.site, &host.postfix);
         mta::is_refused(&host.postfix, "unknown@lists.example.org");
-        // A new list is known at once.
+        // A new list gets mail immediately.
         let mut create = host.site.command(&["list", "create", "new", "--owner", "o@example.org"]);
         host.postfix.surrounds(&mut create);
         let output = create.output().unwrap();
@@ -175,7 +175,7 @@ fn by_what_the_page_says_nothing_is_missing() {
         host.follow("### Postfix", "alias_maps");
         host.follow("### Postfix", "virtual_alias_maps");
         assert!(host.doctor().starts_with("good"), "{}", host.doctor());
-        // A list of another host comes.
+        // A list at another host is created.
         let list = ["list", "create", "third@lists.example.com", "--owner", "o@example.org"];
         let mut create = host.site.command(&list);
         host.postfix.surrounds(&mut create);
@@ -222,7 +222,7 @@ fn through_one_pipe_mail_is_kept_and_for_nobody_it_bounces() {
         let host = host.start();
         mta::each_address_leads_to_its_queue(&host.site, &host.postfix, "lists.example.org");
         mta::a_null_sender_is_told(&host.site, &host.postfix);
-        // 67 is a bounce at once, to the sender and through the sink.
+        // Exit code 67 causes an immediate bounce to the sender, through the sink.
         let unknown = message("anna@example.org", "lost", "x\n");
         host.postfix.bring("anna@example.org", "unknown@lists.example.org", &unknown);
         host.postfix.eventually("the bounce", &|| {

@@ -1,4 +1,4 @@
-//! A post goes in, the list gets it: the command as an MTA and an administrator use it.
+//! From a post to its delivery: the command as an MTA and an administrator use it.
 
 use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool};
 use dormouse_testkit::site::{TestSite, copy_program, describe, files_in, message};
@@ -40,7 +40,7 @@ fn a_post_reaches_every_member_and_nothing_is_left() {
     }
 }
 
-/// The settings must have stood for a while before there is one.
+/// The index exists only after the settings have been unchanged for a while.
 #[test]
 fn mail_is_judged_with_the_intake_index_as_without() {
     let site = TestSite::in_a_file(DORMOUSE);
@@ -198,7 +198,7 @@ fn a_link_that_replaces_mailmans_wrapper_takes_mail() {
     assert_eq!(done.status.code(), Some(64), "{}", describe(&done));
 }
 
-/// Errors-To names it, and what stands behind a line end would be a field of its own.
+/// Errors-To contains the envelope sender, and text after a line end would be another header field.
 #[test]
 fn a_mail_whose_envelope_sender_has_two_lines_is_set_aside() {
     let site = site(&["anna@example.org"]);
@@ -404,7 +404,7 @@ fn a_rejected_sender_hears_why_if_the_address_is_vouched_for_and_no_program_wrot
     assert_eq!(site.maildir("forged@example.com").len(), 1);
 }
 
-/// How a post to dev from somebody ends, and what its MTA hears.
+/// Pipes a post to dev, and returns the exit code and the text for the MTA.
 fn piped(site: &TestSite, mail: &[u8]) -> (Option<i32>, String) {
     let output = site.feed(&["deliver", "dev@lists.example.org"], mail);
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
@@ -428,7 +428,7 @@ fn what_a_list_sends_back_is_not_taken_and_the_mta_hears_why() {
     let wrapper = site.feed(&["mailman", "post", "dev"], &from("stranger@example.net"));
     assert_eq!(wrapper.status.code(), Some(77), "{}", describe(&wrapper));
     assert_eq!(piped(&site, &from("anna@example.org")).0, Some(0));
-    // Moderated, named, and by its header.
+    // Rejected because of a moderated member, a named sender, and a header rule.
     assert_eq!(piped(&site, &from("mona@example.org")).0, Some(0), "it is held");
     site.ok(&["run"]);
     set(&["member_moderation_action=reject", "member_moderation_notice=Not you."]);
@@ -441,16 +441,16 @@ fn what_a_list_sends_back_is_not_taken_and_the_mta_hears_why() {
     assert_eq!(piped(&site, &message("anna@example.org", "coffee", "x\n")).0, Some(77));
     set(&["dmarc_moderation_action=reject", "dmarc_moderation_addresses=^.*@strict\\.example$"]);
     assert_eq!(piped(&site, &from("anna@strict.example")).0, Some(77));
-    // What is for others than the list is theirs to judge.
+    // Mail to other addresses of the list is not refused.
     set(&["generic_nonmember_action=reject", "dmarc_moderation_action=accept"]);
     let owners =
         site.feed(&["deliver", "dev-owner@lists.example.org"], &from("stranger@example.net"));
     assert!(owners.status.success(), "{}", describe(&owners));
-    // The list's password lets a post in, too.
+    // The list's password lets a post through.
     site.feed(&["list", "password", "dev", "--poster", "--stdin"], b"let-me\n");
     let with = message("stranger@example.net", "with", "Approved: let-me\n\nleaves\n");
     assert_eq!(piped(&site, &with).0, Some(0));
-    // What is dropped or waits is taken, and nobody is told what becomes of it.
+    // Posts that are discarded or held are accepted, and nobody gets a mail about them.
     set(&["generic_nonmember_action=discard"]);
     assert_eq!(piped(&site, &from("stranger@example.net")).0, Some(0));
     let trace = site.ok(&["trace", "<coffee@test.example>"]);
@@ -593,7 +593,7 @@ fn a_directory_without_a_site_is_named() {
     );
 }
 
-/// An entry with metadata in Python's own protocol 0, as a custom handler may have left it.
+/// Writes an entry with metadata in Python's protocol 0, as a custom handler might.
 fn pickled(queue: &str, site: &TestSite, name: &str, values: &str) {
     let entry = format!(
         "S'From: a@x.example\\nSubject: odd\\n\\nx\\n'\n.(dS'listname'\nS'dev'\ns{values}."

@@ -1,5 +1,5 @@
-//! An attacker's and a lawyer's look at a site: passwords that must not leave, people who must be
-//! forgotten, mail that must not be caused. Each test plants something unique and searches the bytes.
+//! A site as seen by an attacker and a lawyer: passwords that must not leave, people who must be
+//! erased, mail that must not be caused. Each test plants something unique and searches the bytes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -46,7 +46,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Bytes in every way in which somebody may read them.
+/// Returns all decodings in which somebody may read the bytes.
 fn readings(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut found = vec![bytes.to_vec()];
     if bytes.starts_with(&[0x1f, 0x8b]) {
@@ -92,7 +92,7 @@ fn dense(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
 }
 
-/// The files below a directory that have something in them, in any reading.
+/// Returns the files below a directory that contain something, in any decoding.
 fn holders(dir: &Path, needles: &[&str]) -> Vec<String> {
     let mut holders = Vec::new();
     for file in files(dir) {
@@ -148,7 +148,7 @@ fn encoded(kind: &str, text: &str) -> String {
     )
 }
 
-/// Every way in which a password may stand in a post: a name for it, the password, header and body.
+/// Returns every form of a password in a post: the form's name, the password, header and body.
 #[allow(clippy::too_many_lines)]
 fn shapes() -> Vec<(&'static str, &'static str, String)> {
     let pw = "s3cretPW";
@@ -226,8 +226,8 @@ fn shapes() -> Vec<(&'static str, &'static str, String)> {
     shapes.drain(..).map(|(name, (secret, mail))| (name, secret, mail)).collect()
 }
 
-/// A list password in every shape, from a member, from a stranger, to the list and its other
-/// addresses: no byte of it is in what is delivered, archived, put into digests or mailed back.
+/// A list password in every form, from members and others, to the list and its other addresses: no
+/// byte of it is delivered, archived, put into digests or mailed back.
 #[test]
 fn a_password_of_the_list_leaves_in_no_shape() {
     let shapes = shapes();
@@ -270,7 +270,7 @@ fn a_password_of_the_list_leaves_in_no_shape() {
             let names: Vec<&str> = numbers.iter().map(|number| shapes[*number].0).collect();
             failed.push(format!("{names:?}: {left:#?}"));
         }
-        // What follows is looked at alone.
+        // The following mail is checked separately.
         fs::remove_dir_all(site.dir().join("mail")).unwrap();
     }
     site.ok(&["digest", "send", "dev"]);
@@ -284,7 +284,7 @@ fn a_password_of_the_list_leaves_in_no_shape() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// The posts are approved all the same, and what is no password stays.
+/// The posts are still approved, and everything but the password stays.
 #[test]
 fn a_right_password_approves_and_the_rest_of_the_post_stays() {
     let site = site("tea&cake");
@@ -310,7 +310,7 @@ fn a_right_password_approves_and_the_rest_of_the_post_stays() {
             "{mail}"
         );
     }
-    // What cannot be taken out alone is held, with that reason.
+    // A post from which only the password cannot be removed is held, with that reason.
     let binary = BASE64.encode("\0PNG tea&cake");
     let mail = format!(
         "From: mod@example.org\nTo: dev@lists.example.org\nSubject: s\nApproved: tea&cake\n{}",
@@ -325,14 +325,14 @@ fn a_right_password_approves_and_the_rest_of_the_post_stays() {
     assert!(held.contains("A password of the list stood in the post"), "{held}");
     let notice = site.maildir(OWNER).pop().unwrap();
     assert!(String::from_utf8_lossy(&notice).contains("and was removed.]"));
-    // A moderator may let it through: it is not in it any more.
+    // A moderator may approve it, because the password is no longer in it.
     site.ok(&["held", "approve", "dev", "1"]);
     site.ok(&["run"]);
     assert_eq!(holders(&site.dir().join("mail"), &["tea&cake"]), Vec::<String>::new());
     assert_eq!(site.maildir("anna@example.org").len(), 4);
 }
 
-/// Commands by mail take passwords, too; the answer has the original attached.
+/// Commands by mail may contain passwords, too, and the reply has the original attached.
 #[test]
 fn a_password_in_a_command_is_not_sent_back() {
     let site = site("s3cretPW");
@@ -361,7 +361,7 @@ fn a_password_in_a_command_is_not_sent_back() {
     assert!(!site.maildir("mod@example.org").is_empty());
 }
 
-/// Somebody writes a mail, and everything takes its course.
+/// Sends a mail, and runs the queues.
 fn send(site: &TestSite, from: &str, to: &str, rest: &str) {
     let id = dormouse_spool::clock::seconds();
     let mail = format!(
@@ -395,7 +395,7 @@ fn is_member(site: &TestSite, address: &str) -> bool {
     site.ok(&["member", "ls", "dev"]).lines().any(|line| line.contains(address))
 }
 
-/// A name and an address that stand nowhere else, in every place where somebody can write them.
+/// A unique name and address, in every place where somebody can write them.
 #[test]
 #[allow(clippy::too_many_lines)]
 fn who_is_erased_is_in_no_byte_of_the_site() {
@@ -413,7 +413,7 @@ fn who_is_erased_is_in_no_byte_of_the_site() {
         "private_roster=0",
     ]);
     let from = format!("\"{NAME}\" <{WHO}>");
-    // Joins, asks for this and that, is held, posts.
+    // The person joins, sends commands, has a held post, and posts.
     send(&site, &from, "dev-join", "Subject: please\n\n");
     let code = cookie(&last_mail(&site, WHO));
     send(&site, &from, "dev-request", "Subject: set ack on\n\n");
@@ -441,7 +441,7 @@ fn who_is_erased_is_in_no_byte_of_the_site() {
     site.ok(&["run"]);
     assert!(!holders(&site.dir().join("archives"), &[WHO]).is_empty());
     assert!(site.ok(&["archive", "search", "dev", "Kakrafoon"]).contains("Unikum"));
-    // A change of address of another member to this one, and one of this one away and back.
+    // Another member changes to this address, and this member to another one and back.
     store(&site)
         .write(|tx| -> Result<(), dormouse_store::StoreError> {
             let list = tx.read().list("dev")?.unwrap();
@@ -476,7 +476,7 @@ fn who_is_erased_is_in_no_byte_of_the_site() {
     send(&site, &from, "other-join", "Subject: please\n\n");
     send(&site, &from, "other", &format!("Subject: held\n\nI am {NAME}.\n"));
     send(&site, &from, "dev-owner", &format!("Subject: to owners\n\nI am {NAME}.\n"));
-    // It was delivered; what others have is theirs.
+    // Delivered mail belongs to its recipients.
     fs::remove_dir_all(site.dir().join("mail")).unwrap();
     let needles = [WHO, NAME, "Kakrafoon", "made by Zaphod"];
     let before = holders(&site.dir(), &needles);
@@ -523,7 +523,7 @@ fn posts_go_with_their_author_if_they_shall_and_the_others_stay() {
     site.ok(&["run"]);
     let digest = last_mail(&site, "digest@example.org");
     assert!(digest.contains("text1") && !digest.contains("text0"), "{digest}");
-    // Somebody whose address ends alike is somebody else.
+    // An address that only ends in the same way stays.
     assert!(is_member(&site, "mod@example.org"));
 }
 
@@ -583,7 +583,7 @@ fn whatever_is_forged_the_victim_gets_a_handful_of_mails_and_is_not_locked_out()
     site.ok(&["run"]);
     let count = mails(&site, VICTIM).len();
     assert!((1..=10).contains(&count), "{count} mails");
-    // A code that waits is sent again; what the MTA vouches for is answered.
+    // A pending code is sent again; mail that the MTA vouches for gets a reply.
     let code = cookie(&mails(&site, VICTIM)[0]);
     assert_eq!(code.len(), 40);
     site.ok(&["config", "set", "notices.authserv_id", "mx.example"]);
@@ -605,7 +605,7 @@ fn a_page_says_sent_only_when_something_was_sent() {
     for email in ["anna%40example.org", "nobody%40example.org"] {
         assert!(ask(email).contains("a link to the options was sent there"), "{email}");
     }
-    // The code that waits is sent again, once.
+    // The pending code is sent again, once.
     for email in ["anna%40example.org", "nobody%40example.org"] {
         assert!(ask(email).contains("a link to the options was sent there"), "{email}");
     }
@@ -664,7 +664,7 @@ fn the_last_wish_counts_and_the_confirmation_shows_it() {
     assert!(text.contains("Sprache:  de") && text.contains(" UTC"), "{text}");
     assert_eq!(cookie(&first), cookie(&second));
     assert!(store(&site).read().pending_for("bert@example.net").unwrap()[0].expires_at > since);
-    // A mail without a name leaves the name, and says nothing of a language.
+    // A mail without a name keeps the earlier name, and does not change the language.
     send(&site, "bert@example.net", "dev-request", "Subject: subscribe nodigest\n\n");
     send(
         &site,
@@ -677,7 +677,7 @@ fn the_last_wish_counts_and_the_confirmation_shows_it() {
     let list = store(&site).read().list("dev").unwrap().unwrap();
     let bert = store(&site).read().member(list.id, "bert@example.net").unwrap().unwrap();
     assert_eq!((bert.digest, bert.language.as_str()), (false, "de"));
-    // Nobody advertises with a name.
+    // A display name cannot be used for advertising.
     let spam = {
         send(
             &site,
@@ -688,7 +688,7 @@ fn the_last_wish_counts_and_the_confirmation_shows_it() {
         last_mail(&site, "carl@example.net")
     };
     assert!(!spam.contains("spam.example"), "{spam}");
-    // The second click says what the first one did.
+    // The second click shows what the first one did.
     let page = server.get(&format!("/mailman/confirm/dev/{}", cookie(&first)));
     assert!(page.starts_with("HTTP/1.1 410") && page.contains("became a member of Dev"), "{page}");
 }
@@ -710,7 +710,7 @@ fn links_that_end_a_membership_end_that_membership() {
     let mail = last_mail(&site, "anna@example.org");
     assert!(mail.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click"), "{mail}");
     let old = link(&mail, "unsubscribe");
-    // The address changes; both hear of it, and the old link means the membership that came from it.
+    // The address changes; both addresses are told, and the old link ends the moved membership.
     server_moves(&site, "anna@example.org", "anna@new.example");
     for address in ["anna@example.org", "anna@new.example"] {
         let told = mails(&site, address).join("\n");
@@ -719,7 +719,7 @@ fn links_that_end_a_membership_end_that_membership() {
     }
     assert!(click(&old).contains("anna@example.org is no longer a member"));
     assert!(!is_member(&site, "anna@new.example"));
-    // After joining again it is dead, whichever address joins.
+    // After joining again the old link is invalid, whichever address joins.
     site.ok(&["member", "add", "dev", "--welcome", "no", "anna@example.org", "anna@new.example"]);
     click(&old);
     assert!(is_member(&site, "anna@example.org") && is_member(&site, "anna@new.example"));
@@ -727,7 +727,7 @@ fn links_that_end_a_membership_end_that_membership() {
     let new = link(&last_mail(&site, "anna@example.org"), "unsubscribe");
     assert!(click(&new).contains("is no longer a member of Dev"));
     assert!(!is_member(&site, "anna@example.org") && is_member(&site, "anna@new.example"));
-    // What waited for the member is gone with the membership.
+    // The member's pending requests are gone with the membership.
     site.ok(&["member", "add", "dev", "--welcome", "no", "anna@example.org"]);
     send(&site, "anna@example.org", "dev-request", "Subject: password\n\n");
     let login = mails(&site, "anna@example.org")
@@ -739,7 +739,7 @@ fn links_that_end_a_membership_end_that_membership() {
     site.ok(&["member", "rm", "dev", "anna@example.org"]);
     site.ok(&["member", "add", "dev", "--welcome", "no", "anna@example.org"]);
     assert!(server.get(&login).starts_with("HTTP/1.1 410"));
-    // Where a moderator decides, there is no button.
+    // If a moderator decides, there is no button.
     site.ok(&["list", "set", "dev", "unsubscribe_policy=yes"]);
     post(2);
     let mail = last_mail(&site, "anna@example.org");
@@ -749,7 +749,7 @@ fn links_that_end_a_membership_end_that_membership() {
     );
 }
 
-/// A member asks for another address, and confirms it.
+/// Changes a member's address on the web, and confirms it.
 fn server_moves(site: &TestSite, old: &str, new: &str) {
     let cookie = "d".repeat(40);
     store(site)

@@ -1,5 +1,5 @@
-//! Ten thousand posts of any kind over fifty lists of any kind, drained in one run: every one of
-//! them ends somewhere, is counted, and can be found there.
+//! Ten thousand random posts to fifty random lists, drained in one run: each of them has a result,
+//! is counted, and can be found.
 
 use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool};
 use dormouse_store::{NewMember, Site, Store, StoreError};
@@ -20,7 +20,7 @@ fn any<T>(runner: &mut TestRunner, strategy: &impl Strategy<Value = T>) -> T {
     strategy.new_tree(runner).expect("a value").current()
 }
 
-/// Lists with random settings and two members each, of which one posts.
+/// Creates lists with random settings and two members each, one of whom posts.
 fn lists(site: &TestSite, runner: &mut TestRunner) {
     let store = Store::open(&Site::open(&site.dir()).unwrap()).unwrap();
     let settings = random::settings();
@@ -28,7 +28,7 @@ fn lists(site: &TestSite, runner: &mut TestRunner) {
         for number in 0..LISTS {
             let name = if number == 0 { "other".to_owned() } else { format!("list{number}") };
             tx.create_list(&name, "lists.example.org", &["owner@x.example".to_owned()])?;
-            // As many pass as are stopped: else nearly all would be held.
+            // These settings let about half of the posts pass; otherwise nearly all would be held.
             let open = [
                 ("generic_nonmember_action", "accept"),
                 ("require_explicit_destination", "no"),
@@ -49,7 +49,7 @@ fn lists(site: &TestSite, runner: &mut TestRunner) {
     made.unwrap();
 }
 
-/// Random posts in `in`, as intake would have put them there.
+/// Enqueues random posts in `in`, as intake does.
 fn posts(site: &TestSite, runner: &mut TestRunner) {
     let spool = Spool::new(site.queue(""));
     let mail = random::mail();
@@ -69,7 +69,7 @@ fn posts(site: &TestSite, runner: &mut TestRunner) {
     batch.commit().unwrap();
 }
 
-/// The lines of the trace.
+/// Returns the lines of the trace.
 fn trace(site: &TestSite) -> Vec<Value> {
     let dir = site.dir().join("logs");
     let texts = files_in(&dir).into_iter().map(|name| std::fs::read_to_string(dir.join(name)));
@@ -121,7 +121,7 @@ fn the_counts_of_every_verdict_add_up() {
     assert_eq!(seen.len() as u64, POSTS as u64 + notices);
     assert!(seen.values().all(|times| *times == 1));
 
-    // And each is where its verdict says.
+    // Each entry is where its verdict says.
     let held: Vec<Value> = serde_json::from_str(&site.ok(&["held", "ls", "--json"])).unwrap();
     assert_eq!(held.len() as u64, counted["held"]);
     assert_eq!(site.files("shunt", "pck").len() as u64, counted["shunted"]);

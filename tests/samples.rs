@@ -9,7 +9,7 @@ use std::fs;
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 const LISTS: [&str; 5] = ["all-staff", "announce", "cafe-talk", "leute", "ops-alerts"];
 
-/// A site with the sample's queues in it.
+/// A site with the sample's queues.
 fn site() -> TestSite {
     let samples = mailman21::site().join("qfiles");
     let site = TestSite::new(DORMOUSE);
@@ -61,7 +61,8 @@ fn entries_for_known_lists_are_delivered_also_those_a_crash_left_behind() {
     for queue in ["in", "virgin", "out"] {
         assert_eq!(files_in(&site.queue(queue)), Vec::<String>::new(), "{queue}");
     }
-    // The entry of a list that is not here is set aside beside the two that Mailman had shunted.
+    // The entry of a list that does not exist is set aside, in addition to the two that Mailman had
+    // shunted.
     assert!(files_in(&site.queue("shunt")).len() >= 2);
     let anna: Vec<String> = site
         .maildir("anna@example.org")

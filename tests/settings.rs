@@ -175,7 +175,7 @@ fn what_would_stand_in_mail_as_it_is_written_is_refused_and_so_are_absurd_number
     refused(&site, &["config", "set", "delivery.timeout", "0s"], "longer than zero");
 }
 
-/// The list was personalised when its footer was set, or it came so from Mailman.
+/// The list was personalised when its footer was set, or was imported like this.
 #[test]
 fn no_reader_gets_the_name_of_a_field() {
     let site = TestSite::new(DORMOUSE);
@@ -254,7 +254,7 @@ fn a_site_says_what_new_lists_have() {
         site.run(&["list", "create", "x", "--owner", "m@example.org", "--like", "nolist"]);
     assert_eq!(missing.status.code(), Some(67), "{}", describe(&missing));
     assert_eq!(site.run(&["list", "show", "x"]).status.code(), Some(67), "nothing was created");
-    // What is written by hand is read as strictly.
+    // A file edited by hand is checked as strictly.
     std::fs::write(&file, text.replace("max_message_size = 200", "max_message_size = -3")).unwrap();
     let broken = site.run(&["list", "ls"]);
     assert_eq!(broken.status.code(), Some(78), "{}", describe(&broken));

@@ -1,7 +1,7 @@
-//! `dormouse setup`: from nothing to a list that works, and back.
+//! `dormouse setup`: from nothing to a working list, and back.
 //!
-//! Postfix's commands are small scripts here that keep a main.cf of their own; `tests/package` has the
-//! real ones.
+//! Postfix's commands are replaced by small scripts with their own main.cf; `tests/package` uses
+//! the real ones.
 
 use std::fs;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 const HOST: &str = "lists.example.org";
 const OWNER: &str = "anna@example.net";
 
-/// A `postconf` whose main.cf is lines of `key = value`, with defaults as Debian's.
+/// A `postconf` whose main.cf has lines of `key = value`, with Debian's defaults.
 const POSTCONF: &str = r#"#!/bin/sh
 cf="$FAKE/main.cf"
 written() { sed -n "s/^$1 = //p" "$cf"; }
@@ -45,7 +45,7 @@ struct Machine {
 impl Machine {
     fn new(main_cf: &str) -> Machine {
         let machine = Machine { home: TempDir::new().unwrap() };
-        // The site's owner passes through.
+        // The site's owner must be able to enter the directory.
         fs::set_permissions(machine.home.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::write(machine.path("main.cf"), main_cf).unwrap();
         fs::create_dir(machine.path("bin")).unwrap();
@@ -114,7 +114,7 @@ fn without_an_mta_the_test_mail_reaches_the_maildir_and_undo_leaves_nothing_in_p
     assert_eq!(again.status.code(), Some(66));
 }
 
-/// Types answers at a terminal of its own, as `script` gives one.
+/// Types answers at a pseudoterminal, which `script` provides.
 fn typed(machine: &Machine, answers: &str) -> Option<String> {
     let site = machine.path("site");
     let command = format!("'{DORMOUSE}' --site '{}' setup --units no", site.display());
@@ -140,7 +140,8 @@ fn typed(machine: &Machine, answers: &str) -> Option<String> {
 #[test]
 fn a_person_is_asked_five_questions_and_may_take_what_is_usual() {
     let machine = Machine::new("mydestination = lists.example.org\n");
-    // The host, who runs the lists, the MTA after a slip, pages after another, DKIM, and whether to go on.
+    // The host, the owner, the MTA and the pages after a typing error each, DKIM, and the
+    // confirmation.
     let answers = format!("{HOST}\n{OWNER}\nsendmail\nnone\nperhaps\nno\n\n\n");
     let Some(told) = typed(&machine, &answers) else { return };
     for line in [

@@ -1,4 +1,4 @@
-//! A real systemd wakes the real command: every post is delivered, and nothing runs when idle.
+//! A real systemd starts the real command: every post is delivered, and nothing runs when idle.
 
 use dormouse_testkit::news::NewsServer;
 use dormouse_testkit::sink::Sink;
@@ -22,7 +22,7 @@ fn units_of_this_user() -> std::path::PathBuf {
     std::path::PathBuf::from(std::env::var_os("XDG_CONFIG_HOME").unwrap()).join("systemd/user")
 }
 
-/// What a command prints, however it ends.
+/// Returns the output of a command, whatever its exit code.
 fn heard(site: &TestSite, args: &[&str]) -> String {
     dormouse_testkit::site::describe(&site.run(args))
 }
@@ -63,8 +63,8 @@ fn a_thousand_posts_at_random_moments_with_drains_killed_are_all_delivered() {
         const POSTS: usize = 1000;
         let sink = Sink::builder().start();
         let site = installed(&sink, &["anna@example.org", "bert@example.net"]);
-        // A pause of fifteen seconds after each kill would make the test long; what is shown is
-        // that the next start recovers, not how long systemd waits for it.
+        // A pause of fifteen seconds after each kill would make the test slow; the test shows that
+        // the next start recovers, not how long systemd waits.
         let unit =
             systemctl(&["show", "--value", "--property", "FragmentPath", "dormouse.service"]);
         let text = std::fs::read_to_string(&unit).unwrap();
@@ -131,7 +131,8 @@ fn a_thousand_posts_at_random_moments_with_drains_killed_are_all_delivered() {
     });
 }
 
-/// In place of Mailman's qrunner: each runner named takes one entry of its queue and passes it on.
+/// A replacement for Mailman's qrunner: each named runner takes one entry of its queue and passes
+/// it on.
 const QRUNNER: &str = r#"#!/bin/sh
 cd "$(dirname "$0")/.."
 echo start >>starts
@@ -172,7 +173,7 @@ fn an_existing_mailman_is_woken_by_its_mail_and_nothing_stays() {
             .output()
             .unwrap();
         assert!(printed.status.success(), "{}", dormouse_testkit::site::describe(&printed));
-        // A test's pace.
+        // A shorter interval for the test.
         let retry = units.join("mailman2-retry.timer");
         let text = std::fs::read_to_string(&retry).unwrap().replace("5min", "1s");
         std::fs::write(&retry, text.replace("AccuracySec=30s", "AccuracySec=1us")).unwrap();
@@ -268,7 +269,7 @@ fn one_site_s_units_are_never_taken_over_by_another_and_go_when_they_are_told_to
             assert!(!left.iter().any(|name| name.starts_with("dormouse")), "{left:?}");
             assert!(heard(&first, &["doctor"]).contains("nothing processes the queues"));
             second.ok(&["units", "install", "--user"]);
-            // A site that is not there any more can still be taken away.
+            // The units of a removed site can still be uninstalled.
             let dir = second.dir();
             drop(second);
             assert!(!dir.join("dormouse.toml").exists());
@@ -341,7 +342,7 @@ fn doctor_and_status_tell_of_units_that_are_masked_changed_or_stopped() {
     });
 }
 
-/// The sweep's conditions are what it promises to take up.
+/// The sweep's conditions match everything that it recovers.
 #[test]
 fn the_sweep_takes_up_what_killed_processes_left() {
     in_manager("the_sweep_takes_up_what_killed_processes_left", || {
@@ -388,7 +389,7 @@ fn the_demonstration_shows_real_wake_ups() {
     });
 }
 
-/// How often each subject arrived.
+/// Counts how often each subject arrived.
 fn arrivals(sink: &Sink) -> HashMap<String, usize> {
     let mut arrivals = HashMap::new();
     for received in sink.messages() {
@@ -421,7 +422,7 @@ fn every_arrangement_works_while_it_is_changed_and_its_processes_are_killed() {
                         site.ok(&["config", "set", &format!("runners.{queue}"), how]);
                     }
                     site.ok(&["units", "install", "--user"]);
-                    // The pause after a kill is not what is shown here.
+                    // The pause after a kill is not tested here.
                     for unit in ["dormouse", "dormouse-in", "dormouse-out"] {
                         let dir = units_of_this_user().join(format!("{unit}.service.d"));
                         std::fs::create_dir_all(&dir).unwrap();
@@ -437,7 +438,7 @@ fn every_arrangement_works_while_it_is_changed_and_its_processes_are_killed() {
                         } else {
                             "dormouse.service"
                         };
-                        // It may have ended by itself a moment ago.
+                        // It may have exited already.
                         let kill = std::process::Command::new("systemctl")
                             .args(["--user", "kill", "--signal=KILL", "--kill-who=main", unit])
                             .output()
@@ -459,7 +460,7 @@ fn every_arrangement_works_while_it_is_changed_and_its_processes_are_killed() {
         for queue in ["shunt", "bad", "retry"] {
             assert!(files_in(&site.queue(queue)).is_empty(), "{queue}");
         }
-        // A path unit that dies is mended.
+        // A dead path unit is repaired.
         systemctl(&["stop", "dormouse-queue@in.path"]);
         assert!(!site.run(&["units", "check", "--user"]).status.success());
         site.ok(&["units", "check", "--user", "--fix"]);
@@ -502,7 +503,7 @@ fn articles_become_posts_while_a_list_wants_them_and_only_then_a_timer_is_armed(
             let sink = Sink::builder().start();
             let news = NewsServer::start(|_| None);
             let units = units_of_this_user();
-            // What an older version had.
+            // A unit of an older version.
             let old_job = |kind: &str| units.join(format!("dormouse-cron@old_job.{kind}"));
             std::fs::write(old_job("timer"), "[Timer]\nOnCalendar=daily\n").unwrap();
             std::fs::write(old_job("service"), "[Service]\nExecStart=/bin/true\n").unwrap();
@@ -573,7 +574,7 @@ fn a_connection_over_lmtp_wakes_us_and_the_post_needs_nobody_else() {
             send(&format!("Subject: post{round}\r\n\r\nx\r\n.\r\nQUIT\r\n"));
             assert!(lines.next().unwrap().unwrap().starts_with("250"));
             assert!(sink.wait_for(round, PATIENCE));
-            // It goes, and the next connection starts it anew.
+            // The process exits, and the next connection starts it again.
             eventually("it to end", || {
                 property("dormouse-lmtp.service", "ActiveState") == "inactive"
             });

@@ -1,4 +1,4 @@
-//! A Mailman site moves in, and back.
+//! Imports of a Mailman site, and exports.
 
 #[path = "takeover/fixture.rs"]
 mod fixture;
@@ -26,7 +26,7 @@ use tempfile::TempDir;
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 const LISTS: [&str; 6] = ["all-staff", "announce", "cafe-talk", "leute", "mailman", "ops-alerts"];
 
-/// A site that is not there yet, and a Mailman site to bring there.
+/// A site to create, and a Mailman site to import.
 struct Move {
     home: TempDir,
 }
@@ -36,14 +36,14 @@ impl Move {
         Move { home: TempDir::new().unwrap() }
     }
 
-    /// With the fixture as the old site.
+    /// Uses the fixture as the old site.
     fn of_fixture(python: Python) -> Move {
         let made = Move::new();
         fixture::write(&made.old(), python);
         made
     }
 
-    /// With links to the parts of a sample as the old site: what was dumped of it stays out.
+    /// Uses links to the parts of a sample as the old site, without its dumps.
     fn of_sample(sample: &Path) -> Move {
         let made = Move::new();
         fs::create_dir_all(made.old().join("data")).unwrap();
@@ -56,7 +56,7 @@ impl Move {
         made
     }
 
-    /// The same without the bounces that nobody had counted when the dumps were made.
+    /// Does the same without the bounces that were not counted when the dumps were created.
     fn of_sample_as_dumped(sample: &Path) -> Move {
         let made = Move::of_sample(sample);
         fs::remove_file(made.old().join("data/bounce-events-24816.pck")).unwrap();
@@ -99,8 +99,8 @@ fn load(path: &Path) -> Graph<'static> {
     dormouse_pickle::load(&bytes, &Limits::default()).unwrap().0.into_owned()
 }
 
-/// A value in one form, whichever type Python would take for the same: `True` is 1 is 1.0, and a
-/// text is what its charset makes of it.
+/// Normalises a value, because Python has several types for the same: `True` is 1 and 1.0, and
+/// texts are decoded.
 fn normal(value: Value<'_, '_>, charset: &str) -> Json {
     match value.node() {
         Node::None => Json::Null,
@@ -114,7 +114,7 @@ fn normal(value: Value<'_, '_>, charset: &str) -> Json {
 }
 
 fn text(text: String) -> Json {
-    // Mailman's own references to characters, resolved.
+    // Mailman's character references are resolved.
     let mut out = String::new();
     let mut rest = text.as_str();
     while let Some(at) = rest.find("&#") {
@@ -142,7 +142,7 @@ fn object(value: Value<'_, '_>, charset: &str) -> Json {
     Json::Object(pairs.collect())
 }
 
-/// The differences between two files of pickles, as `attribute` or `attribute/key`.
+/// Returns the differences between two files of pickles, as `attribute` or `attribute/key`.
 fn differences(old: &Path, new: &Path, charset: &str) -> BTreeMap<String, (Json, Json)> {
     let (old, new) = (load(old), load(new));
     let (old, new) = (object(old.root(), charset), object(new.root(), charset));
@@ -167,21 +167,22 @@ fn compare(at: &str, old: &Json, new: &Json, found: &mut BTreeMap<String, (Json,
     }
 }
 
-/// The table of what is different after the way there and back; docs/takeover.md has it in words.
+/// Whether a difference after import and export is expected; docs/takeover.md has the same table.
 fn is_listed(file: &str, at: &str, new: &Json) -> bool {
     let key = at.rsplit('/').next().unwrap_or_default();
     match file {
         "config.pck" => {
-            // Old days of answers become times; broken topics go, as when Mailman loads them.
+            // Old days of automatic replies become times; invalid topics are dropped, as when
+            // Mailman loads the list.
             at.starts_with("postings_responses/") || at == "topics"
         }
         "request.pck" => {
-            // A held message is a text; its file says so, and so does _parsemsg. Passwords of
-            // those who want to join are not kept in the clear.
+            // Held messages are texts, which changes their file name and _parsemsg. Passwords in
+            // requests to join are not stored in plain text.
             new.as_array().is_some_and(|record| record.len() == 2) && key.parse::<i64>().is_ok()
         }
-        // The password of somebody who is to confirm, the time at which an answer to a notice is
-        // understood no more, and the body of a probe's bounce in one piece.
+        // Passwords in pending confirmations, the time until which replies to notices are valid,
+        // and bodies of probes' bounces in one piece.
         "pending.pck" => at.starts_with("evictions/") || key.len() == 40,
         _ => false,
     }
@@ -301,7 +302,7 @@ fn every_setting_is_what_mailmans_config_list_prints() {
     assert!(compared > 600, "{compared}");
 }
 
-/// Whether a member is of a kind.
+/// A condition on members.
 type Meant = Box<dyn Fn(&Json) -> bool>;
 
 #[test]
@@ -371,7 +372,7 @@ fn the_sample_comes_back_as_it_was_but_for_what_is_listed() {
         let exported = load(&back.join("lists").join(list).join("config.pck"));
         let mut checked = 0;
         for (name, value) in dump.as_object().unwrap() {
-            // A count that is no attribute, texts in bytes, and dictionaries: compared above.
+            // Counts that are not attributes, texts in bytes, and dictionaries are compared above.
             if name.starts_with("__") || value.is_object() {
                 continue;
             }
@@ -396,7 +397,7 @@ fn the_sample_comes_back_as_it_was_but_for_what_is_listed() {
     assert_eq!(entries(&sample), entries(&back));
 }
 
-/// A value of a JSON dump in the form of [`normal`].
+/// Normalises a value of a JSON dump like [`normal`].
 fn dumped(value: &Json) -> Json {
     match value {
         Json::Bool(flag) => Json::from(f64::from(u8::from(*flag))),
@@ -533,7 +534,7 @@ fn both_pythons_sites_come_over_whole_and_back() {
         for file in ["config.pck", "request.pck", "pending.pck"] {
             for (at, (was, is)) in differences(&old.join(file), &new.join(file), charset) {
                 let listed = is_listed(file, &at, &is)
-                    // What the fixture's old list does not have is there now, and orphans are gone.
+                    // Attributes missing in the fixture's old list are added, and orphans are gone.
                     || (file == "config.pck" && was.is_null())
                     || at.ends_with("/gone@example.org")
                     || at == "usernames/dora@example.org"
@@ -546,11 +547,11 @@ fn both_pythons_sites_come_over_whole_and_back() {
     }
 }
 
-/// docs/takeover.md promises the order.
+/// docs/takeover.md describes the order.
 #[test]
 fn the_report_puts_first_what_matters_and_folds_the_rest() {
     let site = Move::of_fixture(Python::Two);
-    // What nobody has to look at: many texts of Mailman's own, its program, its caches.
+    // Unimportant files: many of Mailman's own texts, its program, its caches.
     for language in ["xx", "yy", "zz"] {
         let dir = site.old().join("templates").join(language);
         fs::create_dir_all(&dir).unwrap();
@@ -580,7 +581,7 @@ fn the_report_puts_first_what_matters_and_folds_the_rest() {
         let last = lines.iter().rposition(|line| row(fate)(line)).unwrap();
         assert!(last < line(next, &row(next)), "{fate}: {printed}");
     }
-    // The sites' own value is named, and what is alike is one line.
+    // The site's own value is named, and similar items are one line.
     assert!(lines[order[3].1].contains("site_code"), "{printed}");
     let texts = lines.iter().filter(|line| line.contains("text1")).count();
     assert!(texts <= 1, "{texts}: {printed}");
@@ -618,7 +619,7 @@ fn a_second_import_brings_what_changed_and_undoes_nothing_that_was_done_here() {
         "{members}"
     );
     assert!(site.ok(&["list", "show", "dev"]).contains("max_message_size = 99"));
-    // What was brought over and then removed here comes back when it is asked for.
+    // A list that was imported and then removed here is imported again on request.
     site.ok(&["list", "rm", "--yes", "dev"]);
     assert_eq!(site.import()["brought"]["held posts"], 1);
 }
@@ -643,11 +644,11 @@ fn a_mailman_at_work_stops_the_import_with_advice() {
     let output = site.run(&["import", site.old().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(75), "{}", describe(&output));
     assert!(describe(&output).contains("mailmanctl stop"), "{}", describe(&output));
-    // Looking does no harm.
+    // A dry run is allowed.
     site.ok(&["import", site.old().to_str().unwrap(), "--dry-run"]);
     master.kill().unwrap();
     master.wait().unwrap();
-    // A number that is somebody else's by now stops nobody.
+    // A process number that now belongs to another program does not matter.
     fs::write(&pid_file, format!("{}\n", std::process::id())).unwrap();
 
     let lock = site.old().join("locks/dev.lock");
@@ -657,7 +658,7 @@ fn a_mailman_at_work_stops_the_import_with_advice() {
     file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(3600)).unwrap();
     let output = site.run(&["import", site.old().to_str().unwrap()]);
     assert!(describe(&output).contains("dev.lock is locked by process"), "{}", describe(&output));
-    // One that has expired, or whose process is gone, is nobody's.
+    // A lock that has expired, or whose process is gone, does not matter.
     file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
     site.import();
 }
@@ -685,7 +686,7 @@ fn what_is_broken_is_named_and_the_rest_comes_over() {
         .unwrap();
     make("saved", Some(b"garbage"));
     fs::write(lists.join("saved/config.pck.last"), &good).unwrap();
-    // A record that leads out of the directory is none.
+    // A record with a path out of the directory is invalid.
     make("path", Some(&good));
     let request = "{1: (1, (1.0, 'a@b', 's', 'r', '../../etc/passwd', {}))}";
     fs::write(
@@ -785,7 +786,7 @@ fn lists_of_older_mailmans_are_migrated() {
         ("from_is_list", json!("munge")),
         ("hold_these_nonmembers", json!(["evil@example.org"])),
         ("topics", json!([["T", "a|b", "d", 0]])),
-        // What is not there is Mailman's default, and not ours.
+        // Missing settings get Mailman's defaults, not ours.
         ("include_sender_header", json!(true)),
         ("dmarc_moderation_action", json!("accept")),
     ] {
@@ -810,7 +811,7 @@ fn lists_of_older_mailmans_are_migrated() {
     assert_eq!(members("open")[0]["options"], serde_json::json!([]));
 }
 
-/// Nothing is lost: it is kept unchanged, the report names it, and what can be used of it works.
+/// Such values are kept unchanged and named in the report, and their usable parts work.
 #[test]
 fn what_could_not_be_set_here_is_kept_and_named() {
     let site = Move::of_fixture(Python::Two);
@@ -855,7 +856,7 @@ fn what_could_not_be_set_here_is_kept_and_named() {
     }
     assert_eq!(site.ok(&["list", "show", "odd", "ban_list"]), "^(foo\nb@x.example\n");
     assert_eq!(site.ok(&["list", "show", "odd", "archive"]), "no\n");
-    // A handler that is not here stops no post.
+    // A handler that does not exist here stops no post.
     let mail = site.home.path().join("mail.eml");
     fs::write(&mail, message("a@x.example", "hello", "Hello.\n")).unwrap();
     let dry = Command::new(DORMOUSE)
@@ -883,7 +884,8 @@ impl Dice {
         ((self.0 >> 33) as usize) % sides.max(1)
     }
 
-    /// One of the ways in which files break: cut, bits turned, bytes changed, moved or gone.
+    /// Damages bytes in one of several ways: truncated, bits flipped, bytes changed, moved or
+    /// removed.
     fn damage(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = bytes.to_vec();
         for _ in 0..=self.roll(3) {
@@ -941,7 +943,7 @@ fn damage_a_thousand_times(root: &Path, file: &str) {
     let old = home.path().join("old");
     fs::create_dir_all(old.join(file).parent().unwrap()).unwrap();
     fs::create_dir_all(old.join("lists")).unwrap();
-    // Only what the file needs around it.
+    // Only the files that are needed with it.
     let own = file.strip_prefix("lists/").and_then(|rest| rest.split_once('/'));
     let held = file.strip_prefix("data/heldmsg-").and_then(|rest| rest.split_once('-'));
     if let Some((list, _)) = own.or(held) {
@@ -963,7 +965,7 @@ fn damage_a_thousand_times(root: &Path, file: &str) {
         if file == "mm_cfg.py" {
             mailman = OldSite::find(&old, None).unwrap();
         }
-        // A few for good, the others only rehearsed: the same code, without the disk's waits.
+        // Only a few are real imports; dry runs use the same code without waiting for the disk.
         let dry_run = turn % 100 != 0;
         let options = Options { dry_run, archives: false };
         let report: Result<Report, TakeoverError> =
@@ -995,7 +997,7 @@ fn a_list_of_mailman_2_0_comes_over_from_its_marshalled_files() {
     for file in ["config.pck", "config.pck.last", "request.pck", "pending.pck"] {
         fs::remove_file(list.join(file)).unwrap();
     }
-    // As 2.0 had them: members in a list, crypt's hash of "secret", requests without names.
+    // As in 2.0: members in a list, crypt's hash of "secret", requests without names.
     let config = "{'real_name': 'Dev', 'host_name': 'lists.example.com', 'owner': ['owner@x.example'], \
          'members': ['anna@example.org', 'Bert@example.org'], 'digest_members': [], \
          'passwords': {'anna@example.org': 'annas', 'bert@example.org': 'berts'}, \
@@ -1017,7 +1019,7 @@ fn a_list_of_mailman_2_0_comes_over_from_its_marshalled_files() {
     assert_eq!(addresses, ["anna@example.org", "Bert@example.org"]);
     assert_eq!(rows(&["held", "ls", "--json"])[0]["subject"], "Hello");
     assert!(site.ok(&["request", "ls"]).contains("eva@example.org would like to join"));
-    // The owners' password is good, and its hash is one of ours from then on.
+    // The owners' password is accepted, and its hash is replaced by ours.
     let post = "From: a@b.example\nMessage-ID: <1@b.example>\nApproved: secret\n\nx\n";
     let store = Store::open(&Site::open(&site.site()).unwrap()).unwrap();
     let kept = || store.read().list("dev").unwrap().unwrap().settings.password;
@@ -1032,7 +1034,7 @@ fn a_list_of_mailman_2_0_comes_over_from_its_marshalled_files() {
     assert!(child.wait().unwrap().success());
     site.run(&["run"]);
     assert!(kept().starts_with("$argon2id$"), "{}", kept());
-    // A second time nothing is new, and a damaged file is named.
+    // The second time nothing is new, and a damaged file is named.
     assert_eq!(site.import()["problems"], serde_json::json!([]));
     fs::write(list.join("config.db"), b"{s\x05\0\0\0mem").unwrap();
     let broken = site.run(&["import", site.old().to_str().unwrap(), "--json"]);
@@ -1111,7 +1113,7 @@ fn aliases_and_the_old_wrappers_commands_lead_here() {
         assert!(output.status.success(), "{command}: {}", describe(&output));
         assert_eq!(site.files(queue, "pck").len(), before + 1, "{command}");
     }
-    // A link in the place of Mailman's wrapper.
+    // A link replaces Mailman's wrapper.
     let link = site.dir().join("mailman");
     symlink(DORMOUSE, &link).unwrap();
     let output = Command::new(&link)
@@ -1199,7 +1201,7 @@ fn the_samples_own_text_has_a_subject() {
     made.ok(&["compat", "add_members", "-w", "y", "-r", new.to_str().unwrap(), "cafe-talk"]);
     made.ok(&["run"]);
     let dir = made.site().join("mail/neu@example.net/new");
-    // What waited for the list's members comes, too.
+    // Waiting mail for the list's members is delivered, too.
     let mut mails =
         files_in(&dir).into_iter().map(|name| fs::read_to_string(dir.join(name)).unwrap());
     let welcome = mails.find(|mail| mail.contains("\nSubject: Welcome to the \"Cafe"));
@@ -1209,8 +1211,7 @@ fn the_samples_own_text_has_a_subject() {
 
 // ---- what Mailman needs to go on ----
 
-/// The answer comes before what it answers, two mails have one Message-ID, and there are letters
-/// beyond ASCII.
+/// A reply before its parent, two mails with the same Message-ID, and letters beyond ASCII.
 const MAILS: &str = "From a@x Tue Mar  5 10:00:00 2024
 From: =?utf-8?q?J=C3=B6rg?= <joerg@example.org>
 Subject: Re: caf=?utf-8?q?=C3=A9?=
@@ -1248,7 +1249,7 @@ Date: Tue, 5 Mar 2024 12:00:00 +0000
 two
 ";
 
-/// A site with a list and an archive of its own, written for Mailman.
+/// A site with a list and an archive, exported for Mailman.
 fn written_for_mailman() -> (Move, PathBuf) {
     let site = Move::new();
     site.ok(&["init", "--host", "lists.example.com"]);
@@ -1266,7 +1267,7 @@ fn marshalled(path: &Path) -> Graph<'static> {
     dormouse_pickle::marshal::load(&bytes).unwrap().0.into_owned()
 }
 
-/// Every article in a volume's index: its id, and its state.
+/// Returns every article in a volume's index by id, with its state.
 fn articles(archive: &Path, volume: &str) -> BTreeMap<String, Json> {
     let index = marshalled(&archive.join(format!("database/{volume}-article")));
     let entries = index.root().entries().map(|(id, article)| {
@@ -1289,12 +1290,12 @@ fn pipermails_state_lists_every_page_and_goes_on_behind_our_last_number() {
     assert_eq!(state["_dirty_archives"], serde_json::json!([]));
     let articles = articles(&archive, "2024-March");
     let ids: Vec<&str> = articles.keys().map(String::as_str).collect();
-    // Pipermail knows one message of an id.
+    // Pipermail lists one message for each id.
     assert_eq!(ids, ["3", "answer@x", "first@x", "same@x"]);
     for (id, article) in &articles {
         assert!(archive.join("2024-March").join(article["filename"].as_str().unwrap()).exists());
         assert_eq!(article["msgid"], *id);
-        // What HyperArch reads of an article that it did not make itself.
+        // The attributes that HyperArch reads of an article.
         for attribute in [
             "sequence",
             "subject",
@@ -1355,7 +1356,7 @@ fn pages_of_posts_that_no_mbox_has_stay_listed() {
         .map(|volume| (volume.to_owned(), articles(&old, volume).len()))
         .collect();
     assert!(known.len() > 2, "{known:?}");
-    // As if somebody had cut the mbox: only new posts are in it.
+    // As if somebody had truncated the mbox: only new posts are in it.
     let mbox = site.site().join(format!("archives/private/{list}.mbox/{list}.mbox"));
     fs::write(&mbox, "").unwrap();
     let new = site.home.path().join("new.mbox");
@@ -1376,7 +1377,7 @@ fn pages_of_posts_that_no_mbox_has_stay_listed() {
     }
 }
 
-/// Posts to an archive as Mailman's runner does, with the site in other directories than its own.
+/// Adds a post to an archive like Mailman's runner, for a site in other directories.
 const ARCHIVE: &str = r"
 import email, os, sys
 prefix, site = sys.argv[1:]
@@ -1471,23 +1472,23 @@ fn an_export_that_failed_can_be_repeated_and_takes_the_version_before_a_broken_o
         let passwords = config.root().get("passwords").unwrap();
         passwords.get("anna@example.org").unwrap().to_text_lossy().into_owned()
     };
-    // The state before a broken one.
+    // The version before a damaged one.
     fs::write(dir.join("config.pck.last"), &good).unwrap();
     fs::write(dir.join("config.pck"), &good[..good.len() / 2]).unwrap();
     let (code, report) = export();
     assert_eq!((code, password().as_str()), (Some(0), "secret"), "{report:#}");
     assert!(report["remarks"].to_string().contains("config.pck.last, is used"), "{report:#}");
-    // A finished export is nobody's to overwrite.
+    // A finished export is never overwritten.
     let again = site.run(&["export", "--mailman2", to.to_str().unwrap()]);
     assert!(describe(&again).contains("is not empty"), "{}", describe(&again));
-    // Nothing that can be read: named, and everything else is written.
+    // If nothing can be read, that is reported, and everything else is exported.
     fs::remove_dir_all(&to).unwrap();
     fs::write(dir.join("config.pck.last"), "garbage").unwrap();
     let (code, report) = export();
     assert_eq!(code, Some(65));
     assert!(report["problems"].to_string().contains("no passwords are taken"), "{report:#}");
     assert!(password().starts_with("reset-"));
-    // What was left half done is begun anew; other things in its place are not touched.
+    // An incomplete export is started again; other files are not touched.
     fs::write(to.join("EXPORT-IS-NOT-COMPLETE"), "").unwrap();
     fs::remove_dir_all(to.join("lists")).unwrap();
     fs::write(dir.join("config.pck"), &good).unwrap();
@@ -1578,7 +1579,7 @@ fn a_web_server_reads_public_archives_after_an_import() {
     }
     // One list's archive is private.
     assert_eq!(mode("archives/private/cafe-talk") & 0o007, 0);
-    // Whatever is closed later is named at once, and mended.
+    // Directories that are closed later are reported and corrected.
     let closed = ["archives", "archives/public", "archives/private/announce/2024-January"];
     for path in closed {
         let mode = fs::Permissions::from_mode(0o2770);
@@ -1595,7 +1596,7 @@ fn a_web_server_reads_public_archives_after_an_import() {
 
 #[test]
 fn passwords_by_pbkdf2_are_checked_and_forms_that_nobody_knows_are_named() {
-    // As the fork writes `secret`.
+    // The fork's hash of `secret`.
     const HASH: &str = "$pbkdf2$sha256$1000$000102030405060708090a0b0c0d0e0f$4efb2bbb6d2eb58ea8deaed54417ae2fd87fd50a8a8568709363da60d4560606";
     let site = Move::of_fixture(Python::Two);
     let list = site.old().join("lists/dev/config.pck");
@@ -1627,7 +1628,8 @@ fn passwords_by_pbkdf2_are_checked_and_forms_that_nobody_knows_are_named() {
 fn texts_and_addresses_in_no_charset_are_named_and_go_back_as_they_came() {
     let site = Move::of_fixture(Python::Two);
     let dir = site.old().join("lists/dev");
-    // The list's charset is iso-8859-1; these become UTF-8, and an address gets a letter of Latin-1.
+    // The list's charset is iso-8859-1; these texts become UTF-8, and an address gets a Latin-1
+    // letter.
     let changed = fixture::CONFIG
         .replace("Gr\\xfc\\xdfe &#8212; und mehr", "Gr@1@2e")
         .replace("Anna M\\xfcller", "Anna M@1ller")
@@ -1674,7 +1676,7 @@ fn texts_and_addresses_in_no_charset_are_named_and_go_back_as_they_came() {
         assert_eq!(bytes(&back, attribute, key), bytes(&old, attribute, key), "{attribute}");
     }
     assert_eq!(addresses(&back), addresses(&old));
-    // What was changed here goes back as it is now.
+    // A text that was changed here is exported in its current form.
     site.ok(&["list", "set", "dev", "description=\u{fc}ber \u{2603}"]);
     fs::remove_dir_all(site.home.path().join("back")).unwrap();
     let back = load(&site.export().join("lists/dev/config.pck"));

@@ -1,5 +1,6 @@
-//! Every queue in every arrangement under a real systemd, while arrangements are changed and processes
-//! are killed: what comes is done once. And nothing runs when there is nothing to do.
+//! Every queue in every arrangement under a real systemd, while arrangements are changed and
+//! processes are killed: every entry is processed once. And nothing runs when there is nothing to
+//! do.
 
 use dormouse_spool::{Metadata, Queue, Spool};
 use dormouse_testkit::news::NewsServer;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
-/// The queues that have a runner, each of which gets entries of its own.
+/// The queues that have a runner, each of which gets separate entries.
 const QUEUES: [Queue; 8] = [
     Queue::In,
     Queue::Commands,
@@ -30,7 +31,7 @@ const WAYS: [&str; 4] = ["on-demand", "timer 1s", "resident 2", "off"];
 /// Entries for each queue in each arrangement.
 const ENTRIES: usize = 50;
 const VOUCHER: &str = "mx.example.org";
-/// When so many of them are on their way it becomes the next arrangement.
+/// After this many entries the arrangement is changed.
 const CHANGE: usize = 10;
 
 /// Processes of the command in this namespace.
@@ -45,7 +46,8 @@ fn processes() -> Vec<Pid> {
         .collect()
 }
 
-/// An entry of the test's own: the queue, the round and a number make it known wherever it comes out.
+/// Returns a mark for an entry, with the queue, the round and a number, to recognise it wherever it
+/// arrives.
 fn mark(queue: Queue, round: usize, number: usize) -> String {
     format!("entry-{queue}-{round}-{number}.")
 }
@@ -55,7 +57,7 @@ fn marks_in(text: &[u8]) -> BTreeSet<String> {
         .split("entry-")
         .skip(1)
         .filter_map(|rest| Some(rest.split_once('.')?.0))
-        // Not the same in an address.
+        // Addresses derived from a mark have other characters, and do not count.
         .filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'))
         .map(|name| format!("entry-{name}."))
         .collect()
@@ -72,7 +74,7 @@ fn entry(queue: Queue, mark: &str) -> (Vec<u8>, Metadata) {
             metadata.set_text("envelope_recipient", "dev-request@lists.example.org");
             (somebody.as_str(), "x".to_owned(), format!("echo {mark}\n"))
         }
-        // Nobody understands it: the owners get it.
+        // An unrecognised bounce goes to the owners.
         Queue::Bounces => ("MAILER-DAEMON@example.com", mark.to_owned(), "Alas.\n".to_owned()),
         _ => ("anna@example.org", mark.to_owned(), "x\n".to_owned()),
     };
@@ -87,14 +89,14 @@ fn entry(queue: Queue, mark: &str) -> (Vec<u8>, Metadata) {
     }
     let text = message(from, &subject, &body);
     let text = String::from_utf8(text).unwrap();
-    // As many messages as entries, also for archives and newsgroups; and words are said back to none but
-    // those for whom somebody vouches.
+    // Each entry has a unique message, also for archives and newsgroups; and `echo` replies only to
+    // authenticated senders.
     let vouched =
         format!("Authentication-Results: {VOUCHER}; dmarc=pass header.from=example.com\n");
     (format!("{vouched}{}", text.replace("<x@", &format!("<{name}@"))).into_bytes(), metadata)
 }
 
-/// A site whose posts go everywhere, and its surroundings.
+/// A site whose posts go to all destinations, and its environment.
 struct World {
     site: TestSite,
     spool: Spool,
@@ -122,7 +124,7 @@ impl World {
         world
     }
 
-    /// The pace of a test in place of that of a server.
+    /// Shortens the intervals of a unit for the test.
     fn drop_in(&self, unit: &str, text: &str) {
         let dir = installed_units().join(format!("{unit}.d"));
         fs::create_dir_all(&dir).unwrap();
@@ -155,7 +157,7 @@ impl World {
         left.collect::<Vec<_>>().join("\n")
     }
 
-    /// How often each entry of the test's own came out of a place.
+    /// Counts how often each marked entry arrived in one place.
     fn counted(texts: impl IntoIterator<Item = Vec<u8>>) -> BTreeMap<String, usize> {
         let mut times = BTreeMap::new();
         for mark in texts.into_iter().flat_map(|text| marks_in(&text)) {
@@ -202,7 +204,7 @@ fn every_queue_in_every_arrangement_does_what_comes_once_through_changes_and_kil
                     std::thread::sleep(Duration::from_millis(roll(20) as u64));
                     let running = processes();
                     if number % 4 == 3 && !running.is_empty() {
-                        // It may have ended by itself a moment ago.
+                        // It may have exited already.
                         let pid = running[roll(running.len())];
                         kills += usize::from(kill_process(pid, Signal::KILL).is_ok());
                     }
@@ -232,7 +234,7 @@ fn every_queue_in_every_arrangement_does_what_comes_once_through_changes_and_kil
                 || world.left(),
             );
             eventually("every process to be gone", || processes().is_empty());
-            // That a sweep was killed is told until somebody has taken note of it.
+            // systemd reports a killed sweep as failed until that is reset.
             systemctl(&["reset-failed", "dormouse*"]);
             let checked = world.site.run(&["units", "check", "--user"]);
             assert!(checked.status.success(), "{}", describe(&checked));
@@ -287,17 +289,17 @@ fn every_queue_in_every_arrangement_does_what_comes_once_through_changes_and_kil
     );
 }
 
-/// What systemd has started, by service: nothing of it changes while nothing is started.
+/// Returns the start times of services, which do not change while nothing is started.
 fn starts() -> BTreeMap<String, String> {
     show("service", &["InvocationID", "ExecMainStartTimestampMonotonic", "NRestarts"])
 }
 
-/// When each timer last elapsed.
+/// Returns when each timer last elapsed.
 fn elapses() -> BTreeMap<String, String> {
     show("timer", &["LastTriggerUSecMonotonic"])
 }
 
-/// Properties of all units of a kind that are installed.
+/// Returns properties of all installed units of a kind.
 fn show(kind: &str, properties: &[&str]) -> BTreeMap<String, String> {
     let ending = format!(".{kind}");
     let mut units = files_in(&installed_units());
@@ -310,14 +312,14 @@ fn installed_units() -> PathBuf {
     PathBuf::from(std::env::var_os("XDG_CONFIG_HOME").unwrap()).join("systemd/user")
 }
 
-/// How often the manager's process has been woken.
+/// Returns how often the manager's process has been woken.
 fn wake_ups(pid: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
     line.unwrap().trim().parse().unwrap()
 }
 
-/// `DORMOUSE_IDLE_SECONDS` says how long it looks on.
+/// `DORMOUSE_IDLE_SECONDS` sets how long it observes.
 #[test]
 fn when_there_is_nothing_to_do_nothing_runs_and_nobody_is_woken() {
     in_manager("when_there_is_nothing_to_do_nothing_runs_and_nobody_is_woken", || {
@@ -365,7 +367,7 @@ fn when_there_is_nothing_to_do_nothing_runs_and_nobody_is_woken() {
         eprintln!(
             "{seconds} s: no process, {woken} wake-ups of the manager, timers elapsed: {timers:?}"
         );
-        // When the sweep's timer elapses, the manager looks at its condition.
+        // When the sweep's timer elapses, the manager checks its condition.
         assert!(timers.iter().all(|timer| timer.contains("sweep")), "{timers:?}");
         assert!(woken <= 4 + 8 * timers.len() as u64, "{woken} for {timers:?}");
     });

@@ -151,8 +151,8 @@ fn an_expired_link_and_other_addresses_show_nothing() {
     }
 }
 
-/// On a site as it is when it has been created, and for a list that there is not: a page, and never "this
-/// method is not allowed", whoever looks.
+/// On a new site, and for a list that does not exist, there is a page for every visitor, and never
+/// "method not allowed".
 #[test]
 fn every_address_of_mailman_has_a_page_even_where_there_is_no_list() {
     let site = TestSite::new(DORMOUSE);
@@ -216,7 +216,7 @@ fn every_address_of_mailman_has_a_page_even_where_there_is_no_list() {
             assert!(names_list || !status.starts_with('4'), "{who}: {path}: {answer}");
         }
     };
-    // Without any list, in any language of a path.
+    // Without any list, with any name in the path.
     let nobody = Browser::new(&server);
     asks(
         "a stranger",
@@ -230,7 +230,7 @@ fn every_address_of_mailman_has_a_page_even_where_there_is_no_list() {
     for who in ["anna@example.org", "owner@example.org"] {
         let browser = Browser::signed_in(&server, &site, who);
         asks(who, &browser, &strange);
-        // Where there is a list, an owner gets a page at each, and a member where members belong.
+        // With a list, an owner gets a page at each address, and a member at those for members.
         for path in with_list.iter().map(|path| path.replace("LIST", "dev")) {
             let answer = browser.get(&format!("/mailman/{path}"));
             let status = &answer[9..12];
@@ -374,7 +374,7 @@ fn a_lists_page_speaks_its_language() {
         ("ja", "ja", "入会する"),
         ("zh_CN", "zh-CN", "加入列表"),
         ("ar", "ar\" dir=\"rtl", "الانضمام إلى القائمة"),
-        // There are no texts in this one.
+        // There are no texts in this language.
         ("fi", "en", "Join the list"),
     ] {
         let available = format!("available_languages={language}");
@@ -406,13 +406,13 @@ fn pages_beyond_lists_speak_what_the_browser_reads_and_else_the_sites_language()
     assert!(page.contains("<html lang=\"pl\">") && page.contains("Zaloguj się"), "{page}");
 }
 
-/// A writer that holds the database makes nobody wait who only looks.
+/// A writer that locks the database does not delay pages that only read.
 #[test]
 fn pages_do_not_wait_for_a_writer_nor_for_each_other() {
     let site = site();
     site.ok(&["list", "set", "dev", "private_roster=anyone"]);
     let server = Server::start(&site);
-    // The site's keys are made.
+    // This creates the site's keys.
     server.get("/mailman/listinfo/dev");
     let opened = dormouse_store::Site::open(&site.dir()).unwrap();
     let store = dormouse_store::Store::open(&opened).unwrap();
@@ -444,7 +444,7 @@ fn pages_do_not_wait_for_a_writer_nor_for_each_other() {
             let answer = server.get(page);
             assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
         }
-        // They came while the writer still held it: it lets go only now.
+        // The pages arrived while the writer still held the lock, which it releases now.
         lets_go.send(()).unwrap();
     });
     writer.join().unwrap();
@@ -485,10 +485,10 @@ fn twenty_posts_of_two_lists_are_decided_on_on_one_page() {
         assert_eq!(page.matches(&format!("<b>post-{number:02}</b>")).count(), 1, "{number}");
     }
     assert!(page.contains("Some text.") && page.contains("new@example.net would like to join"));
-    // What arrives between looking and deciding is not touched.
+    // A post that arrives between loading the page and deciding is not affected.
     site.post("dev", &message("spam@example.com", "late", "Text.\n"));
     site.ok(&["run"]);
-    // All of a sender on a list with one button.
+    // Deciding on all posts of a sender with one button.
     let all = page
         .split("value=\"discard:")
         .skip(1)
@@ -501,7 +501,7 @@ fn twenty_posts_of_two_lists_are_decided_on_on_one_page() {
         after.contains("3 decisions were carried out.") && after.contains("<b>late</b>"),
         "{after}"
     );
-    // A selection, and one by one.
+    // Deciding on a selection, and one by one.
     let id = |subject: &str| {
         let page = boss.get(path);
         let at = page.find(&format!("<b>{subject}</b>")).unwrap();
@@ -520,7 +520,7 @@ fn twenty_posts_of_two_lists_are_decided_on_on_one_page() {
     boss.send(path, path, &format!("do=ban:{out}"));
     boss.send(path, path, "do=accept:r1");
     boss.send(path, path, "reason-r2=Members+only&do=reject:r2");
-    // A second click is no harm, and says so.
+    // A second click changes nothing, and says so.
     let again = boss.follow(&boss.send(path, path, &format!("do=accept:{first}")));
     assert!(again.contains("somebody else has decided"), "{again}");
     for wrong in ["do=accept:x1", "do=accept:p", "do=accept:é", "do=explode:p9", "do=accept:p9,x"]
@@ -553,7 +553,7 @@ fn twenty_posts_of_two_lists_are_decided_on_on_one_page() {
         settings.contains("spam@example.com") && settings.contains("a@example.com"),
         "{settings}"
     );
-    // Mailman's page of one list, and what its notices lead to.
+    // Mailman's page of one list, and the addresses in its notices.
     let dev = boss.get("/mailman/admindb/dev");
     assert!(dev.contains("post-12") && !dev.contains("post-13"), "{dev}");
     let post = boss.get("/mailman/admindb/dev?msgid=13");
@@ -584,7 +584,7 @@ fn all_own_lists_are_on_one_page_and_changed_at_once() {
     assert!(shown("dev").contains("digest = mime") && shown("ops").contains("digest = off"));
     anna.send(path, path, "on=1+anna%40example.org&delivery=on&do=save");
     assert!(shown("dev").contains("nomail = off") && shown("ops").contains("nomail = byuser"));
-    // Another's membership, and a list that one is not on.
+    // Another person's membership, and a list of which the person is not a member.
     for form in
         ["on=2+bert%40example.org&do=leave", "on=7+anna%40example.org&do=leave", "all=on&do=leave"]
     {
@@ -628,7 +628,7 @@ fn options_are_saved_on_one_list_or_on_all_at_once() {
         assert!(shown.contains("nomail = off") && shown.contains("ack = on"), "{list}: {shown}");
     }
     assert!(shown("ops").contains("digest = off"), "it has none");
-    // Those who run a list change nothing elsewhere for its members.
+    // Owners of a list cannot change its members' options on other lists.
     let boss = Browser::signed_in(&server, &site, "boss@example.org");
     let page = "/mailman/options/dev/anna--at--example.org";
     let done = boss.send(page, page, "digest=off&hide=on&globally=on&do=save");
@@ -710,7 +710,7 @@ fn a_post_is_forwarded_and_a_decision_taken_back() {
         );
         assert!(!back.contains("undo:p1"), "{back}");
     }
-    // So it is with those who ask to join.
+    // The same with requests to join.
     site.ok(&[
         "list",
         "set",
@@ -758,7 +758,7 @@ fn watchers_are_told_whether_pages_can_be_served() {
     assert!(broken.starts_with("HTTP/1.1 503"), "{broken}");
 }
 
-/// nginx in front, and another one in front of that, which takes a part of the path away.
+/// nginx in front, and before that another one, which removes a part of the path.
 #[test]
 fn behind_two_web_servers_everybody_is_known_and_led_to_the_right_place() {
     if Command::new("nginx").arg("-v").output().is_err() {
@@ -824,7 +824,7 @@ fn behind_two_web_servers_everybody_is_known_and_led_to_the_right_place() {
     assert_eq!(sessions[0].network, "127.0.0.0/24");
 }
 
-/// As a person does it, on a phone by night and at a desk by day, with scripts off.
+/// In a real browser, on a phone in dark mode and on a desktop in light mode, with scripts off.
 #[test]
 fn a_moderator_with_a_real_browser_signs_in_by_mail_and_decides() {
     let Some(browser) = Chromium::start() else {
@@ -850,7 +850,7 @@ fn a_moderator_with_a_real_browser_signs_in_by_mail_and_decides() {
         let mail = site.maildir("boss@example.org").pop().unwrap();
         browser.go(&at(&dormouse_testkit::browser::path_in(&mail, "/mailman/signin/")));
         browser.press("button.go");
-        // Back where one wanted to go.
+        // The browser is redirected to the requested page.
         let text = browser.text();
         assert!(text.contains(&subject) && !text.contains("spam-"), "{text}");
         assert!(
@@ -863,7 +863,7 @@ fn a_moderator_with_a_real_browser_signs_in_by_mail_and_decides() {
         assert!(browser.sticks_out() <= 0);
         browser.press("button[value^='accept:p']");
         assert!(browser.text().contains("Done."), "{}", browser.text());
-        // The other one: ticked, and dropped with the bar's button.
+        // The other one is selected, and discarded with the bar's button.
         browser.touch("input[name=item]");
         browser.press(".bar button[value=discard]");
         assert!(browser.text().contains("Nothing is waiting."), "{}", browser.text());
@@ -891,14 +891,14 @@ fn a_moderator_with_a_real_browser_signs_in_by_mail_and_decides() {
     }
 }
 
-/// One that holds half a request must not keep others out when the process is about to end.
+/// A client with half a request must not block others when the process is about to exit.
 #[test]
 fn half_a_request_does_not_keep_the_process() {
     let site = site();
     site.ok(&["config", "set", "web.idle", "200ms"]);
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    // As inetd passes it.
+    // As inetd passes the socket.
     let serve = || {
         let socket = std::os::fd::OwnedFd::from(socket.try_clone().unwrap());
         site.command(&["serve"]).stdin(Stdio::from(socket)).spawn().unwrap()
@@ -1000,7 +1000,7 @@ fn ask_on(stream: &mut std::os::unix::net::UnixStream) -> String {
     page
 }
 
-/// A public archive with an attachment, pages at a socket, and whatever stands in front of both.
+/// Checks a public archive with an attachment and pages on a socket behind a web server.
 fn behind(program: &str, lines: &str, start: impl Fn(&std::path::Path, &str) -> Command) {
     use std::os::unix::fs::PermissionsExt as _;
     let site = TestSite::new(DORMOUSE);
@@ -1079,7 +1079,7 @@ fn nginx_passes_pages_on_and_serves_archives_as_the_page_says() {
     let lines = block("installing.md", "## The web server in front", "proxy_pass");
     behind("nginx (Debian's package nginx-light)", &lines, |home, lines| {
         let at = home.display();
-        // Its workers are www-data, as on Debian.
+        // Its workers run as www-data, as on Debian.
         let user = match rustix::process::geteuid().is_root() {
             true => "user www-data;",
             false => "",
@@ -1123,7 +1123,7 @@ fn pages_take_new_settings_with_the_next_request() {
     assert!(site.ok(&["status"]).contains("still with older settings"));
     server.get("/mailman/listinfo");
     assert!(!site.ok(&["status"]).contains("older settings"));
-    // Half of a file is no settings.
+    // Incomplete settings are ignored.
     let file = site.dir().join("dormouse.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, "host = ").unwrap();

@@ -1,4 +1,4 @@
-//! Signing in with an OpenID provider: one of another make, which the tests start.
+//! Signing in with an OpenID provider: an independent one, which the tests start.
 
 use dormouse_testkit::browser::{Browser, encoded, location};
 use dormouse_testkit::server::{Server, ask};
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
-/// Authlib's provider, with somebody whose address it has verified, and others whose it has not.
+/// Authlib's provider, with a person whose address is verified, and others without.
 struct Provider {
     process: Child,
     address: SocketAddr,
@@ -22,7 +22,7 @@ impl Drop for Provider {
 }
 
 impl Provider {
-    /// Nothing where it is not installed.
+    /// Returns `None` if it is not installed.
     fn start() -> Option<Provider> {
         let there = Command::new("python3").args(["-c", "import oidc_provider_mock"]).output();
         if !there.is_ok_and(|output| output.status.success()) {
@@ -49,7 +49,8 @@ impl Provider {
         format!("http://{}", self.address)
     }
 
-    /// Somebody signs in there, having been sent to a place; where that leads to at the site.
+    /// Signs a person in at the provider, and returns the address at the site to which it
+    /// redirects.
     fn sign_in(&self, place: &str, sub: &str) -> String {
         let path = place.strip_prefix(&self.issuer()).unwrap_or_else(|| panic!("{place}"));
         let body = format!("sub={}", encoded(sub));
@@ -93,7 +94,7 @@ fn status(answer: &str) -> &str {
     &answer[9..12]
 }
 
-/// The parts of an address's query.
+/// Returns a parameter of an address's query.
 fn part(place: &str, name: &str) -> String {
     let start = format!("{name}=");
     let query = place.split_once('?').unwrap().1;
@@ -120,7 +121,7 @@ fn somebody_signs_in_with_the_provider_and_goes_on_to_the_page_that_was_wanted()
     let page = browser.follow(&done);
     assert!(page.contains("dev-boss@example.org"), "{page}");
     assert_eq!(status(&browser.get("/mailman/site")), "403", "an owner runs no site");
-    // Once, and in this browser alone.
+    // The response works once, and only in this browser.
     assert_eq!(status(&browser.get(&back)), "403");
     assert_eq!(status(&Browser::new(&server).get(&back)), "403");
 }
@@ -148,15 +149,15 @@ fn answers_that_were_not_asked_for_sign_nobody_in() {
     let attacker = Browser::new(&server);
     let theirs = location(&attacker.get("/mailman/oidc")).unwrap();
     let theirs = provider.sign_in(&theirs, "Dev-Boss@example.org");
-    // Somebody is given the attacker's answer, with no attempt and in the middle of another one.
+    // A victim gets the attacker's response, without an attempt and during another one.
     let victim = Browser::new(&server);
     assert_eq!(status(&victim.get(&theirs)), "403");
     let own = location(&victim.get("/mailman/oidc")).unwrap();
     assert_eq!(status(&victim.get(&theirs)), "403");
-    // The attempt is over then.
+    // The attempt is over after that.
     let mine = provider.sign_in(&own, "Dev-Boss@example.org");
     assert_eq!(status(&victim.get(&mine)), "403");
-    // The attacker's code with the victim's state: it belongs to another attempt (nonce).
+    // The attacker's code with the victim's state belongs to another attempt (nonce).
     let own = location(&victim.get("/mailman/oidc")).unwrap();
     let mixed = format!(
         "/mailman/oidc/callback?code={}&state={}",
@@ -193,7 +194,7 @@ fn another_issuer_or_none_signs_nobody_in() {
     let away = location(&browser.get("/mailman/oidc")).unwrap();
     let elsewhere = away.replace(&provider.issuer(), &other.issuer());
     assert_eq!(status(&browser.get(&other.sign_in(&elsewhere, "Dev-Boss@example.org"))), "502");
-    // One that calls itself otherwise.
+    // A provider with another issuer name.
     site.ok(&["config", "set", "web.oidc_issuer", &format!("{}/", provider.issuer())]);
     assert_eq!(status(&browser.get("/mailman/oidc")), "502");
     drop(other);

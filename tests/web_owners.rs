@@ -1,4 +1,4 @@
-//! What owners do on the web: settings, who changed them, and members.
+//! The owners' pages: settings, who changed them, and members.
 
 use dormouse_testkit::browser::{Browser, encoded, location};
 use dormouse_testkit::server::Server;
@@ -256,7 +256,7 @@ fn a_membership_is_brought_in_line_with_a_list_but_never_emptied_by_a_slip() {
     assert!(members.contains("carl@") && !members.contains("anna@"), "{members}");
 }
 
-/// The site's administrator, at a server that knows of one.
+/// Signs in as the site's administrator.
 fn chief<'s>(site: &TestSite, server: &'s Server) -> Browser<'s> {
     Browser::signed_in(server, site, "chief@example.org")
 }
@@ -293,7 +293,7 @@ fn a_lists_passwords_are_set_and_removed_and_never_shown() {
         let trail = owner.get("/mailman/changes/dev");
         assert!(trail.contains(setting) && trail.contains("dev-boss@example.org"), "{trail}");
     }
-    // The posters' lets a post through.
+    // The posters' password lets a post through.
     site.ok(&["list", "set", "dev", "emergency=yes"]);
     owner.send(page, page, "password=may-post&again=may-post&do=set:poster");
     let post = b"From: anna@example.org\nTo: dev@lists.example.org\nSubject: now\n\
@@ -432,7 +432,7 @@ fn a_list_is_removed_once_its_name_is_typed_and_can_come_back() {
     assert!(site.ok(&["held", "ls", "dev"]).contains("held"));
 }
 
-/// A message in `shunt`, for a list that is gone.
+/// Puts a message for a list that does not exist into `shunt`.
 fn shunted(site: &TestSite, subject: &str) {
     let mail = format!(
         "From: x@example.net\nTo: gone@lists.example.org\nSubject: {subject}\n\
@@ -466,7 +466,7 @@ fn site_administrators_see_what_was_set_aside_put_it_back_and_remove_it() {
     let (queue, name) = keys[0].split_once('/').unwrap();
     let look = chief.get(&format!("{page}/entry/{queue}/{}", encoded(name)));
     assert!(look.contains("shunt_reason") && look.contains("hello"), "{look}");
-    // The list is there again, so that one goes where it should.
+    // The list exists again, so that message reaches it.
     site.plain_list("gone", &["anna@example.org"]);
     let done = chief.send(page, page, &format!("do=retry:{}", encoded(&keys[0])));
     assert!(chief.follow(&done).contains("put back into its queue"), "{done}");
@@ -712,7 +712,7 @@ fn an_owner_masks_words_in_the_archive_or_removes_a_message() {
 
 const GUIDES: [&str; 4] = ["posting", "joining", "posts", "dmarc"];
 
-/// The answers that a page of questions offers: the question, the answer, and whether it is chosen.
+/// Returns the answers on a page of questions: the question, the answer, and whether it is chosen.
 fn answers(page: &str) -> Vec<(String, String, bool)> {
     let radios = page.split("<input type=\"radio\" name=\"").skip(1);
     radios
@@ -740,12 +740,12 @@ fn a_plain_question_shows_what_an_answer_changes_and_one_button_does_it() {
     assert_eq!(setting(&site, "dmarc_none_moderation_action").trim(), "yes");
     let trail = owner.get("/mailman/changes/dev");
     assert!(trail.contains("dmarc_moderation_action") && trail.contains("dev-boss@example.org"));
-    // Who chooses nothing, or what there is not, changes nothing.
+    // Without a choice, or with an impossible one, nothing changes.
     for nothing in ["do=save", "action=&do=save", "action=explode&policies=x&do=save"] {
         let saved = owner.send(page, page, nothing);
         assert!(location(&saved).unwrap().ends_with("saved=0"), "{nothing}: {saved}");
     }
-    // What is in effect and is none of the answers is said, and stays.
+    // A current setting that is not among the answers is shown, and stays.
     site.ok(&["list", "set", "dev", "dmarc_moderation_action=discard"]);
     let shown = owner.get(page);
     assert!(shown.contains("none of these answers describes"), "{shown}");
@@ -793,11 +793,11 @@ fn a_footer_is_seen_in_an_example_before_it_is_kept() {
     assert!(shown.contains("Bye &#60;script&#62;Dev"), "{shown}");
     assert!(!shown.contains("<script>"), "{shown}");
     assert_eq!(setting(&site, "msg_footer"), before, "only looked at");
-    // What is refused comes back as it was typed.
+    // Refused values are shown again as they were typed.
     let wrong = owner.send(page, page, "set-subject_prefix=%25(x)s&set-msg_header=kept&do=save");
     assert_eq!(status(&wrong), "422", "{wrong}");
     assert!(wrong.contains("Nothing was changed: ") && wrong.contains("kept"), "{wrong}");
-    // A setting that is not the page's is not its to change.
+    // A page cannot change a setting that is not on it.
     let saved =
         owner.send(page, page, &format!("{form}&set-description=x&set-owner=x@y.z&do=save"));
     assert_eq!(status(&saved), "303", "{saved}");
@@ -823,7 +823,7 @@ fn the_questions_of_a_list_are_its_owners_alone() {
             "/mailman/moderation"
         };
         assert_eq!(status(&other.send(own, page, form)), "403", "{stranger}");
-        // With the owner's key, too.
+        // Even with the owner's key.
         let shown = owner.get(page);
         let key = shown.split("name=\"key\" value=\"").nth(1).unwrap().split('"').next().unwrap();
         assert_eq!(status(&other.post(page, &format!("key={key}&{form}"))), "403", "{stranger}");

@@ -1,5 +1,5 @@
-//! What the site's administrators do: lists get other names, are copied and closed; settings of the
-//! site; all lists at a glance; where a message is; and charts.
+//! The administrators' pages: renaming, copying and closing lists; settings of the site; all lists;
+//! traces of messages; and charts.
 
 use dormouse_testkit::browser::{Browser, encoded, location, value};
 use dormouse_testkit::server::Server;
@@ -8,7 +8,7 @@ use std::fs;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
-/// Two lists with an owner each, and somebody who runs the site.
+/// Two lists with an owner each, and an administrator of the site.
 fn site() -> TestSite {
     let site = TestSite::new(DORMOUSE);
     site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
@@ -52,7 +52,7 @@ fn a_list_is_renamed_and_goes_on_under_both_names() {
     site.ok(&["list", "set", "dev", "generic_nonmember_action=hold"]);
     deliver(&site, "dev@lists.example.org", &message("x@example.net", "held", "two\n"));
     site.ok(&["list", "set", "dev", "generic_nonmember_action=accept"]);
-    // One that is in the queue when the name changes.
+    // A post that is in the queue when the name changes.
     site.post("dev", &message("x@example.net", "queued", "three\n"));
     let server = Server::start(&site);
     let browser = chief(&site, &server);
@@ -82,7 +82,7 @@ fn a_list_is_renamed_and_goes_on_under_both_names() {
     let mails = site.maildir("anna@example.org");
     let last = String::from_utf8_lossy(mails.last().unwrap()).into_owned();
     assert!(last.contains("List-Id: <devel.lists.example.org>"), "{last}");
-    // Archive: at both addresses, as one.
+    // The archive is at both addresses.
     let archives = site.dir().join("archives");
     assert!(!archives.join("private/dev").exists());
     for name in ["dev", "devel"] {
@@ -92,19 +92,19 @@ fn a_list_is_renamed_and_goes_on_under_both_names() {
     for name in ["dev", "devel"] {
         assert!(fs::symlink_metadata(archives.join("public").join(name)).is_err(), "{name}");
     }
-    // The MTA knows both, and old pages lead on.
+    // The MTA delivers to both names, and old pages redirect.
     let aliases = fs::read_to_string(site.dir().join("aliases")).unwrap();
     assert!(
         aliases.contains("\ndev-bounces:") && aliases.contains("\ndevel-bounces:"),
         "{aliases}"
     );
     assert_eq!(status(&browser.get("/mailman/listinfo/dev")), "200");
-    // A bounce of a mail that left before.
+    // A bounce of mail that was sent before.
     let bounce = "From: MAILER-DAEMON@example.org\nSubject: undeliverable\n\n550 no such user\n";
     deliver(&site, "dev-bounces+anna=example.org@lists.example.org", bounce.as_bytes());
     let bounces = site.ok(&["member", "bounces", "devel", "--json"]);
     assert!(bounces.contains("anna@example.org"), "{bounces}");
-    // Who did it is known.
+    // The person is recorded.
     let trail = browser.get("/mailman/changes/devel");
     assert!(trail.contains("<h2>name</h2>") && trail.contains("chief@example.org"), "{trail}");
 }
@@ -270,7 +270,7 @@ fn a_closed_list_takes_no_posts_and_no_members_and_its_archive_stays() {
     let info = server.get("/mailman/listinfo/dev");
     assert!(!info.contains("name=\"email\" value") && info.contains("closed"), "{info}");
     assert!(site.ok(&["member", "ls", "dev"]).contains("anna@"));
-    // Owners are still reached, and members leave.
+    // Owners are still reached, and members can leave.
     deliver(&site, "dev-owner@lists.example.org", &message("x@example.net", "why", "x\n"));
     assert!(!site.maildir("dev-boss@example.org").is_empty());
     site.ok(&["member", "rm", "dev", "anna@example.org"]);

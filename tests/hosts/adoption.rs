@@ -1,4 +1,4 @@
-//! The queues of a dead host, taken over by another one.
+//! The queues of a dead host, adopted by another one.
 
 use super::{DORMOUSE, subjects, two_hosts};
 use dormouse_spool::{Metadata, Queue, Spool};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 const ANNA: &str = "anna@example.org";
 
-/// A copy of a host's queues, with all times and locks free, as from its disk.
+/// Copies a host's queues with their times and without locks, as from its disk.
 fn copy_of(host: &TestSite) -> (TempDir, PathBuf) {
     let home = TempDir::new().unwrap();
     let copy = home.path().join("qfiles");
@@ -35,12 +35,12 @@ fn all_subjects(hosts: [&TestSite; 2]) -> Vec<String> {
     all
 }
 
-/// A host that dies with posts in every state that a death leaves.
+/// Creates two hosts, one of which has died with posts in every possible state.
 fn dead_host() -> Option<(TestSite, TestSite, Vec<String>)> {
     dead_host_on().map(|(one, two, expected, _)| (one, two, expected))
 }
 
-/// The same, with the URL of their server.
+/// Does the same, and also returns the URL of their server.
 fn dead_host_on() -> Option<(TestSite, TestSite, Vec<String>, String)> {
     let (one, two, server) = two_hosts()?;
     one.plain_list("dev", &[ANNA]);
@@ -55,7 +55,7 @@ fn dead_host_on() -> Option<(TestSite, TestSite, Vec<String>, String)> {
         }
     };
     post(4, "handed");
-    // A record, some of whose outputs are in their queues.
+    // A record, of which some outputs are in their queues already.
     fails(&one, "batch.shown:1", &["run"]);
     assert_eq!(files_in(&one.queue(".handover")).len(), 1);
     post(3, "claimed");
@@ -87,8 +87,8 @@ fn a_dead_hosts_queues_are_adopted_whole_and_it_returns_without_sending_them_aga
     assert_eq!(all_subjects([&one, &two]).len(), expected.len() + 1);
 }
 
-/// The command is killed wherever it may be, and given again, or not: then the next run completes what
-/// was decided.
+/// The command is killed at every point, and then repeated or not; if it is not, the next run
+/// completes a decided adoption.
 #[test]
 fn an_adoption_that_is_killed_anywhere_happens_once_or_not_at_all() {
     for (fault, is_decided) in [
@@ -138,7 +138,7 @@ fn a_host_that_returns_and_is_killed_gives_up_the_rest_the_next_time() {
     assert_eq!(all_subjects([&one, &two]), expected);
 }
 
-/// Also what only waits: for its date, for a person.
+/// Entries that wait for their date or for a person are adopted, too.
 #[test]
 fn what_waits_in_any_queue_is_adopted_as_it_is() {
     let Some((one, two, _)) = two_hosts() else { return };
@@ -173,13 +173,13 @@ fn what_waits_in_any_queue_is_adopted_as_it_is() {
     assert_eq!(retry.modified, due, "it waits as long as before");
 }
 
-/// Its own identity changes when it returns, and with it who has adopted.
+/// Its identity changes when it returns, but the adoption was recorded under the old one.
 #[test]
 fn a_host_that_went_down_between_adopting_and_taking_takes_the_entries_when_it_returns() {
     let Some((one, two, expected)) = dead_host() else { return };
     let (_home, copy) = copy_of(&one);
     let command = ["spool", "adopt", &copy.display().to_string()];
-    // While another process adopts, it is not begun.
+    // While another process adopts, a second one is refused.
     let mut first = two.command(&command);
     let mut first = first.env("DORMOUSE_STOP", "adopt.decided").spawn().unwrap();
     until_stopped(&first);
@@ -194,7 +194,7 @@ fn a_host_that_went_down_between_adopting_and_taking_takes_the_entries_when_it_r
     assert_eq!(all_subjects([&one, &two]), expected);
 }
 
-/// What a restart of the machine since the last look leaves.
+/// Changes the state to that after a restart of the machine.
 fn restart(host: &TestSite) {
     let id = host.dir().join("qfiles/.id");
     let text = std::fs::read_to_string(&id).unwrap();
@@ -202,7 +202,8 @@ fn restart(host: &TestSite) {
     std::fs::write(&id, format!("{name}\nanother boot\n")).unwrap();
 }
 
-/// A copy from before a restart is not adopted after the host has returned: it has its entries itself.
+/// A copy from before a restart cannot be adopted after the host has returned, because the host has
+/// the entries itself.
 #[test]
 fn a_host_that_returned_first_keeps_its_queues() {
     let Some((one, two, expected)) = dead_host() else { return };
@@ -246,12 +247,12 @@ fn only_the_queues_of_another_host_that_nobody_works_with_are_adopted() {
     let alive = two.run(&["spool", "adopt", &one.dir().display().to_string()]);
     assert_eq!(alive.status.code(), Some(75), "{}", describe(&alive));
     drop(claim);
-    // The first to adopt has it.
+    // The first host that adopts gets the entries.
     let three = TestSite::on(DORMOUSE, &server);
     adopt(&two, &one.dir());
     let late = three.run(&["spool", "adopt", &one.dir().display().to_string()]);
     assert_eq!(late.status.code(), Some(65), "{}", describe(&late));
-    // A host that dies while it has not shown what it adopted leaves that, too.
+    // A host that dies before its adopted entries are in its queues leaves those, too.
     let four = TestSite::on(DORMOUSE, &server);
     let (_home, copy) = copy_of(&two);
     fails(&three, "adopt.decided", &["spool", "adopt", &copy.display().to_string()]);

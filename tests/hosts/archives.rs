@@ -9,7 +9,7 @@ use std::process::{Child, Stdio};
 
 const ANNA: &str = "anna@example.org";
 
-/// A host's LMTP server, which ends with the test.
+/// A host's LMTP server, killed at the end of the test.
 struct Lmtp {
     process: Child,
     address: String,
@@ -29,7 +29,7 @@ impl Lmtp {
         format!("lmtp://{}", self.address)
     }
 
-    /// Says these lines; what the server replied.
+    /// Sends these lines, and returns the server's replies.
     fn say(&self, lines: &[&str]) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -52,7 +52,7 @@ impl Drop for Lmtp {
     }
 }
 
-/// The subjects of the posts in a host's archive of `dev`.
+/// Returns the subjects of the posts in a host's archive of `dev`.
 fn archived(host: &TestSite) -> Vec<String> {
     let path = host.dir().join("archives/private/dev.mbox/dev.mbox");
     let text = std::fs::read(path).unwrap_or_default();
@@ -63,7 +63,7 @@ fn archived(host: &TestSite) -> Vec<String> {
     subjects
 }
 
-/// Two hosts, of which the first has the archives; its LMTP server.
+/// Creates two hosts, of which the first has the archives, and its LMTP server.
 fn archive_on_one() -> Option<(TestSite, TestSite, Lmtp)> {
     let (one, two, _) = two_hosts()?;
     one.plain_list("dev", &[ANNA]);
@@ -76,7 +76,7 @@ fn archive_on_one() -> Option<(TestSite, TestSite, Lmtp)> {
     Some((one, two, lmtp))
 }
 
-/// Whatever waits for its date is due now.
+/// Makes all deferred entries due now.
 fn all_is_due(host: &TestSite) {
     host.ok(&["queue", "retry", "--all", "retry"]);
 }
@@ -87,7 +87,7 @@ fn posts_of_all_hosts_are_in_the_archive_of_one() {
     one.ok(&["config", "set", "intake.max_size", "20000"]);
     one.post("dev", &message(ANNA, "first", "x\n"));
     one.ok(&["run"]);
-    // Larger than the site takes by the time it is wrapped; and with what SMTP would change.
+    // Larger than the site accepts once it is wrapped, and with parts that SMTP would change.
     let large = format!("{}\n.\n..\nGrüße\r\n", "x".repeat(70) + &"\nline".repeat(3800));
     two.post("dev", &message(ANNA, "second", &large));
     two.ok(&["run"]);
@@ -116,7 +116,7 @@ fn an_entry_waits_while_the_host_with_the_archive_is_away_and_is_archived_once()
     assert_eq!(two.files("retry", "pck").len(), 1, "and again");
     let _back = Lmtp::start(&one, &address);
     all_is_due(&two);
-    // Killed after the other host has said 250.
+    // Killed after the other host has replied 250.
     let mut run = two.command(&["run"]);
     let killed = run.env("DORMOUSE_FAULT", "archive.passed-on").output().unwrap();
     assert!(!killed.status.success(), "{}", describe(&killed));
@@ -151,8 +151,8 @@ fn nobody_else_puts_anything_into_an_archive() {
     assert_eq!(archived(&one), ["first"]);
 }
 
-/// Each host may have the archive of another list; without a name for itself a host passes on to
-/// itself, once.
+/// Each host may have the archive of another list. A host without `archives.here` passes entries on
+/// to itself, once.
 #[test]
 fn each_list_has_its_archive_where_the_setting_says() {
     let Some((one, two, lmtp)) = archive_on_one() else { return };
@@ -178,7 +178,7 @@ fn each_list_has_its_archive_where_the_setting_says() {
     assert_eq!((web(&one), archived(&two).len()), (0, 0));
 }
 
-/// Over LMTP as through the pipe: by what was known last.
+/// Over LMTP as through the pipe, mail is accepted for the lists that were last known.
 #[test]
 fn mail_is_taken_over_lmtp_while_the_database_is_away() {
     let Some((one, _two, server)) = two_hosts() else { return };

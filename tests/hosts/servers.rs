@@ -1,4 +1,4 @@
-//! The ways to the server: TLS, passwords, a pool in between.
+//! Connections to the server: TLS, passwords, a pool in between.
 
 use super::{DORMOUSE, subjects};
 use dormouse_testkit::sink::Certificate;
@@ -21,7 +21,7 @@ fn or_skip<T>(made: Result<T, String>) -> Option<T> {
     }
 }
 
-/// The server wants TLS and a password from everybody.
+/// The server requires TLS and a password.
 #[test]
 fn a_server_is_reached_with_tls_and_a_password_that_is_not_in_the_settings() {
     let access = "hostssl lists lists 127.0.0.1/32 scram-sha-256\nhost lists all all reject";
@@ -74,7 +74,7 @@ fn a_server_is_reached_with_tls_and_a_password_that_is_not_in_the_settings() {
     assert!(String::from_utf8_lossy(&joined.stdout).contains("joined the site"));
     let shown = String::from_utf8_lossy(&joined.stdout).into_owned();
     assert!(!shown.contains("cret"), "{shown}");
-    // A file that the settings name.
+    // The password is in a file named by the settings.
     let two = |args: &[&str]| {
         let mut command = Command::new(DORMOUSE);
         command.arg("--site").arg(path("two")).args(args).env_remove("CREDENTIALS_DIRECTORY");

@@ -1,7 +1,7 @@
-//! Three hosts of one site, two of them behind a real Postfix, while processes are killed, the database
-//! crashes and fails over to its streaming replica.
+//! Three hosts of one site, two of them behind a real Postfix, while processes are killed and the
+//! database crashes and fails over to its streaming replica.
 //!
-//! `DORMOUSE_TRIAL=POSTS:MEMBERS` makes it larger; it prints its figures.
+//! `DORMOUSE_TRIAL=POSTS:MEMBERS` makes it larger; then it prints figures.
 
 #[path = "trial/tally.rs"]
 mod tally;
@@ -20,7 +20,7 @@ use tally::{Outcome, Tally};
 use throwaway_postgres::Own;
 
 const HOSTS: usize = 3;
-/// So long nothing may stand still after a kill; checked where the trial is asked for.
+/// The longest pause allowed after a kill; checked only in larger trials.
 const STILL: Duration = Duration::from_secs(10);
 
 fn size() -> Option<(usize, usize)> {
@@ -29,24 +29,24 @@ fn size() -> Option<(usize, usize)> {
     Some((posts.parse().ok()?, members.parse().ok()?))
 }
 
-/// What the trial does to the site while posts come.
+/// The events of the trial while posts arrive.
 struct Trial<'t> {
     hosts: &'t [TestSite],
-    /// In front of the first hosts.
+    /// The Postfix in front of each of the first hosts.
     fronts: &'t [Postfix<'t>],
     posts: usize,
     posted: AtomicUsize,
     kills: AtomicUsize,
     is_over: AtomicBool,
-    /// The longest time from a kill to the next mail of any host.
+    /// The longest time from a kill to the next mail from any host.
     after_kill: Mutex<Duration>,
     killed: Mutex<Option<Instant>>,
-    /// The longest time without a mail while some were to come.
+    /// The longest time without mail while some was expected.
     still: Mutex<Duration>,
 }
 
 impl Trial<'_> {
-    /// Posts a host's share, and again whatever is refused for now, as an MTA does.
+    /// Posts a host's share, and repeats temporary refusals, as an MTA does.
     fn post(&self, host: usize) {
         for number in (host..self.posts).step_by(HOSTS) {
             let sender = format!("sender{host}@example.org");
@@ -79,7 +79,7 @@ impl Trial<'_> {
     /// Runs a host's queues; most runs are killed somewhere.
     fn run(&self, host: usize) {
         let mut chance = Chance(host as u64 + 1);
-        // In the middle of what a run does, which is more in a larger trial.
+        // The time until the kill; runs of a larger trial take longer.
         let within = if size().is_some() { 1_500 } else { 400 };
         while !self.is_over.load(Ordering::SeqCst) {
             self.killed_perhaps(host, &["run"], &mut chance, within);
@@ -87,7 +87,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Runs a command, and kills it in two of three cases; whether it came to its end.
+    /// Runs a command, and kills it in two of three cases. Returns whether it succeeded.
     fn killed_perhaps(&self, host: usize, args: &[&str], chance: &mut Chance, within: u64) -> bool {
         let mut run = self.hosts[host].command(args);
         let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -101,7 +101,7 @@ impl Trial<'_> {
         run.wait().unwrap().success()
     }
 
-    /// Does a job of the clock on every host at once, killed here and there, until each has done it.
+    /// Runs a periodic job on every host in parallel, with kills, until each has completed it.
     fn job(&self, name: &str) {
         std::thread::scope(|scope| {
             for host in 0..HOSTS {
@@ -115,7 +115,7 @@ impl Trial<'_> {
         });
     }
 
-    /// Watches for how long no mail leaves.
+    /// Measures how long no mail is sent.
     fn watch(&self, sink: &Sink) {
         let (mut seen, mut since) = (0, Instant::now());
         let longer = |longest: &Mutex<Duration>, time: Duration| {
@@ -141,7 +141,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Until everything that was brought to Postfix is in the spools.
+    /// Waits until Postfix has delivered everything to the spools.
     fn wait_for_fronts(&self) {
         for postfix in self.fronts {
             eventually_or(
@@ -153,7 +153,7 @@ impl Trial<'_> {
     }
 }
 
-/// Other numbers each time, and the same in every trial.
+/// Pseudorandom numbers, the same in every trial.
 struct Chance(u64);
 
 impl Chance {
@@ -163,7 +163,7 @@ impl Chance {
     }
 }
 
-/// Gives a host to its user, and puts a Postfix in front of it that tries often.
+/// Changes a host's owner, and starts a Postfix in front of it that retries often.
 fn front<'p>(
     host: &mut TestSite,
     programs: &'p PostfixPrograms,
@@ -187,7 +187,7 @@ fn front<'p>(
     postfix.start()
 }
 
-/// One list for everybody, and one whose owner is to be reminded of a post.
+/// Creates one list for all members, and one whose owner is reminded of a held post.
 fn lists(host: &TestSite, members: usize) {
     let addresses: Vec<String> =
         (0..members).map(|number| format!("m{number}@example.net")).collect();
@@ -225,7 +225,7 @@ fn three_hosts_lose_nothing_while_processes_die_and_the_database_fails_over() {
         host.ok(&["config", "set", "delivery.url", &sink.url()]);
         host.ok(&["run"]);
     }
-    // Where there is no Postfix mail comes through the pipe everywhere.
+    // Without Postfix, mail comes through the pipe on all hosts.
     let programs = PostfixPrograms::find().zip(Account::find(&["list"]));
     let fronts: Vec<Postfix<'_>> = programs.iter().fold(Vec::new(), |_, (programs, owner)| {
         hosts[..2].iter_mut().map(|host| front(host, programs, owner, &sink)).collect()
@@ -255,7 +255,7 @@ fn three_hosts_lose_nothing_while_processes_die_and_the_database_fails_over() {
     check(&tally.outcome(posts), &trial);
 }
 
-/// Everything happens while posts come.
+/// Kills and failures while posts arrive.
 fn trouble(trial: &Trial<'_>, sink: &Sink, primary: &Own, replica: &Own) {
     let held = message("stranger@example.com", "held", "x\n");
     trial.hosts[0].post("held", &held);

@@ -1,4 +1,4 @@
-//! A site that a real Mailman 2.1.39 wrote, and what that Mailman says of it; see `README.md`.
+//! A site written by a real Mailman 2.1.39, with that Mailman's output about it; see `README.md`.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
@@ -6,12 +6,12 @@ use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The site's directory, which tests only read.
+/// Returns the site's directory, which tests only read.
 pub fn site() -> PathBuf {
     std::env::var_os("DORMOUSE_SAMPLES").map_or_else(unpacked, PathBuf::from)
 }
 
-/// Unpacks it once for all tests, whole or not at all.
+/// Unpacks it once for all tests, atomically.
 fn unpacked() -> PathBuf {
     let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/mailman21/site.tar.gz");
     let mut hasher = DefaultHasher::new();
@@ -24,7 +24,7 @@ fn unpacked() -> PathBuf {
         fs::create_dir_all(&draft).unwrap();
         let done = Command::new("tar").arg("-xzf").arg(&packed).arg("-C").arg(&draft).status();
         assert!(done.is_ok_and(|status| status.success()), "tar cannot unpack {packed:?}");
-        // Another test may have been faster.
+        // Another test may have unpacked it first.
         if fs::rename(&draft, &into).is_err() {
             fs::remove_dir_all(&draft).unwrap();
         }

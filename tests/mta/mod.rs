@@ -1,10 +1,10 @@
-//! What the tests of mail servers have in common: a site, and what has to become of mail.
+//! Shared by the tests of mail servers: a site, and what must happen to mail.
 
 use dormouse_testkit::servers::{Account, Mta};
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, message};
 
-/// The page that tells how to set up mail servers.
+/// The page with the configuration of mail servers.
 pub const PAGE: &str = "installing.md";
 
 const SENDER: &str = "anna@example.org";
@@ -18,7 +18,7 @@ pub fn site(owner: &Account) -> TestSite {
     site
 }
 
-/// The rest of the world: it refuses one recipient.
+/// A sink for all other hosts, which refuses one recipient.
 pub fn sink() -> Sink {
     Sink::builder()
         .reply(|event| {
@@ -28,7 +28,7 @@ pub fn sink() -> Sink {
         .start()
 }
 
-/// Brings a mail, and returns what it becomes in a queue, with its metadata.
+/// Delivers a mail through the MTA, and returns its queue entry with the metadata.
 fn entry(site: &TestSite, mta: &dyn Mta, sender: &str, address: &str, queue: &str) -> String {
     let before = site.files(queue, "pck");
     let answer = mta.bring(sender, address, &message(SENDER, "x", "x\n"));
@@ -39,7 +39,7 @@ fn entry(site: &TestSite, mta: &dyn Mta, sender: &str, address: &str, queue: &st
     site.ok(&["queue", "show", &format!("{queue}/{}", name.trim_end_matches(".pck"))])
 }
 
-/// Each address of the list leads to its queue, and what stands behind a plus is not lost.
+/// Each address of the list leads to its queue, and the part after a plus is not lost.
 pub fn each_address_leads_to_its_queue(site: &TestSite, mta: &dyn Mta, host: &str) {
     for (suffix, queue) in [
         ("", "in"),
@@ -59,14 +59,14 @@ pub fn each_address_leads_to_its_queue(site: &TestSite, mta: &dyn Mta, host: &st
         let entry = entry(site, mta, SENDER, &address, queue);
         let recipient = line(&entry, "envelope_recipient");
         let local = recipient.split('@').next().unwrap();
-        // A command for each of a list's addresses is not told more than what follows a plus.
+        // Commands for single addresses get only the part after a plus.
         assert!(local == "dev" || local == format!("dev{suffix}"), "{address}: {entry}");
         assert!(!suffix.contains('+') || recipient.contains(suffix), "{address}: {entry}");
         assert_eq!(line(&entry, "envelope_sender"), SENDER, "{address}");
     }
 }
 
-/// A bounce is known for one, so that nothing answers it.
+/// The null sender is passed, so that bounces get no reply.
 pub fn a_null_sender_is_told(site: &TestSite, mta: &dyn Mta) {
     let entry = entry(site, mta, "", "dev-request@lists.example.org", "commands");
     assert_eq!(line(&entry, "envelope_sender"), "", "{entry}");
@@ -78,13 +78,13 @@ fn line<'e>(entry: &'e str, key: &str) -> &'e str {
     found.unwrap_or_else(|| panic!("no {key} in {entry}"))
 }
 
-/// An address is refused before mail for it is taken.
+/// An address is refused before its mail is accepted.
 pub fn is_refused(mta: &dyn Mta, address: &str) {
     let answer = mta.bring(SENDER, address, b"x");
     assert!(answer.starts_with("550"), "{address}: {answer}");
 }
 
-/// A post goes round to the members, and the bounce of one of them comes back to its VERP address.
+/// A post reaches the members, and the bounce of one of them comes back to its VERP address.
 pub fn a_post_goes_round(site: &TestSite, sink: &Sink, mta: &dyn Mta) {
     site.ok(&["config", "set", "delivery.url", &mta.url()]);
     let answer = mta.bring(SENDER, "dev@lists.example.org", &message(SENDER, "round", "x\n"));

@@ -1,11 +1,11 @@
-//! A small Mailman site, written with our own pickles: what every machine can test with.
+//! A small Mailman site, written with our own pickles, so that every machine can run these tests.
 
 use dormouse_pickle::{Class, Graph, Made, NodeId, Object, Protocol};
 use dormouse_takeover::mm_cfg::{MmCfg, PyValue};
 use std::fs;
 use std::path::Path;
 
-/// Which Python wrote the site.
+/// The Python that wrote the site.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Python {
     /// Byte strings, protocol 1.
@@ -14,7 +14,7 @@ pub enum Python {
     Three,
 }
 
-/// A value of Python source.
+/// Parses a value in Python's syntax.
 pub fn value(source: &str) -> PyValue {
     let mut settings = MmCfg::built_in();
     settings.run(&format!("X = {source}\n"));
@@ -22,7 +22,7 @@ pub fn value(source: &str) -> PyValue {
     settings.get("X").expect("the fixture's own value").clone()
 }
 
-/// A dictionary with `__class__` is an instance of that class.
+/// Adds a value to a graph. A dictionary with `__class__` becomes an instance of that class.
 pub fn node(graph: &mut Graph<'static>, value: &PyValue, python: Python) -> NodeId {
     let all = |items: &[PyValue], graph: &mut Graph<'static>| -> Vec<NodeId> {
         items.iter().map(|item| node(graph, item, python)).collect()
@@ -33,7 +33,7 @@ pub fn node(graph: &mut Graph<'static>, value: &PyValue, python: Python) -> Node
         PyValue::Int(value) => graph.int(*value),
         PyValue::Float(value) => graph.float(*value),
         PyValue::Bytes(_) | PyValue::Text(_) if python == Python::Two => {
-            // Letters up to \xff are bytes, as Python 2 reads its source.
+            // Letters up to \xff are bytes, as in Python 2's source.
             let text = value.to_text();
             let bytes = text.chars().map(|letter| u8::try_from(u32::from(letter)));
             match bytes.collect::<Result<Vec<u8>, _>>() {
@@ -73,7 +73,7 @@ pub fn node(graph: &mut Graph<'static>, value: &PyValue, python: Python) -> Node
     }
 }
 
-/// A value as a pickle.
+/// Returns a value as a pickle.
 pub fn pickle(value: &PyValue, python: Python) -> Vec<u8> {
     let mut graph = Graph::new();
     let root = node(&mut graph, value, python);
@@ -84,7 +84,7 @@ pub fn pickle(value: &PyValue, python: Python) -> Vec<u8> {
     bytes
 }
 
-/// A value as Python 2's `marshal` writes it (docs/spec/pickles.md §9).
+/// Returns a value as Python 2's `marshal` writes it (docs/spec/pickles.md §9).
 pub fn marshal(value: &PyValue) -> Vec<u8> {
     let counted = |kind: u8, count: usize| {
         let count = u32::try_from(count).unwrap().to_le_bytes();
@@ -116,7 +116,7 @@ pub fn marshal(value: &PyValue) -> Vec<u8> {
     }
 }
 
-/// What the fixture's list says, as Python source. `\xfc` is a letter of its charset.
+/// The attributes of the fixture's list, as Python source. `\xfc` is a letter of its charset.
 pub const CONFIG: &str = r#"{
     'data_version': 112, 'created_at': 1700000000.5, 'volume': 3, 'next_digest_number': 7,
     'digest_last_sent_at': 1700000100, 'last_post_time': 1700000200.25, 'post_id': 12.0,
@@ -178,7 +178,7 @@ const MESSAGE: &str = r#"{'__class__': 'Mailman.Message.Message', '__version__':
 /// The name of the entry in the fixture's queue `in`.
 pub const ENTRY: &str = "1700000700.5+0123456789abcdef0123456789abcdef01234567";
 
-/// Writes the site; below it one list, `dev`.
+/// Writes the site with one list, `dev`.
 pub fn write(root: &Path, python: Python) {
     for dir in [
         "lists/dev/de",

@@ -1,13 +1,13 @@
-//! What arrived, in a byte for each copy: twenty million of them are few.
+//! Counts what arrived, with one byte for each copy, because there are up to twenty million.
 
 use dormouse_testkit::sink::Received;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
 
-/// Set once the sender of a copy must know that it was taken.
+/// Set once the sender of a copy must know that it was accepted.
 const KNOWN: u8 = 0x80;
 
-/// What a sink has taken of a trial.
+/// The mail of a trial that a sink has accepted.
 pub struct Tally {
     members: usize,
     inner: Mutex<Inner>,
@@ -18,7 +18,7 @@ struct Inner {
     copies: Vec<u8>,
     /// The numbers under which each post was sent.
     numbers: BTreeMap<usize, BTreeSet<usize>>,
-    /// The last post on each connection, and whom it was for.
+    /// The last post on each connection, and its recipients.
     last: HashMap<u64, (usize, Vec<usize>)>,
     /// Other mail by its Message-ID.
     digests: BTreeMap<String, Digest>,
@@ -37,21 +37,21 @@ pub struct Digest {
     pub posts: Vec<String>,
 }
 
-/// What came of everything.
+/// The results of a trial.
 #[derive(Debug)]
 pub struct Outcome {
     /// Posts that did not reach everybody.
     pub missing: Vec<String>,
-    /// Copies that came more than once.
+    /// The number of copies that arrived again.
     pub repeated: usize,
-    /// Those of them whose sender must have known that they had been taken.
+    /// Those of them whose sender must have known that they were accepted.
     pub needless: Vec<String>,
     /// The numbers under which each post was sent.
     pub numbers: BTreeMap<usize, BTreeSet<usize>>,
     pub digests: Vec<Digest>,
     /// Notices to the owner, and how often each was sent.
     pub notices: BTreeMap<String, usize>,
-    /// Mail that nobody expects.
+    /// Unexpected mail.
     pub unknown: Vec<String>,
 }
 
@@ -69,7 +69,7 @@ impl Tally {
         Tally { members, inner: Mutex::new(inner) }
     }
 
-    /// Notes a mail.
+    /// Counts a mail.
     pub fn take(&self, mail: &Received) {
         let text = String::from_utf8_lossy(&mail.data);
         let field = |name: &str| {
@@ -96,7 +96,7 @@ impl Tally {
         }
     }
 
-    /// What came of so many posts.
+    /// Returns the results for this number of posts.
     pub fn outcome(&self, posts: usize) -> Outcome {
         let mut inner = self.inner.lock().unwrap();
         let count = |copies: &u8| copies & !KNOWN;
@@ -120,7 +120,8 @@ impl Tally {
 }
 
 impl Inner {
-    /// What came before on a connection has been answered, or nothing would have followed.
+    /// Marks the previous post of a connection as acknowledged: otherwise nothing would have
+    /// followed.
     fn learn(&mut self, connection: u64, members: usize) {
         if let Some((post, people)) = self.last.remove(&connection) {
             people.iter().for_each(|member| self.copies[post * members + member] |= KNOWN);
@@ -140,7 +141,7 @@ impl Inner {
     }
 }
 
-/// `[dev 7] post3` are 7 and 3.
+/// Parses `[dev 7] post3` to 7 and 3.
 fn numbered(subject: &str) -> Option<(usize, usize)> {
     let (number, post) = subject.strip_prefix("[dev ")?.split_once("] post")?;
     Some((number.parse().ok()?, post.trim().parse().ok()?))

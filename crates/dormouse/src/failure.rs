@@ -13,17 +13,17 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Wrong usage.
+    /// Creates the failure for wrong usage.
     pub fn usage(message: impl Into<String>) -> Failure {
         Failure { code: ExitCode::Usage, message: message.into() }
     }
 
-    /// A failure with an exit code.
+    /// Creates a failure with an exit code.
     pub fn new(code: ExitCode, message: impl Into<String>) -> Failure {
         Failure { code, message: message.into() }
     }
 
-    /// There is no list with this name.
+    /// Creates the failure for a list that does not exist.
     pub fn no_such_list(name: &str) -> Failure {
         Failure::new(ExitCode::NoUser, format!("no mailing list here is called {name}"))
     }

@@ -105,7 +105,7 @@ impl MailCommand {
 }
 
 impl To {
-    /// What Mailman's wrapper is called for; none if it has no such name.
+    /// Returns what Mailman's wrapper is called for; `None` if it has no such name.
     pub fn wrapper(name: &str, list: String, recipient: Option<String>) -> Option<To> {
         let name = WRAPPER_NAMES.iter().find(|known| known.name == name)?;
         Some(To::Wrapper { name, list, recipient })
@@ -160,8 +160,8 @@ fn is_detailed(recipient: &str, address: &str) -> bool {
     recipient.strip_prefix(&address).is_some_and(|rest| rest.is_empty() || rest.starts_with('+'))
 }
 
-/// The site and the words after it, of a command line that starts with the program's name. None if
-/// they are not in a plain form.
+/// Returns the site and the words after it, of a command line that starts with the program's name;
+/// `None` if they are not in a plain form.
 pub fn site_and_words(arguments: &[OsString]) -> Option<(PathBuf, Vec<&str>)> {
     let words: Option<Vec<&str>> = arguments.iter().skip(1).map(|word| word.to_str()).collect();
     let mut words = words?;
@@ -205,17 +205,17 @@ impl Words {
     }
 }
 
-/// A word that can only be a value.
+/// Returns a word that can only be a value.
 fn plain(word: &str) -> Option<&str> {
     value(word).filter(|word| !word.is_empty())
 }
 
-/// The same, after an option that may be empty: the null sender.
+/// Does the same after an option that may be empty: the null sender.
 fn value(word: &str) -> Option<&str> {
     (!word.starts_with('-')).then_some(word)
 }
 
-/// An environment variable: `Some(None)` if it is not set, None if it is not UTF-8.
+/// Reads an environment variable: `Some(None)` if it is not set, None if it is not UTF-8.
 pub fn variable(name: &str) -> Option<Option<String>> {
     match std::env::var_os(name).map(OsString::into_string) {
         None => Some(None),

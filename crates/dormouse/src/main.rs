@@ -64,8 +64,8 @@ fn answer(refused: &clap::Error) -> ExitCode {
     }
 }
 
-/// The arguments. Called as `mailman`, through a link that replaces Mailman's mail wrapper, it is
-/// the command of that name.
+/// Returns the arguments. Called as `mailman`, through a link that replaces Mailman's mail wrapper,
+/// it is the command of that name.
 fn arguments() -> Vec<OsString> {
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
     let name = arguments.first().map(Path::new).and_then(Path::file_name);
@@ -87,8 +87,8 @@ fn with_topics_of_the_manual(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
-/// For the help of `help`, and of `compat`, whose arguments are those of Mailman's commands,
-/// clap would see only unknown words.
+/// Rewrites requests for the help of `help` and of `compat`, whose arguments are those of Mailman's
+/// commands: clap would see only unknown words.
 fn with_help_where_it_is_asked(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let is_help = |word: &OsString| word == "--help" || word == "-h";
     let asked = arguments.iter().position(|word| word == "compat" || word == "help");

@@ -52,7 +52,7 @@ pub fn value(value: &str) -> Result<(), Failure> {
     line(value.strip_suffix('\n').unwrap_or(value))
 }
 
-/// A setting's value after its name: further lines are indented.
+/// Formats a setting's value after its name: further lines are indented.
 pub fn indented(value: &str) -> String {
     value.trim_end_matches('\n').replace('\n', "\n    ")
 }
@@ -62,7 +62,7 @@ pub fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(serde_json::to_string_pretty(value)?)
 }
 
-/// Text in a style.
+/// Formats text in a style.
 pub fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
@@ -74,7 +74,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with these headings.
+    /// Creates a table with these headings.
     pub fn new(head: &[&'static str]) -> Table {
         Table { head: head.to_vec(), rows: Vec::new() }
     }
@@ -119,7 +119,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Rows, as JSON or not.
+    /// Creates an empty output, as JSON or as text.
     pub fn new(json: bool) -> Rows {
         Rows { out: io::BufWriter::new(io::stdout()), json, count: 0 }
     }
@@ -165,12 +165,12 @@ fn ended(written: io::Result<()>) -> Result<(), Failure> {
     }
 }
 
-/// A count with its noun: `1 entry`, `2 entries`.
+/// Formats a count with its noun: `1 entry`, `2 entries`.
 pub fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// A size for people.
+/// Formats a size for people.
 pub fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),
@@ -180,7 +180,7 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// A duration for people, in its largest unit: `12 ms`, `3 min`, `2 d`.
+/// Formats a duration for people, in its largest unit: `12 ms`, `3 min`, `2 d`.
 pub fn span(seconds: f64) -> String {
     match seconds {
         s if s < 1.0 => format!("{:.0} ms", s * 1e3),
@@ -191,7 +191,7 @@ pub fn span(seconds: f64) -> String {
     }
 }
 
-/// A progress bar for long work on a terminal; `total` is the amount of work, if that is
+/// Creates a progress bar for long work on a terminal; `total` is the amount of work, if that is
 /// known. The bar disappears when it is dropped.
 pub fn progress(total: Option<u64>) -> indicatif::ProgressBar {
     let (bar, template) = match total {

@@ -12,7 +12,8 @@ const NAME: &str = "dormouse";
 /// The program with all that dormouse can do. It works without the others, under any name.
 pub const FULL: &str = "dormouse-full";
 
-/// The path by which other programs are to call this one: the small program's, if it is there.
+/// Returns the path with which other programs must call this one: the small program's, if it
+/// exists.
 pub fn own() -> io::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let small = own.with_file_name(NAME);
@@ -20,8 +21,8 @@ pub fn own() -> io::Result<PathBuf> {
     Ok(if is_full && small.is_file() { small } else { own })
 }
 
-/// The path that was executed, perhaps a link's. The small program hands its own on as the name of the
-/// one that it becomes, for a name alone may lack the directory.
+/// Returns the path that was executed, perhaps a link's. The small program passes its own path as
+/// the name of the one that it executes, because a name only may lack the directory.
 pub fn executed() -> PathBuf {
     let path = PathBuf::from(OsStr::from_bytes(linux_execfn().to_bytes()));
     if path.file_name().is_some_and(|name| name != FULL) {

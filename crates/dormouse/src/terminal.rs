@@ -12,7 +12,7 @@ pub fn ask(question: &str) -> Result<String, Failure> {
     line()
 }
 
-/// A line of standard input, without its end.
+/// Reads a line of standard input, without its end.
 pub fn line() -> Result<String, Failure> {
     let mut line = String::new();
     if io::stdin().lock().read_line(&mut line)? == 0 {

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is logged, then what is watched.
+/// Starts the log, then the watch.
 fn watch(mut arguments: impl Iterator<Item = OsString>) -> Result<(), ActivationError> {
     let named = arguments.next().unwrap_or_default();
     let level = lines::level(named.to_str().and_then(|level| level.parse().ok()));

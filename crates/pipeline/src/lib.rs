@@ -10,8 +10,9 @@
 //! - [`settle`]: the consequences of a verdict: what is stored, and who is notified.
 //! - [`rehearsal`]: what would happen to a message. [`example`]: a post as it arrives.
 //!
-//! # Limits A handler processes one message at a time, has the whole message in memory, and never
-//! waits for the network: all lookups are done before the batch ([`policies`]).
+//! # Limits
+//! A handler processes one message at a time, has the whole message in memory, and never waits for
+//! the network: all lookups are done before the batch ([`policies`]).
 //!
 //! # Example
 //! ```

@@ -125,7 +125,8 @@ impl Policies {
 impl FoundPolicies {
     /// Returns what is known about an entry of a list.
     ///
-    /// # Errors If the site's DKIM keys cannot be read.
+    /// # Errors
+    /// If the site's DKIM keys cannot be read.
     pub fn of(&self, site: &Site, list: &List, entry: &Entry) -> Result<Known, RunError> {
         let wants = Wants::of(site, list)?.of_entry(&entry.metadata);
         let domain = from_domain(&Message::parse_header_of(&entry.message));

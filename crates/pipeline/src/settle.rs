@@ -13,7 +13,7 @@ use std::borrow::Cow;
 /// Stores a held post, and returns the entries of the post with the notices about the verdict.
 ///
 /// # Errors
-/// When the store fails.
+/// If the store fails.
 pub fn settle(post: &mut Post<'_>, verdict: &Verdict) -> Result<Vec<Output>, RunError> {
     let mut outputs = std::mem::take(&mut post.outputs);
     outputs.extend(bad_patterns(post, post.pattern_problems.take())?);
@@ -43,7 +43,7 @@ pub fn settle(post: &mut Post<'_>, verdict: &Verdict) -> Result<Vec<Output>, Run
 /// mails to the sender.
 ///
 /// # Errors
-/// When the store fails.
+/// If the store fails.
 pub fn is_sender_told(post: &Post<'_>, sender: &str, flow: &Flow) -> Result<bool, StoreError> {
     let is_wanted = match flow {
         Flow::Hold(reason) => {
@@ -108,7 +108,7 @@ fn tell_moderators(
 /// Notifies the owners of unusable patterns, at most once in a while for each.
 ///
 /// # Errors
-/// When the store fails.
+/// If the store fails.
 pub fn bad_patterns(
     post: &Post<'_>,
     mut problems: Vec<PatternProblem>,

@@ -72,8 +72,9 @@ impl AdoptionError {
 /// Adopts the spool in a directory: a copy of a dead host's qfiles, or the original. The directory
 /// is not changed. An adoption whose process was killed is continued.
 ///
-/// # Errors See [`AdoptionError`]. After an error no entry is in a queue of this host, unless the
-/// adoption was already decided.
+/// # Errors
+/// See [`AdoptionError`]. After an error no entry is in a queue of this host, unless the adoption
+/// was already decided.
 pub fn adopt(spool: &Spool, store: &Store, dir: &Path) -> Result<Adoption, AdoptionError> {
     let inner = dir.join("qfiles");
     let dir = if inner.is_dir() { inner } else { dir.to_owned() };
@@ -183,8 +184,9 @@ fn give_up(spool: &Spool, store: &Store, identity: &Identity) -> Result<(), RunE
 /// Called before anything is claimed: removes entries that another host has adopted, and completes
 /// this host's own adoptions. Asks the database only if there is anything in the queues.
 ///
-/// # Errors If the database cannot be asked and the machine was restarted since it was last asked:
-/// then nothing may be claimed.
+/// # Errors
+/// If the database cannot be asked and the machine was restarted since it was last asked: then
+/// nothing may be claimed.
 pub(crate) fn respect(shared: &Shared<'_>, store: impl FnOnce() -> Asked) -> Result<(), RunError> {
     let spool = shared.spool;
     if !shared.site.is_shared() || !spool.has_anything()? {

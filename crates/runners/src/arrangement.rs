@@ -69,7 +69,7 @@ impl Scope {
         self
     }
 
-    /// The queues.
+    /// Returns the queues.
     pub fn queues(&self) -> &[Queue] {
         &self.queues
     }

@@ -21,7 +21,7 @@ pub struct Door<'d> {
 /// The whole site, for what the index does not say. It stands behind a trait so that a program that goes
 /// by the index alone contains no database.
 pub(crate) trait Behind {
-    /// The list of that name.
+    /// Returns the list of that name.
     fn list(&self, name: &str) -> Result<Option<KnownList>, StoreError>;
 
     /// Whether a list of that name is at any host besides the one that has the name alone.
@@ -30,11 +30,11 @@ pub(crate) trait Behind {
     /// Whether any list is at that host.
     fn has_host(&self, host: &str) -> Result<bool, StoreError>;
 
-    /// The key of the entries that hosts of the site pass on; empty if there is none.
+    /// Returns the key of the entries that hosts of the site pass on; empty if there is none.
     fn archive_key(&self) -> Result<Vec<u8>, StoreError>;
 
-    /// Why a list refuses a post, which the trace then tells. A post for which that cannot be found out
-    /// is taken, and its runner finds out.
+    /// Returns why a list refuses a post, after recording that in the trace. If that cannot be
+    /// determined, the post is accepted, and its runner decides.
     fn refusal(
         &self,
         list: &KnownList,
@@ -59,7 +59,8 @@ impl<'d> Door<'d> {
     /// Creates a door for a process that accepts one mail and exits: it uses the site's
     /// [`IntakeIndex`] as far as possible. The process must not have the database open.
     ///
-    /// # Errors If the site does not exist, or its settings or its database cannot be read.
+    /// # Errors
+    /// If the site does not exist, or its settings or its database cannot be read.
     pub fn at(dir: &Path) -> Result<Door<'static>, StoreError> {
         let inside = Inside::closed(dir);
         let (mut index, mut is_spare) = (IntakeIndex::open(dir), false);
@@ -80,9 +81,9 @@ impl<'d> Door<'d> {
         Ok(Door { dir: dir.to_owned(), settings, index, is_spare, behind })
     }
 
-    /// For a program without a database: by the site's [`IntakeIndex`] alone. None if there is none
-    /// that is current. What the index does not say is [`Refusal::NotInIndex`]. The process must not have
-    /// the database open.
+    /// Creates a door for a program without a database, which uses only the site's [`IntakeIndex`];
+    /// `None` if there is no current index. Questions that the index cannot answer are refused as
+    /// [`Refusal::NotInIndex`]. The process must not have the database open.
     pub fn by_index(dir: &Path) -> Option<Door<'static>> {
         let index = IntakeIndex::open(dir)?;
         let settings = index.settings().clone();
@@ -110,7 +111,7 @@ impl<'d> Door<'d> {
         self.is_spare
     }
 
-    /// The site's directory.
+    /// Returns the site's directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -132,7 +133,7 @@ impl<'d> Door<'d> {
     /// Returns the list of that name.
     ///
     /// # Errors
-    /// When the database fails.
+    /// If the database fails.
     pub fn list(&self, name: &str) -> Result<Option<KnownList>, Refusal> {
         // If the index cannot be read, the database is asked.
         if let Some(Ok(known)) = self.index.as_ref().map(|index| index.list(name)) {
@@ -145,7 +146,7 @@ impl<'d> Door<'d> {
     /// of the name. An empty domain means any.
     ///
     /// # Errors
-    /// When the database fails.
+    /// If the database fails.
     pub fn list_by_address(&self, local: &str, domain: &str) -> Result<Option<KnownList>, Refusal> {
         if let Some(list) = self.list(&format!("{local}@{domain}"))? {
             return Ok(Some(list));
@@ -167,7 +168,7 @@ impl<'d> Door<'d> {
     /// Whether any list is at that host.
     ///
     /// # Errors
-    /// When the database fails.
+    /// If the database fails.
     pub fn has_host(&self, host: &str) -> Result<bool, Refusal> {
         Ok(self.behind()?.has_host(host)?)
     }

@@ -138,7 +138,8 @@ fn no_such_list(door: &Door<'_>, name: &str) -> Refusal {
 
 /// Finds the recipient of an address.
 ///
-/// # Errors [`Refusal::NoSuchList`], or a failure of the database.
+/// # Errors
+/// [`Refusal::NoSuchList`], or a failure of the database.
 pub fn recipient(door: &Door<'_>, address: &str) -> Result<Recipient, Refusal> {
     let destination =
         Destination::find(door, address)?.ok_or_else(|| no_such_list(door, address))?;

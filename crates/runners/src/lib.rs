@@ -21,8 +21,9 @@
 //! - [`arrangement`]: how the queues are processed. [`drain`]: all of them, until they are empty.
 //!   `turn`: one drain at a time is enough. [`adoption`]: the queues of a dead host.
 //!
-//! # Limits A slice of a queue is processed by one process at a time. Entries whose process died
-//! are recovered by the next one. Nothing here waits for an event that may never happen.
+//! # Limits
+//! A slice of a queue is processed by one process at a time. Entries whose process died are
+//! recovered by the next one. Nothing here waits for an event that may never happen.
 //!
 //! # Example
 //! ```

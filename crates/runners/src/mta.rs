@@ -7,7 +7,8 @@ use std::fs;
 
 /// Returns the transport and its options.
 ///
-/// # Errors If a setting does not name a transport, or a password cannot be read.
+/// # Errors
+/// If a setting does not name a transport, or a password cannot be read.
 pub fn from_settings(site: &Site) -> Result<(Transport, Options), StoreError> {
     let config = site.config();
     let wrong = |problem: String| StoreError::Config { path: site.config_file(), problem };

@@ -72,7 +72,8 @@ const FIRST_WAIT: f64 = 60.0;
 /// Returns the entry for `retry`, where it waits longer each time until it returns to its queue. It
 /// is for articles, and for entries for another host's archive.
 ///
-/// # Errors The reason why it is not tried again, if `delivery.retry_period` is over.
+/// # Errors
+/// The reason why it is not tried again, if `delivery.retry_period` is over.
 pub(crate) fn postponed(
     config: &Config,
     queue: Queue,

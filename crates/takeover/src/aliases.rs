@@ -39,7 +39,7 @@ pub enum Receiver {
 }
 
 impl Receiver {
-    /// The command for one of a list's addresses.
+    /// Returns the command for one of a list's addresses.
     fn command(&self, command: &str, list: &str) -> String {
         match self {
             Receiver::Dormouse { program, site } => {
@@ -69,9 +69,8 @@ fn quoted(path: &Path) -> String {
     out
 }
 
-/// A path as a word of Exim's `command`, which no shell reads: words with special characters are
-/// quoted, and
-/// the text between the quotes is still expanded.
+/// Quotes a path as a word of Exim's `command`, which no shell reads: words with special characters
+/// are quoted, and the text between the quotes is still expanded.
 fn exim_quoted(path: &Path) -> String {
     let path = path.display().to_string();
     if path.chars().all(is_plain) {
@@ -85,14 +84,14 @@ fn is_plain(letter: char) -> bool {
     letter.is_alphanumeric() || "/._-+=@:,%".contains(letter)
 }
 
-/// The local part of a list among aliases, which know no domains: its name, or one
-/// with its host if two lists have the same name.
+/// Returns the local part of a list among aliases, which know no domains: its name, or one with its
+/// host if two lists have the same name.
 fn alias(list: &List) -> String {
     list.name.replace('@', "=")
 }
 
-/// The addresses of the site itself whose mail is kept in a file: bounces of mail to its owners,
-/// and, as long as there is no such list with owners, the others, too.
+/// Returns the addresses of the site itself whose mail is kept in a file: bounces of mail to its
+/// owners, and, as long as there is no such list with owners, the others, too.
 fn kept_addresses(lists: &[List], site_list: &str) -> Vec<String> {
     let has_list = lists.iter().any(|list| list.name == site_list);
     let kept = if has_list { &["-loop"][..] } else { &SITE_SUFFIXES[..] };
@@ -102,8 +101,8 @@ fn kept_addresses(lists: &[List], site_list: &str) -> Vec<String> {
 /// The suffixes of the site's own addresses.
 const SITE_SUFFIXES: [&str; 5] = ["-loop", "", "-owner", "-bounces", "-request"];
 
-/// A file of aliases, in the format that Mailman uses for Postfix; Sendmail and OpenSMTPD read it,
-/// too. `kept` is the file for bounces to the site.
+/// Creates a file of aliases, in the format that Mailman uses for Postfix; Sendmail and OpenSMTPD
+/// read it, too. `kept` is the file for bounces to the site.
 pub fn aliases(lists: &[List], receiver: &Receiver, site_list: &str, kept: &Path) -> String {
     let mut out = String::from(
         "# Written by `dormouse aliases`; write it anew when a list comes or goes.\n\n\
@@ -147,7 +146,7 @@ pub struct Alias {
     pub command: String,
 }
 
-/// All addresses of all lists.
+/// Returns all addresses of all lists.
 pub fn entries(lists: &[List], receiver: &Receiver) -> Vec<Alias> {
     let names = mailmans_names(lists);
     let mut entries = Vec::new();
@@ -172,7 +171,7 @@ pub fn entries(lists: &[List], receiver: &Receiver) -> Vec<Alias> {
 /// The text before the domains in the first line of a [`virtual_map`].
 const VIRTUAL_HEAD: &str = "# Written by `dormouse aliases --virtual ";
 
-/// The domains for which a [`virtual_map`] was written.
+/// Returns the domains for which a [`virtual_map`] was written.
 pub fn virtual_domains(map: &str) -> Vec<String> {
     let named = map.strip_prefix(VIRTUAL_HEAD).and_then(|rest| rest.split('`').next());
     let domains = named.unwrap_or_default().split(',').filter(|domain| !domain.is_empty());
@@ -309,7 +308,7 @@ pub fn exim(
     )
 }
 
-/// A name or an address as an item of one of Exim's lists, where a leading plus would mean
+/// Quotes a name or an address as an item of one of Exim's lists, where a leading plus would mean
 /// another list.
 fn exim_item(item: &str) -> String {
     if item.starts_with('+') {

@@ -40,8 +40,8 @@ use Kind::{Choice, Flag, Hash, Int, Real, Table, Text, Texts};
 /// The schema that Mailman 2.1.39 writes.
 pub const DATA_VERSION: i64 = 112;
 
-/// The place of a Mailman attribute that is not a setting, or why it has none;
-/// `None` for settings, and for attributes unknown to Mailman.
+/// Returns the place of a Mailman attribute that is not a setting, or why it has none; `None` for
+/// settings, and for attributes unknown to Mailman.
 pub fn place(name: &str) -> Option<&'static str> {
     match fate(name)? {
         Setting(_) => None,
@@ -226,7 +226,7 @@ pub const ATTRIBUTES: &[(&str, Fate)] = &[
     ("max_posts_between_bounces", Dropped("Mailman 2.1 drops it, too")),
 ];
 
-/// What happens to an attribute; `None` for an unknown one.
+/// Returns what happens to an attribute; `None` for an unknown one.
 pub fn fate(name: &str) -> Option<Fate> {
     ATTRIBUTES.iter().find(|(known, _)| *known == name).map(|(_, fate)| *fate)
 }

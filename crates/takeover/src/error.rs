@@ -92,7 +92,7 @@ impl TakeoverError {
         TakeoverError::Content { path: path.to_owned(), problem: problem.into() }
     }
 
-    /// The exit code, after sysexits.h.
+    /// Returns the exit code, after sysexits.h.
     pub fn sysexit(&self) -> ExitCode {
         match self {
             TakeoverError::Io { source, .. } => match source.kind() {

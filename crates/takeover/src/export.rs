@@ -135,8 +135,8 @@ impl Export<'_> {
         names
     }
 
-    /// The members' passwords of an old site's list, in plain text. Unreadable ones are reported:
-    /// its members get new ones.
+    /// Returns the members' passwords of an old site's list, in plain text. Unreadable ones are
+    /// reported: its members get new ones.
     fn clear_passwords(&mut self, name: &str) -> HashMap<AddressKey, String> {
         let Some(old) = self.passwords_from else { return HashMap::new() };
         let dir = old.lists.join(name);

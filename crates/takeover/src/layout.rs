@@ -80,7 +80,7 @@ impl OldSite {
         Ok(OldSite { pid_file: pid_file.unwrap_or_else(|| site.pid_file.clone()), ..site })
     }
 
-    /// A path in reports: relative to the root if possible.
+    /// Returns a path in reports: relative to the root if possible.
     pub fn name_of(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }

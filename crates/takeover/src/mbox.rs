@@ -1,6 +1,6 @@
 //! The mbox format, as in Mailman's digests in progress (docs/spec/archives.md §6).
 
-/// The messages of an mbox, without their `From ` lines and with `>From ` in their bodies
+/// Returns the messages of an mbox, without their `From ` lines and with `>From ` in their bodies
 /// unquoted.
 pub fn split(mailbox: &[u8]) -> Vec<Vec<u8>> {
     let mut messages: Vec<Vec<u8>> = Vec::new();
@@ -32,7 +32,7 @@ pub fn split(mailbox: &[u8]) -> Vec<Vec<u8>> {
     messages
 }
 
-/// The blank line that separates messages does not belong to them.
+/// Removes the blank line that separates messages, which does not belong to them.
 fn drop_separator(message: &mut Vec<u8>) {
     if message.ends_with(b"\n\n") {
         message.pop();

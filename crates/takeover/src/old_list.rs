@@ -187,7 +187,7 @@ pub fn read(name: &str, graph: &Graph<'_>, site: &MmCfg) -> Result<OldList, Stri
     })
 }
 
-/// The charset of the list's texts. Mailman recoded those of two languages on the way
+/// Returns the charset of the list's texts. Mailman recoded those of two languages on the way
 /// (docs/spec/pickles.md §8).
 fn charset(old: &Old<'_, '_>, site: &MmCfg) -> String {
     let language = old.get("preferred_language").map(text::plain).unwrap_or_default();
@@ -218,8 +218,8 @@ pub const QUIET: [(&str, &str); 3] = [
     ("requests", "request_responses"),
 ];
 
-/// A time or, in old lists, the day of the last reply, after which the days of the grace period
-/// follow.
+/// Reads a time or, in old lists, the day of the last reply, after which the days of the grace
+/// period follow.
 fn quiet(old: &mut Old<'_, '_>) -> Vec<(&'static str, String, f64)> {
     let grace = old.int("autoresponse_graceperiod").unwrap_or(90).clamp(0, 36_500) as f64;
     let mut times = Vec::new();
@@ -243,7 +243,7 @@ fn quiet(old: &mut Old<'_, '_>) -> Vec<(&'static str, String, f64)> {
 
 type Fates = (Vec<(String, Taken)>, Vec<(String, Vec<u8>)>);
 
-/// The result for each attribute, and the pickles of those that are kept.
+/// Returns the result for each attribute, and the pickles of those that are kept.
 fn fates(old: &Old<'_, '_>) -> Fates {
     let mut fates = Vec::new();
     let mut extras = Vec::new();

@@ -57,7 +57,7 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// For people.
+    /// Returns its name for people.
     pub fn word(self) -> &'static str {
         match self {
             Fate::Taken => "taken",
@@ -81,7 +81,7 @@ pub struct Remark {
 const NAMED: usize = 5;
 
 impl Report {
-    /// An empty report.
+    /// Creates an empty report.
     pub fn new(dry_run: bool) -> Report {
         Report { dry_run, ..Report::default() }
     }
@@ -131,7 +131,7 @@ impl Report {
         self.problems.push(Remark { about: about.into(), text: text.to_string() });
     }
 
-    /// The unknown items.
+    /// Returns the unknown items.
     pub fn unknown(&self) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(|item| item.fate == Fate::Unknown)
     }

@@ -112,8 +112,8 @@ fn post(record: Value<'_, '_>, charset: &str) -> Option<Waiting> {
     })
 }
 
-/// With 4 parts: time, address, password, digest; later also the language at the end, and then the name
-/// after the address.
+/// Parses a request to join. With 4 parts: time, address, password, digest; later also the language
+/// at the end, and then the name after the address.
 fn subscription(record: Value<'_, '_>, charset: &str) -> Option<Waiting> {
     let parts: Vec<Value<'_, '_>> = record.items().collect();
     let (at, address, name, password, digest, language) = match *parts.as_slice() {
@@ -160,7 +160,7 @@ pub enum Confirms {
     Asked(Request, Vec<u8>),
 }
 
-/// Everything that waits for a confirmation, and the number of invalid records.
+/// Returns everything that waits for a confirmation, and the number of invalid records.
 pub fn pendings(root: Value<'_, '_>, charset: &str) -> Result<(Vec<OldPending>, usize), String> {
     if !matches!(root.node(), dormouse_pickle::Node::Dict(_)) {
         return Err(format!("it contains {} instead of confirmations", root.kind()));
@@ -253,7 +253,7 @@ pub struct OldBounce {
     pub day: String,
 }
 
-/// One event.
+/// Parses one event.
 pub fn bounce(value: Value<'_, '_>) -> Option<OldBounce> {
     let parts: Vec<Value<'_, '_>> = value.items().take(3).collect();
     let [list, address, day] = *parts.as_slice() else { return None };

@@ -48,8 +48,8 @@ fn is_mailmans(pid: u32) -> bool {
     })
 }
 
-/// The holder of a lock. The file's time is when it expires, and its content the path of the claim:
-/// `<lock>.<host>.<pid>.<count>`.
+/// Returns the holder of a lock. The file's time is when it expires, and its content the path of
+/// the claim: `<lock>.<host>.<pid>.<count>`.
 fn live_lock(path: &Path) -> Result<Option<String>, TakeoverError> {
     let Ok(about) = fs::metadata(path) else { return Ok(None) };
     let expires = about.modified().map_err(TakeoverError::io("look at", path))?;

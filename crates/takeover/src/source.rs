@@ -28,8 +28,8 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, TakeoverError> {
     Ok(Some(bytes))
 }
 
-/// The names in a directory, sorted; none if there is no directory. Names that are not UTF-8 are
-/// not Mailman's.
+/// Returns the names in a directory, sorted; none if there is no directory. Names that are not
+/// UTF-8 are not Mailman's.
 pub fn names(dir: &Path) -> Result<Vec<String>, TakeoverError> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -44,7 +44,7 @@ pub fn names(dir: &Path) -> Result<Vec<String>, TakeoverError> {
     Ok(names)
 }
 
-/// A digest of a file: equal files have equal digests.
+/// Returns a digest of a file: equal files have equal digests.
 pub fn fingerprint(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

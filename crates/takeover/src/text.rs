@@ -16,18 +16,19 @@ pub struct Read {
     pub is_sure: bool,
 }
 
-/// A string's text; `None` if the value is not a string.
+/// Decodes a string; `None` if the value is not a string.
 pub fn decode(charset: &str, value: Value<'_, '_>) -> Option<String> {
     let read = read(charset, value)?;
     Some(references(&read.text))
 }
 
-/// An address. Character references in it are literal, because nobody has entered it on a page.
+/// Decodes an address. Character references in it are literal, because nobody has entered it on a
+/// page.
 pub fn address(charset: &str, value: Value<'_, '_>) -> Option<String> {
     read(charset, value).map(|read| read.text)
 }
 
-/// A string's text, and how certain it is.
+/// Decodes a string, and says how certain the result is.
 pub fn read(charset: &str, value: Value<'_, '_>) -> Option<Read> {
     match value.node() {
         Node::Bytes(bytes) | Node::ByteArray(bytes) => Some(read_bytes(charset, bytes)),
@@ -40,8 +41,8 @@ pub fn read(charset: &str, value: Value<'_, '_>) -> Option<Read> {
     }
 }
 
-/// Mailman shows bytes of an unknown charset as Latin-1. If they are invalid in the list's charset,
-/// they are decoded as what they most likely are: UTF-8, or else Windows-1252.
+/// Decodes bytes. Mailman shows bytes of an unknown charset as Latin-1. If they are invalid in the
+/// list's charset, they are decoded as what they most likely are: UTF-8, or else Windows-1252.
 fn read_bytes(charset: &str, bytes: &[u8]) -> Read {
     if bytes.is_ascii() && charset::is_ascii_superset(charset) {
         return Read { text: String::from_utf8_lossy(bytes).into_owned(), is_sure: true };
@@ -80,7 +81,7 @@ fn is_single_byte(name: &str) -> bool {
     ["iso-8859-", "windows-125", "cp125", "koi8-"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// UTF-8 with some invalid bytes, each decoded as Windows-1252.
+/// Decodes UTF-8 with some invalid bytes, each decoded as Windows-1252.
 fn mostly_utf8(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
@@ -181,7 +182,7 @@ fn references(text: &str) -> String {
     out
 }
 
-/// A day as `2026-11-23`, from Python's `(year, month, day)`.
+/// Converts Python's `(year, month, day)` to a day in the form `2026-11-23`.
 pub fn day(value: Value<'_, '_>) -> Option<String> {
     let parts: Vec<i64> = value.items().filter_map(Value::as_int).collect();
     match parts.as_slice() {
@@ -194,20 +195,20 @@ pub fn day(value: Value<'_, '_>) -> Option<String> {
     }
 }
 
-/// The numbers of a day in the form `2026-11-23`.
+/// Returns the numbers of a day in the form `2026-11-23`.
 pub fn day_numbers(day: &str) -> Option<[i64; 3]> {
     let mut parts = day.splitn(3, '-').map(|part| part.parse().ok());
     Some([parts.next()??, parts.next()??, parts.next()??])
 }
 
-/// The start of a day in the form `2026-11-23`, in seconds since the epoch (UTC).
+/// Returns the start of a day in the form `2026-11-23`, in seconds since the epoch (UTC).
 pub fn midnight(day: &str) -> Option<f64> {
     let date: jiff::civil::Date = day.parse().ok()?;
     let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
     Some(midnight.timestamp().as_second() as f64)
 }
 
-/// The unchanged string, for names and codes that are ASCII.
+/// Returns the unchanged string, for names and codes that are ASCII.
 pub fn plain<'g>(value: Value<'g, '_>) -> Cow<'g, str> {
     value.to_text_lossy()
 }

@@ -64,8 +64,8 @@ pub enum ArchiveCommand {
     },
 }
 
-/// The command line with the excluded words of a search (`-black`) moved after a `--`, so that they
-/// are not read as options. The order of the words does not matter.
+/// Moves the excluded words of a search (`-black`) after a `--`, so that they are not read as
+/// options. The order of the words does not matter.
 pub fn with_unwanted_words(arguments: Vec<OsString>) -> Vec<OsString> {
     let is_search = |pair: &[OsString]| pair[0] == "archive" && pair[1] == "search";
     let Some(at) = arguments.windows(2).position(is_search) else { return arguments };

@@ -33,7 +33,7 @@ pub struct DisabledArgs {
 }
 
 impl DisabledArgs {
-    /// The selected reasons.
+    /// Returns the selected reasons.
     pub fn reasons(&self) -> Vec<Delivery> {
         [
             (Delivery::ByBounce, self.all || !self.notbybounce),

@@ -41,7 +41,7 @@ pub struct JobCommand {
     pub json: bool,
 }
 
-/// The jobs without special arguments.
+/// Returns the jobs without special arguments.
 fn jobs() -> impl Iterator<Item = &'static Job> {
     JOBS.iter().filter(|job| job.name != "disabled")
 }

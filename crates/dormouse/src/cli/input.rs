@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sysexits::ExitCode;
 
-/// A time: ISO 8601, with an offset or in local time, or as mail has it.
+/// Parses a time: ISO 8601, with an offset or in local time, or as mail has it.
 pub fn time(text: &str) -> Result<SystemTime, String> {
     if let Ok(exact) = text.parse::<Timestamp>() {
         return Ok(exact.into());
@@ -40,7 +40,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// The parser for clap.
+    /// Returns the parser for clap.
     pub fn parser() -> impl TypedValueParser<Value = Input> {
         OsStringValueParser::new().map(Input::open)
     }
@@ -50,18 +50,18 @@ impl Input {
         Input { path: name.into(), opened }
     }
 
-    /// The file's name.
+    /// Returns the file's name.
     pub fn path(&self) -> &std::path::Path {
         &self.path
     }
 
-    /// The size in bytes, or 0 if unknown.
+    /// Returns the size in bytes, or 0 if unknown.
     pub fn size(&self) -> u64 {
         let file = self.opened.as_deref().and_then(|opened| opened.as_ref().ok());
         file.and_then(|file| file.metadata().ok()).map_or(0, |found| found.len())
     }
 
-    /// A reader of the content.
+    /// Returns a reader of the content.
     pub fn reader(&self) -> Result<Box<dyn BufRead>, Failure> {
         let wrong = |error: &io::Error| {
             Failure::new(ExitCode::NoInput, format!("cannot read {}: {error}", self.path.display()))

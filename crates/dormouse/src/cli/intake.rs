@@ -39,7 +39,7 @@ fn command(to: To, sender: Option<String>) -> Option<Command> {
     })
 }
 
-/// The arguments that units give to `run`.
+/// Parses the arguments that units give to `run`.
 fn run(words: &[&str]) -> Option<RunArgs> {
     let mailman2 = Mailman2Args { mailman2: None, mailman2_qfiles: None };
     let (json, quiet, retry_only, arm) = (false, false, false, false);

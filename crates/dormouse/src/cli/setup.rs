@@ -43,7 +43,7 @@ pub struct SetupArgs {
 }
 
 impl SetupArgs {
-    /// The default host name.
+    /// Returns the default host name.
     pub fn usual_host() -> String {
         default_host()
     }

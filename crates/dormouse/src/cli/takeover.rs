@@ -134,7 +134,7 @@ pub struct WrapperArgs {
 }
 
 impl WrapperCommand {
-    /// The wrapper's name and the arguments.
+    /// Returns the wrapper's name and the arguments.
     pub fn parts(self) -> (&'static str, WrapperArgs) {
         match self {
             WrapperCommand::Post(args) => ("post", args),

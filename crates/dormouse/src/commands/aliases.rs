@@ -71,7 +71,7 @@ fn receiver(site: &Site, args: &AliasesArgs) -> Result<aliases::Receiver, Failur
     })
 }
 
-/// The file for mail to the site itself, by the path that the MTA uses: ours, or Mailman's.
+/// Returns the file for mail to the site itself, by the path that the MTA uses: ours, or Mailman's.
 fn kept_mail(site: &Site, receiver: &aliases::Receiver) -> Result<PathBuf, Failure> {
     let data = match receiver {
         aliases::Receiver::Dormouse { .. } => {
@@ -223,7 +223,7 @@ fn index(program: &str, kind: &str, path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// The type of map that a file was indexed as, if it was.
+/// Returns the type of map that a file was indexed as, if it was.
 fn indexed_as(path: &Path) -> Option<String> {
     let kind = map_type();
     let endings =
@@ -262,7 +262,7 @@ pub fn refresh(site: &Site, store: &Read) -> Result<Vec<PathBuf>, Failure> {
     Ok(written)
 }
 
-/// The same, and prints what was written, or what is left to do for the MTA.
+/// Does the same, and prints what was written, or what is left to do for the MTA.
 pub fn refresh_and_say(site: &Site, store: &Store) -> Result<(), Failure> {
     let written = refresh(site, store.read())?;
     let lists = store.read().lists_by_all_names()?;

@@ -102,7 +102,7 @@ fn redact(site: &Site, list: &List, message_id: &str, words: &[String]) -> Resul
     output::line(format_args!("{}: masked in {messages}", list.name))
 }
 
-/// The list of that name, or all that have an archive.
+/// Returns the list of that name, or all that have an archive.
 fn lists(store: &Store, name: Option<String>) -> Result<Vec<List>, Failure> {
     match name {
         Some(name) => Ok(vec![find_list(store.read(), &name)?]),
@@ -210,7 +210,8 @@ fn find(site: &Site, store: &Store, args: SearchArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One of several arguments. If it contains blanks, the shell removed the quotes of a phrase.
+/// Quotes one of several arguments if it contains blanks: the shell has removed the quotes of a
+/// phrase.
 fn quoted(word: &str) -> String {
     if !word.contains(char::is_whitespace) || word.contains('"') {
         return word.to_owned();

@@ -81,7 +81,7 @@ fn to_file(dir: &Path, file: &Path, since: Option<SystemTime>) -> Result<u64, Fa
     Ok(bytes)
 }
 
-/// The time that `--since` stands for. Files that changed during that backup are in both.
+/// Returns the time of `--since`. Files that changed during that backup are in both.
 fn since(text: &str) -> Result<SystemTime, Failure> {
     let path = Path::new(text);
     if path.exists() {

@@ -175,7 +175,7 @@ fn own_posts() -> Vec<Vec<u8>> {
     ]
 }
 
-/// The messages of an mbox: each begins with a `From ` line after an empty line.
+/// Returns the messages of an mbox: each begins with a `From ` line after an empty line.
 fn split_mbox(mbox: &[u8]) -> Vec<Vec<u8>> {
     let mut mails: Vec<Vec<u8>> = Vec::new();
     let mut blank = true;
@@ -211,7 +211,7 @@ fn post(site: &Site, bytes: &[u8]) -> Result<PostShown, Failure> {
     })
 }
 
-/// The outcome of each post, found by where it is now.
+/// Returns the outcome of each post, determined from where it is now.
 fn fates(site: &Site, posts: &mut [PostShown]) -> Result<(), Failure> {
     let store = Store::open(site)?;
     let held = match store.read().list(LIST)? {
@@ -242,7 +242,7 @@ fn fates(site: &Site, posts: &mut [PostShown]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The delivered subject has the list's prefix.
+/// Whether a delivered subject is that of a post, apart from the list's prefix.
 fn same_subject(delivered: &str, posted: &str) -> bool {
     let bare = |subject: &str| {
         subject.replace("[Hazel]", "").replace("Re:", "").split_whitespace().collect::<String>()
@@ -250,7 +250,7 @@ fn same_subject(delivered: &str, posted: &str) -> bool {
     bare(delivered) == bare(posted)
 }
 
-/// All mail in the Maildirs, with its recipients.
+/// Returns all mail in the Maildirs, with its recipients.
 fn deliveries(site: &Site) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut mails = Vec::new();
     let dir = site.resolve("mail");
@@ -348,7 +348,7 @@ fn is_manager_free(site: &Site) -> Result<bool, Failure> {
     Ok(states.is_ok_and(|states| !states.iter().any(UnitState::is_installed)))
 }
 
-/// The page of the list's first post.
+/// Returns the page of the list's first post.
 fn archive_page(site: &Site) -> Result<Option<PathBuf>, Failure> {
     let tree = Place::of(site, LIST).tree();
     if !tree.is_dir() {
@@ -366,7 +366,7 @@ fn archive_page(site: &Site) -> Result<Option<PathBuf>, Failure> {
     Ok(pages.into_iter().next())
 }
 
-/// How to call this program: by its name, if that finds this program in PATH.
+/// Returns how to call this program: by its name, if that finds this program in PATH.
 fn program() -> Result<String, Failure> {
     let own = crate::program::own()?;
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -38,7 +38,7 @@ pub fn run(dir: &Path, command: DkimCommand) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Ok)
 }
 
-/// The keys to create: a selector and an algorithm each.
+/// Returns the keys to create: a selector and an algorithm each.
 fn wanted(selector: &str, algorithms: Algorithms) -> Vec<(String, Algorithm)> {
     match algorithms {
         Algorithms::Rsa => vec![(selector.to_owned(), Algorithm::Rsa)],

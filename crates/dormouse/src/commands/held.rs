@@ -63,7 +63,7 @@ pub fn run(dir: &Path, command: HeldCommand) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Ok)
 }
 
-/// A link to a page, if the site has pages.
+/// Returns a link to a page, if the site has pages.
 pub(super) fn page(url: Option<String>) -> Result<String, Failure> {
     const MEND: &str = "this site has no pages: `dormouse config set web.listen HOST:PORT` and \
                         `dormouse units install` enable them";
@@ -131,7 +131,7 @@ fn say(done: &str, list: &List, held: &Held) -> Result<(), Failure> {
     output::line(format_args!("{done} {} {id}: {} from {}", list.name, post.subject, post.sender))
 }
 
-/// The posts selected by the arguments.
+/// Returns the posts selected by the arguments.
 fn chosen(desk: &Desk<'_>, which: &HeldArgs) -> Result<(List, Vec<Held>), Failure> {
     let list = find_list(desk.store.read(), &which.list)?;
     let filtered = which.filter.older_than.is_some() || which.filter.sender.is_some();

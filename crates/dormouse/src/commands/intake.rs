@@ -27,7 +27,7 @@ pub fn post(
     take_from(dir, &to, envelope, &*message)
 }
 
-/// The message, to be sent at a time.
+/// Returns the message, to be sent at a time.
 fn scheduled(message: Vec<u8>, at: SystemTime) -> Vec<u8> {
     let mut message = Message::parse(message);
     message.set("Deferred-Delivery", &date::rfc5322(at));
@@ -64,7 +64,7 @@ fn take_from(
     Ok(ExitCode::Ok)
 }
 
-/// A failure for which the MTA tries again.
+/// Returns a failure for which the MTA tries again.
 fn later(problem: impl std::fmt::Display) -> Failure {
     Failure::new(ExitCode::TempFail, problem.to_string())
 }

@@ -14,7 +14,7 @@ use sysexits::ExitCode;
 /// How long a run that systemd started waits for more, because Python takes long to start.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// The unit files of a Mailman.
+/// Returns the unit files of a Mailman.
 pub fn units(
     prefix: &Path,
     qfiles: Option<&Path>,

@@ -157,13 +157,13 @@ fn keep(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
 /// Sockets by their places. They stay open during a restart, so that no connection is refused.
 type Sockets = BTreeMap<String, Socket>;
 
-/// The place of a process's socket.
+/// Returns the place of a process's socket.
 fn place_of(site: &Site, name: &str) -> String {
     let config = site.config();
     if name == "lmtp" { &config.lmtp_listen } else { &config.web_listen }.clone()
 }
 
-/// The processes that the settings require, in one line.
+/// Returns the processes that the settings require, in one line.
 fn asked_for(site: &Site) -> String {
     let queues = arrangement::all(site.config());
     let queues = queues.iter().map(|(queue, how)| format!("{queue}={how}"));
@@ -188,8 +188,8 @@ pub fn is_outdated(site: &Site) -> Result<bool, Failure> {
     Ok(PidFile::noted(&site.dir().join("master.pid"))? != asked_for(site))
 }
 
-/// The processes that the settings require. A place that cannot be listened at is an error at first;
-/// later it is only logged, because mail must be processed.
+/// Returns the processes that the settings require. A place that cannot be listened at is an error
+/// at first; later it is only logged, because mail must be processed.
 fn charges(
     site: &Site,
     to_file: bool,

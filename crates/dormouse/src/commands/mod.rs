@@ -133,7 +133,7 @@ pub fn enter(dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A failure's message. Root is told why permission was denied.
+/// Returns a failure's message. Root is told why permission was denied.
 pub fn explained(message: &str) -> String {
     match BECAME.get() {
         Some(user) if message.contains("Permission denied") => {
@@ -183,7 +183,7 @@ pub fn site(dir: &Path) -> Result<Site, Failure> {
     Ok(site)
 }
 
-/// The site and its store, for commands that change the site.
+/// Opens the site and its store, for commands that change the site.
 fn open(dir: &Path) -> Result<(Site, Store), Failure> {
     let site = site(dir)?;
     let store = Store::open(&site)?;
@@ -191,7 +191,7 @@ fn open(dir: &Path) -> Result<(Site, Store), Failure> {
     Ok((site, store))
 }
 
-/// The user who runs the command, for the audit trail; with `sudo`, the user who called it.
+/// Returns the user who runs the command, for the audit trail; with `sudo`, the user who called it.
 fn user() -> Author {
     let called = std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
     let who = called.unwrap_or_else(|| match BECAME.get() {
@@ -201,7 +201,7 @@ fn user() -> Author {
     Author { who, via: "command line" }
 }
 
-/// A list that must exist.
+/// Finds a list that must exist.
 fn find_list(store: &Read, name: &str) -> Result<List, Failure> {
     store.list(name)?.ok_or_else(|| Failure::no_such_list(name))
 }

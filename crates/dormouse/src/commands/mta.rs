@@ -49,7 +49,7 @@ pub struct Postfix {
 }
 
 impl Postfix {
-    /// The installed one, if there is one.
+    /// Returns the installed one, if there is one.
     pub fn find() -> Option<Postfix> {
         let ask = |expanded: &[&str]| {
             let output = run("postconf", &[expanded, &NAMES].concat())?;
@@ -67,7 +67,7 @@ impl Postfix {
         words(self.meant.get(name).map_or("", String::as_str))
     }
 
-    /// The command that adds a value to a setting.
+    /// Returns the command that adds a value to a setting.
     fn adding(&self, name: &str, more: &str) -> String {
         let written = self.written.get(name).map_or("", String::as_str).trim();
         let separator = if written.is_empty() { "" } else { ", " };
@@ -105,7 +105,7 @@ impl Postfix {
         self.way(host) == Way::Transport
     }
 
-    /// What is missing to deliver the mail of these lists, with the commands that add it.
+    /// Returns what is missing to deliver the mail of these lists, with the commands that add it.
     pub fn missing(&self, site: &Site, lists: &[List]) -> Vec<Missing> {
         let dir = site.dir().canonicalize().unwrap_or_else(|_| site.dir().to_owned());
         let kind = super::aliases::map_type();
@@ -230,7 +230,7 @@ pub fn exim(site: &Site, lists: &[List]) -> Option<Vec<Missing>> {
     Some(missing)
 }
 
-/// The hosts of the lists' addresses, the site's own first.
+/// Returns the hosts of the lists' addresses, the site's own first.
 fn hosts(site: &Site, lists: &[List]) -> Vec<String> {
     let mut hosts = vec![site.config().host.to_lowercase()];
     for list in lists {
@@ -242,7 +242,7 @@ fn hosts(site: &Site, lists: &[List]) -> Vec<String> {
     hosts
 }
 
-/// The words of a list in Postfix's syntax. Text in braces is one word.
+/// Returns the words of a list in Postfix's syntax. Text in braces is one word.
 fn words(list: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0usize;
     let is_between = move |c: char| {
@@ -279,7 +279,8 @@ fn is_in_table(table: &str, key: &str) -> bool {
         .is_some_and(|output| output.status.success() && !output.stdout.is_empty())
 }
 
-/// The output of a program, which may be where only root's `PATH` leads; `None` if it is not found.
+/// Returns the output of a program, which may be where only root's `PATH` leads; `None` if it is
+/// not found.
 fn run(program: &str, arguments: &[&str]) -> Option<Output> {
     let there = [program.to_owned(), format!("/usr/sbin/{program}")];
     there.iter().find_map(|program| Command::new(program).args(arguments).output().ok())

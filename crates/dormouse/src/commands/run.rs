@@ -76,7 +76,7 @@ fn finish(summary: &Summary) -> ExitCode {
     if summary.is_clean() { ExitCode::Ok } else { ExitCode::TempFail }
 }
 
-/// The file whose time says when a run last looked at all queues, as started by a crontab.
+/// Returns the file whose time says when a run last looked at all queues, as started by a crontab.
 pub fn last_look(spool: &Spool) -> PathBuf {
     spool.root().join(".looked")
 }
@@ -120,13 +120,14 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker by the site's settings. Once `stop` is set, it ends after the transaction in flight.
+    /// Creates a worker by the site's settings. Once `stop` is set, it ends after the transaction
+    /// in flight.
     pub fn new(site: &Site, stop: Arc<AtomicBool>) -> Result<Worker, Failure> {
         let (transport, options) = mta::from_settings(site)?;
         Ok(Worker { transport, options, stop, pulse: AtomicU64::new(0) })
     }
 
-    /// The MTA, and how to talk to it.
+    /// Returns the MTA, and how to talk to it.
     pub fn mta(&self) -> (&Transport, &Options) {
         (&self.transport, &self.options)
     }
@@ -136,15 +137,15 @@ impl Worker {
         self.options.timeout = self.options.timeout.min(most);
     }
 
-    /// The part of it that the runners share.
+    /// Returns the part of it that the runners share.
     pub fn shared<'w>(&'w self, site: &'w Site, spool: &'w Spool) -> Shared<'w> {
         let Worker { transport, options, stop, pulse } = self;
         Shared { site, spool, transport, options, stop, pulse }
     }
 }
 
-/// The site for a resident process: the process registers under a name, and reads new settings if
-/// it `can` work with them.
+/// Opens the site for a resident process: the process registers under a name, and reads new
+/// settings if it `can` work with them.
 pub fn stay(
     dir: &Path,
     name: String,
@@ -178,8 +179,8 @@ pub struct Hands {
 }
 
 impl Hands {
-    /// For a resident process, by its name. Once `stop` is set, it ends after the transaction in
-    /// flight.
+    /// Creates one for a resident process, by its name. Once `stop` is set, it ends after the
+    /// transaction in flight.
     pub fn new(dir: &Path, name: String, stop: Arc<AtomicBool>) -> Result<Hands, Failure> {
         let worker = Worker::new(&Site::open(dir)?, Arc::clone(&stop))?;
         let live = stay(dir, name, |site| {
@@ -189,12 +190,12 @@ impl Hands {
         Ok(Hands { live: Arc::new(live), stop, site, worker: Arc::new(worker) })
     }
 
-    /// The site, to share.
+    /// Returns the site, to share.
     pub fn live(&self) -> Arc<LiveSite> {
         Arc::clone(&self.live)
     }
 
-    /// Both, with the current settings.
+    /// Returns both, with the current settings.
     pub fn now(&mut self) -> (Arc<Site>, Arc<Worker>) {
         let site = self.live.now();
         if !Arc::ptr_eq(&site, &self.site) {
@@ -230,8 +231,8 @@ pub fn drain_once(
     Ok(summary)
 }
 
-/// Where the summary of the last run of a queue is stored, for `status`. Queues that
-/// start a drain have one in common.
+/// Returns where the summary of the last run of a queue is stored, for `status`. Queues that start
+/// a drain have one in common.
 pub fn last_run(site: &Site, queues: &[Queue]) -> PathBuf {
     let file = match queues {
         [queue] => format!("last-run-{queue}.json"),

@@ -236,7 +236,7 @@ fn age(entry: &Found, now: SystemTime) -> f64 {
     entry.name.received().map_or(0.0, |received| (now - received).max(0.0))
 }
 
-/// The reasons why entries are in `shunt`.
+/// Returns the reasons why entries are in `shunt`.
 fn reasons(spool: &Spool) -> Result<BTreeMap<String, usize>, Failure> {
     let mut reasons = BTreeMap::new();
     for found in spool.list(Queue::Shunt)?.iter().take(MOST_REASONS) {

@@ -72,8 +72,8 @@ pub fn export(dir: &Path, args: ExportArgs) -> Result<ExitCode, Failure> {
     Ok(if report.problems.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
 }
 
-/// Why there can be no site here, and what to do: it must belong to a user who may read Mailman's
-/// files.
+/// Returns why there can be no site here, and what to do: it must belong to a user who may read
+/// Mailman's files.
 fn cannot_make(dir: &Path, old: &OldSite) -> Option<String> {
     if dir.exists() || owner::could_make(dir) {
         return None;
@@ -90,7 +90,7 @@ fn cannot_make(dir: &Path, old: &OldSite) -> Option<String> {
     ))
 }
 
-/// A site with Mailman's host name.
+/// Creates a site with Mailman's host name.
 fn make_site(dir: &Path, old: &OldSite) -> Result<Site, Failure> {
     let settings = &old.settings;
     let host = settings.text("DEFAULT_HOST_NAME").or(settings.text("DEFAULT_EMAIL_HOST"));
@@ -101,7 +101,7 @@ fn make_site(dir: &Path, old: &OldSite) -> Result<Site, Failure> {
     Ok(Site::open(dir)?)
 }
 
-/// A progress bar on a terminal, nothing elsewhere.
+/// Shows a progress bar on a terminal, nothing elsewhere.
 pub fn show_progress(what: &str, done: usize, of: usize) {
     const WIDTH: usize = 30;
     let mut err = std::io::stderr().lock();
@@ -169,7 +169,7 @@ fn print(report: &Report, head: &str, all: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The results for attributes and files, unknown ones first. Similar ones share a row,
+/// Prints the results for attributes and files, unknown ones first. Similar ones share a row,
 /// unless all are asked for.
 fn items(report: &Report, all: bool) -> Result<(), Failure> {
     let rank = |fate: Fate| match fate {

@@ -176,7 +176,7 @@ fn uninstall(dir: &Path, args: ManagerArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Ok)
 }
 
-/// A warning about an LMTP socket to which no MTA may connect.
+/// Returns a warning about an LMTP socket to which no MTA may connect.
 fn closed_socket(site: &Site, plan: &Plan) -> Option<String> {
     let is_closed =
         plan.lmtp.starts_with('/') && (plan.lmtp_group.is_empty() || plan.manager == Manager::User);
@@ -190,8 +190,8 @@ fn closed_socket(site: &Site, plan: &Plan) -> Option<String> {
     })
 }
 
-/// The named manager, or else the one that has this site's units, or else the system's,
-/// if neither has any.
+/// Returns the named manager, or else the one that has this site's units, or else the system's, if
+/// neither has any.
 fn manager_that_has(site: &Site, args: ManagerArgs) -> Result<Manager, Failure> {
     let is_named = args.user || args.run_as.is_some() || args.group.is_some();
     let named = manager_of(args, system(site));
@@ -208,7 +208,8 @@ fn has(site: &Site, manager: &Manager) -> bool {
     states.is_ok_and(|states| states.iter().any(UnitState::is_installed))
 }
 
-/// The command that installs this site's units into the manager that has, or will have, them.
+/// Returns the command that installs this site's units into the manager that has, or will have,
+/// them.
 pub fn install_command(site: &Site) -> &'static str {
     if !has(site, &system(site)) && has(site, &Manager::User) {
         "dormouse units install --user"
@@ -227,7 +228,7 @@ fn put(files: &[UnitFile], into: Option<&Path>) -> Result<(), Failure> {
     files.iter().try_for_each(print)
 }
 
-/// The data for a site's units.
+/// Returns the data for a site's units.
 pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
     let plan = Plan {
         site: site.dir().canonicalize()?,
@@ -247,7 +248,7 @@ pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-/// The periodic jobs that a timer starts.
+/// Returns the periodic jobs that a timer starts.
 fn jobs(site: &Site) -> Result<Vec<Job>, Failure> {
     let (dir, qfiles) = (site.dir().canonicalize()?, site.qfiles().canonicalize()?);
     let jobs = JOBS.iter().filter_map(|job| {
@@ -268,8 +269,8 @@ fn jobs(site: &Site) -> Result<Vec<Job>, Failure> {
     Ok(jobs.collect())
 }
 
-/// The user of system units if none is given: the site's owner, and for a site owned by root,
-/// the user to whom it will be given.
+/// Returns the user of system units if none is given: the site's owner, and for a site owned by
+/// root, the user to whom it will be given.
 pub fn system(site: &Site) -> Manager {
     let owner = Account::of(site.dir()).ok().filter(|owner| !owner.is_root());
     let (user, group) =
@@ -312,7 +313,8 @@ pub struct Ailing {
     pub mend: String,
 }
 
-/// The problems of units, each once for all units that have it, except that a manager cannot be asked.
+/// Returns the problems of units, each once for all units that have it, except that a manager
+/// cannot be asked.
 pub fn ailing(states: &[UnitState]) -> Vec<Ailing> {
     let unasked = activation::unreachable(states).is_some();
     let mut groups: Vec<(String, String, Vec<&str>)> = Vec::new();

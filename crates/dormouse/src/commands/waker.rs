@@ -120,7 +120,7 @@ fn is_alive(states: &[UnitState]) -> bool {
     })
 }
 
-/// The lines for a site in the crontabs of this machine and of this user.
+/// Returns the lines for a site in the crontabs of this machine and of this user.
 fn crontab(site: &Path) -> Option<Crontab> {
     let site = site.canonicalize().unwrap_or_else(|_| site.to_owned());
     let mut files = vec![PathBuf::from("/etc/crontab")];

@@ -43,32 +43,34 @@ impl<E: Into<Failure>> From<E> for Trouble {
 }
 
 impl Trouble {
-    /// Wrong usage.
+    /// Creates the failure for wrong usage.
     pub fn usage(message: impl Into<String>) -> Trouble {
         Trouble::Usage(message.into())
     }
 
-    /// There is no such list, in the words of most of Mailman's commands.
+    /// Creates the failure for a list that does not exist, in the words of most of Mailman's
+    /// commands.
     pub fn no_such_list(name: &str) -> Trouble {
         Trouble::Usage(format!("No such list: {name}"))
     }
 }
 
 impl Call {
-    /// The options as Mailman's commands read them: long ones may be abbreviated, and after the
-    /// first other argument there are none.
+    /// Reads the options as Mailman's commands read them: long ones may be abbreviated, and after
+    /// the first other argument there are none.
     pub fn options(&self, known: &[Opt]) -> Result<Options, Trouble> {
         let options = getopt::read(&self.args, known).map_err(Trouble::Usage)?;
         if options.has("help") { Err(Trouble::Help) } else { Ok(options) }
     }
 
-    /// The site. Root switches to its owner here, so files that only root may read are opened before.
+    /// Opens the site. Root switches to its owner here, so files that only root may read are opened
+    /// before.
     pub fn site(&self) -> Result<Site, Trouble> {
         commands::enter(&self.dir)?;
         Ok(commands::site(&self.dir)?)
     }
 
-    /// The site and its store.
+    /// Opens the site and its store.
     pub fn open(&self) -> Result<(Site, Store), Trouble> {
         let site = self.site()?;
         let store = Store::open(&site)?;
@@ -76,12 +78,12 @@ impl Call {
     }
 }
 
-/// The list of that name, ignoring case.
+/// Finds the list of that name, ignoring case.
 pub fn find(store: &Read, name: &str) -> Result<Option<List>, Trouble> {
     Ok(store.list(name.trim())?)
 }
 
-/// A list that must exist.
+/// Finds a list that must exist.
 pub fn must_find(store: &Read, name: &str) -> Result<List, Trouble> {
     let name = name.trim().to_lowercase();
     store.list(&name)?.ok_or_else(|| Trouble::no_such_list(&name))
@@ -97,7 +99,7 @@ pub fn warn(text: impl std::fmt::Display) {
     crate::output::note!("{text}");
 }
 
-/// A file's bytes; `-` is standard input.
+/// Reads a file's bytes; `-` is standard input.
 pub fn read_bytes(path: &str) -> Result<Vec<u8>, Trouble> {
     let mut bytes = Vec::new();
     if path == "-" {
@@ -107,7 +109,7 @@ pub fn read_bytes(path: &str) -> Result<Vec<u8>, Trouble> {
     fs::read(path).map_err(|error| Trouble::Said(format!("cannot read {path}: {error}")))
 }
 
-/// The non-blank lines of a file, trimmed; `-` is standard input.
+/// Reads the non-blank lines of a file, trimmed; `-` is standard input.
 pub fn read_lines(path: &str) -> Result<Vec<String>, Trouble> {
     let text = String::from_utf8(read_bytes(path)?)
         .map_err(|error| Trouble::Said(format!("{path} is not UTF-8: {error}")))?;
@@ -123,8 +125,8 @@ pub fn yes_or_no(option: &str, answer: &str) -> Result<bool, Trouble> {
     }
 }
 
-/// The site's directory for a command called through a link: the parent of the link's directory, as
-/// Mailman's `bin/` lies in its site's, if there is a site.
+/// Returns the site's directory for a command called through a link: the parent of the link's
+/// directory, as Mailman's `bin/` lies in its site's, if there is a site.
 pub fn site_above_link() -> Option<PathBuf> {
     let link = program::executed();
     let bin = link.parent().filter(|bin| !bin.as_os_str().is_empty()).unwrap_or(Path::new("."));

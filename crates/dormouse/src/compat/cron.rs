@@ -78,7 +78,7 @@ Removes old entries from the queues shunt and bad.
 Usage: cull_bad_shunt
 ";
 
-/// A job without options.
+/// Runs a job without options.
 pub fn plain(call: &Call) -> Done {
     let options = call.options(&[H, flag('v', "verbose")])?;
     run(call, options.rest)

@@ -43,7 +43,7 @@ pub fn run(call: &Call) -> Done {
     Ok(0)
 }
 
-/// The list and number of `…/heldmsg-LIST-NUMBER.pck` or `.txt`.
+/// Parses the list and number in `…/heldmsg-LIST-NUMBER.pck` or `.txt`.
 fn parse(file: &str) -> Option<(&str, HeldId)> {
     let name = file.rsplit('/').next()?.strip_prefix("heldmsg-")?;
     let name = name.strip_suffix(".pck").or_else(|| name.strip_suffix(".txt"))?;

@@ -9,17 +9,17 @@ pub struct Opt {
     takes: bool,
 }
 
-/// An option without a value.
+/// Creates an option without a value.
 pub const fn flag(short: char, long: &'static str) -> Opt {
     Opt { short: Some(short), long, takes: false }
 }
 
-/// An option with a value.
+/// Creates an option with a value.
 pub const fn with(short: char, long: &'static str) -> Opt {
     Opt { short: Some(short), long, takes: true }
 }
 
-/// An option without a value and without a letter.
+/// Creates an option without a value and without a letter.
 pub const fn long(long: &'static str) -> Opt {
     Opt { short: None, long, takes: false }
 }
@@ -41,12 +41,12 @@ impl Options {
         self.given.iter().any(|(name, _)| *name == long)
     }
 
-    /// The value of an option; the last one if it was given several times.
+    /// Returns the value of an option; the last one if it was given several times.
     pub fn value(&self, long: &str) -> Option<&str> {
         self.given.iter().rev().find(|(name, _)| *name == long).map(|(_, value)| value.as_str())
     }
 
-    /// All values of an option.
+    /// Returns all values of an option.
     pub fn values<'o>(&'o self, long: &'o str) -> impl Iterator<Item = &'o str> {
         self.given.iter().filter(move |(name, _)| *name == long).map(|(_, value)| value.as_str())
     }

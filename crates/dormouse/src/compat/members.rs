@@ -27,7 +27,7 @@ pub fn invite(
     split(registry.invite(&wish, message))
 }
 
-/// Why somebody was not added, in the words of Mailman's commands.
+/// Returns why somebody was not added, in the words of Mailman's commands.
 pub fn refused(list: &List, line: &str, address: &str, why: &Refusal) -> String {
     match why {
         Refusal::Member => format!("Already a member: {line}"),
@@ -40,7 +40,7 @@ pub fn refused(list: &List, line: &str, address: &str, why: &Refusal) -> String 
     }
 }
 
-/// The entry of a list's `ban_list` that bans an address.
+/// Returns the entry of a list's `ban_list` that bans an address.
 pub fn banned<'l>(list: &'l List, address: &str) -> Option<&'l str> {
     let flags = Flags { ignore_case: true, ..Flags::default() };
     let matches = |entry: &&String| {
@@ -53,7 +53,7 @@ pub fn banned<'l>(list: &'l List, address: &str) -> Option<&'l str> {
     list.settings.ban_list.iter().find(matches).map(String::as_str)
 }
 
-/// Why a line was not accepted, in the words of Mailman's commands.
+/// Returns why a line was not accepted, in the words of Mailman's commands.
 pub fn refusal(line: &str, why: AddressError) -> String {
     match why {
         AddressError::Invalid => format!("Bad/Invalid email address: {line}"),

@@ -126,7 +126,7 @@ fn find(name: &str) -> Option<&'static Applet> {
     APPLETS.iter().find(|applet| applet.name == name)
 }
 
-/// The exit code of one of Mailman's commands, if the program was called by such a name.
+/// Returns the exit code of one of Mailman's commands, if the program was called by such a name.
 pub fn by_program_name(mut args: impl Iterator<Item = OsString>) -> Option<u8> {
     let applet =
         args.next().and_then(|program| find(Path::new(&program).file_name()?.to_str()?))?;

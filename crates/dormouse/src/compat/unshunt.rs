@@ -33,7 +33,7 @@ pub fn run(call: &Call) -> Done {
     Ok(0)
 }
 
-/// The queue for a name or path.
+/// Returns the queue for a name or path.
 fn set_aside(spool: &Spool, dir: &str) -> Result<Queue, Trouble> {
     let path = Path::new(dir);
     [Queue::Shunt, Queue::Bad]

@@ -23,7 +23,8 @@ pub struct Wants {
 impl Wants {
     /// Derives it from the settings. A list that does not use the results needs no lookups.
     ///
-    /// # Errors If the site's DKIM keys cannot be read.
+    /// # Errors
+    /// If the site's DKIM keys cannot be read.
     pub fn of(site: &Site, list: &List) -> Result<Wants, RunError> {
         let settings = &list.settings;
         let action = settings.dmarc_moderation_action;

@@ -159,7 +159,8 @@ impl Recipients {
 
     /// Reads them from an entry's metadata; `None` if it says nothing about recipients.
     ///
-    /// # Errors If a key about recipients has an impossible value.
+    /// # Errors
+    /// If a key about recipients has an impossible value.
     pub fn read(metadata: &Metadata) -> Result<Option<Recipients>, WrongValue> {
         let envelope = Envelope::read(metadata)?;
         let Some(lists) = envelope.recips_members_of() else {

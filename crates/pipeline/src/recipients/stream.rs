@@ -85,7 +85,8 @@ impl Place {
 impl<'s> Stream<'s> {
     /// Streams the members that match a rule, after a place.
     ///
-    /// # Errors If the first list does not exist. Other lists that do not exist count as empty.
+    /// # Errors
+    /// If the first list does not exist. Other lists that do not exist count as empty.
     pub fn of(store: &'s Read, rule: &Rule, after: Option<&str>) -> Result<Stream<'s>, RunError> {
         let mut lists = Vec::new();
         for (position, name) in rule.lists.iter().enumerate() {

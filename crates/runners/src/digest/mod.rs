@@ -5,10 +5,11 @@
 //! - `edition`: forms and languages. `article`: one post in both forms. `issue`: all posts, with
 //!   the texts around them. `layout`: its lines.
 //!
-//! # After a crash An issue is first enqueued in `virgin` and then closed in the store: its posts
-//! are deleted, and the number grows. A process that dies in between leaves an issue that is
-//! enqueued but not closed. So its entries contain the data to close it, and the virgin runner
-//! closes it, too; and as long as one of these entries exists, the issue is not created again.
+//! # After a crash
+//! An issue is first enqueued in `virgin` and then closed in the store: its posts are deleted, and
+//! the number grows. A process that dies in between leaves an issue that is enqueued but not
+//! closed. So its entries contain the data to close it, and the virgin runner closes it, too; and
+//! as long as one of these entries exists, the issue is not created again.
 
 mod article;
 mod edition;
@@ -259,8 +260,8 @@ fn write_closing(closing: &Closing) -> String {
 
 /// Returns the data to close the issue of an entry of `virgin`, if it is a digest.
 ///
-/// # Errors If the data cannot be parsed: if nobody closed the issue, its posts would be sent
-/// again.
+/// # Errors
+/// If the data cannot be parsed: if nobody closed the issue, its posts would be sent again.
 pub(crate) fn closing(metadata: &Metadata) -> Result<Option<Closing>, WrongValue> {
     let Some(text) = Envelope::read(metadata)?.digest_closes() else { return Ok(None) };
     let read = || {

@@ -23,7 +23,7 @@ impl Inside<'_> {
         Inside::Closed(dir.to_owned(), OnceCell::new())
     }
 
-    /// The site and its database, which are opened if need be.
+    /// Returns the site and its database, which are opened if necessary.
     pub(super) fn open(&self) -> Result<(&Site, &Store), StoreError> {
         let (dir, opened) = match self {
             Inside::Open(site, store) => return Ok((site, store)),

@@ -25,7 +25,8 @@ pub struct GateTally {
 ///
 /// An article is enqueued before it is recorded: a process that dies in between posts it again.
 ///
-/// # Errors If the database or the spool fails. Errors of news servers are in the tally.
+/// # Errors
+/// If the database or the spool fails. Errors of news servers are in the tally.
 pub fn gate(site: &Site, store: &Store, spool: &Spool) -> Result<GateTally, RunError> {
     let mut tally = GateTally::default();
     for list in store.read().lists()? {

@@ -180,7 +180,8 @@ pub(crate) fn no_such_list(name: &str) -> String {
 
 /// Runs something that may panic because of an entry, so that only this entry is affected.
 ///
-/// # Errors The panic's message, as the reason to set the entry aside.
+/// # Errors
+/// The panic's message, as the reason to set the entry aside.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work))
         .map_err(|panic| format!("a bug in this program: {}", panic_text(&*panic)))

@@ -61,7 +61,8 @@ pub(crate) trait Runner {
     /// Processes some entries. When it returns, each is finished, handed over or set aside; claims
     /// that it drops are released.
     ///
-    /// # Errors Errors that are not caused by an entry; the entries concerned stay in the queue.
+    /// # Errors
+    /// Errors that are not caused by an entry; the entries concerned stay in the queue.
     fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError>;
 
     /// Called when no more entries come for now, to close connections.

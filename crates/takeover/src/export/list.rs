@@ -126,7 +126,7 @@ impl Export<'_> {
         }
     }
 
-    /// A list's password, if Mailman can check its hash.
+    /// Returns a list's password, if Mailman can check its hash.
     fn hash(&mut self, config: &mut Config<'_>, list: &List, setting: &str, hash: &str) -> NodeId {
         let digest = hash.strip_prefix(password::MD5).map(|hex| {
             let pairs = hex.as_bytes().chunks(2);
@@ -152,7 +152,7 @@ impl Export<'_> {
     }
 }
 
-/// An attribute that was kept.
+/// Reads an attribute that was kept.
 fn extra<'b>(dir: &Path, name: &str, bytes: &'b [u8]) -> Result<Graph<'b>, TakeoverError> {
     let loaded = dormouse_pickle::load(bytes, &dormouse_pickle::Limits::default());
     let (graph, _) =
@@ -185,7 +185,7 @@ impl Config<'_> {
         self.graph.bytes(bytes)
     }
 
-    /// A whole number is an int, as in Mailman's own files.
+    /// Adds a number. A whole number is an int, as in Mailman's own files.
     fn real(&mut self, number: f64, is_float: bool) -> NodeId {
         if number.fract() == 0.0 && number.abs() < 1e15 && !is_float {
             self.graph.int(number as i64)
@@ -356,14 +356,14 @@ impl Config<'_> {
     }
 }
 
-/// A day as Python's `(year, month, day)`; an invalid one becomes the first.
+/// Adds a day as Python's `(year, month, day)`; an invalid one becomes the first.
 fn day(graph: &mut Graph<'static>, day: &str) -> NodeId {
     let numbers = text::day_numbers(day).unwrap_or([1970, 1, 2]);
     let numbers = numbers.map(|number| graph.int(number)).to_vec();
     graph.tuple(numbers)
 }
 
-/// An instance of an old-style class with this state.
+/// Adds an instance of an old-style class with this state.
 pub(super) fn instance(
     graph: &mut Graph<'static>,
     module: &'static str,

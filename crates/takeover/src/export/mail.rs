@@ -42,8 +42,8 @@ impl Export<'_> {
         Ok(())
     }
 
-    /// An entry with its recipients in Mailman's form: each by name, without those who already got
-    /// it. Lists have Mailman's names.
+    /// Returns an entry with its recipients in Mailman's form: each by name, without those who
+    /// already got it. Lists have Mailman's names.
     fn written_out(
         &self,
         mut entry: Entry,

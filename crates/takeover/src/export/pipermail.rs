@@ -103,8 +103,8 @@ impl Export<'_> {
         path.strip_prefix(self.to).unwrap_or(path).display().to_string()
     }
 
-    /// The entries of Pipermail's own indexes of a volume for pages without a message here: their
-    /// posts are not in the mbox, and stay listed.
+    /// Reads the entries of Pipermail's own indexes of a volume for pages without a message here:
+    /// their posts are not in the mbox, and stay listed.
     fn kept(
         &mut self,
         dir: &Path,
@@ -152,7 +152,7 @@ impl Export<'_> {
     }
 }
 
-/// The volumes and the next number known to Pipermail.
+/// Reads the volumes and the next number known to Pipermail.
 fn known(path: &Path) -> Result<(Vec<String>, i64), TakeoverError> {
     let Some(bytes) = source::read(path)? else { return Ok(Default::default()) };
     let (graph, _) = source::unpickle(path, &bytes)?;
@@ -185,7 +185,7 @@ enum Part {
 }
 
 impl Key {
-    /// Python cannot compare bytes beyond ASCII with texts, which ours are.
+    /// Reads a key. Python cannot compare bytes beyond ASCII with texts, which ours are.
     fn read(key: Value<'_, '_>, charset: &str) -> Key {
         if let Some(bytes) = key.as_bytes() {
             return Key::One(bytes.to_vec());
@@ -295,7 +295,7 @@ impl Articles<'_> {
         Ok(())
     }
 
-    /// The pickle of an article. Its text stays in its page.
+    /// Creates the pickle of an article. Its text stays in its page.
     fn article(
         &self,
         message: &Indexed,
@@ -368,12 +368,12 @@ impl Articles<'_> {
     }
 }
 
-/// The text that Pipermail searches among subjects: without blanks and reply marks.
+/// Returns the text that Pipermail searches among subjects: without blanks and reply marks.
 fn stripped(message: &Indexed) -> &str {
     if message.stripped.is_empty() { "nosubject" } else { &message.stripped }
 }
 
-/// A text as in a header, on one line.
+/// Formats a text as in a header, on one line.
 fn in_a_header(text: &str) -> String {
     if text.is_ascii() {
         return text.to_owned();

@@ -262,7 +262,7 @@ impl<'r> Records<'r> {
         self.graph.bytes(bytes)
     }
 
-    /// A person's name: Unicode beyond ASCII, as in Mailman.
+    /// Adds a person's name: Unicode beyond ASCII, as in Mailman.
     fn name(&mut self, name: &str) -> NodeId {
         if name.is_ascii() { self.text(name) } else { self.graph.text(name.to_owned()) }
     }
@@ -306,7 +306,7 @@ impl<'r> Records<'r> {
     }
 }
 
-/// A message as an instance of Mailman's class, with its body in one piece: Mailman generates
+/// Adds a message as an instance of Mailman's class, with its body in one piece: Mailman generates
 /// the same text from it.
 fn message(graph: &mut Graph<'static>, raw: &[u8]) -> NodeId {
     let message = Message::parse(raw.to_vec());
@@ -340,7 +340,7 @@ fn message(graph: &mut Graph<'static>, raw: &[u8]) -> NodeId {
     instance(graph, "Mailman.Message", "Message", &state)
 }
 
-/// The line that starts a message in a mailbox.
+/// Returns the line that starts a message in a mailbox.
 fn from_line(at: f64) -> String {
     let time = jiff::Timestamp::from_second(at as i64).unwrap_or_default();
     let time = time.to_zoned(jiff::tz::TimeZone::UTC);

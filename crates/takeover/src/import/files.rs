@@ -23,7 +23,7 @@ enum Copied {
 }
 
 impl Import<'_> {
-    /// A list's own texts, and everything else in its directory.
+    /// Imports a list's own texts, and everything else in its directory.
     pub(super) fn list_files(&mut self, list: &str) -> Result<(), TakeoverError> {
         let dir = self.old.lists.join(list);
         for name in source::names(&dir)? {
@@ -84,7 +84,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// A text that replaces ours: it is converted to UTF-8, and unknown fields in it are
+    /// Imports a text that replaces ours: it is converted to UTF-8, and unknown fields in it are
     /// reported.
     fn used_text(
         &mut self,
@@ -184,9 +184,8 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Public archives must be readable for a web server, whatever the modes of the old site:
-    /// there, Mailman's
-    /// group may have had access.
+    /// Makes public archives readable for a web server, whatever the modes of the old site, where
+    /// Mailman's group may have had access.
     fn open_public_archives(&self) -> Result<(), TakeoverError> {
         let (site, store) = (self.target.site, self.target.store);
         store.settle_archives()?;
@@ -222,7 +221,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// A link within a directory, as a volume's index.html is.
+    /// Copies a link within a directory, as a volume's index.html is.
     fn copy_link(&mut self, from: &Path, to: &Path) -> Result<(), TakeoverError> {
         let target = fs::read_link(from).map_err(TakeoverError::io("read", from))?;
         if target.components().count() != 1 || target.is_absolute() {
@@ -255,7 +254,7 @@ impl Import<'_> {
         }
     }
 
-    /// The files in `data/` that have not been read yet.
+    /// Reports the files in `data/` that have not been read yet.
     fn data_files(&mut self) -> Result<(), TakeoverError> {
         for name in source::names(&self.old.data)? {
             let about = format!("data/{name}");
@@ -363,7 +362,7 @@ fn write_copy(
     Ok(Copied::New)
 }
 
-/// Where a file is written before it gets its name.
+/// Returns where a file is written before it gets its name.
 fn draft_of(to: &Path) -> Result<PathBuf, TakeoverError> {
     make_dir(to.parent().unwrap_or(to))?;
     let mut name = to.file_name().unwrap_or_default().to_owned();

@@ -95,7 +95,7 @@ impl Import<'_> {
         self.list_files(name)
     }
 
-    /// A directory without any state is not a list, in Mailman either.
+    /// Reports a directory without any state, which is not a list, in Mailman either.
     fn no_list(&mut self, name: &str, dir: &Path) -> Result<(), TakeoverError> {
         let files = source::names(dir)?.len();
         let text = match files {
@@ -107,7 +107,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// A digest of all of a list's files.
+    /// Returns a digest of all of a list's files.
     fn whole_fingerprint(&self, dir: &Path) -> Result<String, TakeoverError> {
         let mut all = Vec::new();
         for file in old_list::STATES.iter().chain(&REQUESTS).chain(&["pending.pck", "digest.mbox"])
@@ -159,7 +159,7 @@ impl Import<'_> {
         }
     }
 
-    /// The records of a file, and a remark on invalid ones.
+    /// Reads the records of a file, and a remark on invalid ones.
     fn records<T>(
         &mut self,
         path: &Path,
@@ -197,7 +197,7 @@ impl Import<'_> {
         }
     }
 
-    /// A held post with its message; if its file is gone it is lost, as in Mailman.
+    /// Reads a held post with its message; if its file is gone it is lost, as in Mailman.
     fn with_message(
         &mut self,
         dir: &Path,
@@ -261,7 +261,7 @@ impl Import<'_> {
     }
 }
 
-/// The text of a held message: a pickle, or a text with a `From ` line. `None` if it is gone.
+/// Reads the text of a held message: a pickle, or a text with a `From ` line. `None` if it is gone.
 fn held_message(path: &Path) -> Result<Option<Vec<u8>>, TakeoverError> {
     let Some(bytes) = source::read(path)? else { return Ok(None) };
     if path.extension().is_some_and(|ending| ending == "txt") {
@@ -344,7 +344,7 @@ fn write_list(
     Ok(written)
 }
 
-/// A request in the form of the database.
+/// Converts a request to the form of the database.
 pub(super) fn with_hash(request: &Request) -> Result<Request, TakeoverError> {
     let mut request = request.clone();
     if let Request::Subscribe { password, .. } = &mut request {
@@ -353,7 +353,7 @@ pub(super) fn with_hash(request: &Request) -> Result<Request, TakeoverError> {
     Ok(request)
 }
 
-/// The name of a new entry: the same each time.
+/// Returns the name of a new entry: the same each time.
 pub(super) fn named(received: f64, parts: &[&str]) -> EntryName {
     let mut sha1 = Sha1::new_with_prefix("mailman");
     for part in parts {

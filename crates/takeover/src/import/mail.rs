@@ -140,7 +140,7 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// From now on the trace shows where its mail is.
+    /// Records the entries in the trace, which shows from now on where their mail is.
     fn trace(&self, entries: &[Bringing]) {
         let mut trace = Trace::of(self.target.site);
         for Bringing { queue, name, source, bytes, .. } in entries {
@@ -154,7 +154,8 @@ impl Import<'_> {
         trace.flush();
     }
 
-    /// Mail that Mailman has delivered since an earlier import must not be delivered again.
+    /// Removes mail that Mailman has delivered since an earlier import, so that it is not delivered
+    /// again.
     fn remove_delivered(&mut self, sources: &BTreeSet<String>) -> Result<(), TakeoverError> {
         for queue in Queue::ALL {
             for name in self.target.spool.ready(queue)? {

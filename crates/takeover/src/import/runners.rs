@@ -7,7 +7,7 @@ use dormouse_store::{Arrangement, MOST_SHARES};
 
 const SETTING: &str = "QRUNNERS";
 
-/// The settings of the queues in the site's own `QRUNNERS`: several slices become resident
+/// Returns the settings of the queues in the site's own `QRUNNERS`: several slices become resident
 /// shares, a missing runner is off, and the usual single slice is on demand.
 pub fn wanted(old: &MmCfg) -> Vec<(String, String)> {
     let Some(runners) = own(old) else { return Vec::new() };
@@ -49,7 +49,7 @@ pub fn remarks(old: &MmCfg) -> Vec<(&'static str, String)> {
     said.into_iter().map(|text| (SETTING, text)).collect()
 }
 
-/// The runners and their slices, if the site has readable ones.
+/// Returns the runners and their slices, if the site has readable ones.
 fn own(old: &MmCfg) -> Option<Vec<(String, i64)>> {
     old.own().find(|(name, _, _)| *name == SETTING)?;
     let rows = old.get(SETTING)?.items()?;

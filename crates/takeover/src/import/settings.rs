@@ -86,7 +86,7 @@ impl Import<'_> {
         self.write(|tx| Ok(tx.note_imported("mm_cfg.py", &fingerprint, "", self.now)?))
     }
 
-    /// A password for another server, in a file that only we can read.
+    /// Writes a password for another server, in a file that only we can read.
     fn password_file(&self, name: &str, password: &str) -> Result<(), TakeoverError> {
         if self.options.dry_run {
             return Ok(());
@@ -138,7 +138,7 @@ impl Import<'_> {
     }
 }
 
-/// The place of a default for new lists, `DEFAULT_…`, in the site's settings.
+/// Returns the place of a default for new lists, `DEFAULT_…`, in the site's settings.
 fn list_default_key(name: &str) -> Option<String> {
     let setting = old_list::of_default(name)?;
     // Settings that each list has by itself have no default.
@@ -149,7 +149,7 @@ fn list_default_key(name: &str) -> Option<String> {
 
 type Defaults = (Vec<(String, String)>, Vec<(String, String)>);
 
-/// The site's own defaults for new lists, and invalid ones.
+/// Returns the site's own defaults for new lists, and invalid ones.
 fn list_defaults(old: &MmCfg) -> Defaults {
     let built_in = ListSettings::default();
     let (mut wanted, mut problems) = Defaults::default();
@@ -199,7 +199,7 @@ const SANITIZER: &str = "ARCHIVE_HTML_SANITIZER";
 /// More recipients than any MTA accepts at once.
 const ANY_NUMBER: &str = "100000";
 
-/// The settings here, with their values.
+/// Returns the settings here, with their values.
 fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
     let mut wanted = Vec::new();
     let own: Vec<&str> = old.own().map(|(name, _, _)| name).collect();
@@ -289,7 +289,7 @@ fn web_url(old: &MmCfg) -> Option<String> {
     Some(format!("{before}{}{after}", old.text("DEFAULT_URL_HOST")?))
 }
 
-/// The part before the list's name. One that starts with a slash is on the pages' host.
+/// Returns the part before the list's name. One that starts with a slash is on the pages' host.
 fn archive_url(old: &MmCfg, url: &str) -> Option<String> {
     let base = url.strip_suffix('/').unwrap_or(url).strip_suffix("%(listname)s")?;
     let host = old.text("DEFAULT_URL_HOST").or(old.text("DEFAULT_EMAIL_HOST"))?;
@@ -339,7 +339,7 @@ fn changed_by_code(old: &MmCfg) -> Vec<(&'static str, String)> {
     remarks
 }
 
-/// What happens to archives differently here.
+/// Returns what happens to archives differently here.
 fn archiving(old: &MmCfg) -> Vec<(&'static str, &'static str)> {
     let own =
         |name: &str| old.own().any(|(own, _, _)| own == name).then(|| old.get(name)).flatten();

@@ -44,7 +44,7 @@ pub struct Unread {
 const BUILT_IN: &str = include_str!("built_in.py");
 
 impl MmCfg {
-    /// The settings of a site without files.
+    /// Returns the settings of a site without files.
     pub fn built_in() -> MmCfg {
         let mut settings = MmCfg::default();
         settings.run(BUILT_IN);
@@ -93,22 +93,22 @@ impl MmCfg {
         }
     }
 
-    /// A setting's value.
+    /// Returns a setting's value.
     pub fn get(&self, name: &str) -> Option<&PyValue> {
         self.names.get(name)
     }
 
-    /// A setting that is a text, and not an empty one.
+    /// Returns a setting that is a text, and not an empty one.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.as_str().filter(|text| !text.is_empty())
     }
 
-    /// Every setting that `mm_cfg.py` sets or changes, with its line and value.
+    /// Returns every setting that `mm_cfg.py` sets or changes, with its line and value.
     pub fn own(&self) -> impl Iterator<Item = (&str, usize, &PyValue)> {
         self.set.iter().filter_map(|(name, line)| Some((name.as_str(), *line, self.get(name)?)))
     }
 
-    /// The charset of a language's texts.
+    /// Returns the charset of a language's texts.
     pub fn charset(&self, language: &str) -> &str {
         self.charsets.get(language).map_or("us-ascii", String::as_str)
     }
@@ -235,7 +235,7 @@ impl MmCfg {
         Ok(())
     }
 
-    /// The functions of `Defaults.py` that change settings.
+    /// Calls one of the functions of `Defaults.py` that change settings.
     fn call(&mut self, name: &str, arguments: &[PyValue], line: usize) -> Result<(), String> {
         let texts: Vec<Option<&str>> = arguments.iter().map(PyValue::as_str).collect();
         match (name, texts.as_slice()) {
@@ -262,7 +262,7 @@ impl MmCfg {
     }
 }
 
-/// A value in the format of our own settings.
+/// Formats a value for our own settings.
 pub fn setting_text(value: &PyValue) -> String {
     match value {
         PyValue::None => String::new(),
@@ -274,7 +274,7 @@ pub fn setting_text(value: &PyValue) -> String {
     }
 }
 
-/// The helpers of `Defaults.py`, and a few functions of Python that only compute.
+/// Computes the helpers of `Defaults.py`, and a few functions of Python that only compute.
 fn helper(name: &str, arguments: &[PyValue]) -> Option<Result<PyValue, String>> {
     let unit = match name {
         "seconds" => 1,
@@ -319,7 +319,7 @@ fn import(source: &str) -> Result<(), String> {
     }
 }
 
-/// The setting that a line seems to assign or change.
+/// Returns the setting that a line seems to assign or change.
 fn assigned(source: &str) -> Option<&str> {
     let source = source.trim_start();
     let end = source.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')?;

@@ -155,7 +155,7 @@ struct Written<'g, 'a> {
     original: Value<'g, 'a>,
 }
 
-/// The addresses of a dictionary of members, or of a list, as before 1.2.
+/// Returns the addresses of a dictionary of members, or of a list, as before 1.2.
 fn addresses<'g, 'a>(old: &Old<'g, 'a>, dictionary: &str) -> Vec<Written<'g, 'a>> {
     let Some(value) = old.get(dictionary) else { return Vec::new() };
     let charset = &old.charset;
@@ -196,7 +196,7 @@ fn delivery(status: Option<Value<'_, '_>>, bits: i64) -> (Delivery, f64) {
     }
 }
 
-/// Other classes are from before Mailman 2.1, which drops them, too.
+/// Reads a bounce state. Other classes are from before Mailman 2.1, which drops them, too.
 fn bounce_state(value: Value<'_, '_>) -> Option<BounceState> {
     value.class().filter(|(_, name)| *name == "_BounceInfo")?;
     let state = value.state()?;

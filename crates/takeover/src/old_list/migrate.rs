@@ -58,7 +58,7 @@ fn renamed(old: &mut Old<'_, '_>, settings: &mut ListSettings) {
     }
 }
 
-/// Until 2.0, lists of addresses said who may post.
+/// Migrates the lists of addresses that, until 2.0, said who may post.
 fn posters(old: &Old<'_, '_>, settings: &mut ListSettings, members: &mut [WholeMember]) {
     let addresses = |name: &str| -> Vec<String> {
         let items = old.get(name).into_iter().flat_map(Value::items);

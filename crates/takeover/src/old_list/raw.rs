@@ -64,7 +64,7 @@ impl Raw {
         }
     }
 
-    /// The original of a text, if it is still the same text.
+    /// Returns the original of a text, if it is still the same text.
     pub fn original(
         kept: &BTreeMap<String, (String, Vec<u8>)>,
         key: &str,
@@ -78,7 +78,7 @@ impl Raw {
     }
 }
 
-/// Some of many names, for a remark.
+/// Returns some of many names, for a remark.
 pub fn some(names: &[String]) -> String {
     let shown = names[..names.len().min(NAMED)].join(", ");
     match names.len().saturating_sub(NAMED) {

@@ -117,7 +117,7 @@ fn table_row(charset: &str, row: Value<'_, '_>) -> serde_json::Value {
         .collect()
 }
 
-/// A list's password: SHA-1 in hexadecimal, or in old lists a raw MD5 digest or crypt's 13
+/// Reads a list's password: SHA-1 in hexadecimal, or in old lists a raw MD5 digest or crypt's 13
 /// characters (docs/spec/pickles.md §7).
 fn hash(value: Value<'_, '_>) -> Option<String> {
     if value.is_none() {
@@ -131,7 +131,7 @@ fn hash(value: Value<'_, '_>) -> Option<String> {
     Some(String::from_utf8_lossy(bytes).into_owned())
 }
 
-/// The beginning of a hash, without its secret part.
+/// Returns the beginning of a hash, without its secret part.
 pub fn form(hash: &str) -> String {
     let marked = ['$', '}'].into_iter().find_map(|end| {
         let at = hash.get(1..)?.find(end)? + 1;
@@ -153,7 +153,7 @@ const MAILMANS: [(&str, &str); 3] = [
     ("bounce_matching_headers", ""),
 ];
 
-/// The list setting whose default is a `DEFAULT_…` of the site.
+/// Returns the list setting whose default is a `DEFAULT_…` of the site.
 pub fn of_default(name: &str) -> Option<&'static str> {
     if let Some((setting, _)) = DEFAULTS.iter().find(|(_, default)| *default == name) {
         return Some(setting);
@@ -163,7 +163,7 @@ pub fn of_default(name: &str) -> Option<&'static str> {
     known.filter(|(_, fate)| matches!(fate, Fate::Setting(_))).map(|(known, _)| *known)
 }
 
-/// A site's default in the syntax of the setting here: times in Mailman are in seconds.
+/// Converts a site's default to the syntax of the setting here: times in Mailman are in seconds.
 ///
 /// # Errors
 /// If the setting cannot have that value.
@@ -194,7 +194,7 @@ fn default(settings: &mut ListSettings, setting: &str, site: &MmCfg) -> bool {
     !optional.contains(&setting)
 }
 
-/// What Mailman repairs when it loads a list (docs/spec/pickles.md §3, at its end).
+/// Repairs what Mailman repairs when it loads a list (docs/spec/pickles.md §3, at its end).
 fn repair(old: &mut Old<'_, '_>, settings: &mut ListSettings, site: &MmCfg) {
     if settings.host_name.trim().is_empty() {
         let host = site.text("DEFAULT_HOST_NAME").or(site.text("DEFAULT_EMAIL_HOST"));
@@ -255,7 +255,8 @@ fn judge(old: &mut Old<'_, '_>, settings: &ListSettings, name: &str) {
     }
 }
 
-/// Before schema 106 topics were "verbose" patterns, which ignore blanks and comments.
+/// Removes blanks and comments from a topic's pattern: before schema 106 these were "verbose"
+/// patterns.
 fn without_comments(pattern: &str) -> String {
     let mut out = String::new();
     let mut letters = pattern.chars();

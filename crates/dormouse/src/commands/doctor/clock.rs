@@ -64,7 +64,7 @@ pub fn clocks(topic: &mut Topic, site: &Site) {
     topic.or_good("no entry is from the future");
 }
 
-/// The jobs that last ran for a period in the future.
+/// Returns the jobs that last ran for a period in the future.
 fn impossible_runs(site: &Site, store: &Store) -> Result<Vec<(&'static str, String)>, RunError> {
     let spool = Spool::new(site.qfiles());
     let (now, zone) = (clock::seconds(), &TimeZone::system());

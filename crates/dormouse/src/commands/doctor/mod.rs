@@ -133,7 +133,7 @@ fn print(finding: &Finding) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The findings that somebody should look at, for a page.
+/// Returns the findings that somebody should look at, for a page.
 pub fn findings(site: &Site) -> Vec<dormouse_web::Finding> {
     let findings = look(site).0.into_iter().filter(|finding| finding.state != State::Good);
     let shown = findings.map(|finding| dormouse_web::Finding {

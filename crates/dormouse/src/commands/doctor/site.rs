@@ -20,7 +20,7 @@ pub fn database(topic: &mut Topic, site: &Site) {
     }
 }
 
-/// Who gets the mail that comes back to the site itself.
+/// Checks who gets the mail that comes back to the site itself.
 pub fn site_list(topic: &mut Topic, site: &Site) {
     let name = &site.config().site_list;
     let kept = site.owner_bounces();

@@ -172,7 +172,7 @@ fn password(store: &Store, args: &PasswordArgs) -> Result<(), Failure> {
     output::line(format_args!("{} has a new {whose} password", list.name))
 }
 
-/// A new password: asked for twice on a terminal, or the first line of standard input.
+/// Reads a new password: asked for twice on a terminal, or the first line of standard input.
 fn ask_password(question: &str) -> Result<String, Failure> {
     if !std::io::stdin().is_terminal() {
         return terminal::line();

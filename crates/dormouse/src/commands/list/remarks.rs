@@ -5,7 +5,7 @@ use dormouse_membership::notices::templates;
 use dormouse_store::check;
 use dormouse_store::{DmarcAction, FilterAction, List, NonmemberAction, Site};
 
-/// What an administrator should know about the settings that `asked` selects.
+/// Returns what an administrator should know about the settings that `asked` selects.
 pub fn of(site: &Site, list: &List, asked: &dyn Fn(&str) -> bool) -> Vec<String> {
     let mut remarks = Vec::new();
     let settings = &list.settings;

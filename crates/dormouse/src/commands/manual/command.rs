@@ -8,7 +8,8 @@ use clap::{Arg, Command};
 const EXIT: &str = "0 on success, otherwise a code of \\fIsysexits.h\\fR, listed in \
                     \\fBdormouse\\-operating\\fR(7).";
 
-/// The page of a command: its name, as `dormouse-list-create`, and the section of each command.
+/// Creates the page of a command: its name, as `dormouse-list-create`, and the section of each
+/// command.
 pub fn page(
     command: &Command,
     name: &str,
@@ -65,7 +66,7 @@ fn add_section(roff: &mut String, title: &str, content: &str) {
     }
 }
 
-/// The usage as clap writes it, with the command in bold.
+/// Returns the usage as clap writes it, with the command in bold.
 fn synopsis(command: &Command) -> String {
     let usage = command.clone().render_usage().to_string();
     let called = command.get_bin_name().unwrap_or_else(|| command.get_name());
@@ -82,7 +83,7 @@ fn synopsis(command: &Command) -> String {
     out
 }
 
-/// An argument or option: its names, its meaning, its default, its values.
+/// Formats an argument or option: its names, its meaning, its default, its values.
 fn entry(arg: &Arg) -> String {
     let takes_value = arg.get_action().takes_values();
     let value = match arg.get_value_names() {
@@ -130,7 +131,8 @@ fn paragraphs(text: &str) -> String {
     paragraphs.map(|one| marked(&one.replace('\n', " "))).collect::<Vec<_>>().join("\n.sp\n")
 }
 
-/// The command above, and where the examples are explained; of the program itself, the other pages.
+/// Returns the command above, and where the examples are explained; of the program itself, the
+/// other pages.
 fn see_also(above: Option<&str>, section_of: &impl Fn(&str) -> u8, examples: &[Example]) -> String {
     let mut pages: Vec<(String, u8)> = Vec::new();
     if let Some(above) = above {

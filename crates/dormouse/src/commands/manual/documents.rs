@@ -47,7 +47,7 @@ pub const DOCUMENTS: [Document; 17] = [
     document!("web", "web", 7, "web pages"),
 ];
 
-/// The page that a link in the documentation leads to.
+/// Returns the page that a link in the documentation leads to.
 pub fn linked(target: &str) -> Option<&'static Document> {
     let file = target.split('#').next()?.strip_suffix(".md")?;
     DOCUMENTS.iter().find(|document| document.file == file)

@@ -14,7 +14,7 @@ pub struct Example {
     pub document: &'static Document,
 }
 
-/// All command lines of the documentation that call this program.
+/// Returns all command lines of the documentation that call this program.
 pub fn of(program: &clap::Command) -> Vec<Example> {
     let mut examples: Vec<Example> = Vec::new();
     for document in &DOCUMENTS {
@@ -58,7 +58,7 @@ fn lines(markdown: &str) -> Vec<String> {
     lines
 }
 
-/// The words of a line after its prompt.
+/// Returns the words of a line after its prompt.
 fn words(line: &str) -> impl Iterator<Item = &str> {
     let line = line.strip_prefix(['$', '#']).unwrap_or(line);
     line.split_whitespace().filter(|word| *word != "\\")

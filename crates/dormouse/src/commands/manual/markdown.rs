@@ -4,8 +4,8 @@ use super::documents::{self, Document};
 use super::page::{escape, folded, head, reference, within_line};
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-/// A manual page from Markdown. Links to other documents name their pages; those into this one, and to
-/// what has no page, lose their targets.
+/// Creates a manual page from Markdown. Links to other documents name their pages; those into this
+/// one, and to what has no page, lose their targets.
 pub fn page(document: &Document) -> String {
     let head = head(document.name, document.section, document.summary);
     let mut writer = Writer { out: head, ..Writer::default() };
@@ -126,7 +126,7 @@ impl Writer {
         }
     }
 
-    /// A row of a table: the first cell is a term that the others explain.
+    /// Writes a row of a table: the first cell is a term that the others explain.
     fn row(&mut self) {
         let cells = std::mem::take(&mut self.cells);
         let mut cells = cells.into_iter().enumerate();
@@ -150,7 +150,7 @@ impl Writer {
         }
     }
 
-    /// A request on a line of its own. A heading begins a paragraph by itself.
+    /// Writes a request on a separate line. A heading begins a paragraph by itself.
     fn request(&mut self, request: &str) {
         self.new_line();
         let last = self.out.trim_end().rsplit('\n').next().unwrap_or_default();

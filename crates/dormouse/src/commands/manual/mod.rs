@@ -49,7 +49,7 @@ pub fn run(args: &ManualArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Ok)
 }
 
-/// Every page.
+/// Returns every page.
 fn pages() -> Vec<Page> {
     let mut program = Cli::command();
     program.build();
@@ -79,7 +79,7 @@ fn commands(command: &clap::Command, name: &str, examples: &[Example], pages: &m
     }
 }
 
-/// The section of a command's page.
+/// Returns the section of a command's page.
 fn section_of(name: &str) -> u8 {
     let word = name.split('-').nth(1).unwrap_or_default();
     if OF_THE_SYSTEM.contains(&word) { 8 } else { 1 }

@@ -21,7 +21,7 @@ impl Page {
     }
 }
 
-/// The day of this version, `2026-11-26`, which is in the changelog of the package.
+/// Returns the day of this version, `2026-11-26`, which is in the changelog of the package.
 fn day() -> String {
     let changelog = include_str!("../../../../../debian/changelog");
     let line = changelog.lines().find(|line| line.starts_with(" -- ")).unwrap_or_default();
@@ -29,7 +29,7 @@ fn day() -> String {
     jiff::fmt::rfc2822::parse(date).map(|zoned| zoned.date().to_string()).unwrap_or_default()
 }
 
-/// The head of a page.
+/// Returns the head of a page.
 pub fn head(name: &str, section: u8, summary: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
     format!(
@@ -41,7 +41,7 @@ pub fn head(name: &str, section: u8, summary: &str) -> String {
     )
 }
 
-/// Text with commands, names and values between backticks, which become bold.
+/// Formats text with commands, names and values between backticks, which become bold.
 pub fn marked(text: &str) -> String {
     if text.matches('`').count() % 2 == 1 {
         return escape(text);
@@ -109,7 +109,7 @@ fn place_to_fold(line: &str) -> Option<usize> {
     place.filter(|_| width > WIDTH)
 }
 
-/// Text that `man` prints as it is.
+/// Escapes text so that `man` prints it unchanged.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for (number, line) in text.split('\n').enumerate() {
@@ -140,7 +140,7 @@ pub fn within_line(text: &str) -> String {
     escaped.strip_prefix("\\&").map_or(escaped.clone(), str::to_owned)
 }
 
-/// A reference to a page, which is not hyphenated.
+/// Formats a reference to a page, which is not hyphenated.
 pub fn reference(name: &str, section: u8) -> String {
     format!("\\fB\\%{}\\fR({section})", escape(name))
 }

@@ -73,7 +73,7 @@ pub fn run(dir: &Path, command: MemberCommand) -> Result<ExitCode, Failure> {
     }
 }
 
-/// The lists with these names, or all.
+/// Returns the lists with these names, or all.
 fn lists(store: &Store, names: &[String]) -> Result<Vec<List>, Failure> {
     if names.is_empty() {
         return Ok(store.read().lists()?);
@@ -118,14 +118,14 @@ impl fmt::Display for Line {
 /// The lines of a file.
 type Lines = Box<dyn Iterator<Item = io::Result<Line>>>;
 
-/// The words, and the meaningful lines of a file.
+/// Returns the words, and the meaningful lines of a file.
 fn words_and_lines(words: Vec<String>, file: Option<&Input>) -> Result<Lines, Failure> {
     let lines = file.map(people).transpose()?;
     let words = words.into_iter().map(|word| Ok(Line::word(word)));
     Ok(Box::new(words.chain(lines.into_iter().flatten())))
 }
 
-/// The lines of a file of addresses, trimmed, without empty ones and those that begin with #.
+/// Reads the lines of a file of addresses, trimmed, without empty ones and those that begin with #.
 fn people(file: &Input) -> Result<Lines, Failure> {
     let name = match file.path() {
         path if path == Path::new("-") => "standard input".to_owned(),
@@ -265,7 +265,7 @@ fn rm(office: &Office<'_>, list: &List, lines: Lines, told: Told) -> Result<Exit
     Ok(if missing.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
 }
 
-/// The error for an address that is not a member.
+/// Returns the error for an address that is not a member.
 fn no_member(address: &str, list: &List) -> Failure {
     Failure::new(ExitCode::DataErr, format!("{address} is not a member of {}", list.name))
 }

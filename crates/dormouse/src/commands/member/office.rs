@@ -50,7 +50,7 @@ impl Told {
     }
 }
 
-/// How many people are handled in one transaction.
+/// Returns how many people are handled in one transaction.
 pub fn together(are_told: bool) -> usize {
     if are_told { TOGETHER } else { SILENT_TOGETHER }
 }

@@ -77,7 +77,7 @@ pub fn run(dir: &Path, args: SetupArgs) -> Result<ExitCode, Failure> {
     if args.no_test_mail { Ok(ExitCode::Ok) } else { trial::run(&machine, &answers) }
 }
 
-/// The five answers: from flags, from a person, or the defaults.
+/// Returns the five answers: from flags, from a person, or the defaults.
 fn answers(machine: &Machine, args: &SetupArgs, asks: bool) -> Result<Answers, Failure> {
     let site_host = machine.setting("host")?;
     let host = match (&args.host, site_host) {

@@ -22,7 +22,7 @@ pub fn name(mta: SetupMta) -> &'static str {
     }
 }
 
-/// Everything that has to be done.
+/// Returns everything that has to be done.
 pub fn steps(machine: &Machine, answers: &Answers) -> Result<Vec<Step>, Failure> {
     let Answers { host, owner, list, .. } = answers;
     let mut steps = Vec::new();

@@ -15,12 +15,12 @@ fn postconf(machine: &Machine, words: &[&str]) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// A parameter's value as written, without expansion.
+/// Returns a parameter's value as written, without expansion.
 pub fn value(machine: &Machine, key: &str) -> Result<String, Failure> {
     postconf(machine, &["-h", key])
 }
 
-/// The value in main.cf itself; `None` if the default applies.
+/// Returns the value in main.cf itself; `None` if the default applies.
 pub fn written(machine: &Machine, key: &str) -> Result<Option<String>, Failure> {
     let line = postconf(machine, &["-n", key])?;
     Ok(line.split_once('=').map(|(_, value)| value.trim().to_owned()))
@@ -39,7 +39,7 @@ pub fn reload() -> Action {
     Action::Nudge(vec!["postfix".to_owned(), "reload".to_owned()])
 }
 
-/// The items of a list parameter.
+/// Returns the items of a list parameter.
 fn items(value: &str) -> impl Iterator<Item = &str> {
     value.split(|c: char| c == ',' || c.is_whitespace()).filter(|item| !item.is_empty())
 }
@@ -48,7 +48,7 @@ fn with(value: &str, item: &str) -> String {
     if value.trim().is_empty() { item.to_owned() } else { format!("{value}, {item}") }
 }
 
-/// The steps that make Postfix use the aliases in the site's directory for a host's lists.
+/// Returns the steps that make Postfix use the aliases in the site's directory for a host's lists.
 pub fn steps(machine: &Machine, host: &str) -> Result<Vec<Step>, Failure> {
     for key in ["virtual_alias_domains", "virtual_mailbox_domains", "relay_domains"] {
         let has = postconf(machine, &["-x", "-h", key])?;

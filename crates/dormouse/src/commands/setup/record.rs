@@ -41,7 +41,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// The record of a site.
+    /// Loads the record of a site.
     pub fn load(dir: &Path) -> Result<Record, Failure> {
         let mut name = dir.file_name().unwrap_or_default().to_owned();
         name.push(".setup.json");
@@ -158,7 +158,8 @@ fn about(machine: &Machine, change: &Change) -> String {
     }
 }
 
-/// The step that reverts a change; none if it was never made or somebody has changed it since.
+/// Returns the step that reverts a change; `None` if the change was never made or somebody has
+/// changed it since.
 fn action(machine: &Machine, change: &Change) -> Result<Option<Action>, Failure> {
     let dormouse = |words: &[&str]| {
         Some(Action::Dormouse(words.iter().map(|word| (*word).to_owned()).collect()))

@@ -34,7 +34,7 @@ impl Machine {
         Ok(Machine { dir: dir.to_owned(), own: crate::program::own()?, path })
     }
 
-    /// A program of this machine.
+    /// Creates the command for a program of this machine.
     pub fn program(&self, name: &str) -> Command {
         // The program is looked for in the child's PATH.
         let mut command = Command::new(name);
@@ -53,7 +53,7 @@ impl Machine {
         command
     }
 
-    /// The output of our own command.
+    /// Returns the output of our own command.
     pub fn told(&self, words: &[&str]) -> Result<String, Failure> {
         let output = self.dormouse(words).output()?;
         succeeded(&format!("dormouse {}", words.join(" ")), &output)?;
@@ -68,12 +68,12 @@ impl Machine {
         self.dir.join("dormouse.toml").exists()
     }
 
-    /// A setting of the site, if there is one.
+    /// Returns a setting of the site, if there is one.
     pub fn setting(&self, key: &str) -> Result<Option<String>, Failure> {
         if self.has_site() { self.told(&["config", "show", key]).map(Some) } else { Ok(None) }
     }
 
-    /// The names of the site's lists.
+    /// Returns the names of the site's lists.
     pub fn lists(&self) -> Result<Vec<String>, Failure> {
         if !self.has_site() {
             return Ok(Vec::new());
@@ -231,7 +231,7 @@ fn shown(words: &[String]) -> String {
     quoted.collect::<Vec<_>>().join(" ")
 }
 
-/// Who gets a new site: if root creates it, the user for lists.
+/// Returns who gets a new site: if root creates it, the user for lists.
 pub fn owner_of_new() -> Option<Account> {
     if rustix::process::geteuid().is_root() { Account::named(USER, USER) } else { None }
 }

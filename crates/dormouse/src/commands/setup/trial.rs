@@ -99,7 +99,7 @@ fn send(mut command: Command, mail: &[u8]) -> Result<(), Failure> {
     succeeded("sending the test mail", &child.wait_with_output().map_err(failed)?)
 }
 
-/// The outcome for the recipient; `None` while there is none.
+/// Returns the outcome for the recipient; `None` while there is none.
 fn outcome(
     machine: &Machine,
     id: &str,
@@ -121,7 +121,7 @@ fn outcome(
     Ok(ends.next_back())
 }
 
-/// The mailbox on this machine that contains the mail.
+/// Returns the mailbox on this machine that contains the mail.
 fn in_mailbox(owner: &str, id: &str) -> Option<PathBuf> {
     let user = owner.split('@').next()?;
     let accounts = std::fs::read_to_string("/etc/passwd").ok()?;

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 /// One line of a metric: its labels and its value.
 type Sample = (String, f64);
 
-/// The state at a time in seconds since the epoch.
+/// Formats the state at a time in seconds since the epoch.
 pub(super) fn text(queues: &[QueueStatus], now: f64) -> String {
     let mut text = String::new();
     let of = |value: &dyn Fn(&QueueStatus) -> Option<f64>| -> Vec<Sample> {

@@ -111,7 +111,7 @@ pub fn read(
     Ok(declared)
 }
 
-/// A number that is valid for a list's state.
+/// Returns a number that is valid for a list's state.
 fn number(value: &Value) -> Option<f64> {
     let number: f64 = value.to_string().parse().ok()?;
     (0.0..1e15).contains(&number).then_some(number)
@@ -139,7 +139,7 @@ impl Reader<'_> {
         Scope { names: Some(&names), calls: None }.evaluate(expr)
     }
 
-    /// The current value of a setting.
+    /// Returns the current value of a setting.
     fn current(&self, name: &str) -> Option<Value> {
         if let Some(number) = self.state.number(name) {
             let is_whole = number.fract() == 0.0;
@@ -161,7 +161,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A text by itself is a comment; `mlist.NAME.append(item)` is an assignment.
+    /// Reads an expression: a text by itself is a comment; `mlist.NAME.append(item)` is an
+    /// assignment.
     fn expression(&mut self, line: usize, expr: &Expr) {
         let Expr::Call(function, arguments, _) = expr else {
             if !matches!(expr, Expr::Bytes(_) | Expr::Text(_)) {
@@ -222,7 +223,7 @@ fn judge(
     }
 }
 
-/// A setting without a page.
+/// Converts the value of a setting without a page.
 fn raw(value: &Value) -> Result<String, String> {
     if let Some(items) = value.items() {
         let lines: Option<Vec<String>> = items.iter().map(Value::as_text).collect();

@@ -98,7 +98,7 @@ pub fn run(call: &Call) -> Done {
     Ok(0)
 }
 
-/// The whole file.
+/// Returns the whole file.
 fn declarations(list: &List) -> Result<String, String> {
     let mut out = format!(
         "# -*- python -*-\n# -*- coding: utf-8 -*-\n\

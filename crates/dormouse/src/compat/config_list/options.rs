@@ -261,7 +261,7 @@ pub const PAGES: &[Page] = &[
     },
 ];
 
-/// How an option is written, if it is on a page.
+/// Returns how an option is written, if it is on a page.
 pub fn kind(name: &str) -> Option<Kind> {
     PAGES
         .iter()

@@ -7,7 +7,7 @@ use dormouse_store::value::Value as _;
 
 const DAY: f64 = 86_400.0;
 
-/// A setting's value as in Mailman's `config_list`.
+/// Returns a setting's value as in Mailman's `config_list`.
 pub fn to_python(settings: &ListSettings, name: &str, kind: Kind) -> Result<Value, String> {
     let text = settings.kept(name).ok_or_else(|| format!("there is no setting {name}"))?;
     let items = |text: &str| Vec::<String>::read(text);
@@ -41,7 +41,7 @@ fn number(number: f64) -> Value {
     }
 }
 
-/// A list of tuples.
+/// Converts JSON to a list of tuples.
 fn from_json(json: &serde_json::Value, depth: usize) -> Result<Value, String> {
     use serde_json::Value as Json;
     Ok(match json {
@@ -61,8 +61,8 @@ fn from_json(json: &serde_json::Value, depth: usize) -> Result<Value, String> {
     })
 }
 
-/// The right side of an assignment. A text with several lines is in three double quotes, one
-/// that is not ASCII in single double quotes.
+/// Returns the right side of an assignment. A text with several lines is in three double quotes,
+/// one that is not ASCII in single double quotes.
 pub fn literal(value: &Value) -> String {
     let Value::Bytes(bytes) = value else { return value.to_string() };
     let Ok(text) = std::str::from_utf8(bytes) else { return value.to_string() };
@@ -87,7 +87,8 @@ pub fn literal(value: &Value) -> String {
     out + quotes
 }
 
-/// A value as a setting's text, which [`ListSettings::put`] reads and [`ListSettings::check`] judges.
+/// Converts a value to a setting's text, which [`ListSettings::put`] reads and
+/// [`ListSettings::check`] judges.
 pub fn to_setting(kind: Kind, value: &Value) -> Result<String, String> {
     let text = || value.as_text().ok_or_else(|| format!("{} is not a text", value.kind()));
     Ok(match kind {
@@ -114,7 +115,7 @@ pub fn to_setting(kind: Kind, value: &Value) -> Result<String, String> {
     })
 }
 
-/// A whole number, also if it is written as a text or with a decimal point.
+/// Parses a whole number, also if it is written as a text or with a decimal point.
 fn whole(value: &Value) -> Result<i64, String> {
     let number = real(value)?;
     if number.fract() == 0.0 && number.abs() < 1e15 {
@@ -130,7 +131,7 @@ fn real(value: &Value) -> Result<f64, String> {
     number.ok_or_else(|| format!("{value} is not a number"))
 }
 
-/// The strings of a list, or the lines of a text.
+/// Returns the strings of a list, or the lines of a text.
 fn strings(value: &Value) -> Result<Vec<String>, String> {
     if let Some(text) = value.as_text() {
         return Vec::<String>::read(&format!("{text}\n"));
@@ -149,7 +150,7 @@ fn strings(value: &Value) -> Result<Vec<String>, String> {
     Ok(strings)
 }
 
-/// Header rules or topics as JSON; each must be complete.
+/// Converts header rules or topics to JSON; each must be complete.
 fn rows(kind: Kind, value: &Value) -> Result<String, String> {
     let rows = value.items().ok_or_else(|| format!("{} is not a list", value.kind()))?;
     let mut json = Vec::new();

@@ -12,7 +12,7 @@ const DEEPEST: usize = 200;
 /// The maximum output: a file may share values so often that printing them would never end.
 const LARGEST: usize = 1 << 30;
 
-/// The root as text, with a line end. A string at the root is printed as it is.
+/// Formats the root as text, with a line end. A string at the root is printed as it is.
 pub fn pretty(graph: &Graph<'_>) -> Result<Vec<u8>, String> {
     let root = graph.root();
     let mut text = match root.node() {
@@ -108,7 +108,7 @@ impl Printer {
         Ok(())
     }
 
-    /// The separator before every item but the first.
+    /// Writes the separator before every item but the first.
     fn separate(&mut self, index: usize, indent: usize, long: bool) {
         if index > 0 {
             self.write(if long { format!(",\n{:indent$}", "") } else { ", ".to_owned() });
@@ -116,7 +116,7 @@ impl Printer {
     }
 }
 
-/// The value on one line, if it fits into `room`.
+/// Formats the value on one line, if it fits into `room`.
 fn one_line(value: Value<'_, '_>, room: usize, open: &mut Vec<NodeId>) -> Option<Vec<u8>> {
     if open.contains(&value.id()) {
         return None;
@@ -168,7 +168,7 @@ fn sorted<'g, 'a>(dict: Value<'g, 'a>) -> Vec<(Value<'g, 'a>, Value<'g, 'a>)> {
     entries.into_iter().map(|(_, key, value)| (key, value)).collect()
 }
 
-/// None before numbers before everything else.
+/// Returns the rank of a key: None before numbers before everything else.
 fn rank(key: Value<'_, '_>) -> (u8, f64, Vec<u8>) {
     match (key.is_none(), key.as_float(), key.as_bytes()) {
         (true, ..) => (0, 0.0, Vec::new()),
@@ -194,7 +194,7 @@ fn plain(value: Value<'_, '_>) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// A value inside a key, a set or an object. Containers among them are short.
+/// Formats a value inside a key, a set or an object. Containers among them are short.
 fn one_line_or_dots(value: Value<'_, '_>) -> String {
     match value.node() {
         Node::Dict(_) | Node::List(_) | Node::Tuple(_) => {
@@ -213,7 +213,7 @@ fn items(value: Value<'_, '_>) -> String {
     items.collect::<Vec<_>>().join(", ")
 }
 
-/// The instances in Mailman's files, in Mailman's own words.
+/// Formats the instances in Mailman's files as Mailman does.
 fn object(value: Value<'_, '_>) -> Vec<u8> {
     let (module, class) = value.class().unwrap_or(("?", "?"));
     let attribute = |name: &str, none: &str| -> String {
@@ -254,7 +254,7 @@ fn object(value: Value<'_, '_>) -> Vec<u8> {
     }
 }
 
-/// A message in mbox format with its first line; one without gets today's.
+/// Returns a message in mbox format with its first line; one without gets today's.
 fn with_from_line(message: &[u8]) -> Vec<u8> {
     let mut text = match from_line(message) {
         Some(end) => message[..end].to_vec(),
@@ -264,8 +264,8 @@ fn with_from_line(message: &[u8]) -> Vec<u8> {
     text
 }
 
-/// A message in mbox format without its first line: a `From ` at the start of a line of
-/// the body gets a `>`.
+/// Returns a message in mbox format without its first line: a `From ` at the start of a line of the
+/// body gets a `>`.
 pub fn for_mailbox(message: &[u8]) -> Vec<u8> {
     let message = &message[from_line(message).unwrap_or(0)..];
     let mut text = Vec::with_capacity(message.len());

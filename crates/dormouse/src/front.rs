@@ -1,7 +1,7 @@
-//! The program that people and MTAs call. It takes mail by the site's index, without a database, clap or
-//! TLS, and is therefore small: an MTA starts it for every mail, and what a program contains is paid for
-//! at each start. For every other command, and for mail about which the index says too little, it becomes
-//! the full program before it has read anything.
+//! The program that people and MTAs call. It accepts mail with only the site's index, without a
+//! database, clap or TLS. It is small because an MTA starts it for every mail, and a larger program
+//! takes longer to start. For every other command, and for mail that the index alone cannot decide
+//! on, it executes the full program before it has read anything.
 
 #[path = "log/lines.rs"]
 mod lines;
@@ -33,7 +33,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Takes mail, and returns the exit code. None, with nothing read, if this is for the full program.
+/// Accepts mail, and returns the exit code. Returns `None`, with nothing read, if the full program
+/// must do it.
 fn take(arguments: &[OsString]) -> Option<Sysexit> {
     let (site, words) = mail::site_and_words(arguments)?;
     let called = Path::new(arguments.first()?).file_name()?;
@@ -48,7 +49,7 @@ fn take(arguments: &[OsString]) -> Option<Sysexit> {
     if is_root_elsewhere(&site) || std::env::var_os("DORMOUSE_LOG").is_some() {
         return None;
     }
-    // More is logged there, with fields.
+    // In the journal, entries have fields, which only the full program writes.
     if lines::are_the_journal() {
         return None;
     }
@@ -65,15 +66,16 @@ fn take(arguments: &[OsString]) -> Option<Sysexit> {
     }
 }
 
-/// Whether root, who becomes the owner of a site, is to work on a site of somebody else.
+/// Whether this process is root's and the site belongs to another user, whom root would have to
+/// become.
 fn is_root_elsewhere(site: &Path) -> bool {
     rustix::process::geteuid().is_root() && fs::metadata(site).is_ok_and(|site| site.uid() != 0)
 }
 
-/// Warnings are shown.
+/// Starts a log of warnings.
 fn start_log() {
     let log = tracing_subscriber::registry().with(lines::layer(lines::level(None)));
-    // Only a second log could be refused.
+    // This can only fail if a log was started before.
     let _first = tracing::subscriber::set_global_default(log);
 }
 
@@ -97,7 +99,7 @@ fn become_full(arguments: &[OsString]) -> Sysexit {
     )
 }
 
-/// Says why, and returns the exit code.
+/// Prints the problem, and returns the exit code.
 fn fail(problem: &str, code: Sysexit) -> Sysexit {
     let _unread = writeln!(std::io::stderr(), "dormouse: {problem}");
     code

@@ -1,7 +1,7 @@
-//! The commands that take mail: their plain command lines, read as clap would, and what they do.
+//! The commands that accept mail: they parse simple command lines as clap would, and do the work.
 //!
-//! Both programs use this, the small one without clap: an MTA starts one of these commands for every
-//! mail, and building clap's commands takes longer than taking the mail.
+//! Both programs use this, the small one without clap: an MTA starts one of these commands for
+//! every mail, and building clap's commands takes longer than accepting the mail.
 
 use dormouse_membership::address::Purpose;
 use dormouse_runners::door::Door;
@@ -15,31 +15,31 @@ pub const DEFAULT_SITE: &str = "/var/lib/dormouse";
 /// The message if this program panics.
 pub const FAULT: &str = "a bug in this program; the mail was not accepted";
 
-/// A command that takes mail from standard input.
+/// A command that accepts mail from standard input.
 #[derive(Debug)]
 pub struct MailCommand {
     /// The site's directory.
     pub site: PathBuf,
-    /// Whom the mail is for.
+    /// The recipient.
     pub to: To,
     /// The envelope sender, if it is known; empty for bounces.
     pub sender: Option<String>,
 }
 
-/// Whom mail is for, as the command line says it.
+/// The recipient of mail, as the command line gives it.
 #[derive(Debug)]
 pub enum To {
     /// `post LIST`
     List(String),
     /// `deliver ADDRESS`
     Address(String),
-    /// `mailman NAME LIST`, in the words of Mailman's mail wrapper (docs/spec/cli.md §4).
+    /// `mailman NAME LIST`, with the arguments of Mailman's mail wrapper (docs/spec/cli.md §4).
     Wrapper {
         /// The wrapper's name for the address.
         name: &'static WrapperName,
         /// The list's name.
         list: String,
-        /// The full address of the recipient, if the MTA told.
+        /// The full address of the recipient, if the MTA passes it.
         recipient: Option<String>,
     },
 }
@@ -49,13 +49,12 @@ pub enum To {
 pub struct WrapperName {
     /// The name.
     pub name: &'static str,
-    /// What follows the list's name in the address.
+    /// The part of the address that follows the list's name.
     suffix: &'static str,
-    /// What mail to that address is for.
+    /// The purpose of mail to that address.
     purpose: Purpose,
 }
 
-/// The wrapper's names.
 static WRAPPER_NAMES: [WrapperName; 10] = {
     const fn of(name: &'static str, suffix: &'static str, purpose: Purpose) -> WrapperName {
         WrapperName { name, suffix, purpose }
@@ -75,7 +74,7 @@ static WRAPPER_NAMES: [WrapperName; 10] = {
 };
 
 impl MailCommand {
-    /// Reads the words after the site. None if they are not in a plain form.
+    /// Parses the words after the site. Returns `None` if clap has to parse them.
     pub fn read(site: PathBuf, words: &[&str]) -> Option<MailCommand> {
         let (to, sender) = match words {
             ["post", words @ ..] => {
@@ -105,13 +104,14 @@ impl MailCommand {
 }
 
 impl To {
-    /// Returns what Mailman's wrapper is called for; `None` if it has no such name.
+    /// Creates the recipient from the arguments of Mailman's wrapper; `None` if the wrapper has no
+    /// such name.
     pub fn wrapper(name: &str, list: String, recipient: Option<String>) -> Option<To> {
         let name = WRAPPER_NAMES.iter().find(|known| known.name == name)?;
         Some(To::Wrapper { name, list, recipient })
     }
 
-    /// Takes the mail.
+    /// Accepts the mail.
     pub fn take(
         &self,
         door: &Door<'_>,
@@ -125,7 +125,8 @@ impl To {
             To::Wrapper { name, list, recipient } => {
                 let list = list.to_lowercase();
                 let address = self.to_string();
-                // Mail may have come here by an alias of another address; then the address says nothing.
+                // An alias of another address may have led here; then the recipient's address is of
+                // no use.
                 let recipient =
                     recipient.as_deref().filter(|recipient| is_detailed(recipient, &address));
                 let recipient = recipient.unwrap_or(&address);
@@ -161,7 +162,7 @@ fn is_detailed(recipient: &str, address: &str) -> bool {
 }
 
 /// Returns the site and the words after it, of a command line that starts with the program's name;
-/// `None` if they are not in a plain form.
+/// `None` if clap has to parse them.
 pub fn site_and_words(arguments: &[OsString]) -> Option<(PathBuf, Vec<&str>)> {
     let words: Option<Vec<&str>> = arguments.iter().skip(1).map(|word| word.to_str()).collect();
     let mut words = words?;
@@ -205,17 +206,17 @@ impl Words {
     }
 }
 
-/// Returns a word that can only be a value.
+/// Returns a word if it is neither empty nor an option.
 fn plain(word: &str) -> Option<&str> {
     value(word).filter(|word| !word.is_empty())
 }
 
-/// Does the same after an option that may be empty: the null sender.
+/// Returns a word if it is not an option. It may be empty, as the null sender is.
 fn value(word: &str) -> Option<&str> {
     (!word.starts_with('-')).then_some(word)
 }
 
-/// Reads an environment variable: `Some(None)` if it is not set, None if it is not UTF-8.
+/// Reads an environment variable: `Some(None)` if it is not set, `None` if it is not UTF-8.
 pub fn variable(name: &str) -> Option<Option<String>> {
     match std::env::var_os(name).map(OsString::into_string) {
         None => Some(None),

@@ -1,14 +1,16 @@
-//! The dormouse command with all it can do. It only reads the command line, calls the other crates and
-//! prints. `front.rs` is the program that people and MTAs call: it takes most mail by itself, and becomes
-//! this one for everything else.
+//! The full dormouse command. It only parses the command line, calls the other crates and prints.
+//! `front.rs` is the program that people and MTAs call: it accepts most mail by itself, and
+//! executes this one for everything else.
 //!
 //! # Layout
 //! - `cli`: every command and its arguments.
 //! - `commands`: one file for each noun.
 //! - `compat`: Mailman's command names.
-//! - `output`: tables, colours, JSON. `stdio`: closed descriptors. `failure`: exit codes. `log`: the log.
-//! - `mail`: the commands that take mail, which both programs have. `program`: where the programs are.
-//! - `watch` is a separate small program, which `dormouse watch` becomes.
+//! - `output`: tables, colours, JSON. `stdio`: closed descriptors. `failure`: exit codes.
+//! - `log`: the log.
+//! - `mail`: the commands that accept mail, which both programs have.
+//! - `program`: the paths of the programs.
+//! - `watch`: a separate small program, which `dormouse watch` executes.
 
 mod cli;
 mod commands;

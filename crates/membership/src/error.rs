@@ -38,7 +38,7 @@ pub enum RunError {
     #[error(transparent)]
     WrongValue(#[from] WrongValue),
     /// A pipeline names an unknown handler.
-    #[error("a pipeline names {0:?}, and there is no such handler")]
+    #[error("a pipeline names {0:?}, which is not a handler")]
     NoSuchHandler(String),
     /// A file next to the queues could not be read or written.
     #[error("cannot {action} {}: {source}", path.display())]

@@ -85,7 +85,10 @@ fn is_member_of(
     match owner.store.list(&other)? {
         Some(list) if list.id != owner.list.id => owner.store.is_member(list.id, address),
         _ => {
-            tracing::warn!("{}: {setting}: @{other} names no other list here", owner.list.name);
+            tracing::warn!(
+                "{}: {setting}: @{other} is not another list of this site",
+                owner.list.name
+            );
             Ok(false)
         }
     }

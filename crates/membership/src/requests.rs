@@ -37,9 +37,9 @@ impl Decision {
     fn done(&self) -> &'static str {
         match self {
             Decision::Approve => "approved",
-            Decision::Reject { .. } => "refused, and the address was told",
-            Decision::Discard { ban: false } => "dropped, and nobody was told",
-            Decision::Discard { ban: true } => "dropped, and the address was shut out",
+            Decision::Reject { .. } => "rejected, and the address was notified",
+            Decision::Discard { ban: false } => "discarded, and nobody was notified",
+            Decision::Discard { ban: true } => "discarded, and the address was banned",
         }
     }
 }

@@ -18,8 +18,8 @@ pub struct Door<'d> {
     behind: Option<Box<dyn Behind + 'd>>,
 }
 
-/// The whole site, for what the index does not say. It stands behind a trait so that a program that goes
-/// by the index alone contains no database.
+/// The whole site, for questions that the index cannot answer. This is a trait so that a program
+/// that uses only the index does not contain the database.
 pub(crate) trait Behind {
     /// Returns the list of that name.
     fn list(&self, name: &str) -> Result<Option<KnownList>, StoreError>;

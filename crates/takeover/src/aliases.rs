@@ -178,7 +178,7 @@ pub fn virtual_domains(map: &str) -> Vec<String> {
     domains.map(str::to_owned).collect()
 }
 
-/// Postfix's map of the addresses at virtual domains to those among the aliases.
+/// Creates Postfix's map of the addresses at virtual domains to those among the aliases.
 pub fn virtual_map(lists: &[List], site_list: &str, site_host: &str, domains: &[String]) -> String {
     let mut out = format!(
         "{VIRTUAL_HEAD}{}`; update it when a list is created or removed.\n\n",

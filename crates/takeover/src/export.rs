@@ -116,7 +116,7 @@ impl Export<'_> {
         Ok(())
     }
 
-    /// Mailman's names for lists, with a remark where an address changes.
+    /// Returns Mailman's names for lists, and reports the addresses that change.
     fn names(&mut self, lists: &[List]) -> BTreeMap<ListId, String> {
         let names = mailmans_names(lists);
         for list in lists {
@@ -238,8 +238,8 @@ impl Export<'_> {
     }
 }
 
-/// Mailman's names for lists, by their numbers. They contain no hosts, so of several lists with one
-/// name, all but one get their host appended.
+/// Returns Mailman's names for lists, by their numbers. They contain no hosts, so of several lists
+/// with one name, all but one get their host appended.
 pub fn mailmans_names(lists: &[List]) -> BTreeMap<ListId, String> {
     let mut names: BTreeMap<ListId, String> = BTreeMap::new();
     let mut taken: BTreeSet<&str> = lists.iter().map(List::local_part).collect();

@@ -202,7 +202,7 @@ fn say_missing(mta: &str, missing: &[Missing]) -> Result<(), Failure> {
     }
 }
 
-/// Postfix's default type of map here: `hash` on most systems, `lmdb` where
+/// Returns Postfix's default type of map on this machine: `hash` on most systems, `lmdb` where
 /// Berkeley DB is no longer available.
 pub fn map_type() -> String {
     let asked = Command::new("postconf").args(["-h", "default_database_type"]).output();

@@ -109,7 +109,8 @@ pub fn run(call: &Call) -> Done {
     Ok(if clean { 0 } else { LEFT })
 }
 
-/// Mailman's master counts slices from 0; `qrunner -r X:1:1` by hand means the only slice.
+/// Returns the slice that an argument means. Mailman's master counts slices from 0; `qrunner -r
+/// X:1:1`, called by hand, means the only slice.
 fn part(slice: u32, range: u32) -> Option<Slice> {
     if slice == 1 && range == 1 { Some(Slice::WHOLE) } else { Slice::new(slice, range) }
 }

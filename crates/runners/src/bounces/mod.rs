@@ -252,7 +252,7 @@ impl Mail<'_> {
         let events: Vec<BounceEvent> =
             self.ledger().probe_bounced(list, &bounce)?.into_iter().collect();
         if events.is_empty() {
-            return Ok(Outcome::dropped(format!("a probe's; {address} is no member any more")));
+            return Ok(Outcome::dropped(format!("a probe's; {address} is no longer a member")));
         }
         Ok(Outcome::recorded(&events, self.consequences(&events)?))
     }

@@ -43,7 +43,7 @@ pub fn checkdbs(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunEr
     // in the morning, and the one of the day is then done, too.
     let tally = jobs::check(&desk, &clock.today(), clock.now)?;
     let said = format!(
-        "moderators of {} reminded, {} and {} dropped",
+        "moderators of {} reminded, {} and {} discarded",
         count(tally.reminded, "list"),
         count(tally.expired, "post"),
         count(tally.requests_expired, "request")

@@ -1,4 +1,4 @@
-//! The site behind the door, with its database.
+//! The site with its database, for questions that the index cannot answer.
 
 use super::Behind;
 use crate::elsewhere;
@@ -12,7 +12,7 @@ use dormouse_trace::{Event, Step, Trace};
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-/// A site and its database: open already, or opened when something is asked.
+/// A site and its database: already open, or opened by the first question.
 pub(super) enum Inside<'d> {
     Open(&'d Site, &'d Store),
     Closed(PathBuf, OnceCell<Box<(Site, Store)>>),
@@ -76,7 +76,7 @@ impl Behind for Inside<'_> {
             at_the_door::refusal(site, store, &list, &name, message, metadata)
         };
         let answer = ask().unwrap_or_else(|error| {
-            tracing::warn!("{}: a post is taken without a look: {error}", list.name);
+            tracing::warn!("{}: a post is accepted unchecked: {error}", list.name);
             None
         });
         let Some((handler, reason)) = answer else { return Ok(None) };

@@ -46,7 +46,7 @@ impl Export<'_> {
         self.digest(list, dir)
     }
 
-    /// Mailman's numbers of waiting things, and the next free one.
+    /// Returns Mailman's numbers of waiting requests, and the next free one.
     fn numbers(&self, list: &List) -> Result<Numbers, TakeoverError> {
         let source = format!("lists/{}/request.pck", list.name);
         let mut known = HashMap::new();

@@ -68,7 +68,7 @@ fn pages() -> Vec<Page> {
     pages
 }
 
-/// The page of a command, and those of the commands below it.
+/// Adds the page of a command, and those of the commands below it.
 fn commands(command: &clap::Command, name: &str, examples: &[Example], pages: &mut Vec<Page>) {
     let path = name.strip_prefix("dormouse-").unwrap_or_default().replace('-', " ");
     let (own, others): (Vec<_>, Vec<_>) =

@@ -178,7 +178,7 @@ fn rank(key: Value<'_, '_>) -> (u8, f64, Vec<u8>) {
     }
 }
 
-/// Python's `repr` of a value that is always on one line.
+/// Returns Python's `repr` of a value that is always on one line.
 fn plain(value: Value<'_, '_>) -> Vec<u8> {
     let text = match value.node() {
         Node::Bytes(bytes) => Literal::Bytes(bytes.to_vec()).to_string(),

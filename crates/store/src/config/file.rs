@@ -174,14 +174,16 @@ fn uncommented(text: &str, section: &str, name: &str, value: &toml_edit::Value) 
 /// Returns the text without comment lines, which are most of a settings file, so that parsing at
 /// each start is faster. Other lines keep their numbers.
 pub(super) fn without_comments(text: &str) -> Cow<'_, str> {
-    // In a multi-line string they are not comments.
-    if text.contains("\"\"\"") || text.contains("'''") {
-        return Cow::Borrowed(text);
-    }
     let mut kept = String::with_capacity(text.len() / 4);
     for line in text.split_inclusive('\n') {
-        let is_comment = line.trim_start_matches([' ', '\t']).starts_with('#');
-        kept.push_str(if is_comment && line.ends_with('\n') { "\n" } else { line });
+        if line.trim_start_matches([' ', '\t']).starts_with('#') {
+            kept.push_str(if line.ends_with('\n') { "\n" } else { line });
+        } else if line.contains("\"\"\"") || line.contains("'''") {
+            // In a multi-line string, which begins here, such lines are not comments.
+            return Cow::Borrowed(text);
+        } else {
+            kept.push_str(line);
+        }
     }
     Cow::Owned(kept)
 }

@@ -81,9 +81,13 @@ fn start_log() {
 
 /// Executes the full program, with the same arguments and name. Returns only on failure.
 fn become_full(arguments: &[OsString]) -> Sysexit {
-    let own = match std::env::current_exe() {
+    // Without /proc, a link to the program is followed.
+    let own = match std::env::current_exe().or_else(|_| program::executed().canonicalize()) {
         Ok(own) => own,
-        Err(error) => return fail(&format!("/proc/self/exe: {error}"), Sysexit::TempFail),
+        Err(error) => {
+            let problem = format!("cannot find the directory of this program: {error}");
+            return fail(&problem, Sysexit::TempFail);
+        }
     };
     let full = own.with_file_name(program::FULL);
     let mut command = Command::new(&full);

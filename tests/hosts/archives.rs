@@ -198,7 +198,7 @@ fn mail_is_taken_over_lmtp_while_the_database_is_away() {
         post,
         ".",
     ]);
-    assert!(said.contains("it is on the disk") && said.contains("451 4.3.0"), "{said}");
+    assert!(said.contains("stored on disk") && said.contains("451 4.3.0"), "{said}");
     assert_eq!(one.files("in", "pck").len() + one.files("in", "bak").len(), 1);
     drop(lmtp);
     one.ok(&["config", "set", "store.url", &server]);

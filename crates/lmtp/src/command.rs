@@ -24,9 +24,9 @@ pub enum Command {
     Rset,
     /// No operation.
     Noop,
-    /// Whether an address is known; this is not revealed.
+    /// Asks whether an address is valid, which is not revealed.
     Vrfy,
-    /// Goodbye.
+    /// Ends the session.
     Quit,
 }
 
@@ -40,9 +40,9 @@ pub fn parse(line: &[u8]) -> Result<Command, Reply> {
         if rest.trim().is_empty() { Ok(command) } else { Err(problem()) }
     };
     match verb.to_ascii_uppercase().as_str() {
-        "LHLO" if rest.trim().is_empty() => Err(Reply::new(501, "5.5.4", "say LHLO and your name")),
+        "LHLO" if rest.trim().is_empty() => Err(Reply::new(501, "5.5.4", "LHLO needs your name")),
         "LHLO" => Ok(Command::Lhlo(rest.trim().to_owned())),
-        "HELO" | "EHLO" => Err(Reply::new(500, "5.5.1", "this is LMTP: say LHLO")),
+        "HELO" | "EHLO" => Err(Reply::new(500, "5.5.1", "this is LMTP: use LHLO")),
         "MAIL" => mail(rest),
         "RCPT" => rcpt(rest),
         "DATA" => alone(Command::Data),
@@ -50,13 +50,13 @@ pub fn parse(line: &[u8]) -> Result<Command, Reply> {
         "QUIT" => alone(Command::Quit),
         "NOOP" => Ok(Command::Noop),
         "VRFY" => Ok(Command::Vrfy),
-        _ => Err(Reply::new(500, "5.5.2", "there is no such command")),
+        _ => Err(Reply::new(500, "5.5.2", "unknown command")),
     }
 }
 
 fn mail(rest: &str) -> Result<Command, Reply> {
-    let (sender, parameters) =
-        path(rest, "FROM:").ok_or_else(|| Reply::new(501, "5.5.4", "say MAIL FROM:<address>"))?;
+    let (sender, parameters) = path(rest, "FROM:")
+        .ok_or_else(|| Reply::new(501, "5.5.4", "the syntax is MAIL FROM:<address>"))?;
     let (mut size, mut utf8) = (None, false);
     for parameter in parameters.split_ascii_whitespace() {
         let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
@@ -64,7 +64,7 @@ fn mail(rest: &str) -> Result<Command, Reply> {
             ("SIZE", number) => {
                 let number = number
                     .parse()
-                    .map_err(|_| Reply::new(501, "5.5.4", "SIZE is a number of bytes"))?;
+                    .map_err(|_| Reply::new(501, "5.5.4", "SIZE must be a number of bytes"))?;
                 size = Some(number);
             }
             ("BODY", "7BIT" | "8BITMIME") | ("SMTPUTF8", "") => utf8 |= key.len() == 8,
@@ -84,16 +84,16 @@ fn rcpt(rest: &str) -> Result<Command, Reply> {
                 Err(unknown_parameter())
             }
         }
-        _ => Err(Reply::new(501, "5.5.4", "say RCPT TO:<address>")),
+        _ => Err(Reply::new(501, "5.5.4", "the syntax is RCPT TO:<address>")),
     }
 }
 
-/// An address that is not ASCII requires SMTPUTF8 (RFC 6531 §3.5).
+/// Checks that the client has announced SMTPUTF8 if an address is not ASCII (RFC 6531 §3.5).
 pub fn check_utf8(address: &str, allowed: bool) -> Result<(), Reply> {
     if allowed || address.is_ascii() {
         Ok(())
     } else {
-        Err(Reply::new(553, "5.6.7", "an address that is not ASCII needs SMTPUTF8"))
+        Err(Reply::new(553, "5.6.7", "a non-ASCII address needs SMTPUTF8"))
     }
 }
 
@@ -101,8 +101,8 @@ fn unknown_parameter() -> Reply {
     Reply::new(555, "5.5.4", "this parameter was not offered")
 }
 
-/// `FROM:<address> parameters` → address and parameters. A route before the address is left
-/// out (RFC 5321 appendix C); a `>` in quotes belongs to the address.
+/// Splits `FROM:<address> parameters` into address and parameters. A route before the address is
+/// ignored (RFC 5321 appendix C); a `>` in quotes belongs to the address.
 fn path<'l>(rest: &'l str, keyword: &str) -> Option<(&'l str, &'l str)> {
     let rest = rest.trim_start();
     let given = rest.get(..keyword.len())?;
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_command_is_told_why() {
+    fn an_invalid_command_gets_a_reason() {
         for (line, expected) in [
             ("", 500),
             ("EHLO x", 500),

@@ -2,12 +2,12 @@
 
 use std::io::{self, Read};
 
-/// Longer command lines are refused. RFC 5321 §4.5.3.1 requires 512, and more for extensions;
+/// The maximum length of a command line. RFC 5321 §4.5.3.1 requires 512, and more for extensions;
 /// UTF-8 addresses and parameters need more.
 const LONGEST_LINE: usize = 4096;
 const BUFFER: usize = 32 * 1024;
 
-/// A client's input, with what was read ahead.
+/// A client's input, with a read-ahead buffer.
 pub struct Input<R> {
     stream: R,
     buffer: Box<[u8]>,
@@ -34,18 +34,18 @@ pub enum Message {
 }
 
 impl<R: Read> Input<R> {
-    /// The input from a stream.
+    /// Creates an input from a stream.
     pub fn new(stream: R) -> Input<R> {
         Input { stream, buffer: vec![0; BUFFER].into(), start: 0, end: 0 }
     }
 
-    /// Whether the client has already sent more (RFC 2920): then replies are better collected.
+    /// Whether the client has already sent more (RFC 2920): then replies should be collected.
     pub fn has_more(&self) -> bool {
         self.start < self.end
     }
 
-    /// The next command line; `None` at the end of the stream. A line feed by itself ends it, too, for
-    /// people who type.
+    /// Reads the next command line; `None` at the end of the stream. A bare line feed ends it, too,
+    /// for people who type.
     pub fn line(&mut self) -> io::Result<Option<Line>> {
         let mut line = Vec::new();
         let mut too_long = false;
@@ -73,11 +73,11 @@ impl<R: Read> Input<R> {
         Ok(Some(Line::Whole(line)))
     }
 
-    /// The message after DATA, up to the dot on a line of its own (RFC 5321 §4.5.2), at most
-    /// `limit` bytes of it (0: any number); `None` if the stream ends before.
+    /// Reads the message after DATA, up to the line with only a dot (RFC 5321 §4.5.2), with at most
+    /// `limit` bytes (0 means no limit); `None` if the stream ends before that line.
     ///
-    /// Only CR LF ends a line: a bare line feed before a dot ends nothing, so that no message
-    /// can smuggle in another. Line ends become line feeds, as through a pipe.
+    /// Only CR LF ends a line: a bare line feed before a dot does not, so that no message can
+    /// smuggle in another. Line ends become line feeds, as in a pipe.
     pub fn message(&mut self, limit: u64) -> io::Result<Option<Message>> {
         let mut text = Text { bytes: Vec::new(), limit, too_large: false };
         let mut place = Place::LineStart;
@@ -86,7 +86,8 @@ impl<R: Read> Input<R> {
             let mut at = 0;
             while at < chunk.len() {
                 let byte = chunk[at];
-                // Each arm either takes the byte, or says where it has to be examined again.
+                // Each arm either consumes the byte, or sets the state in which it is examined
+                // again.
                 place = match (place, byte) {
                     (Place::LineStart, b'.') => Place::Dot,
                     (Place::LineStart | Place::Dot, _) if byte != b'\r' => {
@@ -125,7 +126,8 @@ impl<R: Read> Input<R> {
         }
     }
 
-    /// The content of the buffer, filled if it was empty; `None` at the end of the stream.
+    /// Returns the content of the buffer, which is filled if it was empty; `None` at the end of the
+    /// stream.
     fn chunk(&mut self) -> io::Result<Option<&[u8]>> {
         if self.start == self.end {
             self.start = 0;

@@ -1,8 +1,8 @@
 //! Accepts mail over LMTP (RFC 2033) on a socket that systemd passes; the process exits when
 //! no client has been connected for a while.
 //!
-//! It uses threads and no async: a session reads from SQLite and waits for the disk, which
-//! block either way, and an MTA has a handful of connections. One thread polls and accepts, each
+//! It uses threads instead of async: a session reads from SQLite and waits for the disk, which
+//! block in either case, and an MTA has only a few connections. One thread polls and accepts, each
 //! session has its own, and one processes the queues after them.
 //!
 //! # Layout, from the outside in

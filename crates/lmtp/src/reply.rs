@@ -11,17 +11,17 @@ pub struct Reply {
     pub code: u16,
     /// The enhanced code, such as `2.1.5`; empty for none.
     pub enhanced: &'static str,
-    /// For people.
+    /// The text for people.
     pub text: Cow<'static, str>,
 }
 
 impl Reply {
-    /// A reply.
+    /// Creates a reply.
     pub fn new(code: u16, enhanced: &'static str, text: impl Into<Cow<'static, str>>) -> Reply {
         Reply { code, enhanced, text: text.into() }
     }
 
-    /// A refusal by intake. Its text may quote the client.
+    /// Creates the reply for a refusal by intake. Its text may quote the client.
     pub fn refused(refusal: &Refusal) -> Reply {
         let (code, enhanced) = refusal.smtp_reply();
         Reply::new(code, enhanced, refusal.to_string())
@@ -32,7 +32,7 @@ impl Reply {
         self.code < 400
     }
 
-    /// Formats it as one line.
+    /// Writes it as one line.
     pub fn write(&self, output: &mut impl Write) -> io::Result<()> {
         // RFC 5321 §4.2 requires ASCII.
         let plain = |c: char| match c {
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_client_sent_cannot_make_a_second_line() {
+    fn text_of_the_client_cannot_create_a_second_line() {
         let mut out = Vec::new();
         let refusal = Refusal::NoSuchList("x\r\n250 ok".to_owned());
         Reply::refused(&refusal).write(&mut out).unwrap();

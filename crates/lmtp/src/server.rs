@@ -27,14 +27,14 @@ use sysexits::ExitCode;
 pub enum Listen {
     /// The socket passed by the parent process.
     Passed,
-    /// One created here: `ADDRESS:PORT`, or a path.
+    /// A new socket: `ADDRESS:PORT`, or a path.
     On(String),
 }
 
 /// Why mail cannot be accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nothing was passed.
+    /// No socket was passed.
     #[error("systemd or inetd passed no socket; use --listen ADDRESS:PORT, or a path")]
     NoSocket,
     /// A socket failed.
@@ -48,7 +48,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The exit code.
+    /// Returns the exit code.
     pub fn sysexit(&self) -> ExitCode {
         match self {
             Error::NoSocket => ExitCode::Usage,
@@ -144,7 +144,7 @@ const ROOM: Duration = Duration::from_secs(1);
 /// Shared by the threads.
 struct House<'h> {
     live: &'h LiveSite,
-    /// Whether it stays when idle.
+    /// Whether it keeps running when idle.
     stays: bool,
     stop: Arc<AtomicBool>,
     sessions: Mutex<HashMap<u64, Guest>>,
@@ -177,7 +177,7 @@ impl House<'_> {
     ) -> io::Result<()> {
         let mut quiet_since = Instant::now();
         for number in 0u64.. {
-            // Until there is somebody to serve.
+            // Wait for a connection.
             let stream = loop {
                 if self.stop.load(Ordering::SeqCst) {
                     return Ok(());
@@ -220,7 +220,7 @@ impl House<'_> {
                     Ok(None) => {}
                     // Existing sessions continue; the others wait in the backlog.
                     Err(error) if is_shortage(&error) => {
-                        tracing::warn!("a connection has to wait: {error}");
+                        tracing::warn!("a connection must wait: {error}");
                         std::thread::sleep(SHORTAGE_PAUSE);
                     }
                     Err(error) => return Err(error),
@@ -280,13 +280,15 @@ impl House<'_> {
         let _full = (&self.waker).write(&[0]);
     }
 
-    /// Ends the sessions that wait for their client. One that is receiving a message ends after it.
+    /// Ends the sessions that wait for their clients. One that is receiving a message ends after
+    /// it.
     fn send_away(&self) {
         let sessions = lock(&self.sessions);
         sessions.values().filter(|guest| !guest.state.is_busy()).for_each(Guest::send_away);
     }
 
-    /// The client that has been silent for longest, and long enough; none while one is being closed.
+    /// Returns the client that has been silent the longest, if it is long enough; `None` while
+    /// another one is being disconnected.
     fn idlest(&self) -> Option<u64> {
         let sessions = lock(&self.sessions);
         if sessions.values().any(|guest| guest.state.is_to_go()) {
@@ -297,7 +299,7 @@ impl House<'_> {
         quiet.max().filter(|(time, _)| *time >= ROOM).map(|(_, number)| number)
     }
 
-    /// Closes that one, because another client is waiting.
+    /// Disconnects that client, because another one is waiting.
     fn make_room(&self) {
         if let Some(number) = self.idlest()
             && let Some(guest) = lock(&self.sessions).get(&number)
@@ -308,7 +310,7 @@ impl House<'_> {
     }
 }
 
-/// Where accepted mail is noted for the thread that processes it.
+/// Tells the thread that processes the queues that mail was accepted.
 #[derive(Default)]
 struct Desk {
     state: Mutex<Notes>,
@@ -338,8 +340,8 @@ impl Desk {
         notes.waiting || notes.working
     }
 
-    /// Works until the desk is closed, and leaves nothing on it: what has arrived is worth
-    /// one more look even if the process is about to exit.
+    /// Processes accepted mail until the desk is closed, and all of it even if the process is about
+    /// to exit.
     fn work_off(&self, work: &dyn Fn(), done: impl Fn()) {
         let mut notes = lock(&self.state);
         loop {

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// More recipients must wait for the next transaction (RFC 5321 §4.5.3.1.8 requires 100).
+/// The maximum number of recipients of a transaction (RFC 5321 §4.5.3.1.8 requires 100).
 const MOST_RECIPIENTS: usize = 1000;
-/// After this many errors in a row, the client is not an LMTP client.
+/// The number of consecutive errors after which the client is disconnected.
 const MOST_MISTAKES: u32 = 20;
 
 /// What a session needs in addition to its connection.
@@ -23,13 +23,13 @@ pub struct Surroundings<'s> {
     pub live: &'s LiveSite,
     /// Whether the process is about to exit: then the session ends, too, between two transactions.
     pub stop: &'s AtomicBool,
-    /// The part of the session that others see.
+    /// The part of the session that other threads see.
     pub state: &'s State,
     /// Called when entries are durable, before the client gets its reply.
     pub accepted: &'s dyn Fn(),
 }
 
-/// The part of a session that others see.
+/// The part of a session that other threads see.
 #[derive(Debug)]
 pub struct State {
     began: Instant,
@@ -40,7 +40,7 @@ pub struct State {
 }
 
 impl State {
-    /// A session that begins now.
+    /// Creates the state of a session that begins now.
     pub fn new() -> State {
         let (busy, to_go) = (AtomicBool::new(false), AtomicBool::new(false));
         State { began: Instant::now(), heard: AtomicU64::new(0), busy, to_go }
@@ -51,7 +51,7 @@ impl State {
         self.heard.store(now, Ordering::SeqCst);
     }
 
-    /// How long no command has arrived.
+    /// Returns how long no command has arrived.
     pub fn quiet_for(&self) -> Duration {
         let heard = Duration::from_millis(self.heard.load(Ordering::SeqCst));
         self.began.elapsed().saturating_sub(heard)
@@ -62,12 +62,12 @@ impl State {
         self.busy.load(Ordering::SeqCst)
     }
 
-    /// Another client waits.
+    /// Records that the session must end because another client is waiting.
     pub fn is_to_make_room(&self) {
         self.to_go.store(true, Ordering::SeqCst);
     }
 
-    /// Whether it was told to make room.
+    /// Whether the session must end for another client.
     pub fn is_to_go(&self) -> bool {
         self.to_go.load(Ordering::SeqCst)
     }
@@ -76,7 +76,7 @@ impl State {
 /// Serves a client until either side ends.
 ///
 /// # Errors
-/// If the connection breaks; nothing is lost by that.
+/// If the connection breaks. No accepted mail is lost.
 pub fn talk(
     surroundings: &Surroundings<'_>,
     input: impl Read,
@@ -95,11 +95,11 @@ pub fn talk(
     // If we end it, tell the client.
     match &ended {
         Err(error) if is_timeout(error) => {
-            session.farewell("4.4.2", "you were silent for too long");
+            session.farewell("4.4.2", "timeout: no command received");
         }
-        Ok(End::Stopped) => session.farewell("4.3.2", "shutting down, come back at once"),
-        Ok(End::MadeRoom) => session.farewell("4.3.2", "others wait, and you said nothing"),
-        Ok(End::Mistakes) => session.farewell("4.7.0", "too many mistakes"),
+        Ok(End::Stopped) => session.farewell("4.3.2", "shutting down, reconnect immediately"),
+        Ok(End::MadeRoom) => session.farewell("4.3.2", "idle, and other clients are waiting"),
+        Ok(End::Mistakes) => session.farewell("4.7.0", "too many errors"),
         _ => {}
     }
     ended.map(drop)
@@ -111,11 +111,11 @@ fn is_timeout(error: &io::Error) -> bool {
 
 /// Why a session ended.
 enum End {
-    /// The client said goodbye or went away.
+    /// The client ended the session or disconnected.
     Gone,
-    /// The process ends.
+    /// The process is exiting.
     Stopped,
-    /// Others are waiting.
+    /// Other clients are waiting.
     MadeRoom,
     /// The client does not speak LMTP.
     Mistakes,
@@ -136,9 +136,9 @@ struct Session<'s, R, W: Write> {
 struct Transaction {
     sender: String,
     utf8: bool,
-    /// The indexes in `entries` of the accepted recipients, as often as the client named them.
+    /// The indexes in `entries` of the accepted recipients, as often as the client gave them.
     recipients: Vec<usize>,
-    /// Each once.
+    /// The recipients, each once.
     entries: Vec<Recipient>,
 }
 
@@ -194,11 +194,11 @@ impl<R: Read, W: Write> Session<'_, R, W> {
         reply.write(&mut self.output)
     }
 
-    /// Says why we close the connection; the client may already be gone.
+    /// Tells the client why the session ends. It may already have disconnected.
     fn farewell(&mut self, enhanced: &'static str, text: &'static str) {
         let said = self.say(&Reply::new(421, enhanced, text)).and_then(|()| self.output.flush());
         if let Err(error) = said {
-            tracing::debug!("nobody heard the goodbye: {error}");
+            tracing::debug!("the client has already disconnected: {error}");
         }
     }
 
@@ -221,10 +221,10 @@ impl<R: Read, W: Write> Session<'_, R, W> {
         match command {
             Command::Mail { sender, size, utf8 } => {
                 if !self.greeted {
-                    return Err(Reply::new(503, "5.5.1", "say LHLO first"));
+                    return Err(Reply::new(503, "5.5.1", "send LHLO first"));
                 }
                 if self.transaction.is_some() {
-                    return Err(Reply::new(503, "5.5.1", "there is a sender already"));
+                    return Err(Reply::new(503, "5.5.1", "there already is a sender"));
                 }
                 self.site = self.surroundings.live.now();
                 let limit = limit(&self.site, &sender);
@@ -233,15 +233,19 @@ impl<R: Read, W: Write> Session<'_, R, W> {
                 }
                 let transaction = Transaction { sender, utf8, ..Transaction::default() };
                 self.transaction = Some(transaction);
-                Ok(Reply::new(250, "2.1.0", "sender taken"))
+                Ok(Reply::new(250, "2.1.0", "sender accepted"))
             }
             Command::Rcpt(address) => self.recipient(address),
             Command::Rset => {
                 self.transaction = None;
-                Ok(Reply::new(250, "2.0.0", "forgotten"))
+                Ok(Reply::new(250, "2.0.0", "transaction aborted"))
             }
-            Command::Vrfy => Ok(Reply::new(252, "2.5.0", "send it, and you will know")),
-            Command::Noop => Ok(Reply::new(250, "2.0.0", "nothing done")),
+            Command::Vrfy => Ok(Reply::new(
+                252,
+                "2.5.0",
+                "addresses are not verified, but send mail to find out",
+            )),
+            Command::Noop => Ok(Reply::new(250, "2.0.0", "ok")),
             Command::Lhlo(_) | Command::Data | Command::Quit => {
                 unreachable!("they are answered where they are read")
             }
@@ -250,17 +254,21 @@ impl<R: Read, W: Write> Session<'_, R, W> {
 
     fn recipient(&mut self, address: String) -> Result<Reply, Reply> {
         let Some(transaction) = &mut self.transaction else {
-            return Err(Reply::new(503, "5.5.1", "say MAIL first"));
+            return Err(Reply::new(503, "5.5.1", "send MAIL first"));
         };
         command::check_utf8(&address, transaction.utf8)?;
         if transaction.recipients.len() >= MOST_RECIPIENTS {
-            return Err(Reply::new(452, "4.5.3", "the others in the next transaction, please"));
+            return Err(Reply::new(
+                452,
+                "4.5.3",
+                "too many recipients, send the others in another transaction",
+            ));
         }
         if elsewhere::is_mailbox(&address) != elsewhere::is_mailbox(&transaction.sender) {
             return Err(Reply::new(
                 550,
                 "5.7.1",
-                "entries for archives have a sender of their own",
+                "entries for archives must not be mixed with other mail",
             ));
         }
         let found =
@@ -269,17 +277,17 @@ impl<R: Read, W: Write> Session<'_, R, W> {
                     tracing::info!("<{address}> refused: {refusal}");
                     Reply::refused(&refusal)
                 })?;
-        // A recipient gets a reply each time it is named, and one entry.
+        // A recipient gets a reply each time it is given, but only one entry.
         let known = transaction.entries.iter().position(|entry| entry.is_as_good_as(&found));
         if known.is_none() {
             transaction.entries.push(found);
         }
         transaction.recipients.push(known.unwrap_or(transaction.entries.len() - 1));
-        Ok(Reply::new(250, "2.1.5", "recipient taken"))
+        Ok(Reply::new(250, "2.1.5", "recipient accepted"))
     }
 
-    /// Receives the message, and replies for each recipient (RFC 2033 §4.2). Whether all were accepted;
-    /// `None` if the client is gone.
+    /// Receives the message, and replies for each recipient (RFC 2033 §4.2). Returns whether it was
+    /// accepted; `None` if the client has disconnected.
     fn data(&mut self) -> io::Result<Option<bool>> {
         let usable = self.transaction.as_ref().is_some_and(|open| !open.entries.is_empty());
         if !usable {
@@ -288,7 +296,7 @@ impl<R: Read, W: Write> Session<'_, R, W> {
         }
         let transaction = self.transaction.take().unwrap_or_default();
         self.surroundings.state.busy.store(true, Ordering::SeqCst);
-        self.say(&Reply::new(354, "", "send it, and a dot on a line of its own"))?;
+        self.say(&Reply::new(354, "", "send the message, end with a dot on a line by itself"))?;
         self.output.flush()?;
         let site = Arc::clone(&self.site);
         let limit = limit(&site, &transaction.sender);
@@ -311,7 +319,7 @@ impl<R: Read, W: Write> Session<'_, R, W> {
                 each.map(|(recipient, accepted)| match accepted {
                     Ok(accepted) => {
                         tracing::debug!("<{}> accepted as {accepted}", recipient.address);
-                        Reply::new(250, "2.0.0", "it is on the disk")
+                        Reply::new(250, "2.0.0", "stored on disk")
                     }
                     Err(refusal) => {
                         tracing::info!("<{}> refused: {refusal}", recipient.address);
@@ -334,13 +342,14 @@ impl<R: Read, W: Write> Session<'_, R, W> {
     }
 }
 
-/// The largest message from a sender.
+/// Returns the maximum size of a message from a sender.
 fn limit(site: &Site, sender: &str) -> u64 {
     let posts = site.config().intake_max_size.bytes();
     if elsewhere::is_mailbox(sender) { elsewhere::limit(posts) } else { posts }
 }
 
-/// Asks at the door. While the database of a site on several hosts is away, by what was known last.
+/// Queries intake. While the database server of a site on several hosts cannot be reached, this
+/// uses the last known state.
 fn at_door<T>(
     store: &mut Option<Store>,
     site: &Site,

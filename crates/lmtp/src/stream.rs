@@ -14,7 +14,7 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
-/// Accepting never blocks: a connection that polled as ready may be gone again.
+/// Makes accepting non-blocking, because a connection may be gone again after the poll.
 pub fn prepare(socket: &Socket) -> io::Result<()> {
     match socket {
         Socket::Tcp(listener) => listener.set_nonblocking(true),
@@ -46,7 +46,8 @@ pub fn accept(socket: &Socket) -> io::Result<Option<Stream>> {
 }
 
 impl Stream {
-    /// Prepares a new connection for a session: a client that reads nothing for `patience` is gone.
+    /// Prepares a new connection for a session: a client that reads nothing for `patience` is
+    /// disconnected.
     pub fn prepare(&self, patience: Option<Duration>) -> io::Result<()> {
         match self {
             Stream::Tcp(stream) => {
@@ -68,7 +69,7 @@ impl Stream {
         }
     }
 
-    /// Stops reading: a session that waits for the client sees the end.
+    /// Stops reading, so that a session that waits for the client sees the end of the stream.
     pub fn stop_reading(&self) -> io::Result<()> {
         match self {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Read),
@@ -77,13 +78,13 @@ impl Stream {
     }
 }
 
-/// How much of a message counts as progress.
+/// The number of bytes of a message that count as progress.
 const STRETCH: usize = 4096;
-/// How many times longer than a command a message may take.
+/// How many times longer than a command a message can take.
 const MOST_STRETCHES: u32 = 40;
 
-/// A connection with a time limit for each command: the time counts from our last reply, and
-/// partial lines do not extend it. A message may take longer, while it makes progress.
+/// A connection with a time limit for each command, counted from our last reply; partial lines do
+/// not extend it. A message can take longer while it makes progress.
 pub struct Patient<'s> {
     stream: &'s Stream,
     patience: Option<Duration>,
@@ -93,7 +94,7 @@ pub struct Patient<'s> {
 }
 
 impl Patient<'_> {
-    /// Without a time limit, it never ends.
+    /// Creates a connection with a time limit; `None` means no limit.
     pub fn new(stream: &Stream, patience: Option<Duration>) -> Patient<'_> {
         let since = Cell::new(Instant::now());
         Patient { stream, patience, since, stretch: Cell::new(0), stretches: Cell::new(0) }

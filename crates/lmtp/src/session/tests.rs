@@ -27,7 +27,7 @@ impl Hall {
         LiveSite::open(self.site.dir(), |_site| Ok(())).unwrap()
     }
 
-    /// The replies, line by line, and how often something was accepted.
+    /// Returns the lines of the replies, and how often a message was accepted.
     fn say(&self, said: &[u8]) -> (Vec<String>, u32) {
         let accepted = Cell::new(0);
         let (stop, state) = (AtomicBool::new(false), State::new());
@@ -43,7 +43,7 @@ impl Hall {
         (text.split_terminator("\r\n").map(str::to_owned).collect(), accepted.get())
     }
 
-    /// The codes of the replies after the greeting.
+    /// Returns the codes of the replies after the greeting.
     fn codes(&self, said: &str) -> Vec<String> {
         let said = said.replace('\n', "\r\n");
         let (lines, _) = self.say(format!("LHLO test\r\n{said}").as_bytes());
@@ -151,7 +151,7 @@ fn a_full_disk_is_a_reason_to_try_again() {
 }
 
 #[test]
-fn who_does_not_speak_lmtp_is_sent_away() {
+fn a_client_of_another_protocol_is_disconnected() {
     let hall = Hall::new();
     let (lines, _) = hall.say("GET / HTTP/1.1\r\n".repeat(100).as_bytes());
     assert!(lines.last().unwrap().starts_with("421 4.7.0"), "{lines:?}");
@@ -169,14 +169,14 @@ fn a_session_that_is_to_stop_says_so_between_transactions() {
     assert!(
         String::from_utf8(output)
             .unwrap()
-            .ends_with("421 4.3.2 shutting down, come back at once\r\n")
+            .ends_with("421 4.3.2 shutting down, reconnect immediately\r\n")
     );
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
-    /// Whatever a client sends, in any order: every acceptance is an entry, and nothing else is.
+    /// For any commands in any order: every accepted message is an entry, and there are no others.
     #[test]
     fn what_is_accepted_is_what_is_kept(steps in prop::collection::vec(0usize..9, 0..24)) {
         const SAID: [&str; 9] = [

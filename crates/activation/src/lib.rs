@@ -27,8 +27,8 @@
 //! ```
 //! use dormouse_activation::Manager;
 //!
-//! // The option of `systemctl` for the user's own manager. assert_eq!(Manager::User.flag(), "
-//! --user");
+//! // The option of `systemctl` for the user's own manager.
+//! assert_eq!(Manager::User.flag(), " --user");
 //! ```
 
 pub mod check;

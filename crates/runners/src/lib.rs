@@ -30,8 +30,9 @@
 //! use dormouse_runners::queue::waking;
 //! use dormouse_spool::Queue;
 //!
-//! // Deferred mail does not start a drain: it waits until it is due. assert!(waking().any(|queue|
-//! queue == Queue::In)); assert!(waking().all(|queue| queue != Queue::Retry));
+//! // Deferred mail does not start a drain: it waits until it is due.
+//! assert!(waking().any(|queue| queue == Queue::In));
+//! assert!(waking().all(|queue| queue != Queue::Retry));
 //! ```
 
 pub mod adoption;

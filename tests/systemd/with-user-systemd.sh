@@ -1,15 +1,15 @@
 #!/bin/sh
-# Runs a command beside a throw-away `systemd --user`.
+# Runs a command together with a temporary `systemd --user`.
 #
 #   with-user-systemd.sh COMMAND [ARGUMENT...]
 #
-# The command finds a running manager through `systemctl --user`, and an empty directory for units
-# in $XDG_CONFIG_HOME/systemd/user; $MANAGER_PID is the manager's process. Both, and whatever they
-# start, live in mount, PID and control group namespaces of their own and end with the command.
-# Nothing outside sees them. systemd is never started as the system's manager, whose start-up jobs
-# clean directories.
+# `systemctl --user` reaches the manager, $XDG_CONFIG_HOME/systemd/user is an empty directory for
+# units, and $MANAGER_PID is the manager's process. Both, and all processes that they start, run in
+# separate mount, PID and control group namespaces, invisible from outside, and end with the command.
+# systemd is never started as the system's manager, because the jobs of a system's start clean
+# directories.
 #
-# Exits as the command does; with 125 and the reason where it cannot be done (it needs root).
+# Exits with the command's status, or with 125 and a message if it cannot be run (it needs root).
 set -eu
 systemd=/lib/systemd/systemd
 
@@ -28,22 +28,22 @@ outside() {
     exec unshare --mount --propagation private "$0" --in-group "$@"
 }
 
-# A control group of its own: the manager moves every process of its group about.
+# Creates a control group, because the manager moves all processes of its group.
 in_group() {
     mount -t tmpfs -o mode=755 none /run || cannot "/run cannot be replaced"
     mkdir /run/groups
     mount -t cgroup2 none /run/groups || cannot "no cgroup2 here"
     group=/run/groups/dormouse-test-$$
     mkdir "$group" || cannot "no control group may be made here"
-    # In the background, so that a signal to us is not kept until it ends.
+    # In the background, because a shell handles a signal only after a command in the foreground ends.
     sh -c 'echo 0 >"$1/cgroup.procs" && shift && exec unshare --cgroup --pid --fork --kill-child --mount-proc "$@"' \
         sh "$group" "$0" --inside "$@" &
     child=$!
-    # Its own child, the namespace's first process, dies with it, and everything else with that.
+    # unshare kills its child, the namespace's first process, and with it the whole namespace ends.
     trap 'kill -KILL "$child"' INT TERM
     status=0
     wait "$child" || status=$?
-    # The kernel needs a moment to see that the last process is gone.
+    # The kernel takes a moment to notice that the group's last process has ended.
     tries=0
     until find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || [ "$tries" = 40 ]; do
         tries=$((tries + 1))
@@ -55,16 +55,16 @@ in_group() {
 inside() {
     umount /run/groups
     mount -t cgroup2 none /sys/fs/cgroup || cannot "/sys/fs/cgroup cannot be replaced"
-    # systemd's own test for "systemd runs this machine".
+    # systemd considers itself running if this directory exists.
     mkdir -p /run/systemd/system
     home=/run/dormouse-test
     mkdir -p "$home/config/systemd/user" "$home/base" "$home/none"
     mkdir -m 700 "$home/runtime"
-    # What PID 1 would have made; hiding a directory puts these in its place.
+    # systemd as PID 1 would have created these. They are mounted over directories that are hidden.
     mkdir -p /run/systemd/inaccessible
     mkdir -m 000 /run/systemd/inaccessible/dir
     (umask 777 && : >/run/systemd/inaccessible/reg && mkfifo /run/systemd/inaccessible/fifo)
-    # Targets that other units lean on, without what a distribution hangs on them.
+    # The targets that other units refer to, without the dependencies that a distribution adds.
     for target in basic default paths timers sockets shutdown; do
         printf '[Unit]\nDefaultDependencies=no\n' >"$home/base/$target.target"
     done
@@ -85,7 +85,7 @@ inside() {
     done
     status=0
     "$@" </dev/null || status=$?
-    # We are process 1 of the namespace: the kernel kills the rest with us.
+    # This is process 1 of the namespace: when it ends, the kernel kills the others.
     exit "$status"
 }
 

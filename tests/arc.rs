@@ -2,6 +2,7 @@
 //! Authors sign with an independent program, and two others verify the result.
 
 use dormouse_auth::{Algorithm, Chain, Found, Key, Keyring, Signer};
+use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool};
 use dormouse_store::{NewMember, Site, Store, StoreError};
@@ -612,7 +613,7 @@ fn five_hundred_posts_through_lists_of_any_kind_arrive_with_good_signatures_and_
             let list = tx.read().list(&name)?.expect("the list");
             let address = "reader@y.example".to_owned();
             let new = NewMember { address, real_name: "Rea Der".to_owned(), digest: false };
-            tx.add_member(&list, &new, 1.0, "test")?;
+            tx.add_member(&list, &new, Timestamp::from_seconds(1.0), "test")?;
         }
         Ok(())
     });
@@ -650,7 +651,8 @@ fn five_hundred_posts_through_lists_of_any_kind_arrive_with_good_signatures_and_
         let mut metadata = Metadata::new();
         metadata.set_text("listname", &list);
         metadata.set_int("tolist", 1);
-        let name = EntryName::new(1e9 + number as f64, raw.as_bytes(), &list);
+        let name =
+            EntryName::new(Timestamp::from_seconds(1e9 + number as f64), raw.as_bytes(), &list);
         batch.enqueue(Queue::In, &name, &Entry::new(raw.into_bytes(), metadata)).unwrap();
     }
     batch.commit().unwrap();

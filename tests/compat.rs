@@ -3,6 +3,7 @@
 #[path = "mailman21/unpack.rs"]
 mod mailman21;
 
+use dormouse_clock::Timestamp;
 use dormouse_store::{
     Delivery, Member, MemberOptions, NewMember, Site, Store, StoreError, value::Value,
 };
@@ -665,8 +666,8 @@ fn sample_site(samples: &Path) -> TestSite {
                             real_name: String::new(),
                             digest,
                         };
-                        tx.add_member(&made, &new, 0.0, "")?;
-                        tx.update_member(made.id, &member, 0.0)?;
+                        tx.add_member(&made, &new, Timestamp::EPOCH, "")?;
+                        tx.update_member(made.id, &member, Timestamp::EPOCH)?;
                     }
                 }
                 Ok(())
@@ -701,7 +702,7 @@ fn member(json: &Json, key: &str, address: &str, digest: bool) -> Member {
         options: MemberOptions::from_bits(of("user_options").as_i64().unwrap_or(0)),
         delivery: Delivery::read(&delivery.to_string()).unwrap(),
         language: String::new(),
-        joined_at: 0.0,
+        joined_at: Timestamp::EPOCH,
     }
 }
 

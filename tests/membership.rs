@@ -1,6 +1,7 @@
 //! Whole conversations about joining, leaving and options, by mail and on the web, as people see
 //! them.
 
+use dormouse_clock::Timestamp;
 use dormouse_store::{Delivery, NewMember, Pending, Request, Site, Store, StoreError};
 use dormouse_testkit::browser::Browser;
 use dormouse_testkit::server::Server;
@@ -861,7 +862,14 @@ fn cookies_that_mailman_gave_out_keep_working() {
     let pend = |digit: char, request: Request| {
         let cookie = cookie(digit);
         let (content, list_id) = (Vec::new(), dev.id);
-        let waits = Pending { cookie, list_id, request, content, created_at: 1.0, expires_at: 9e9 };
+        let waits = Pending {
+            cookie,
+            list_id,
+            request,
+            content,
+            created_at: Timestamp::from_seconds(1.0),
+            expires_at: Timestamp::from_seconds(9e9),
+        };
         store.write(|tx| tx.pend(&waits)).unwrap();
     };
     pend('a', Request::ReEnable { address: anna() });
@@ -872,10 +880,10 @@ fn cookies_that_mailman_gave_out_keep_working() {
         .write(|tx| -> Result<(), StoreError> {
             let mut member = tx.read().member(dev.id, "anna@example.org")?.unwrap();
             member.delivery = Delivery::ByBounce;
-            tx.update_member(dev.id, &member, 1.0)?;
+            tx.update_member(dev.id, &member, Timestamp::from_seconds(1.0))?;
             let ops = tx.create_list("ops", HOST, &[OWNER.to_owned()])?;
             let new = NewMember { address: anna(), real_name: String::new(), digest: false };
-            tx.add_member(&ops, &new, 1.0, "test").map(drop)
+            tx.add_member(&ops, &new, Timestamp::from_seconds(1.0), "test").map(drop)
         })
         .unwrap();
     let mut person = Person::new(&site, "anna@example.org");

@@ -1,5 +1,6 @@
 //! Held posts, the decisions of moderators, and what others are told.
 
+use dormouse_clock::Timestamp;
 use dormouse_store::{Held, Site, Store, StoreError};
 use dormouse_testkit::site::{TestSite, describe, message};
 use std::fs;
@@ -238,7 +239,7 @@ fn age_held_posts(site: &TestSite) {
             for Held { id, mut post } in tx.read().held_posts(list.id)? {
                 let content = tx.read().held_content(id)?.unwrap();
                 tx.release_held(id)?;
-                post.held_at -= 2.0 * 86_400.0;
+                post.held_at = post.held_at - 2.0 * 86_400.0;
                 tx.hold(&post, &content)?;
             }
             Ok(())
@@ -327,7 +328,7 @@ fn a_member_is_told_in_the_members_own_language() {
     let list = store.read().list("dev").unwrap().unwrap();
     let mut anna = store.read().member(list.id, "anna@example.org").unwrap().unwrap();
     anna.language = "de".to_owned();
-    store.write(|tx| tx.update_member(list.id, &anna, 1.0)).unwrap();
+    store.write(|tx| tx.update_member(list.id, &anna, Timestamp::from_seconds(1.0))).unwrap();
     let texts = site.dir().join("templates/site/de");
     fs::create_dir_all(&texts).unwrap();
     for name in ["postheld", "refuse"] {

@@ -1,5 +1,6 @@
 //! How fast receiving domains get mail: limits, and back-off from those that defer mail.
 
+use dormouse_clock::Timestamp;
 use dormouse_testkit::sink::{Cut, Event, Sink};
 use dormouse_testkit::site::{TestSite, message};
 use serde_json::Value;
@@ -462,7 +463,7 @@ fn a_process_killed_at_any_step_sends_to_nobody_too_often_and_loses_nobody() {
 
 /// Returns a post that is to be sent some seconds from now.
 fn later(from: &str, subject: &str, seconds: u64) -> Vec<u8> {
-    let then = std::time::SystemTime::now() + std::time::Duration::from_secs(seconds);
+    let then = Timestamp::now() + std::time::Duration::from_secs(seconds);
     let mut post =
         format!("Deferred-Delivery: {}\n", dormouse_mail::date::rfc5322(then)).into_bytes();
     post.extend(message(from, subject, "hello\n"));
@@ -513,7 +514,7 @@ fn a_scheduled_post_can_be_cancelled_or_sent_now() {
     assert!(posted.status.success());
     site.ok(&["run"]);
     assert_eq!(waiting(&site).len(), 1, "more than a year ahead is rejected");
-    let then = std::time::SystemTime::now() + std::time::Duration::from_secs(DAY);
+    let then = Timestamp::now() + std::time::Duration::from_secs(DAY);
     let then = dormouse_mail::date::rfc5322(then);
     let posted = site.feed(&["post", "news", "--at", &then], &two);
     assert!(posted.status.success());

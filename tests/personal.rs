@@ -1,5 +1,6 @@
 //! Separate copies for each recipient (docs/spec/pipeline.md §6, §7).
 
+use dormouse_clock::Timestamp;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool};
 use dormouse_store::{MemberOption, Site, Store};
 use dormouse_testkit::site::{TestSite, message};
@@ -24,7 +25,7 @@ fn option(site: &TestSite, address: &str, option: MemberOption, value: bool) {
     let list = store.read().list("dev").unwrap().unwrap();
     let mut member = store.read().member(list.id, address).unwrap().unwrap();
     member.options = member.options.with(option, value);
-    store.write(|tx| tx.update_member(list.id, &member, 1.0)).unwrap();
+    store.write(|tx| tx.update_member(list.id, &member, Timestamp::from_seconds(1.0))).unwrap();
 }
 
 fn mail(site: &TestSite, address: &str) -> String {
@@ -103,7 +104,7 @@ fn a_fully_personal_list_writes_to_each_by_name_but_digests_and_notices_stay_as_
 fn enqueue(site: &TestSite, metadata: Metadata, raw: &str) {
     let spool = Spool::new(site.queue(""));
     let mut batch = spool.batch();
-    let name = EntryName::new(1e9, raw.as_bytes(), "dev");
+    let name = EntryName::new(Timestamp::from_seconds(1e9), raw.as_bytes(), "dev");
     batch.enqueue(Queue::Out, &name, &Entry::new(raw.as_bytes().to_vec(), metadata)).unwrap();
     batch.commit().unwrap();
 }

@@ -1,5 +1,6 @@
 //! From a post to its delivery: the command as an MTA and an administrator use it.
 
+use dormouse_clock::Timestamp;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool};
 use dormouse_testkit::site::{TestSite, copy_program, describe, files_in, message};
 use dormouse_testkit::waiting::eventually;
@@ -210,7 +211,7 @@ fn a_mail_whose_envelope_sender_has_two_lines_is_set_aside() {
             .set_text("envsender", &format!("dev-bounces@lists.example.org{end}Bcc: x@y.example"));
         let spool = Spool::new(site.queue(""));
         let mut batch = spool.batch();
-        let name = EntryName::new(number as f64, b"x", "dev");
+        let name = EntryName::new(Timestamp::from_seconds(number as f64), b"x", "dev");
         let entry = Entry::new(b"Subject: x\n\nx\n".to_vec(), metadata.clone());
         batch.enqueue(Queue::Out, &name, &entry).unwrap();
         batch.commit().unwrap();

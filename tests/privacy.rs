@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use dormouse_clock::Timestamp;
 use dormouse_membership::password;
 use dormouse_store::{Site, Store};
 use dormouse_testkit::site::{TestSite, describe};
@@ -363,7 +364,7 @@ fn a_password_in_a_command_is_not_sent_back() {
 
 /// Sends a mail, and runs the queues.
 fn send(site: &TestSite, from: &str, to: &str, rest: &str) {
-    let id = dormouse_spool::clock::seconds();
+    let id = Timestamp::now().seconds();
     let mail = format!(
         "From: {from}\nTo: {to}@lists.example.org\nMessage-ID: <{id}@test.example>\n{rest}"
     );
@@ -454,12 +455,24 @@ fn who_is_erased_is_in_no_byte_of_the_site() {
                     globally: false,
                 },
                 content: Vec::new(),
-                created_at: 1.0,
-                expires_at: 9e9,
+                created_at: Timestamp::from_seconds(1.0),
+                expires_at: Timestamp::from_seconds(9e9),
             };
             tx.pend(&pending)?;
-            tx.move_member(list.id, WHO, "moved@example.org", "by a test", 2e9)?;
-            tx.move_member(list.id, "moved@example.org", WHO, "by a test", 2e9)?;
+            tx.move_member(
+                list.id,
+                WHO,
+                "moved@example.org",
+                "by a test",
+                Timestamp::from_seconds(2e9),
+            )?;
+            tx.move_member(
+                list.id,
+                "moved@example.org",
+                WHO,
+                "by a test",
+                Timestamp::from_seconds(2e9),
+            )?;
             Ok(())
         })
         .unwrap();
@@ -763,8 +776,8 @@ fn server_moves(site: &TestSite, old: &str, new: &str) {
                 list_id,
                 request,
                 content,
-                created_at: 1.0,
-                expires_at: 9e9,
+                created_at: Timestamp::from_seconds(1.0),
+                expires_at: Timestamp::from_seconds(9e9),
             })
         })
         .unwrap();

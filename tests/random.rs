@@ -1,6 +1,7 @@
 //! Ten thousand random posts to fifty random lists, drained in one run: each of them has a result,
 //! is counted, and can be found.
 
+use dormouse_clock::Timestamp;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool};
 use dormouse_store::{NewMember, Site, Store, StoreError};
 use dormouse_testkit::random;
@@ -41,7 +42,7 @@ fn lists(site: &TestSite, runner: &mut TestRunner) {
             for address in ["member@x.example", "reader@y.example"] {
                 let address = address.to_owned();
                 let new = NewMember { address, real_name: String::new(), digest: false };
-                tx.add_member(&list, &new, 1.0, "test")?;
+                tx.add_member(&list, &new, Timestamp::from_seconds(1.0), "test")?;
             }
         }
         Ok(())
@@ -63,7 +64,7 @@ fn posts(site: &TestSite, runner: &mut TestRunner) {
         let mut metadata = Metadata::new();
         metadata.set_text("listname", &list);
         metadata.set_int("tolist", 1);
-        let name = EntryName::new(1e9 + number as f64, &raw, &list);
+        let name = EntryName::new(Timestamp::from_seconds(1e9 + number as f64), &raw, &list);
         batch.enqueue(Queue::In, &name, &Entry::new(raw, metadata)).unwrap();
     }
     batch.commit().unwrap();

@@ -1,5 +1,6 @@
 //! A real systemd starts the real command: every post is delivered, and nothing runs when idle.
 
+use dormouse_clock::Timestamp;
 use dormouse_testkit::news::NewsServer;
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, files_in, message};
@@ -181,7 +182,7 @@ fn an_existing_mailman_is_woken_by_its_mail_and_nothing_stays() {
         let enqueue = |queue: &str, name: &str| {
             let draft = prefix.join(format!("{name}.tmp"));
             let mut metadata = dormouse_spool::Metadata::new();
-            metadata.set_float("deliver_after", 1.0);
+            metadata.set_time("deliver_after", Timestamp::from_seconds(1.0));
             let entry = dormouse_spool::Entry::new(b"x".to_vec(), metadata).to_bytes();
             std::fs::write(&draft, entry).unwrap();
             std::fs::rename(draft, prefix.join(format!("qfiles/{queue}/{name}.pck"))).unwrap();

@@ -1,5 +1,6 @@
 //! The pages behind the links of held posts, as a browser asks for them.
 
+use dormouse_clock::Timestamp;
 use dormouse_testkit::browser::{Browser, location};
 use dormouse_testkit::chromium::Chromium;
 use dormouse_testkit::documented::block;
@@ -818,7 +819,7 @@ fn behind_two_web_servers_everybody_is_known_and_led_to_the_right_place() {
         .read()
         .sessions_with(
             &dormouse_store::Proof::Address(dormouse_mail::AddressKey::of("owner@example.org")),
-            0.0,
+            Timestamp::EPOCH,
         )
         .unwrap();
     assert_eq!(sessions[0].network, "127.0.0.0/24");

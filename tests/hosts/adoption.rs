@@ -1,6 +1,7 @@
 //! The queues of a dead host, adopted by another one.
 
 use super::{DORMOUSE, subjects, two_hosts};
+use dormouse_clock::Timestamp;
 use dormouse_spool::{Metadata, Queue, Spool};
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
 use dormouse_testkit::waiting::until_stopped;
@@ -146,7 +147,7 @@ fn what_waits_in_any_queue_is_adopted_as_it_is() {
     let spool = Spool::new(one.dir().join("qfiles"));
     let mut metadata = Metadata::new();
     metadata.set_text("listname", "dev");
-    metadata.set_float("deliver_after", 4_000_000_000.0);
+    metadata.set_time("deliver_after", Timestamp::from_seconds(4_000_000_000.0));
     let text = message(ANNA, "waits", "x\n");
     for queue in Queue::ALL {
         spool.enqueue(queue, &text, &metadata).unwrap();

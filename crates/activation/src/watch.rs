@@ -6,7 +6,7 @@ mod post;
 pub use post::{Often, Post};
 
 use crate::{ActivationError, Presence, Waiter};
-use dormouse_spool::{FoundState, Queue, Spool, SpoolError, clock};
+use dormouse_spool::{FoundState, Queue, Spool, SpoolError};
 use dormouse_store::{Arrangement, Site};
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use std::os::unix::net::UnixStream;
@@ -135,7 +135,8 @@ fn keep(
         let retry = on_demand.contains(&Queue::Retry).then(|| spool.next_due(ANY_WAIT));
         let retry = retry.transpose()?.flatten().map(|due| {
             // File times may have whole seconds; a moment later is late enough.
-            due.duration_since(clock::now()).unwrap_or_default() + Duration::from_millis(20)
+            due.duration_since(dormouse_clock::now()).unwrap_or_default()
+                + Duration::from_millis(20)
         });
         let rounds = rounds.iter().map(|(_, round)| round).chain(jobs.iter().map(|job| &job.round));
         let next = rounds.map(Round::left).chain([sweep.left()]).chain(retry).min();
@@ -248,7 +249,9 @@ impl Job<'_> {
 /// Whether a run would have something to do.
 fn is_due(spool: &Spool, queue: Queue) -> Result<bool, SpoolError> {
     match queue {
-        Queue::Retry => Ok(spool.next_due(ANY_WAIT)?.is_some_and(|due| due <= clock::now())),
+        Queue::Retry => {
+            Ok(spool.next_due(ANY_WAIT)?.is_some_and(|due| due <= dormouse_clock::now()))
+        }
         _ => Ok(!spool.is_empty(queue)?),
     }
 }

@@ -10,8 +10,9 @@ use crate::index::{self, Adding, Touched};
 use crate::mbox::{self, Mbox, Reader, Stored};
 use crate::place::{Place, open_private};
 use crate::{ArchiveError, listings, numbers, parallel, write};
+use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
-use dormouse_spool::{clock, fault};
+use dormouse_spool::fault;
 use dormouse_store::archive_index::ArchiveIndex;
 use dormouse_store::{Attachments, Config, List, Site, public};
 use sha1::{Digest, Sha1};
@@ -471,7 +472,7 @@ pub(crate) fn number<T: std::str::FromStr>(fact: Option<String>) -> Option<T> {
 }
 
 pub(crate) fn now() -> i64 {
-    clock::seconds() as i64
+    Timestamp::now().whole_seconds()
 }
 
 /// Returns an identifier of this boot of the machine; always the same one if the system has none.

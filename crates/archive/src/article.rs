@@ -8,7 +8,6 @@ use dormouse_mail::{Message, date, subject};
 use dormouse_store::{Attachments, Config, List, ScrubHtml};
 use jiff::Timestamp;
 use sha1::{Digest, Sha1};
-use std::time::{Duration, SystemTime};
 
 /// A message, parsed for the archive.
 #[derive(Debug, Clone, Default)]
@@ -102,8 +101,7 @@ impl Reading<'_> {
             },
             keep_names: self.config.scrub_keep_names,
             base_url: &base_url,
-            received: SystemTime::UNIX_EPOCH
-                + Duration::from_secs(u64::try_from(received).unwrap_or(0)),
+            received: dormouse_clock::Timestamp::from_seconds(received as f64),
         };
         let scrubbed = loop {
             let scrubbed = scrub::scrub(&message, &options, |path, content| {

@@ -56,8 +56,8 @@ pub use units::{ManagerArgs, OtherManager, UnitsCommand};
 pub use crate::mail::DEFAULT_SITE;
 use clap::{Args, Parser, Subcommand};
 use compat::CompatArgs;
+use dormouse_clock::Timestamp;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 /// The mailing list server that sleeps until there is mail.
 #[derive(Debug, Parser)]
@@ -124,7 +124,7 @@ pub enum Command {
         /// Send the post at this time, such as 2026-12-01T09:00 (local time) or
         /// 2026-12-01T09:00+01:00. It is written into the post (`Deferred-Delivery`).
         #[arg(long, value_name = "TIME", value_parser = input::time)]
-        at: Option<SystemTime>,
+        at: Option<Timestamp>,
         #[command(flatten)]
         rehearsal: RehearsalArgs,
     },

@@ -1,16 +1,15 @@
 //! Dates in headers.
 
+use dormouse_clock::Timestamp;
+use jiff::Unit;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Unit};
 use mail_parser::HeaderValue;
 use mail_parser::parsers::MessageStream;
-use std::time::SystemTime;
 
 /// Formats a time in the local time zone (RFC 5322 §3.3).
-pub fn rfc5322(time: SystemTime) -> String {
-    let timestamp = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
-    timestamp.to_zoned(TimeZone::system()).strftime("%a, %d %b %Y %H:%M:%S %z").to_string()
+pub fn rfc5322(time: Timestamp) -> String {
+    moment(time).to_zoned(TimeZone::system()).strftime("%a, %d %b %Y %H:%M:%S %z").to_string()
 }
 
 /// Parses a Date field's value, or the end of an mbox's `From ` line, to seconds since the
@@ -208,25 +207,27 @@ fn parse_asctime(value: &[u8]) -> Option<i64> {
 }
 
 /// Formats a time in the local time zone like C's `ctime`: `Mon Nov 23 15:07:58 2026`.
-pub fn ctime(time: SystemTime) -> String {
-    let timestamp = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
-    timestamp.to_zoned(TimeZone::system()).strftime("%a %b %e %H:%M:%S %Y").to_string()
+pub fn ctime(time: Timestamp) -> String {
+    moment(time).to_zoned(TimeZone::system()).strftime("%a %b %e %H:%M:%S %Y").to_string()
 }
 
 /// The ISO 8601 day in UTC: `2026-11-23`.
-pub fn day(time: SystemTime) -> String {
-    let timestamp = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
-    timestamp.strftime("%Y-%m-%d").to_string()
+pub fn day(time: Timestamp) -> String {
+    moment(time).strftime("%Y-%m-%d").to_string()
 }
 
 /// The ISO 8601 day in the local time zone: a person's day, and the day by which jobs are due.
-pub fn local_day(time: SystemTime) -> String {
+pub fn local_day(time: Timestamp) -> String {
     day_in(time, &TimeZone::system())
 }
 
-fn day_in(time: SystemTime, zone: &TimeZone) -> String {
-    let timestamp = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
-    timestamp.to_zoned(zone.clone()).strftime("%Y-%m-%d").to_string()
+/// A time beyond the year 9999 becomes the epoch.
+fn moment(time: Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(time.whole_seconds()).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}
+
+fn day_in(time: Timestamp, zone: &TimeZone) -> String {
+    moment(time).to_zoned(zone.clone()).strftime("%Y-%m-%d").to_string()
 }
 
 /// The number of days between two days in the format of [`day`]; `None` if one is invalid.
@@ -307,14 +308,14 @@ mod tests {
 
     #[test]
     fn a_date_has_a_weekday_and_a_zone() {
-        let date = rfc5322(SystemTime::UNIX_EPOCH);
+        let date = rfc5322(Timestamp::EPOCH);
         assert!(date.contains(" 1970 ") || date.contains(" 1969 "), "{date}");
         assert_eq!(date.split(' ').count(), 6, "{date}");
     }
 
     #[test]
     fn a_local_day_begins_at_the_midnight_of_its_place() {
-        let noon = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(12 * 3600);
+        let noon = Timestamp::EPOCH + 12.0 * 3600.0;
         let of = |hours: i8| day_in(noon, &TimeZone::fixed(jiff::tz::offset(hours)));
         assert_eq!(
             [-13, -12, 0, 11, 12].map(of),
@@ -322,7 +323,10 @@ mod tests {
         );
         // Two midnights in a night without daylight saving time are still one day each.
         let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
-        let at = |text: &str| SystemTime::from(text.parse::<Timestamp>().unwrap());
+        let at = |text: &str| {
+            let time: jiff::Timestamp = text.parse().unwrap();
+            Timestamp::from_seconds(time.as_second() as f64)
+        };
         assert_eq!(day_in(at("2026-10-24T22:30:00Z"), &zone), "2026-10-25");
         assert_eq!(day_in(at("2026-10-25T22:30:00Z"), &zone), "2026-10-25");
         assert_eq!(day_in(at("2026-10-25T23:00:00Z"), &zone), "2026-10-26");

@@ -2,7 +2,7 @@
 
 use crate::compose::Composed;
 use crate::{Message, date};
-use std::time::SystemTime;
+use dormouse_clock::Timestamp;
 
 /// A message written by the list server.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +23,7 @@ pub struct Notice {
 
 impl Notice {
     /// Formats it. Its header says that no person wrote it (RFC 3834 §5).
-    pub fn build(&self, now: SystemTime, message_id: &str) -> Message {
+    pub fn build(&self, now: Timestamp, message_id: &str) -> Message {
         let mut message = Message::parse(Vec::new());
         message.append("From", &self.from);
         message.append("To", &self.to);
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_notice_says_what_it_is_and_can_be_read() {
-        let message = notice().build(SystemTime::UNIX_EPOCH, "<1@l.example>");
+        let message = notice().build(Timestamp::EPOCH, "<1@l.example>");
         assert_eq!(message.text("Subject").as_deref(), Some("Grüße"));
         assert_eq!(message.text("Auto-Submitted").as_deref(), Some("auto-generated"));
         assert_eq!(mime::first_text(&message).as_deref(), Some("Ein süßer Text.\n"));
@@ -84,7 +84,7 @@ mod tests {
         let attach = b"Subject: x\n\nraw \xff bytes\n".to_vec();
         let message =
             Notice { attach: vec![attach.clone(), b"Subject: y\n\n".to_vec()], ..notice() }
-                .build(SystemTime::UNIX_EPOCH, "<1@l.example>");
+                .build(Timestamp::EPOCH, "<1@l.example>");
         let root = mime::structure(&message);
         assert_eq!(root.parts.len(), 3);
         assert_eq!(root.parts[1].content_type.value, "message/rfc822");
@@ -94,6 +94,6 @@ mod tests {
     #[test]
     fn nothing_in_a_subject_begins_another_field() {
         let evil = Notice { subject: "x\nBcc: all@l.example".to_owned(), ..notice() };
-        assert!(!evil.build(SystemTime::UNIX_EPOCH, "<1@l.example>").has("Bcc"));
+        assert!(!evil.build(Timestamp::EPOCH, "<1@l.example>").has("Bcc"));
     }
 }

@@ -10,9 +10,9 @@ use crate::compose::Composed;
 use crate::decorate::{is_flowed, without_flow};
 use crate::mime::{self, Part};
 use crate::{Message, date, html};
+use dormouse_clock::Timestamp;
 use sha1::{Digest, Sha1};
 use std::collections::HashMap;
-use std::time::SystemTime;
 
 /// How a message is scrubbed.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub struct Options<'o> {
     /// then only the path is named.
     pub base_url: &'o str,
     /// When the message was received; its day names the directory if the message has no date.
-    pub received: SystemTime,
+    pub received: Timestamp,
 }
 
 /// What happens to HTML (Mailman: ARCHIVE_HTML_SANITIZER). Its text replaces it if the
@@ -414,7 +414,7 @@ fn flow(part: &Part) -> Vec<(&'static str, String)> {
 
 /// `attachments/YYYYMMDD/HHHHHHHH/`: the day in the Date field, and eight
 /// digits of a hash of the Message-ID, or of the whole message if there is none.
-fn directory(message: &Message, received: SystemTime) -> String {
+fn directory(message: &Message, received: Timestamp) -> String {
     let written = message.field("Date").and_then(|field| date::written_day(&field.unfolded()));
     let day = written.unwrap_or_else(|| date::day(received).replace('-', ""));
     let name = match message.field("Message-ID") {

@@ -11,8 +11,9 @@ use super::{MembershipError, Origin, Refusal, Registry, checked, split};
 use crate::RunError;
 use crate::role::{self, Role};
 use crate::seal::keyed;
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
-use dormouse_spool::{Spool, clock};
+use dormouse_spool::Spool;
 use dormouse_store::{
     Config, List, Member, Proof, Proved, Read, Session, SignIn, Site, Store, StoreError, Tx,
 };
@@ -121,7 +122,7 @@ pub struct Account {
 
 impl Account {
     /// Returns the account of a session's token, if the session is open.
-    pub fn open(store: &Read, token: Token, now: f64) -> Result<Option<Account>, StoreError> {
+    pub fn open(store: &Read, token: Token, now: Timestamp) -> Result<Option<Account>, StoreError> {
         let Some(mut session) = store.session(&token.hash(), now)? else { return Ok(None) };
         let mut holding = Vec::new();
         for proved in session.proofs {
@@ -176,9 +177,9 @@ impl Account {
         config: &Config,
         list: Option<&List>,
         power: Power,
-        now: f64,
+        now: Timestamp,
     ) -> Standing {
-        let since = now - config.members_login_lifetime.duration().as_secs_f64();
+        let since = now - config.members_login_lifetime.duration();
         let mut standing = Standing::HasNot;
         for proved in &self.session.proofs {
             if given(config, list, &proved.proof).is_some_and(|given| given >= power) {
@@ -192,7 +193,7 @@ impl Account {
     }
 
     /// The greatest power on a list that this person has now.
-    pub fn power(&self, config: &Config, list: &List, now: f64) -> Option<Power> {
+    pub fn power(&self, config: &Config, list: &List, now: Timestamp) -> Option<Power> {
         [Power::Site, Power::Owner, Power::Moderator]
             .into_iter()
             .find(|power| self.standing(config, Some(list), *power, now) == Standing::Has)
@@ -243,7 +244,7 @@ fn fingerprint(store: &Read, proof: &Proof) -> Result<Option<String>, StoreError
 }
 
 /// A proof made now.
-fn proved(store: &Read, proof: Proof, now: f64) -> Result<Proved, StoreError> {
+fn proved(store: &Read, proof: Proof, now: Timestamp) -> Result<Proved, StoreError> {
     let fingerprint = fingerprint(store, &proof)?.unwrap_or_default();
     Ok(Proved { proof, fingerprint, at: now })
 }
@@ -256,7 +257,7 @@ pub fn by_link(store: &Read, list: &List, address: &str) -> Result<Proved, Store
         true => Proof::Address(key),
         false => Proof::Member(list.id, key),
     };
-    proved(store, proof, clock::seconds())
+    proved(store, proof, Timestamp::now())
 }
 
 impl Registry<'_> {
@@ -285,7 +286,7 @@ pub fn prove_site(
     origin: &Origin,
     password: &str,
 ) -> Result<Proved, MembershipError> {
-    let now = clock::seconds();
+    let now = Timestamp::now();
     login::counted(tx, site, origin, now, || {
         let is_right = role::is_sites(tx, password)?;
         Ok(is_right.then(|| proved(tx.read(), Proof::Site, now)).transpose()?)
@@ -300,14 +301,14 @@ pub fn begin(
     earlier: Option<&Account>,
     proofs: Vec<Proved>,
     (network, agent): (&str, &str),
-    now: f64,
+    now: Timestamp,
 ) -> Result<Account, StoreError> {
     /// Longer names of browsers are cut, in bytes.
     const AGENT: usize = 200;
     let mut session = Session {
         id: 0,
         created_at: now,
-        expires_at: now + config.archives_login_lifetime.duration().as_secs_f64(),
+        expires_at: now + config.archives_login_lifetime.duration(),
         network: network.to_owned(),
         agent: agent.chars().filter(|letter| !letter.is_control()).take(AGENT).collect(),
         proofs,
@@ -357,7 +358,7 @@ pub fn send_link(
     let Ok(address) = checked(address) else { return Ok(Ok(())) };
     // Counted for unknown addresses, too; otherwise the limit would show which addresses are known.
     let paid = store.write(|tx| {
-        split(pay_for_sign_in(tx, site.config(), &origin, &address, clock::seconds()))
+        split(pay_for_sign_in(tx, site.config(), &origin, &address, Timestamp::now()))
     })?;
     if let Err(refusal) = paid {
         return Ok(Err(refusal));

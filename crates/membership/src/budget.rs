@@ -2,9 +2,9 @@
 //! mail, because anyone can have such mail sent to anyone. Mail that only the address itself can have
 //! caused has separate budgets, so that a flood in its name does not shut it out.
 
+use dormouse_clock::Timestamp;
 use dormouse_mail::date;
 use dormouse_store::{Config, StoreError, Tx};
-use std::time::{Duration, UNIX_EPOCH};
 
 /// The budget from which a mail is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Budget {
         store: &Tx<'_>,
         config: &Config,
         address: &str,
-        now: f64,
+        now: Timestamp,
     ) -> Result<Option<u64>, StoreError> {
         let (today, most) = (today(now), self.most(config));
         if !store.count_asked(self.kind(), address, &today, most)? {
@@ -55,6 +55,6 @@ impl Budget {
 }
 
 /// The date of `now` in the site's time zone, by which mails are counted.
-pub fn today(now: f64) -> String {
-    date::local_day(UNIX_EPOCH + Duration::try_from_secs_f64(now).unwrap_or_default())
+pub fn today(now: Timestamp) -> String {
+    date::local_day(now)
 }

@@ -1,6 +1,7 @@
 //! Ending a membership (docs/spec/commands.md §6).
 
 use super::{Asked, MembershipError, Refusal, Registry};
+use dormouse_clock::Timestamp;
 use dormouse_store::Request;
 
 impl Registry<'_> {
@@ -28,7 +29,11 @@ impl Registry<'_> {
 
     /// Ends a membership through the link in a mail that was sent at `since`. Only the membership that
     /// the address had at that time ends, also if it has another address by now.
-    pub fn leave_by_link(&mut self, address: &str, since: f64) -> Result<Asked, MembershipError> {
+    pub fn leave_by_link(
+        &mut self,
+        address: &str,
+        since: Timestamp,
+    ) -> Result<Asked, MembershipError> {
         let member = self.store.read().member_since(self.list.id, address, since)?;
         self.leave(&member.ok_or(Refusal::NotMember)?.address, true)
     }

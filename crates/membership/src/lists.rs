@@ -13,9 +13,10 @@ use crate::notices::Notices;
 use crate::role::Role;
 use crate::{RunError, password};
 use dormouse_archive::Place;
+use dormouse_clock::Timestamp;
 use dormouse_mail::address::{Address, AddressError};
 use dormouse_mail::date;
-use dormouse_spool::{Spool, SpoolError, clock};
+use dormouse_spool::{Spool, SpoolError};
 use dormouse_store::{List, Read, Site, Store, StoreError};
 use std::fs::{DirBuilder, File};
 use std::io::{self, BufWriter};
@@ -195,7 +196,7 @@ pub fn remove(
 /// Writes everything of a list but its archive to a file of the site, and syncs it.
 pub fn keep(site: &Site, tx: &Read, list: &List) -> Result<PathBuf, StoreError> {
     let dir = site.dir().join("removed");
-    let day = date::day(clock::now());
+    let day = date::day(Timestamp::now());
     let mut path = dir.join(format!("{}-{day}.jsonl", list.name));
     let mut number = 1;
     while path.exists() {

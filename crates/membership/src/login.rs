@@ -5,6 +5,7 @@ use super::rules::ASKED_BY;
 use super::{MembershipError, Origin, Refusal, Registry};
 use crate::role::{self, Role};
 use crate::{budget, password};
+use dormouse_clock::Timestamp;
 use dormouse_store::{Config, Read, Site, StoreError, Tx};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub(super) fn counted<T>(
     tx: &Tx<'_>,
     site: &Site,
     origin: &Origin,
-    now: f64,
+    now: Timestamp,
     attempt: impl FnOnce() -> Result<Option<T>, MembershipError>,
 ) -> Result<T, MembershipError> {
     if let Some(found) = attempt()? {
@@ -49,7 +50,7 @@ pub fn pace(
     store: &Read,
     config: &Config,
     network: &str,
-    now: f64,
+    now: Timestamp,
 ) -> Result<Duration, StoreError> {
     const STEP: Duration = Duration::from_millis(250);
     const LONGEST: Duration = Duration::from_secs(5);

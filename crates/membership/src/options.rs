@@ -179,6 +179,7 @@ impl Registry<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dormouse_clock::Timestamp;
     use dormouse_store::MemberOptions;
     use proptest::prelude::*;
 
@@ -191,7 +192,7 @@ mod tests {
             options: MemberOptions::from_bits(0),
             delivery: Delivery::Enabled,
             language: String::new(),
-            joined_at: 1.0,
+            joined_at: Timestamp::from_seconds(1.0),
         }
     }
 
@@ -199,9 +200,9 @@ mod tests {
         List {
             id: dormouse_store::ListId::new(1),
             name: "dev".to_owned(),
-            created_at: 1.0,
+            created_at: Timestamp::from_seconds(1.0),
             post_id: 1,
-            last_post_time: 0.0,
+            last_post_time: Timestamp::EPOCH,
             settings: dormouse_store::ListSettings::default(),
         }
     }

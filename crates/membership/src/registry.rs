@@ -10,8 +10,9 @@ use crate::notices::Notices;
 use crate::notices::membership::Confirmation;
 use crate::{Output, PatternProblem};
 use crate::{RunError, budget};
+use dormouse_clock::Timestamp;
 use dormouse_mail::address::AddressError;
-use dormouse_spool::{EntryName, Spool, clock};
+use dormouse_spool::{EntryName, Spool};
 use dormouse_store::{List, Pending, Request, Settled, Site, Store, StoreError, Tx};
 use dormouse_words::{Text, say};
 use std::cell::RefCell;
@@ -89,7 +90,7 @@ const ON_THE_WEB: &str = "on the web from ";
 
 /// A random text.
 fn fresh_seed() -> String {
-    EntryName::new(clock::seconds(), b"", "").as_str().to_owned()
+    EntryName::new(Timestamp::now(), b"", "").as_str().to_owned()
 }
 
 /// Why a request is refused.
@@ -230,7 +231,7 @@ pub struct Registry<'r> {
     /// The requester.
     pub origin: Origin,
     /// Seconds since the epoch.
-    pub now: f64,
+    pub now: Timestamp,
     /// The resulting mails, each with a label of its own.
     pub outputs: Vec<Output>,
     /// The entry name from which the names of the resulting entries are derived, if a person waits for
@@ -242,7 +243,7 @@ pub struct Registry<'r> {
 impl<'r> Registry<'r> {
     /// The memberships of a list, for a requester.
     pub fn new(site: &'r Site, store: &'r Tx<'r>, list: &'r List, origin: Origin) -> Registry<'r> {
-        let (problems, now) = (RefCell::default(), clock::seconds());
+        let (problems, now) = (RefCell::default(), Timestamp::now());
         let source = EntryName::new(now, origin.seed.as_bytes(), &list.name);
         Registry { site, store, list, origin, now, outputs: Vec::new(), source, problems }
     }
@@ -313,7 +314,7 @@ impl<'r> Registry<'r> {
         {
             if let Some(request) = updated(&earlier.request, &request) {
                 // The last request counts, and renews the expiry.
-                let expires_at = earlier.expires_at.max(self.now + lifetime.as_secs_f64());
+                let expires_at = earlier.expires_at.max(self.now + lifetime);
                 self.store.replace_pending(&earlier.cookie, &request, expires_at)?;
                 return Ok(Pending { request, expires_at, ..earlier });
             }
@@ -325,7 +326,7 @@ impl<'r> Registry<'r> {
             request,
             content: Vec::new(),
             created_at: self.now,
-            expires_at: self.now + lifetime.as_secs_f64(),
+            expires_at: self.now + lifetime,
         };
         self.store.pend(&pending)?;
         Ok(pending)

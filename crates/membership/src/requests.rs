@@ -3,6 +3,7 @@
 use super::{Means, MembershipError, Refusal, Registry, checked, link};
 use crate::moderation::named::Added;
 use crate::moderation::turn::{Turn, turn};
+use dormouse_clock::Timestamp;
 use dormouse_store::{Act, Changed, DecidedRequest, HeldRequest, Request, RequestId, StoreError};
 use dormouse_words::{Text, say};
 
@@ -238,7 +239,7 @@ pub fn why_decided(
     token: &str,
 ) -> Result<link::LinkError, StoreError> {
     let opened = match store.existing_secret(super::SECRET)? {
-        Some(secret) => link::open_review(&secret, token, 0.0),
+        Some(secret) => link::open_review(&secret, token, Timestamp::EPOCH),
         None => return Ok(link::LinkError::Forged),
     };
     match opened {
@@ -253,7 +254,7 @@ pub fn list_of(
     token: &str,
 ) -> Result<Option<dormouse_store::List>, StoreError> {
     let Some(secret) = store.existing_secret(super::SECRET)? else { return Ok(None) };
-    let Ok((id, _)) = link::open_review(&secret, token, 0.0) else { return Ok(None) };
+    let Ok((id, _)) = link::open_review(&secret, token, Timestamp::EPOCH) else { return Ok(None) };
     match store.held_request(id)? {
         Some(held) => store.list_by_id(held.list_id),
         None => Ok(None),

@@ -5,6 +5,7 @@ use crate::address::equivalents;
 use crate::address::is_own;
 use crate::budget::{Budget, today};
 use crate::patterns::{self, Owner};
+use dormouse_clock::Timestamp;
 use dormouse_mail::address::{Address, AddressError};
 use dormouse_store::{Config, Member, Request, StoreError, SubscribePolicy, Tx};
 
@@ -24,7 +25,7 @@ fn pay(
     origin: &Origin,
     address: &str,
     budget: Budget,
-    now: f64,
+    now: Timestamp,
 ) -> Result<(), MembershipError> {
     if origin.means == Means::Owner {
         return Ok(());
@@ -48,7 +49,7 @@ pub(super) fn pay_for_sign_in(
     config: &Config,
     origin: &Origin,
     address: &str,
-    now: f64,
+    now: Timestamp,
 ) -> Result<(), MembershipError> {
     let is_first = tx.count_asked("asked-sign-in", address, &today(now), 1)?;
     pay(tx, config, origin, address, if is_first { Budget::Anybody } else { Budget::Again }, now)

@@ -117,6 +117,7 @@ fn value_of(fields: &Fields, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dormouse_clock::Timestamp;
     use proptest::prelude::*;
 
     fn fields() -> Fields {
@@ -132,9 +133,9 @@ mod tests {
         let list = List {
             id: dormouse_store::ListId::new(1),
             name: "dev@b.example".to_owned(),
-            created_at: 0.0,
+            created_at: Timestamp::EPOCH,
             post_id: 1,
-            last_post_time: 0.0,
+            last_post_time: Timestamp::EPOCH,
             settings,
         };
         let fields = list_fields(&list, &Config::default());

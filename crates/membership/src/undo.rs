@@ -4,7 +4,8 @@
 use crate::moderation::named::take_from;
 use crate::requests::describe;
 use crate::{Means, Origin, RunError};
-use dormouse_spool::{Claim, EntryName, Queue, Spool, clock, fault};
+use dormouse_clock::Timestamp;
+use dormouse_spool::{Claim, EntryName, Queue, Spool, fault};
 use dormouse_store::decided::UNDO;
 use dormouse_store::{Changed, DecidedRequest, List, Read, Store};
 
@@ -32,7 +33,7 @@ fn sent(kept: &DecidedRequest) -> Option<Vec<(Queue, EntryName)>> {
 /// # Errors
 /// If the database fails.
 pub fn undoable(spool: &Spool, store: &Read, list: &List) -> Result<Vec<DecidedRequest>, RunError> {
-    let mut kept = store.decided_requests(list.id, clock::seconds() - UNDO)?;
+    let mut kept = store.decided_requests(list.id, Timestamp::now() - UNDO)?;
     kept.retain(|kept| {
         sent(kept).is_some_and(|sent| sent.iter().all(|(queue, name)| spool.is_ready(*queue, name)))
     });
@@ -54,7 +55,7 @@ pub fn undo(
     kept: &DecidedRequest,
     origin: &Origin,
 ) -> Result<bool, RunError> {
-    let now = clock::seconds();
+    let now = Timestamp::now();
     let Some(sent) = sent(kept).filter(|_| kept.at > now - UNDO) else { return Ok(false) };
     let mut claims = Vec::new();
     for (queue, name) in &sent {
@@ -90,7 +91,7 @@ fn revert(
     list: &List,
     kept: &DecidedRequest,
     how: &str,
-    now: f64,
+    now: Timestamp,
 ) -> Result<bool, RunError> {
     let (id, address) = (kept.held.id, kept.held.request.address());
     store.write(|tx| -> Result<bool, RunError> {

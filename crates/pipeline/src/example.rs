@@ -38,6 +38,7 @@ pub fn post(list: &List, config: &Config) -> Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dormouse_clock::Timestamp;
     use dormouse_mail::mime;
     use dormouse_store::ListSettings;
 
@@ -54,9 +55,9 @@ mod tests {
         let mut list = List {
             id: dormouse_store::ListId::new(1),
             name: "dev".to_owned(),
-            created_at: 0.0,
+            created_at: Timestamp::EPOCH,
             post_id: 7,
-            last_post_time: 0.0,
+            last_post_time: Timestamp::EPOCH,
             settings,
         };
         let shown = post(&list, &Config::default());

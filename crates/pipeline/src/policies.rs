@@ -4,6 +4,7 @@
 use crate::handlers::dmarc::from_domain;
 use crate::handlers::origin::{Known, Wants};
 use dormouse_auth::Mail;
+use dormouse_clock::Timestamp;
 use dormouse_dmarc::{Answer, Record, Resolver, names, record};
 use dormouse_mail::Message;
 use dormouse_membership::RunError;
@@ -68,7 +69,7 @@ impl Policies {
                 wanted.extend(Mail::read(&entry.message).key_names());
             }
         }
-        let now = dormouse_spool::clock::seconds();
+        let now = Timestamp::now();
         let mut missing: Vec<String> = Vec::new();
         for name in wanted {
             match store.read().dns_answer(&name, now)?.and_then(|kept| read(&name, &kept)) {
@@ -147,13 +148,13 @@ impl FoundPolicies {
 
     /// Caches the new answers in the store for as long as they are valid.
     pub fn keep(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
-        let now = dormouse_spool::clock::seconds();
+        let now = Timestamp::now();
         let mut rows = Vec::new();
         for Fresh { name, answer, kept } in self.fresh.iter().filter(|fresh| !fresh.kept.is_zero())
         {
             match serde_json::to_string(answer) {
                 Ok(answer) => {
-                    rows.push(DnsAnswer { name, answer, expires_at: now + kept.as_secs_f64() });
+                    rows.push(DnsAnswer { name, answer, expires_at: now + *kept });
                 }
                 Err(error) => tracing::error!("cannot cache the answer for {name}: {error}"),
             }

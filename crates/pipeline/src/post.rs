@@ -2,6 +2,7 @@
 
 use crate::handlers::origin::Known;
 use crate::handlers::signatures::Signatures;
+use dormouse_clock::Timestamp;
 use dormouse_mail::{AddressKey, Message};
 use dormouse_membership::moderation::vouch::Answerable;
 use dormouse_membership::notices::Notices;
@@ -23,8 +24,8 @@ pub struct Post<'p> {
     pub store: &'p Tx<'p>,
     /// The queue entry that contains it.
     pub entry: &'p EntryName,
-    /// The current time, in seconds since the epoch.
-    pub now: f64,
+    /// The current time.
+    pub now: Timestamp,
     /// The message, to be edited in place.
     pub message: Message,
     /// The entry's metadata.
@@ -60,8 +61,8 @@ pub enum Flow {
     Discard(Reason),
     /// It waits in `retry`, and continues then.
     Wait {
-        /// Until this time, in seconds since the epoch.
-        until: f64,
+        /// Until this time.
+        until: Timestamp,
         /// Why.
         reason: Reason,
     },
@@ -168,7 +169,7 @@ impl<'p> Post<'p> {
             config: site.config(),
             store,
             entry,
-            now: dormouse_spool::clock::seconds(),
+            now: Timestamp::now(),
             message: Message::parse(content.message),
             metadata: content.metadata,
             outputs: Vec::new(),

@@ -3,6 +3,7 @@
 //! After each transaction with the MTA one line is appended, before the next transaction's message
 //! is sent. So if a process is killed, the result of at most one transaction is unknown.
 
+use dormouse_clock::Timestamp;
 use dormouse_delivery::Reply;
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +30,8 @@ pub struct FailedRecipient {
 pub enum Hold {
     /// Its domain defers mail.
     Domain,
-    /// Its domain has reached its limit until this time, in seconds since the epoch.
-    Limit(f64),
+    /// Its domain has reached its limit until this time.
+    Limit(Timestamp),
 }
 
 impl FailedRecipient {
@@ -96,9 +97,9 @@ pub struct ProgressLine {
     /// Recipients for whom the MTA refused the message itself, for all of them together.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<FailedRecipient>,
-    /// If the MTA could not be reached: the time, in seconds since the epoch.
+    /// If the MTA could not be reached: the time.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub unreachable: Option<f64>,
+    pub unreachable: Option<Timestamp>,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -127,8 +128,8 @@ pub struct Progress {
     pub rejected: Vec<FailedRecipient>,
     /// How often the MTA could not be reached since the last transaction.
     pub unreachable: u32,
-    /// The time of the first of these failures, in seconds since the epoch.
-    pub unreachable_since: Option<f64>,
+    /// The time of the first of these failures.
+    pub unreachable_since: Option<Timestamp>,
 }
 
 impl Progress {
@@ -201,9 +202,13 @@ mod tests {
     fn reaching_the_mta_again_ends_the_count_of_failures_to() {
         let down =
             |time| ProgressLine { unreachable: Some(time), ..ProgressLine::default() }.to_text();
-        let mut journal = vec![down(100.0), down(200.0)];
+        let mut journal =
+            vec![down(Timestamp::from_seconds(100.0)), down(Timestamp::from_seconds(200.0))];
         let progress = Progress::read(&journal);
-        assert_eq!((progress.unreachable, progress.unreachable_since), (2, Some(100.0)));
+        assert_eq!(
+            (progress.unreachable, progress.unreachable_since),
+            (2, Some(Timestamp::from_seconds(100.0)))
+        );
         journal.push(ProgressLine { done: 1, ..ProgressLine::default() }.to_text());
         assert_eq!(Progress::read(&journal).unreachable, 0);
     }

@@ -7,6 +7,7 @@ use crate::progress::Progress;
 use crate::recipients::Recipients;
 use crate::settle::is_sender_told;
 use crate::{Flow, POSTING, Post, Verdict, order};
+use dormouse_clock::Timestamp;
 use dormouse_dmarc::Policy;
 use dormouse_membership::RunError;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue};
@@ -78,7 +79,7 @@ pub fn rehearse(
         metadata.edit().envelope_sender(sender);
     }
     let left = order(list, &metadata, POSTING);
-    let name = EntryName::new(dormouse_spool::clock::seconds(), &message, &list.name);
+    let name = EntryName::new(Timestamp::now(), &message, &list.name);
     let entry = Entry::new(message, metadata);
     let found = Policies::default().of(site, store, std::iter::once(&entry))?;
     let known = found.of(site, list, &entry)?;

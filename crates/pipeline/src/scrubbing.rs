@@ -1,21 +1,19 @@
 //! Converts messages of a list to plain text, as the settings of the list and the site say.
 
+use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_mail::scrub::{self, Html, Options, Scrubbed};
 use dormouse_store::{Attachments, Config, List, ScrubHtml, StoreError};
-use std::time::{Duration, SystemTime};
 
 /// Returns the message as text, with the files removed from it, which the caller must store in
-/// `attachments` before it uses the text. `received` is when the message arrived, in seconds since
-/// the epoch.
+/// `attachments` before it uses the text. `received` is when the message arrived.
 pub fn scrub(
     message: &Message,
     list: &List,
     config: &Config,
-    received: f64,
+    received: Timestamp,
     attachments: &Attachments,
 ) -> Result<Scrubbed, StoreError> {
-    let since = Duration::try_from_secs_f64(received).unwrap_or_default();
     // Without a server for the files, a link would lead nowhere.
     let shown = list.shows_files(config);
     let base_url = if shown { list.archive_url(config) } else { String::new() };
@@ -29,7 +27,7 @@ pub fn scrub(
         },
         keep_names: config.scrub_keep_names,
         base_url: &base_url,
-        received: SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH),
+        received,
     };
     scrub::scrub(message, &options, |path, content| attachments.is_taken(path, content))
 }

@@ -1,6 +1,7 @@
 //! Shared by tests of handlers: a site with a list, and runs of one handler or all of them.
 
 use crate::{Flow, HandlerError, POSTING, Post, Verdict};
+use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_membership::Output;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue};
@@ -103,7 +104,7 @@ impl Fixture {
         metadata.set_text("listname", "dev");
         metadata.set_int("tolist", 1);
         edit(&mut metadata);
-        let name = EntryName::new(1e9, raw.as_bytes(), "dev");
+        let name = EntryName::new(Timestamp::from_seconds(1e9), raw.as_bytes(), "dev");
         self.write(|tx| {
             let entry = Entry::new(raw.as_bytes().to_vec(), metadata);
             let mut post = Post::new(&self.site, tx, &list, &name, entry);

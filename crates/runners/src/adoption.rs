@@ -5,8 +5,9 @@
 //! process dies.
 
 use crate::Shared;
+use dormouse_clock::Timestamp;
 use dormouse_membership::RunError;
-use dormouse_spool::{Estate, Identity, Queue, Spool, SpoolError, clock, fault};
+use dormouse_spool::{Estate, Identity, Queue, Spool, SpoolError, fault};
 use dormouse_store::{AdoptedSpool, Read, Store, StoreError};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -106,7 +107,8 @@ pub fn adopt(spool: &Spool, store: &Store, dir: &Path) -> Result<Adoption, Adopt
     }
     match store.read().adopted_spool(&estate.id)? {
         Some(adopted) if adopted.adopter != own => {
-            let at = jiff::Timestamp::from_second(adopted.adopted_at as i64).unwrap_or_default();
+            let at = jiff::Timestamp::from_second(adopted.adopted_at.whole_seconds())
+                .unwrap_or_default();
             Err(AdoptionError::ByAnother { dir, host: adopted.host, at })
         }
         _ => {
@@ -141,7 +143,7 @@ fn record(store: &Store, id: &str, adopter: &str, entries: Vec<String>) -> Resul
         id: id.to_owned(),
         adopter: adopter.to_owned(),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        adopted_at: clock::seconds(),
+        adopted_at: Timestamp::now(),
         entries,
     };
     store.write(|tx| tx.adopt_spool(&adopted).map(drop))

@@ -7,9 +7,10 @@ use crate::elsewhere::{self, Hosts, Trouble};
 use crate::queue::{Desk, Runner, TakenEntry, Tally, guarded, no_such_list};
 use crate::retry;
 use dormouse_archive::{Archive, ArchiveError, Post};
+use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_membership::{RunError, lists};
-use dormouse_spool::{Batch, Claim, Entry, Envelope, Queue, clock, fault};
+use dormouse_spool::{Batch, Claim, Entry, Envelope, Queue, fault};
 use dormouse_store::List;
 use dormouse_trace::{Event, Place, Step};
 use std::collections::BTreeMap;
@@ -174,6 +175,6 @@ fn post(claim: &Claim, entry: &Entry) -> Post {
     let received = received.or_else(|| claim.name().received());
     Post {
         message: Message::parse(entry.message.clone()),
-        received: received.unwrap_or_else(clock::seconds) as i64,
+        received: received.unwrap_or_else(Timestamp::now).whole_seconds(),
     }
 }

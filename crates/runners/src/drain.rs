@@ -9,6 +9,7 @@ use crate::Shared;
 use crate::arrangement::Scope;
 use crate::queue::{Lane, Tallies};
 use crate::turn::Turn;
+use dormouse_clock::Timestamp;
 use dormouse_membership::RunError;
 use dormouse_spool::{Queue, Spool, SpoolError};
 use floor::Floor;
@@ -23,8 +24,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Summary {
-    /// Its start, in seconds since the epoch.
-    pub started_at: f64,
+    /// Its start.
+    pub started_at: Timestamp,
     /// Its duration, in milliseconds.
     pub took_ms: f64,
     /// The results of the entries of each queue.
@@ -96,8 +97,7 @@ pub fn run_unless_another_does(
 fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn: Turn) -> Summary {
     let (began, asked_before) = (Instant::now(), dormouse_store::asked());
     dormouse_spool::allow_open_files();
-    let mut summary =
-        Summary { started_at: dormouse_spool::clock::seconds(), ..Summary::default() };
+    let mut summary = Summary { started_at: Timestamp::now(), ..Summary::default() };
     let rows = scope.queues().iter().filter_map(|queue| crate::queue::row(*queue));
     let lanes: Vec<Lane> = rows.map(Lane::new).collect();
     let mut rounds = ROUNDS;

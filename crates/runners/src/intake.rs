@@ -6,9 +6,10 @@ use crate::door::Door;
 use crate::elsewhere::PassedOn;
 pub use crate::refusal::Refusal;
 use dormouse_archive::mbox;
+use dormouse_clock::Timestamp;
 use dormouse_mail::{Message, date};
 use dormouse_membership::address::Purpose;
-use dormouse_spool::{Batch, EntryName, Metadata, Queue, Spool, clock};
+use dormouse_spool::{Batch, EntryName, Metadata, Queue, Spool};
 use dormouse_store::site;
 use dormouse_trace::{Event, Step, Trace};
 use std::fmt;
@@ -289,7 +290,7 @@ fn for_archive(
 fn keep(path: &Path, envelope: &Envelope, message: &[u8]) -> io::Result<()> {
     let sender = envelope.sender.as_deref().filter(|sender| !sender.is_empty());
     let sender = sender.unwrap_or("MAILER-DAEMON");
-    let entry = mbox::entry(sender, &date::ctime(clock::now()), message);
+    let entry = mbox::entry(sender, &date::ctime(Timestamp::now()), message);
     let is_new = !path.exists();
     let mut file = File::options().append(true).create(true).mode(0o600).open(path)?;
     file.lock()?;

@@ -4,6 +4,7 @@ use crate::Shared;
 use crate::bounces::return_path::{Senders, Tags};
 use crate::unsubscribe::Unsubscribe;
 use dormouse_auth::{Algorithm, AuthError, AuthResults, Found, Key, Keyring, Signer};
+use dormouse_clock::Timestamp;
 use dormouse_delivery::{Capabilities, Content, Transaction};
 use dormouse_mail::fit::{self, Takes};
 use dormouse_mail::{Message, address, transfer};
@@ -11,7 +12,7 @@ use dormouse_membership::RunError;
 use dormouse_pipeline::decorate::{Texts, recipient_fields};
 use dormouse_pipeline::personal::{is_personal, may_be_personal};
 use dormouse_pipeline::recipients::Next;
-use dormouse_spool::{Entry, EntryName, Envelope, clock};
+use dormouse_spool::{Entry, EntryName, Envelope};
 use dormouse_store::{Config, List, Member, OneClick, Store, StoreError};
 use dormouse_trace::Event;
 use std::borrow::Cow;
@@ -198,7 +199,7 @@ impl<'o> Outbound<'o> {
 
     /// Returns the seal and the `DKIM-Signature` fields of a message with an additional head.
     fn signatures(&self, fitted: &Fitted, head: &[u8]) -> Result<String, AuthError> {
-        let now = clock::seconds() as u64;
+        let now = Timestamp::now().seconds() as u64;
         let signer = fitted.signer.get_or_init(|| Signer::new(fitted.content.original()));
         // A host adds one seal only, and verifiers treat a seal by anything but RSA as a broken
         // chain.

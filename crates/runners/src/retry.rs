@@ -1,13 +1,11 @@
 //! The retry runner: moves due entries back to `out`, or to the queue that they name.
 
 use crate::queue::{Desk, Runner, TakenEntry};
+use dormouse_clock::Timestamp;
 use dormouse_membership::RunError;
-use dormouse_spool::{
-    Entry, EntryName, Envelope, Found, FoundState, Queue, Spool, SpoolError, clock,
-};
+use dormouse_spool::{Entry, EntryName, Envelope, Found, FoundState, Queue, Spool, SpoolError};
 use dormouse_store::{Config, LONGEST_WAIT};
 use dormouse_trace::Step;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Returns the entries that are due according to their file's time, or whose time is impossible. So
 /// waiting entries need not be opened.
@@ -16,7 +14,7 @@ pub(crate) fn due(
     config: &Config,
     queue: Queue,
 ) -> Result<Vec<EntryName>, SpoolError> {
-    let now = clock::now();
+    let now = dormouse_clock::now();
     let longest = config.longest_retry_wait();
     let is_due = |found: &Found| {
         found.state == FoundState::Ready && found.due(now, longest).is_none_or(|due| due <= now)
@@ -38,17 +36,17 @@ impl Runner for Retry {
                     continue;
                 }
             };
-            let now = clock::now();
+            let now = dormouse_clock::now();
             let latest = now + desk.shared.site.config().longest_retry_wait();
             // However far away its time is, it is checked regularly, because the clock may have
             // been wrong.
-            if let Some(due) = envelope.scheduled_for().and_then(moment)
+            if let Some(due) = envelope.scheduled_for().and_then(Timestamp::to_system)
                 && due > now
             {
                 claim.wait_until(due.min(latest))?;
                 continue;
             }
-            match moment(envelope.deliver_after().unwrap_or(0.0)) {
+            match envelope.deliver_after().unwrap_or_default().to_system() {
                 Some(due) if due > now && due <= latest => {
                     claim.wait_until(due)?;
                     continue;
@@ -80,7 +78,7 @@ pub(crate) fn postponed(
     entry: Entry,
     reason: &str,
 ) -> Result<Entry, String> {
-    let now = clock::seconds();
+    let now = Timestamp::now();
     let period = config.delivery_retry_period.seconds_f64();
     let envelope = entry.metadata.envelope();
     // A later date was stored while the clock was wrong.
@@ -97,9 +95,4 @@ pub(crate) fn postponed(
     entry.metadata.edit().retry_for(queue);
     entry.metadata.edit().retry_reason(reason);
     Ok(entry)
-}
-
-/// Converts seconds since the epoch, if there is such a time.
-fn moment(seconds: f64) -> Option<SystemTime> {
-    UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }

@@ -1,9 +1,9 @@
 //! The header with which mail programs let people leave a list with one click (RFC 2369, RFC 8058).
 
+use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_membership::{SECRET, link};
 use dormouse_pipeline::recipients::Next;
-use dormouse_spool::clock;
 use dormouse_store::{List, Site, Store, StoreError};
 
 /// The ways for a mail's recipients to leave the list.
@@ -14,8 +14,8 @@ pub struct Unsubscribe<'u> {
     /// The header as the pipeline wrote it, for transactions with many recipients.
     plain: String,
     secret: Vec<u8>,
-    /// Its links end memberships that existed at this time, in seconds since the epoch.
-    since: f64,
+    /// Its links end memberships that existed at this time.
+    since: Timestamp,
 }
 
 impl<'u> Unsubscribe<'u> {
@@ -37,7 +37,7 @@ impl<'u> Unsubscribe<'u> {
             None => store.write(|tx| tx.secret(SECRET))?,
         };
         message.remove("List-Unsubscribe");
-        Ok(Some(Unsubscribe { site, store, list, plain, secret, since: clock::seconds() }))
+        Ok(Some(Unsubscribe { site, store, list, plain, secret, since: Timestamp::now() }))
     }
 
     /// Returns the URL of the page where one recipient leaves the list.

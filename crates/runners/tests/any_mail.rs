@@ -1,6 +1,7 @@
 //! Any bytes as a message, with any settings: no panic, nothing lost, and the trace has the result
 //! of each.
 
+use dormouse_clock::Timestamp;
 use dormouse_runners::arrangement::Scope;
 use dormouse_runners::{Shared, drain, mta};
 use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool};
@@ -34,7 +35,7 @@ fn list(store: &Store, name: &str, settings: &[(&str, &str)]) {
         let list = tx.read().list(name)?.expect("the list");
         let address = "member@x.example".to_owned();
         let new = NewMember { address, real_name: String::new(), digest: false };
-        tx.add_member(&list, &new, 1.0, "test").map(drop)
+        tx.add_member(&list, &new, Timestamp::from_seconds(1.0), "test").map(drop)
     });
     made.unwrap();
 }
@@ -76,7 +77,7 @@ proptest! {
             let mut metadata = Metadata::new();
             metadata.set_text("listname", "dev");
             metadata.set_int(if to_owner { "toowner" } else { "tolist" }, 1);
-            let name = EntryName::new(1e9 + number as f64, raw, "dev");
+            let name = EntryName::new(Timestamp::from_seconds(1e9 + number as f64), raw, "dev");
             batch.enqueue(Queue::In, &name, &Entry::new(raw.clone(), metadata)).unwrap();
             entries.push(name.as_str().to_owned());
         }

@@ -1,6 +1,7 @@
 //! A year of periodic jobs, with a hundred lists and a machine that is sometimes off: every job
 //! runs once for each period in which there is something to do, and on no other day.
 
+use dormouse_clock::Timestamp;
 use dormouse_runners::cron::{self, Clock, Ran};
 use dormouse_spool::{Queue, Spool};
 use dormouse_store::{HeldPost, List, MemberOption, NewMember, Site, Store};
@@ -37,6 +38,10 @@ struct World {
     reminded: Option<Date>,
 }
 
+fn moment(time: &Zoned) -> Timestamp {
+    Timestamp::from_seconds(time.timestamp().as_second() as f64)
+}
+
 impl World {
     fn new(zone: TimeZone, timers: bool) -> World {
         let home = tempfile::tempdir_in(surroundings::in_memory()).unwrap();
@@ -56,10 +61,10 @@ impl World {
                         tx.set_setting(&name, "digest_send_periodic", periodic)?;
                         let address = "reader@x.example".to_owned();
                         let reader = NewMember { address, real_name: String::new(), digest: true };
-                        tx.add_member(&list, &reader, 1.0, "")?;
+                        tx.add_member(&list, &reader, Timestamp::from_seconds(1.0), "")?;
                         let mut member = tx.read().member(list.id, "reader@x.example")?.unwrap();
                         member.options = member.options.with(MemberOption::DisableMime, false);
-                        tx.update_member(list.id, &member, 1.0)?;
+                        tx.update_member(list.id, &member, Timestamp::from_seconds(1.0))?;
                         Ok(tx.read().list(&name)?.unwrap())
                     })
                     .collect::<Result<Vec<List>, dormouse_store::StoreError>>()
@@ -90,11 +95,11 @@ impl World {
         (self.random >> 33) % below
     }
 
-    fn post(&mut self, at: f64) {
+    fn post(&mut self, at: Timestamp) {
         let number = self.random(LISTS as u64) as usize;
         let list = self.lists[number].clone();
         self.posts += 1;
-        let entry = format!("{at:?}+{}", self.posts);
+        let entry = format!("{:?}+{}", at.seconds(), self.posts);
         let raw = format!("Subject: post {}\n\nx\n", self.posts);
         self.store.write(|tx| tx.add_to_digest(&list, &entry, at, raw.as_bytes())).unwrap();
         self.waiting.entry(list.name).or_default().push(entry);
@@ -102,7 +107,7 @@ impl World {
 
     /// Holds a post for a moderator, or decides on all held ones. Only one list has held posts, so
     /// that there are days without any.
-    fn moderate(&mut self, at: f64) {
+    fn moderate(&mut self, at: Timestamp) {
         let number = 7;
         let list = self.lists[number].clone();
         if self.held.remove(&list.name) {
@@ -118,12 +123,12 @@ impl World {
         }
         let post = HeldPost {
             list_id: list.id,
-            entry: format!("{at:?}+{}", list.name),
+            entry: format!("{:?}+{}", at.seconds(), list.name),
             sender: "s@x.example".to_owned(),
             subject: "x".to_owned(),
             reason: "x".to_owned(),
             setting: String::new(),
-            cookie: format!("{at}{}", list.name),
+            cookie: format!("{}{}", at.seconds(), list.name),
             held_at: at,
         };
         self.store.write(|tx| tx.hold(&post, b"")).unwrap();
@@ -132,7 +137,7 @@ impl World {
 
     /// Runs everything that is due, at a job's time or after the machine was off.
     fn tick(&mut self, now: &Zoned) {
-        let at = now.timestamp().as_second() as f64;
+        let at = moment(now);
         let clock = Clock {
             site: &self.site,
             spool: &self.spool,
@@ -228,9 +233,9 @@ fn a_year(timers: bool) {
             for hour in [0, 1, 2, 4, 7, 8, 9, 11, 12, 13, 18, 23] {
                 let now = day.at(hour, 30, 0, 0).to_zoned(zone.clone()).unwrap();
                 if !quiet && [2, 18].contains(&hour) {
-                    world.post(now.timestamp().as_second() as f64);
+                    world.post(moment(&now));
                     if world.random(4) == 0 {
-                        world.moderate(now.timestamp().as_second() as f64);
+                        world.moderate(moment(&now));
                     }
                 }
                 world.tick(&now);

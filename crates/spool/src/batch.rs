@@ -11,9 +11,9 @@
 
 use crate::spool::State;
 use crate::{
-    Claim, Entry, EntryName, Metadata, Queue, Spool, SpoolError, claim, clock, durable, entry,
-    fault, name,
+    Claim, Entry, EntryName, Metadata, Queue, Spool, SpoolError, claim, durable, entry, fault, name,
 };
+use dormouse_clock::Timestamp;
 use rustix::fs::{Advice, Timespec, Timestamps};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -66,7 +66,7 @@ impl<'s> Batch<'s> {
         name: &EntryName,
         entry: &Entry,
     ) -> Result<(), SpoolError> {
-        let due = if queue == Queue::Retry { entry.metadata.float("deliver_after") } else { None };
+        let due = if queue == Queue::Retry { entry.metadata.time("deliver_after") } else { None };
         self.put(queue, name, &entry.to_bytes(), due)
     }
 
@@ -78,11 +78,11 @@ impl<'s> Batch<'s> {
         message: &[u8],
         metadata: &Metadata,
     ) -> Result<EntryName, SpoolError> {
-        let received = metadata.float("received_time").unwrap_or_else(clock::seconds);
+        let received = metadata.time("received_time").unwrap_or_else(Timestamp::now);
         let listname = metadata.text("listname");
         let name = EntryName::new(received, message, listname.as_deref().unwrap_or("--nolist--"));
         let mut metadata = metadata.clone();
-        metadata.set_float("received_time", received);
+        metadata.set_time("received_time", received);
         self.put(queue, &name, &entry::encode(message, &metadata), None)?;
         Ok(name)
     }
@@ -95,7 +95,7 @@ impl<'s> Batch<'s> {
         queue: Queue,
         name: &EntryName,
         bytes: &[u8],
-        due: Option<f64>,
+        due: Option<Timestamp>,
     ) -> Result<(), SpoolError> {
         let path = self.spool.paths().staged().join(format!("{}-{}", self.id, self.staged.len()));
         let mut file = match durable::create_locked(&path) {
@@ -391,8 +391,8 @@ fn rename_into_queue(
     }
 }
 
-fn set_time(file: &File, path: &Path, epoch: f64) -> Result<(), SpoolError> {
-    let time = Timespec { tv_sec: epoch as i64, tv_nsec: 0 };
+fn set_time(file: &File, path: &Path, due: Timestamp) -> Result<(), SpoolError> {
+    let time = Timespec { tv_sec: due.whole_seconds(), tv_nsec: 0 };
     rustix::fs::futimens(file, &Timestamps { last_access: time, last_modification: time })
         .map_err(|error| SpoolError::io("set the time of", path)(error.into()))
 }

@@ -6,6 +6,7 @@
 //! reported. Unknown keys stay in the [`Metadata`].
 
 use crate::{Metadata, Queue};
+use dormouse_clock::Timestamp;
 use dormouse_pickle::{Node, Value};
 use std::borrow::Cow;
 
@@ -88,7 +89,7 @@ keys! {
     /// The list.
     listname "listname": Option<Cow<'m, str>> = text, &str => write_text;
     /// When the mail was first received.
-    received_time "received_time": Option<f64> = number, f64 => write_number;
+    received_time "received_time": Option<Timestamp> = time, Timestamp => write_time;
     /// How many Mailman processes have died while they held it.
     bak_count "_bak_count": Option<i64> = int, i64 => write_int;
     /// It was sent to the list's own address.
@@ -192,13 +193,13 @@ keys! {
     /// Whether each recipient may get a separate copy, if that is decided.
     personalize "personalize": Option<bool> = maybe, bool => write_flag;
     /// When it may be tried again.
-    deliver_after "deliver_after": Option<f64> = number, f64 => write_number;
+    deliver_after "deliver_after": Option<Timestamp> = time, Timestamp => write_time;
     /// When it is given up.
-    deliver_until "deliver_until": Option<f64> = number, f64 => write_number;
+    deliver_until "deliver_until": Option<Timestamp> = time, Timestamp => write_time;
     /// How many recipients were left last time.
     last_recip_count "last_recip_count": Option<i64> = int, i64 => write_int;
     /// When its author wants it to be sent.
-    scheduled_for "scheduled_for": Option<f64> = number, f64 => write_number;
+    scheduled_for "scheduled_for": Option<Timestamp> = time, Timestamp => write_time;
     /// The cookie of a bounce probe.
     probe_token "probe_token": Option<Cow<'m, str>> = text, &str => write_text;
     /// How often an article has been tried.
@@ -247,8 +248,8 @@ fn write_int(metadata: &mut Metadata, key: &str, value: i64) {
     metadata.set_int(key, value);
 }
 
-fn write_number(metadata: &mut Metadata, key: &str, value: f64) {
-    metadata.set_float(key, value);
+fn write_time(metadata: &mut Metadata, key: &str, value: Timestamp) {
+    metadata.set_time(key, value);
 }
 
 fn write_texts(
@@ -343,10 +344,10 @@ fn int(value: Value<'_, 'static>) -> Read<Option<i64>> {
     }
 }
 
-fn number(value: Value<'_, 'static>) -> Read<Option<f64>> {
+fn time(value: Value<'_, 'static>) -> Read<Option<Timestamp>> {
     match value.as_float() {
         None if value.is_none() => Ok(None),
-        Some(number) if number.is_finite() => Ok(Some(number)),
+        Some(number) if number.is_finite() => Ok(Some(Timestamp::from_seconds(number))),
         _ => wrong(value, "a number"),
     }
 }
@@ -567,7 +568,10 @@ mod tests {
             assert!(Envelope::read(&metadata(key, "N")).is_ok(), "{key}");
         }
         let one = metadata("deliver_after", "I01\n");
-        assert_eq!(Envelope::read(&one).unwrap().deliver_after(), Some(1.0));
+        assert_eq!(
+            Envelope::read(&one).unwrap().deliver_after(),
+            Some(Timestamp::from_seconds(1.0))
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@
 //! - [`adopt`]: taking over the spool of a dead host. [`identity`]: telling spools apart.
 //! - [`recover`]: completing or undoing the work of dead processes: claims, unfinished hand-overs,
 //!   orphans.
-//! - [`durable`]: the only place that syncs. [`fault`]: where tests kill us. [`clock`]: the time.
+//! - [`durable`]: the only place that syncs. [`fault`]: where tests kill us.
 //!   `limits`: the number of open files.
 //!
 //! # Limits
@@ -39,7 +39,6 @@
 pub mod adopt;
 pub mod batch;
 pub mod claim;
-pub mod clock;
 mod durable;
 pub mod entry;
 pub mod envelope;

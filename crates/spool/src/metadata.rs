@@ -1,5 +1,6 @@
 //! An entry's metadata: the dictionary in its second pickle (docs/spec/queue.md §5).
 
+use dormouse_clock::Timestamp;
 use dormouse_pickle::{Graph, Node, NodeId, Value};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -88,9 +89,9 @@ impl Metadata {
         self.get(key)?.as_int()
     }
 
-    /// A number.
-    pub fn float(&self, key: &str) -> Option<f64> {
-        self.get(key)?.as_float()
+    /// A point in time.
+    pub fn time(&self, key: &str) -> Option<Timestamp> {
+        self.get(key)?.as_float().map(Timestamp::from_seconds)
     }
 
     /// Truth in Python's sense: absent, `None`, `False`, 0 and empty values are false.
@@ -142,9 +143,9 @@ impl Metadata {
         self.graph.insert(self.dict, key, node);
     }
 
-    /// Sets a number.
-    pub fn set_float(&mut self, key: &str, value: f64) {
-        let node = self.graph.float(value);
+    /// Sets a point in time.
+    pub fn set_time(&mut self, key: &str, value: Timestamp) {
+        let node = self.graph.float(value.seconds());
         self.graph.insert(self.dict, key, node);
     }
 

@@ -1,6 +1,6 @@
 //! Entry names: `<received time>+<sha1>`, without the suffix (docs/spec/queue.md §2).
 
-use crate::clock;
+use dormouse_clock::Timestamp;
 use sha1::{Digest, Sha1};
 use std::fmt;
 
@@ -12,15 +12,15 @@ pub struct EntryName {
 }
 
 impl EntryName {
-    /// A fresh name for mail received at `received` (seconds since the epoch).
+    /// A fresh name for mail received at `received`.
     ///
     /// Mailman hashes the message, the list's name and the clock; a random part is added here, so
     /// that two identical posts in one clock tick are different.
-    pub fn new(received: f64, message: &[u8], listname: &str) -> EntryName {
+    pub fn new(received: Timestamp, message: &[u8], listname: &str) -> EntryName {
         let mut sha1 = Sha1::new();
         sha1.update(message);
         sha1.update(listname.as_bytes());
-        sha1.update(clock::seconds().to_le_bytes());
+        sha1.update(Timestamp::now().seconds().to_le_bytes());
         sha1.update(random().to_le_bytes());
         EntryName::from_parts(received, sha1)
     }
@@ -32,12 +32,12 @@ impl EntryName {
         sha1.update(self.base.as_bytes());
         sha1.update([0]);
         sha1.update(label.as_bytes());
-        EntryName::from_parts(self.received().unwrap_or_else(clock::seconds), sha1)
+        EntryName::from_parts(self.received().unwrap_or_else(Timestamp::now), sha1)
     }
 
-    fn from_parts(received: f64, sha1: Sha1) -> EntryName {
+    fn from_parts(received: Timestamp, sha1: Sha1) -> EntryName {
         // `{:?}` prints the shortest digits that read back to the same float, as Python's repr does.
-        let mut base = format!("{received:?}+");
+        let mut base = format!("{:?}+", received.seconds());
         for byte in sha1.finalize() {
             base.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
             base.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
@@ -56,10 +56,10 @@ impl EntryName {
         &self.base
     }
 
-    /// When the mail was received, in seconds since the epoch; `None` for a foreign name.
-    pub fn received(&self) -> Option<f64> {
+    /// When the mail was received; `None` for a foreign name.
+    pub fn received(&self) -> Option<Timestamp> {
         let (time, _) = self.base.split_once('+')?;
-        time.parse().ok().filter(|time: &f64| time.is_finite())
+        time.parse().ok().filter(|time: &f64| time.is_finite()).map(Timestamp::from_seconds)
     }
 
     /// The 160-bit digest as five 32-bit digits, most significant first. A foreign name gets the
@@ -146,7 +146,7 @@ pub(crate) fn random() -> u64 {
     match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
         Ok(8) => u64::from_le_bytes(bytes),
         // Without a random source the clock and the process still tell processes apart.
-        _ => clock::seconds().to_bits() ^ u64::from(std::process::id()) << 40,
+        _ => Timestamp::now().seconds().to_bits() ^ u64::from(std::process::id()) << 40,
     }
 }
 
@@ -155,22 +155,30 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn time(seconds: f64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
     #[test]
     fn a_name_keeps_the_received_time_as_python_prints_it() {
-        assert!(EntryName::new(1400000000.1, b"x", "l").as_str().starts_with("1400000000.1+"));
-        assert!(EntryName::new(1400000000.0, b"x", "l").as_str().starts_with("1400000000.0+"));
+        assert!(
+            EntryName::new(time(1400000000.1), b"x", "l").as_str().starts_with("1400000000.1+")
+        );
+        assert!(
+            EntryName::new(time(1400000000.0), b"x", "l").as_str().starts_with("1400000000.0+")
+        );
         let name = EntryName::from_base("1400000000.1000001+00");
-        assert_eq!(name.received(), Some(1400000000.1000001));
+        assert_eq!(name.received(), Some(time(1400000000.1000001)));
     }
 
     #[test]
     fn identical_posts_in_one_tick_get_two_names() {
-        assert_ne!(EntryName::new(1.0, b"x", "l"), EntryName::new(1.0, b"x", "l"));
+        assert_ne!(EntryName::new(time(1.0), b"x", "l"), EntryName::new(time(1.0), b"x", "l"));
     }
 
     #[test]
     fn a_derived_name_is_the_same_each_time_and_keeps_the_time() {
-        let name = EntryName::new(1400000000.5, b"x", "l");
+        let name = EntryName::new(time(1400000000.5), b"x", "l");
         assert_eq!(name.derive("out"), name.derive("out"));
         assert_ne!(name.derive("out"), name.derive("virgin"));
         assert_eq!(name.derive("out").received(), name.received());

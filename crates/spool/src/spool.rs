@@ -2,9 +2,8 @@
 
 use crate::claim::Look;
 use crate::metadata::Metadata;
-use crate::{
-    Batch, Claim, Entry, EntryName, Queue, SpoolError, claim, clock, durable, fault, recover,
-};
+use crate::{Batch, Claim, Entry, EntryName, Queue, SpoolError, claim, durable, fault, recover};
+use dormouse_clock::Timestamp;
 use rustix::fs::{Mode, OFlags, RawDir};
 use std::fs;
 use std::io;
@@ -224,7 +223,7 @@ impl Spool {
     /// impossible
     /// date, because no entry waits longer than `longest`.
     pub fn next_due(&self, longest: Duration) -> Result<Option<SystemTime>, SpoolError> {
-        let now = clock::now();
+        let now = dormouse_clock::now();
         let waiting = self.list(Queue::Retry)?;
         let ready = waiting.iter().filter(|found| found.state == FoundState::Ready);
         Ok(ready.map(|found| found.due(now, longest).unwrap_or(now)).min())
@@ -369,10 +368,10 @@ fn by_time<T>(all: Vec<T>, name: impl Fn(&T) -> &EntryName) -> Vec<T> {
     if all.len() < 2 {
         return all;
     }
-    let mut timed: Vec<(f64, T)> =
-        all.into_iter().map(|one| (name(&one).received().unwrap_or(0.0), one)).collect();
+    let mut timed: Vec<(Timestamp, T)> =
+        all.into_iter().map(|one| (name(&one).received().unwrap_or_default(), one)).collect();
     timed.sort_unstable_by(|(a_time, a), (b_time, b)| {
-        a_time.total_cmp(b_time).then_with(|| name(a).as_str().cmp(name(b).as_str()))
+        a_time.total_cmp(*b_time).then_with(|| name(a).as_str().cmp(name(b).as_str()))
     });
     timed.into_iter().map(|(_, one)| one).collect()
 }

@@ -1,5 +1,6 @@
 //! What the spool promises: durable entries, claims, hand-over, recovery.
 
+use dormouse_clock::Timestamp;
 use dormouse_spool::{Entry, EntryName, FoundState, Look, Metadata, Queue, Spool, Suspicion};
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -41,7 +42,7 @@ fn an_entry_comes_back_as_it_was_enqueued() {
     let entry = claim.read().unwrap();
     assert_eq!(entry.message, b"Subject: x\n\nbody\n");
     assert_eq!(entry.metadata.text("listname").unwrap(), "dev");
-    assert_eq!(entry.metadata.float("received_time"), name.received());
+    assert_eq!(entry.metadata.time("received_time"), name.received());
 }
 
 #[test]
@@ -49,11 +50,11 @@ fn queues_are_first_received_first() {
     let (_home, spool) = spool();
     for time in [300.5, 100.25, 200.0] {
         let mut metadata = metadata("dev");
-        metadata.set_float("received_time", time);
+        metadata.set_time("received_time", Timestamp::from_seconds(time));
         spool.enqueue(Queue::In, b"x", &metadata).unwrap();
     }
     let ready = spool.ready(Queue::In).unwrap();
-    let times: Vec<_> = ready.iter().map(|name| name.received().unwrap()).collect();
+    let times: Vec<_> = ready.iter().map(|name| name.received().unwrap().seconds()).collect();
     assert_eq!(times, [100.25, 200.0, 300.5]);
 }
 
@@ -245,7 +246,7 @@ fn only_old_orphans_are_removed() {
 fn a_deferred_entry_says_by_its_file_time_when_it_is_due() {
     let (_home, spool) = spool();
     let mut deferred = entry(b"x");
-    deferred.metadata.set_float("deliver_after", 4_000_000_000.0);
+    deferred.metadata.set_time("deliver_after", Timestamp::from_seconds(4_000_000_000.0));
     let mut batch = spool.batch();
     batch.enqueue(Queue::Retry, &EntryName::from_base("1.0+a"), &deferred).unwrap();
     batch.commit().unwrap();

@@ -2,6 +2,7 @@
 
 use crate::db::params;
 use crate::{Read, StoreError, Tx};
+use dormouse_clock::Timestamp;
 
 /// A spool that another host's spool has adopted.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,8 +13,8 @@ pub struct AdoptedSpool {
     pub adopter: String,
     /// The host name of the adopter.
     pub host: String,
-    /// When it was adopted, in seconds since the epoch.
-    pub adopted_at: f64,
+    /// When it was adopted.
+    pub adopted_at: Timestamp,
     /// The entries, as `queue/name`.
     pub entries: Vec<String>,
 }

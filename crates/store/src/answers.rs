@@ -2,22 +2,23 @@
 
 use crate::db::params;
 use crate::{ListId, Read, StoreError, Tx};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 
 impl Read {
-    /// Returns until when a sender gets no automatic reply of this kind, in seconds since the
-    /// epoch; 0 if there is no such limit.
+    /// Returns until when a sender gets no automatic reply of this kind; the epoch if there is no
+    /// such limit.
     pub fn quiet_until(
         &self,
         list_id: ListId,
         kind: &str,
         address: &str,
-    ) -> Result<f64, StoreError> {
+    ) -> Result<Timestamp, StoreError> {
         let sql =
             "select until from autoresponse where list_id = ?1 and kind = ?2 and address = ?3";
         let found =
             self.first(sql, params![list_id, kind, AddressKey::of(address)], |row| row.get(0))?;
-        Ok(found.unwrap_or(0.0))
+        Ok(found.unwrap_or_default())
     }
 
     /// Returns how often requests of this kind were counted for a subject on a day (as
@@ -37,7 +38,7 @@ impl Tx<'_> {
         list_id: ListId,
         kind: &str,
         address: &str,
-        until: f64,
+        until: Timestamp,
     ) -> Result<(), StoreError> {
         self.execute(
             "insert into autoresponse (list_id, kind, address, until) values (?1, ?2, ?3, ?4)
@@ -77,8 +78,8 @@ impl Tx<'_> {
         list_id: ListId,
         address: &str,
         entry: &str,
-        until: f64,
-        now: f64,
+        until: Timestamp,
+        now: Timestamp,
     ) -> Result<i64, StoreError> {
         let address = AddressKey::of(address);
         self.execute(

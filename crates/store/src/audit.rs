@@ -2,7 +2,7 @@
 
 use crate::db::{self, params};
 use crate::{ListId, Read, StoreError, Tx};
-use std::time::{SystemTime, UNIX_EPOCH};
+use dormouse_clock::Timestamp;
 
 /// Who makes changes through a [`Store`](crate::Store), and by which means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +34,8 @@ pub struct SettingChange {
     pub who: String,
     /// By which means, as in [`Author::via`].
     pub via: String,
-    /// When it was changed, in seconds since the epoch.
-    pub changed_at: f64,
+    /// When it was changed.
+    pub changed_at: Timestamp,
 }
 
 impl SettingChange {
@@ -121,7 +121,7 @@ impl Tx<'_> {
         }
         let (old, new) = if is_secret(name) { ("", "") } else { (old, new) };
         let Author { who, via } = self.author();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
+        let now = Timestamp::now();
         self.execute(
             "insert into setting_change (list_id, name, old_value, new_value, who, via, changed_at)
              values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

@@ -3,6 +3,7 @@
 use crate::db::{self, Row, params};
 use crate::value::{Value as _, choice};
 use crate::{Count, Due, ListId, Read, SlowDomain, StoreError, Tx};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use std::collections::{BTreeMap, HashMap};
 
@@ -75,8 +76,8 @@ pub struct BounceEvent {
     pub source: BounceSource,
     /// Its outcome.
     pub outcome: BounceOutcome,
-    /// When it was recorded, in seconds since the epoch.
-    pub at: f64,
+    /// When it was recorded.
+    pub at: Timestamp,
 }
 
 /// The bounces of one receiving domain. Each address counts once for each kind.
@@ -204,7 +205,7 @@ impl Read {
         &self,
         list_id: ListId,
         kind: BounceKind,
-        since: f64,
+        since: Timestamp,
     ) -> Result<u64, StoreError> {
         let sql = "select count(distinct address) from bounce_event
                    where list_id = ?1 and kind = ?2 and at > ?3";
@@ -217,7 +218,7 @@ impl Read {
     pub fn returns_by_domain(
         &self,
         list_id: Option<ListId>,
-        since: f64,
+        since: Timestamp,
     ) -> Result<Vec<DomainReturns>, StoreError> {
         const DOMAIN: &str = "lower(substr(address, instr(address, '@') + 1))";
         let events = format!(
@@ -333,7 +334,7 @@ impl Tx<'_> {
     }
 
     /// Deletes the bounce events before a time, and returns how many there were.
-    pub fn forget_bounces(&self, before: f64) -> Result<usize, StoreError> {
+    pub fn forget_bounces(&self, before: Timestamp) -> Result<usize, StoreError> {
         let sql = "delete from bounce_event where at < ?1";
         self.execute(sql, params![before])
     }

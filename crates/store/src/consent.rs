@@ -3,6 +3,7 @@
 use crate::db::{self, Row, params};
 use crate::value::choice;
 use crate::{ListId, Read, StoreError, Tx};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use serde::Serialize;
 
@@ -37,8 +38,8 @@ pub struct Consent {
     pub act: String,
     /// The evidence: the mail's Message-ID, the network address of a web request, or who did it.
     pub how: String,
-    /// When it happened, in seconds since the epoch.
-    pub at: f64,
+    /// When it happened.
+    pub at: Timestamp,
 }
 
 fn read(row: &Row<'_>) -> db::Result<Consent> {
@@ -72,7 +73,7 @@ impl Tx<'_> {
         address: &str,
         act: Act,
         how: &str,
-        at: f64,
+        at: Timestamp,
     ) -> Result<(), StoreError> {
         use crate::value::Value as _;
         self.execute(

@@ -6,9 +6,8 @@
 use crate::db::{Row, params};
 use crate::value::{Value as _, choice};
 use crate::{ListId, Read, StoreError, Tx};
+use dormouse_clock::Timestamp;
 use dormouse_mail::date;
-
-use std::time::SystemTime;
 
 choice! {
     /// What is counted.
@@ -76,7 +75,7 @@ impl Tx<'_> {
         if counts.is_empty() {
             return Ok(());
         }
-        let day = date::day(SystemTime::now());
+        let day = date::day(Timestamp::now());
         let known = [Count::Posts, Count::Bounces, Count::Joined, Count::Left];
         for ((list_id, kind), number) in counts {
             let Some(kind) = known.iter().find(|count| count.number() == kind) else {
@@ -106,6 +105,10 @@ mod tests {
     use super::*;
     use crate::{NewMember, Store};
 
+    fn time(seconds: f64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
     #[test]
     fn a_day_adds_up_and_what_is_taken_back_does_not_count() {
         let home = tempfile::tempdir().unwrap();
@@ -116,13 +119,13 @@ mod tests {
         for _ in 0..2 {
             store
                 .write(|tx| {
-                    tx.count_post(list.id, 1.0)?;
-                    tx.count_post(other.id, 1.0)?;
-                    tx.count_post(list.id, 1.0)
+                    tx.count_post(list.id, time(1.0))?;
+                    tx.count_post(other.id, time(1.0))?;
+                    tx.count_post(list.id, time(1.0))
                 })
                 .unwrap();
         }
-        store.rehearse(|tx| tx.count_post(list.id, 1.0)).unwrap();
+        store.rehearse(|tx| tx.count_post(list.id, time(1.0))).unwrap();
         let member = |address: &str| NewMember {
             address: address.to_owned(),
             real_name: String::new(),
@@ -130,11 +133,11 @@ mod tests {
         };
         store
             .write(|tx| {
-                tx.add_member(&list, &member("a@x.example"), 1.0, "t")?;
-                tx.add_member(&list, &member("A@x.example"), 1.0, "t")?;
-                tx.add_member(&list, &member("b@x.example"), 1.0, "t")?;
-                tx.remove_member(list.id, "b@x.example", "t", 1.0)?;
-                tx.remove_member(list.id, "c@x.example", "t", 1.0)
+                tx.add_member(&list, &member("a@x.example"), time(1.0), "t")?;
+                tx.add_member(&list, &member("A@x.example"), time(1.0), "t")?;
+                tx.add_member(&list, &member("b@x.example"), time(1.0), "t")?;
+                tx.remove_member(list.id, "b@x.example", "t", time(1.0))?;
+                tx.remove_member(list.id, "c@x.example", "t", time(1.0))
             })
             .unwrap();
         let numbers = |id: Option<ListId>| -> Vec<(Count, u64)> {

@@ -3,6 +3,7 @@
 use crate::db::{self, Row, params};
 use crate::held::{COLUMNS, read};
 use crate::{Due, Held, HeldId, ListId, Read, StoreError, Tx};
+use dormouse_clock::Timestamp;
 
 /// How long a decision can be undone, in seconds.
 pub const UNDO: f64 = 60.0;
@@ -18,8 +19,8 @@ pub struct Decided {
     pub sent: (String, String),
     /// The list's settings to which the sender was added, and other changes, one on each line.
     pub changed: String,
-    /// When it was decided, in seconds since the epoch.
-    pub at: f64,
+    /// When it was decided.
+    pub at: Timestamp,
 }
 
 fn read_decided(row: &Row<'_>) -> db::Result<Decided> {
@@ -34,7 +35,11 @@ fn read_decided(row: &Row<'_>) -> db::Result<Decided> {
 
 impl Read {
     /// Returns the decision on the post with this number, if it was made after `since`.
-    pub fn decided_post(&self, id: HeldId, since: f64) -> Result<Option<Decided>, StoreError> {
+    pub fn decided_post(
+        &self,
+        id: HeldId,
+        since: Timestamp,
+    ) -> Result<Option<Decided>, StoreError> {
         let sql = format!(
             "select {COLUMNS}, what, queue, output, changed, decided_at from decided_post
              where id = ?1 and decided_at > ?2"
@@ -43,7 +48,11 @@ impl Read {
     }
 
     /// Returns the decisions on a list's posts after `since`, the latest first.
-    pub fn decided_posts(&self, list_id: ListId, since: f64) -> Result<Vec<Decided>, StoreError> {
+    pub fn decided_posts(
+        &self,
+        list_id: ListId,
+        since: Timestamp,
+    ) -> Result<Vec<Decided>, StoreError> {
         let sql = format!(
             "select {COLUMNS}, what, queue, output, changed, decided_at from decided_post
              where list_id = ?1 and decided_at > ?2 order by decided_at desc, id desc"
@@ -93,7 +102,7 @@ impl Tx<'_> {
     }
 
     /// Deletes decisions that can no longer be undone.
-    pub fn forget_decided(&self, now: f64) -> Result<(), StoreError> {
+    pub fn forget_decided(&self, now: Timestamp) -> Result<(), StoreError> {
         self.note_done(Due::Checkdbs);
         self.execute("delete from decided_post where decided_at <= ?1", params![now - UNDO])?;
         self.forget_decided_requests(now)

@@ -5,6 +5,7 @@ use crate::db::{self, Row, params};
 use crate::decided::UNDO;
 use crate::requests::{COLUMNS, read};
 use crate::{Act, Due, HeldRequest, ListId, Read, RequestId, StoreError, Tx};
+use dormouse_clock::Timestamp;
 
 /// What a decision changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +44,8 @@ pub struct DecidedRequest {
     pub sent: Vec<(String, String)>,
     /// What the decision changed.
     pub changed: Changed,
-    /// When it was decided, in seconds since the epoch.
-    pub at: f64,
+    /// When it was decided.
+    pub at: Timestamp,
 }
 
 fn read_decided(row: &Row<'_>) -> db::Result<DecidedRequest> {
@@ -72,7 +73,7 @@ impl Read {
     pub fn decided_request(
         &self,
         id: RequestId,
-        since: f64,
+        since: Timestamp,
     ) -> Result<Option<DecidedRequest>, StoreError> {
         let sql = format!(
             "select {COLUMNS}, what, sent, changed, decided_at from decided_request
@@ -85,7 +86,7 @@ impl Read {
     pub fn decided_requests(
         &self,
         list_id: ListId,
-        since: f64,
+        since: Timestamp,
     ) -> Result<Vec<DecidedRequest>, StoreError> {
         let sql = format!(
             "select {COLUMNS}, what, sent, changed, decided_at from decided_request
@@ -172,7 +173,12 @@ impl Tx<'_> {
 
     /// Restores the membership that a decision ended, as it was. Returns false if there was none,
     /// or the address has joined again.
-    pub fn member_again(&self, request: RequestId, how: &str, at: f64) -> Result<bool, StoreError> {
+    pub fn member_again(
+        &self,
+        request: RequestId,
+        how: &str,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
         let sql = "select list_id, address_key from decided_member where request_id = ?1";
         let found: Option<(ListId, String)> =
             self.read().first(sql, params![request], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -192,7 +198,7 @@ impl Tx<'_> {
     }
 
     /// Deletes decisions on requests that can no longer be undone.
-    pub(crate) fn forget_decided_requests(&self, now: f64) -> Result<(), StoreError> {
+    pub(crate) fn forget_decided_requests(&self, now: Timestamp) -> Result<(), StoreError> {
         self.execute("delete from decided_request where decided_at <= ?1", params![now - UNDO])?;
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use crate::db::{Row, params};
 use crate::{Due, List, ListId, Read, StoreError, Tx};
+use dormouse_clock::Timestamp;
 
 /// The numbers of a list's digests, and when the last one was sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,8 +11,8 @@ pub struct DigestState {
     pub volume: i64,
     /// The next digest's number in the volume (Mailman: `next_digest_number`).
     pub next_number: i64,
-    /// When the last one was sent, in seconds since the epoch; 0 if never.
-    pub last_sent_at: f64,
+    /// When the last one was sent; 0 if never.
+    pub last_sent_at: Timestamp,
     /// The total number of digests sent.
     pub sent: i64,
 }
@@ -21,8 +22,8 @@ pub struct DigestState {
 pub struct WaitingPost {
     /// The post's number in the store; later posts have larger ones.
     pub id: i64,
-    /// When it was posted, in seconds since the epoch.
-    pub posted_at: f64,
+    /// When it was posted.
+    pub posted_at: Timestamp,
     /// The message.
     pub content: Vec<u8>,
 }
@@ -38,8 +39,8 @@ pub struct Closing {
     pub number: i64,
     /// The total number of digests sent, including this one.
     pub count: i64,
-    /// When it was sent, in seconds since the epoch.
-    pub at: f64,
+    /// When it was sent.
+    pub at: Timestamp,
 }
 
 /// The prefix of an entry's name in the table of outcomes, for posts that have been in a digest.
@@ -101,7 +102,7 @@ impl Tx<'_> {
         &self,
         list: &List,
         entry: &str,
-        posted_at: f64,
+        posted_at: Timestamp,
         content: &[u8],
     ) -> Result<(), StoreError> {
         self.execute(

@@ -2,11 +2,12 @@
 
 use crate::db::params;
 use crate::{Read, StoreError, Tx};
+use dormouse_clock::Timestamp;
 
 impl Read {
     /// Returns the cached answer for a name, if it has not expired at `now` (seconds since the
     /// epoch).
-    pub fn dns_answer(&self, name: &str, now: f64) -> Result<Option<String>, StoreError> {
+    pub fn dns_answer(&self, name: &str, now: Timestamp) -> Result<Option<String>, StoreError> {
         self.first(
             "select answer from dns_answer where name = ?1 and expires_at > ?2",
             params![name, now],
@@ -22,8 +23,8 @@ pub struct DnsAnswer<'a> {
     pub name: &'a str,
     /// The answer, in the caller's format.
     pub answer: String,
-    /// When it expires, in seconds since the epoch.
-    pub expires_at: f64,
+    /// When it expires.
+    pub expires_at: Timestamp,
 }
 
 /// The maximum number of answers: senders can make up any number of domains.
@@ -32,11 +33,20 @@ const MOST: i64 = 20_000;
 impl Tx<'_> {
     /// Adds answers, and deletes expired ones. If there are too many, those that expire first are
     /// deleted.
-    pub fn keep_dns_answers(&self, answers: &[DnsAnswer<'_>], now: f64) -> Result<(), StoreError> {
+    pub fn keep_dns_answers(
+        &self,
+        answers: &[DnsAnswer<'_>],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.keep_most(answers, now, MOST)
     }
 
-    fn keep_most(&self, answers: &[DnsAnswer<'_>], now: f64, most: i64) -> Result<(), StoreError> {
+    fn keep_most(
+        &self,
+        answers: &[DnsAnswer<'_>],
+        now: Timestamp,
+        most: i64,
+    ) -> Result<(), StoreError> {
         if answers.is_empty() {
             return Ok(());
         }
@@ -64,6 +74,10 @@ mod tests {
     use super::*;
     use crate::{Store, testing};
 
+    fn time(seconds: f64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
     #[test]
     fn answers_are_kept_while_they_are_good_and_no_more_than_enough() {
         let home = tempfile::tempdir().unwrap();
@@ -74,12 +88,12 @@ mod tests {
             let names = ["a", "b", "c", "d"].into_iter();
             names.filter_map(|name| store.read().dns_answer(name, now).unwrap()).collect()
         };
-        let first = [answer("a", 10.0), answer("b", 20.0)];
-        store.write(|tx| tx.keep_dns_answers(&first, 1.0)).unwrap();
-        assert_eq!(known(9.0), ["of a", "of b"]);
-        assert_eq!(known(10.0), ["of b"]);
-        let more = [answer("c", 40.0), answer("d", 30.0), answer("b", 50.0)];
-        store.write(|tx| tx.keep_most(&more, 10.0, 2)).unwrap();
-        assert_eq!(known(5.0), ["of b", "of c"]);
+        let first = [answer("a", time(10.0)), answer("b", time(20.0))];
+        store.write(|tx| tx.keep_dns_answers(&first, time(1.0))).unwrap();
+        assert_eq!(known(time(9.0)), ["of a", "of b"]);
+        assert_eq!(known(time(10.0)), ["of b"]);
+        let more = [answer("c", time(40.0)), answer("d", time(30.0)), answer("b", time(50.0))];
+        store.write(|tx| tx.keep_most(&more, time(10.0), 2)).unwrap();
+        assert_eq!(known(time(5.0)), ["of b", "of c"]);
     }
 }

@@ -194,6 +194,11 @@ impl Tx<'_> {
 mod tests {
     use super::*;
     use crate::{Delivery, HeldPost, ListId, NewMember};
+    use dormouse_clock::Timestamp;
+
+    fn time(seconds: f64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
 
     fn post(list_id: ListId) -> HeldPost {
         HeldPost {
@@ -204,7 +209,7 @@ mod tests {
             reason: "x".to_owned(),
             setting: String::new(),
             cookie: "c".to_owned(),
-            held_at: 1.0,
+            held_at: time(1.0),
         }
     }
 
@@ -221,16 +226,16 @@ mod tests {
             real_name: String::new(),
             digest: false,
         };
-        store.write(|tx| tx.add_member(&list, &new, 1.0, "")).unwrap();
+        store.write(|tx| tx.add_member(&list, &new, time(1.0), "")).unwrap();
         let mut member = store.read().member(list.id, "a@x.example").unwrap().unwrap();
-        store.write(|tx| tx.update_member(list.id, &member, 1.0)).unwrap();
+        store.write(|tx| tx.update_member(list.id, &member, time(1.0))).unwrap();
         assert!(!site.is_due(Due::Disabled));
         member.delivery = Delivery::ByBounce;
-        store.write(|tx| tx.update_member(list.id, &member, 1.0)).unwrap();
+        store.write(|tx| tx.update_member(list.id, &member, time(1.0))).unwrap();
         store.settle_due(Due::Disabled).unwrap();
         assert!(site.is_due(Due::Disabled));
         member.delivery = Delivery::Enabled;
-        store.write(|tx| tx.update_member(list.id, &member, 1.0)).unwrap();
+        store.write(|tx| tx.update_member(list.id, &member, time(1.0))).unwrap();
         store.settle_due(Due::Disabled).unwrap();
         assert!(!site.is_due(Due::Disabled));
     }
@@ -243,7 +248,7 @@ mod tests {
         let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
         assert!(JOBS.iter().all(|&job| !site.is_due(job)));
         let held = store.write(|tx| tx.hold(&post(list.id), b"")).unwrap();
-        store.write(|tx| tx.add_to_digest(&list, "1.0+b", 1.0, b"x")).unwrap();
+        store.write(|tx| tx.add_to_digest(&list, "1.0+b", time(1.0), b"x")).unwrap();
         assert!(JOBS.iter().all(|&job| site.is_due(job)));
         JOBS.iter().for_each(|&job| store.settle_due(job).unwrap());
         assert!(JOBS.iter().all(|&job| site.is_due(job)));

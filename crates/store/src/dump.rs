@@ -183,6 +183,7 @@ impl Tx<'_> {
 mod tests {
     use super::*;
     use crate::{HeldPost, NewMember, Store, testing};
+    use dormouse_clock::Timestamp;
 
     #[test]
     fn a_list_that_was_removed_comes_back_with_everything() {
@@ -200,7 +201,7 @@ mod tests {
                     for number in 0..2500 {
                         let address = format!("m{number}@{name}.example");
                         let member = NewMember { address, real_name: String::new(), digest: false };
-                        tx.add_member(&list, &member, 1.0, "test")?;
+                        tx.add_member(&list, &member, Timestamp::from_seconds(1.0), "test")?;
                     }
                     tx.hold(
                         &HeldPost {
@@ -211,7 +212,7 @@ mod tests {
                             reason: "why".to_owned(),
                             setting: String::new(),
                             cookie: name.to_owned(),
-                            held_at: 1.5,
+                            held_at: Timestamp::from_seconds(1.5),
                         },
                         b"\x80\x00bytes",
                     )?;

@@ -3,9 +3,9 @@
 use crate::db::{self, Row, params};
 use crate::lists::List;
 use crate::{Count, Due, ListId, Read, StoreError, Tx, audit, check, members};
+use dormouse_clock::Timestamp;
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A former name of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Tx<'_> {
             return Err(StoreError::ListExists(name));
         }
         self.check_addresses_are_free(&local, &host)?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
+        let now = Timestamp::now();
         self.note_lists();
         // It may get back a former name.
         self.execute("delete from former_name where name = ?1", params![name])?;
@@ -176,7 +176,7 @@ impl Tx<'_> {
     pub fn remove_all_members(
         &self,
         list_id: ListId,
-        at: f64,
+        at: Timestamp,
         how: &str,
     ) -> Result<u64, StoreError> {
         self.note_done(Due::Disabled);
@@ -203,7 +203,7 @@ impl Tx<'_> {
         &self,
         from: ListId,
         to: ListId,
-        at: f64,
+        at: Timestamp,
         how: &str,
     ) -> Result<u64, StoreError> {
         let joined = crate::value::Value::write(&crate::Act::Joined);
@@ -313,12 +313,18 @@ mod tests {
         };
         store
             .write(|tx| {
-                tx.add_member(&tea, &member("a@x.example"), 1.0, "t")?;
-                tx.add_member(&tea, &member("B@x.example"), 1.0, "t")?;
-                tx.add_member(&milk, &member("b@x.example"), 1.0, "t")
+                tx.add_member(&tea, &member("a@x.example"), Timestamp::from_seconds(1.0), "t")?;
+                tx.add_member(&tea, &member("B@x.example"), Timestamp::from_seconds(1.0), "t")?;
+                tx.add_member(&milk, &member("b@x.example"), Timestamp::from_seconds(1.0), "t")
             })
             .unwrap();
-        let copy = || store.write(|tx| tx.copy_members(tea.id, milk.id, 2.0, "copied")).unwrap();
+        let copy = || {
+            store
+                .write(|tx| {
+                    tx.copy_members(tea.id, milk.id, Timestamp::from_seconds(2.0), "copied")
+                })
+                .unwrap()
+        };
         assert_eq!((copy(), copy()), (1, 0));
         let copied = store.read().member(milk.id, "a@x.example").unwrap().unwrap();
         assert!(copied.digest);

@@ -2,6 +2,7 @@
 
 use crate::db::{self, Row, params};
 use crate::{Due, HeldId, ListId, Read, StoreError, Tx};
+use dormouse_clock::Timestamp;
 
 /// A held post, without its number.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,8 +22,8 @@ pub struct HeldPost {
     /// The cookie by which replies by mail refer to it: 40 hexadecimal digits, like Mailman's
     /// cookies.
     pub cookie: String,
-    /// When it was held, in seconds since the epoch.
-    pub held_at: f64,
+    /// When it was held.
+    pub held_at: Timestamp,
 }
 
 /// A held post with its number.

@@ -10,6 +10,7 @@ pub(crate) use create::capitalised;
 use crate::db::{self, Param, Row, params};
 use crate::settings::ListSettings;
 use crate::{Config, ListId, Read, StoreError};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use std::collections::{BTreeSet, HashMap};
 
@@ -20,12 +21,12 @@ pub struct List {
     pub id: ListId,
     /// The list's name on this site: `name`, or `name@host` if another list already has that name.
     pub name: String,
-    /// When it was created, in seconds since the epoch.
-    pub created_at: f64,
+    /// When it was created.
+    pub created_at: Timestamp,
     /// The number of the next post, for a subject prefix with `%d`.
     pub post_id: i64,
-    /// When the last post was sent, in seconds since the epoch.
-    pub last_post_time: f64,
+    /// When the last post was sent.
+    pub last_post_time: Timestamp,
     /// The list's settings, with defaults.
     pub settings: ListSettings,
 }

@@ -10,6 +10,7 @@ use crate::insert::Rows;
 use crate::options::{MemberOption, MemberOptions};
 use crate::value::choice;
 use crate::{Act, Count, Due, List, ListId, Read, StoreError, Tx};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use std::sync::LazyLock;
 
@@ -56,8 +57,8 @@ pub struct Member {
     pub delivery: Delivery,
     /// The language for notices; the list's if empty.
     pub language: String,
-    /// When the member joined, in seconds since the epoch.
-    pub joined_at: f64,
+    /// When the member joined.
+    pub joined_at: Timestamp,
 }
 
 /// A member to add.
@@ -273,7 +274,7 @@ impl Tx<'_> {
         &self,
         list: &List,
         new: &NewMember,
-        at: f64,
+        at: Timestamp,
         consent: &str,
     ) -> Result<Added, StoreError> {
         let key = AddressKey::of(&new.address);
@@ -302,13 +303,13 @@ impl Tx<'_> {
     }
 
     /// Removes a member, and its pending requests. Returns false if there was none. `how` says who
-    /// did it, and `at` when, in seconds since the epoch.
+    /// did it, and `at` when.
     pub fn remove_member(
         &self,
         list_id: ListId,
         address: &str,
         how: &str,
-        at: f64,
+        at: Timestamp,
     ) -> Result<bool, StoreError> {
         let sql = "delete from member where list_id = ?1 and address_key = ?2";
         let removed = self.execute(sql, params![list_id, AddressKey::of(address)])?;
@@ -322,7 +323,12 @@ impl Tx<'_> {
 
     /// Turns a member's delivery on again, and resets the bounce state. Returns false if there is
     /// no such member.
-    pub fn re_enable(&self, list_id: ListId, address: &str, at: f64) -> Result<bool, StoreError> {
+    pub fn re_enable(
+        &self,
+        list_id: ListId,
+        address: &str,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
         self.note_done(Due::Disabled);
         self.execute(
             "update member set delivery = 0, delivery_changed_at = ?3, bounce_score = 0,
@@ -382,7 +388,7 @@ impl Tx<'_> {
         &self,
         list_id: ListId,
         member: &Member,
-        at: f64,
+        at: Timestamp,
     ) -> Result<(), StoreError> {
         if member.delivery == Delivery::ByBounce {
             self.note_due(Due::Disabled);

@@ -3,6 +3,7 @@
 
 use crate::db::params;
 use crate::{Read, StoreError, Tx};
+use dormouse_clock::Timestamp;
 
 impl Read {
     /// Returns all stored results, with the names of their entries.
@@ -18,7 +19,12 @@ impl Read {
 
 impl Tx<'_> {
     /// Stores the result of an entry.
-    pub fn keep_outcome(&self, entry: &str, content: &[u8], at: f64) -> Result<(), StoreError> {
+    pub fn keep_outcome(
+        &self,
+        entry: &str,
+        content: &[u8],
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         self.execute(
             "insert into outcome (entry, content, at) values (?1, ?2, ?3)
              on conflict (entry) do nothing",
@@ -35,7 +41,7 @@ impl Tx<'_> {
 
     /// Deletes the results from before a time, whose entries no longer exist, and returns how many
     /// there were.
-    pub fn forget_outcomes(&self, before: f64) -> Result<usize, StoreError> {
+    pub fn forget_outcomes(&self, before: Timestamp) -> Result<usize, StoreError> {
         self.execute("delete from outcome where at < ?1", params![before])
     }
 }

@@ -3,6 +3,7 @@
 use crate::db::{self, Row, params};
 use crate::value::Value as _;
 use crate::{Read, StoreError};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 
 use std::collections::BTreeMap;
@@ -22,8 +23,8 @@ pub struct Glance {
     pub members: u64,
     /// The number of posts, according to the list's counter.
     pub posts: u64,
-    /// When the last post was sent, in seconds since the epoch; 0 if there is none.
-    pub last_post_time: f64,
+    /// When the last post was sent; 0 if there is none.
+    pub last_post_time: Timestamp,
     /// The number of members with bounces, or whose delivery was turned off because of bounces.
     pub bouncing: u64,
     /// The number of held posts and requests.
@@ -177,7 +178,7 @@ mod tests {
             real_name: String::new(),
             digest: false,
         };
-        store.write(|tx| tx.add_member(&tea, &member, 1.0, "t")).unwrap();
+        store.write(|tx| tx.add_member(&tea, &member, Timestamp::from_seconds(1.0), "t")).unwrap();
         let names = |of: Glances<'_>| -> Vec<String> {
             let found = store.read().glances(Glances { most: 50, ..of }).unwrap();
             found.into_iter().map(|list| list.name).collect()

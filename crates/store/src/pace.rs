@@ -4,6 +4,7 @@
 use crate::db::{self, Row, params};
 use crate::limits::Rate;
 use crate::{Read, StoreError, Tx};
+use dormouse_clock::Timestamp;
 
 /// A receiving domain that defers mail.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -12,12 +13,12 @@ pub struct SlowDomain {
     pub domain: String,
     /// How many times in a row it has deferred all mail.
     pub failures: u32,
-    /// When it is tried again, in seconds since the epoch.
-    pub next_at: f64,
+    /// When it is tried again.
+    pub next_at: Timestamp,
     /// Whether no mail is sent there before.
     pub is_held: bool,
-    /// When it began to defer mail, in seconds since the epoch.
-    pub since: f64,
+    /// When it began to defer mail.
+    pub since: Timestamp,
     /// Its last reply.
     pub reply: String,
 }
@@ -44,8 +45,8 @@ impl BackOff {
 pub enum Granted {
     /// Mail for this many recipients may be sent now.
     Some(u64),
-    /// No mail may be sent before this time, in seconds since the epoch.
-    NoneUntil(f64),
+    /// No mail may be sent before this time.
+    NoneUntil(Timestamp),
 }
 
 /// The number of parts of a period. With constant demand, a group gets at most one part less than
@@ -88,9 +89,9 @@ impl Tx<'_> {
         domain: &str,
         reply: &str,
         is_held: bool,
-        now: f64,
+        now: Timestamp,
         back_off: BackOff,
-    ) -> Result<f64, StoreError> {
+    ) -> Result<Timestamp, StoreError> {
         let sql = format!("select {COLUMNS} from slow_domain where domain = ?1");
         let known = self.read().first(&sql, params![domain], read)?;
         let (failures, since) =
@@ -123,7 +124,7 @@ impl Tx<'_> {
 
     /// Deletes domains that should have been tried again before a time, and returns how many there
     /// were.
-    pub fn forget_slow_domains(&self, before: f64) -> Result<usize, StoreError> {
+    pub fn forget_slow_domains(&self, before: Timestamp) -> Result<usize, StoreError> {
         self.execute("delete from slow_domain where next_at < ?1", params![before])
     }
 
@@ -137,7 +138,7 @@ impl Tx<'_> {
         name: &str,
         wanted: u64,
         rate: Rate,
-        now: f64,
+        now: Timestamp,
     ) -> Result<Granted, StoreError> {
         let period = rate.period.as_secs_f64();
         // A time in the future is due to a wrong clock.
@@ -182,8 +183,8 @@ impl Tx<'_> {
         &self,
         name: &str,
         (granted, unused): (u64, u64),
-        granted_at: f64,
-        now: f64,
+        granted_at: Timestamp,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
         let changed = self.execute(
@@ -208,15 +209,15 @@ impl Tx<'_> {
 
 /// The mail of a group in a part of the period.
 struct Part {
-    began: f64,
+    began: Timestamp,
     sent: u64,
     unreported: u64,
-    last_at: f64,
+    last_at: Timestamp,
 }
 
 /// Returns when `wanted` recipients will be allowed again, given the parts in the order of their
 /// ends.
-fn none_until(parts: &[Part], wanted: u64, rate: Rate, now: f64) -> f64 {
+fn none_until(parts: &[Part], wanted: u64, rate: Rate, now: Timestamp) -> Timestamp {
     let mut over = parts.iter().map(|part| part.sent).sum::<u64>() + wanted.min(rate.count);
     let last = parts.iter().find(|part| {
         over = over.saturating_sub(part.sent);
@@ -234,6 +235,10 @@ mod tests {
     use crate::Store;
     use std::time::Duration;
 
+    fn time(seconds: f64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
     const BACK_OFF: BackOff = BackOff { first: 60.0, longest: 400.0 };
 
     fn with_store<T>(work: impl Fn(&Store) -> T) -> T {
@@ -250,20 +255,20 @@ mod tests {
                     |tx: &Tx<'_>| tx.put_off("slow.example", "4.7.0 no", false, now, BACK_OFF);
                 store.write(tried).unwrap() - now
             };
-            assert_eq!(put_off(0.0), 60.0);
+            assert_eq!(put_off(time(0.0)), 60.0);
             // The same again, before its time.
-            assert_eq!(put_off(10.0), 50.0);
-            assert_eq!(put_off(60.0), 120.0);
-            assert_eq!(put_off(180.0), 240.0);
-            assert_eq!(put_off(420.0), 400.0);
-            assert_eq!(put_off(820.0), 400.0);
+            assert_eq!(put_off(time(10.0)), 50.0);
+            assert_eq!(put_off(time(60.0)), 120.0);
+            assert_eq!(put_off(time(180.0)), 240.0);
+            assert_eq!(put_off(time(420.0)), 400.0);
+            assert_eq!(put_off(time(820.0)), 400.0);
             let known = store.read().slow_domains().unwrap();
-            assert_eq!((known[0].failures, known[0].since), (5, 0.0));
+            assert_eq!((known[0].failures, known[0].since), (5, time(0.0)));
             // The clock went back by a year.
-            assert_eq!(put_off(-3e7), 400.0);
+            assert_eq!(put_off(time(-3e7)), 400.0);
             store.write(|tx| tx.takes_mail("slow.example")).unwrap();
-            assert_eq!(put_off(5000.0), 60.0);
-            assert_eq!(store.write(|tx| tx.forget_slow_domains(9000.0)).unwrap(), 1);
+            assert_eq!(put_off(time(5000.0)), 60.0);
+            assert_eq!(store.write(|tx| tx.forget_slow_domains(time(9000.0))).unwrap(), 1);
             assert_eq!(store.read().slow_domains().unwrap(), []);
         });
     }
@@ -278,22 +283,34 @@ mod tests {
             let give_back = |grant, at, now| {
                 store.write(|tx| tx.give_back("g", grant, at, now)).unwrap();
             };
-            assert_eq!(ask(4, 0.0), Granted::Some(4));
-            assert_eq!(ask(8, 30.0), Granted::Some(6));
-            assert_eq!(ask(1, 31.0), Granted::NoneUntil(46.0), "some may be given back");
-            give_back((4, 0), 0.0, 5.0);
-            give_back((6, 0), 30.0, 33.0);
-            assert_eq!(ask(1, 61.0), Granted::NoneUntil(65.0), "the last was sent at 5");
-            assert_eq!(ask(5, 61.0), Granted::NoneUntil(93.0), "so many are not free before");
-            assert_eq!(ask(4, 65.0), Granted::Some(4));
-            give_back((4, 2), 65.0, 66.0);
-            assert_eq!(ask(9, 67.0), Granted::Some(2));
-            give_back((2, 0), 67.0, 67.0);
-            assert_eq!(ask(1, 92.0), Granted::NoneUntil(93.0));
-            assert_eq!(ask(99, 93.0), Granted::Some(6));
-            give_back((6, 0), 93.0, 93.0);
-            assert_eq!(ask(99, 127.0), Granted::Some(4));
-            assert_eq!(ask(1, 50.0), Granted::Some(1), "the clock went back");
+            assert_eq!(ask(4, time(0.0)), Granted::Some(4));
+            assert_eq!(ask(8, time(30.0)), Granted::Some(6));
+            assert_eq!(
+                ask(1, time(31.0)),
+                Granted::NoneUntil(time(46.0)),
+                "some may be given back"
+            );
+            give_back((4, 0), time(0.0), time(5.0));
+            give_back((6, 0), time(30.0), time(33.0));
+            assert_eq!(
+                ask(1, time(61.0)),
+                Granted::NoneUntil(time(65.0)),
+                "the last was sent at 5"
+            );
+            assert_eq!(
+                ask(5, time(61.0)),
+                Granted::NoneUntil(time(93.0)),
+                "so many are not free before"
+            );
+            assert_eq!(ask(4, time(65.0)), Granted::Some(4));
+            give_back((4, 2), time(65.0), time(66.0));
+            assert_eq!(ask(9, time(67.0)), Granted::Some(2));
+            give_back((2, 0), time(67.0), time(67.0));
+            assert_eq!(ask(1, time(92.0)), Granted::NoneUntil(time(93.0)));
+            assert_eq!(ask(99, time(93.0)), Granted::Some(6));
+            give_back((6, 0), time(93.0), time(93.0));
+            assert_eq!(ask(99, time(127.0)), Granted::Some(4));
+            assert_eq!(ask(1, time(50.0)), Granted::Some(1), "the clock went back");
         });
     }
 
@@ -302,14 +319,14 @@ mod tests {
         with_store(|store| {
             let ask =
                 |wanted, now| store.write(|tx| tx.ask_to_send("g", wanted, RATE, now)).unwrap();
-            assert_eq!(ask(4, 0.0), Granted::Some(4));
-            assert_eq!(ask(6, 61.0), Granted::Some(6));
-            store.write(|tx| tx.give_back("g", (4, 1), 0.0, 70.0)).unwrap();
-            assert_eq!(ask(9, 71.0), Granted::Some(1));
-            store.write(|tx| tx.give_back("g", (6, 0), 61.0, 61.0)).unwrap();
-            store.write(|tx| tx.give_back("g", (1, 0), 71.0, 71.0)).unwrap();
-            assert_eq!(ask(9, 121.5), Granted::Some(6));
-            assert_eq!(ask(9, 130.5), Granted::Some(3));
+            assert_eq!(ask(4, time(0.0)), Granted::Some(4));
+            assert_eq!(ask(6, time(61.0)), Granted::Some(6));
+            store.write(|tx| tx.give_back("g", (4, 1), time(0.0), time(70.0))).unwrap();
+            assert_eq!(ask(9, time(71.0)), Granted::Some(1));
+            store.write(|tx| tx.give_back("g", (6, 0), time(61.0), time(61.0))).unwrap();
+            store.write(|tx| tx.give_back("g", (1, 0), time(71.0), time(71.0))).unwrap();
+            assert_eq!(ask(9, time(121.5)), Granted::Some(6));
+            assert_eq!(ask(9, time(130.5)), Granted::Some(3));
         });
     }
 
@@ -318,9 +335,9 @@ mod tests {
         with_store(|store| {
             // Nine tenths of the rate, in ones, for fifty periods.
             for number in 0..450 {
-                let now = f64::from(number) * 60.0 / 9.0;
+                let now = time(f64::from(number) * 60.0 / 9.0);
                 let granted = store.write(|tx| tx.ask_to_send("g", 1, RATE, now)).unwrap();
-                assert_eq!(granted, Granted::Some(1), "at {now}");
+                assert_eq!(granted, Granted::Some(1), "at {now:?}");
                 store.write(|tx| tx.give_back("g", (1, 0), now, now)).unwrap();
             }
         });
@@ -330,9 +347,9 @@ mod tests {
     fn constant_demand_gets_nearly_the_rate_and_never_more() {
         for wanted in [1, 3, 4, 50] {
             with_store(|store| {
-                let mut sent: Vec<f64> = Vec::new();
+                let mut sent: Vec<Timestamp> = Vec::new();
                 for second in 0..1200 {
-                    let now = f64::from(second);
+                    let now = time(f64::from(second));
                     let asked = store.write(|tx| tx.ask_to_send("g", wanted, RATE, now)).unwrap();
                     match asked {
                         Granted::Some(granted) => {
@@ -346,7 +363,7 @@ mod tests {
                 for first in &sent {
                     let span = *first..*first + 60.0;
                     let within = sent.iter().filter(|time| span.contains(time)).count();
-                    assert!(within <= 10, "{within} from {first} on, by {wanted}");
+                    assert!(within <= 10, "{within} from {first:?} on, by {wanted}");
                 }
                 assert!(sent.len() >= 170, "{} by {wanted}", sent.len());
             });

@@ -2,6 +2,7 @@
 
 use crate::db::params;
 use crate::{ListId, StoreError, Tx};
+use dormouse_clock::Timestamp;
 
 /// The time in seconds after which the owners are notified again.
 const TOLD_FOR: f64 = 30.0 * 86_400.0;
@@ -14,7 +15,7 @@ impl Tx<'_> {
         setting: &str,
         pattern: &str,
         problem: &str,
-        now: f64,
+        now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.execute(
             "insert into pattern_problem (list_id, setting, pattern, problem, told_at)

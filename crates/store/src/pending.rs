@@ -3,6 +3,7 @@
 
 use crate::db::{self, Row, params};
 use crate::{ListId, Read, StoreError, Tx};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use serde::{Deserialize, Serialize};
 
@@ -121,10 +122,10 @@ pub struct Pending {
     pub request: Request,
     /// Further data of the request, or empty.
     pub content: Vec<u8>,
-    /// When it was made, in seconds since the epoch.
-    pub created_at: f64,
-    /// When it expires, in seconds since the epoch.
-    pub expires_at: f64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it expires.
+    pub expires_at: Timestamp,
 }
 
 const COLUMNS: &str = "cookie, list_id, request, content, created_at, expires_at";
@@ -142,7 +143,7 @@ fn read(row: &Row<'_>) -> db::Result<Pending> {
 
 impl Read {
     /// Returns the request with this cookie, if it has not expired at `now`.
-    pub fn pending(&self, cookie: &str, now: f64) -> Result<Option<Pending>, StoreError> {
+    pub fn pending(&self, cookie: &str, now: Timestamp) -> Result<Option<Pending>, StoreError> {
         let sql = format!("select {COLUMNS} from pending where cookie = ?1 and expires_at > ?2");
         self.first(&sql, params![cookie, now], read)
     }
@@ -153,7 +154,7 @@ impl Read {
         list_id: ListId,
         kind: &str,
         address: &str,
-        now: f64,
+        now: Timestamp,
     ) -> Result<Option<Pending>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from pending
@@ -204,7 +205,7 @@ impl Tx<'_> {
         &self,
         cookie: &str,
         request: &Request,
-        expires_at: f64,
+        expires_at: Timestamp,
     ) -> Result<(), StoreError> {
         let request = request.to_text()?;
         self.execute(
@@ -228,7 +229,11 @@ impl Tx<'_> {
     }
 
     /// Returns and deletes the request with this cookie, if it has not expired at `now`.
-    pub fn take_pending(&self, cookie: &str, now: f64) -> Result<Option<Pending>, StoreError> {
+    pub fn take_pending(
+        &self,
+        cookie: &str,
+        now: Timestamp,
+    ) -> Result<Option<Pending>, StoreError> {
         let pending = self.read().pending(cookie, now)?;
         if pending.is_some() {
             self.execute("delete from pending where cookie = ?1", params![cookie])?;
@@ -237,7 +242,7 @@ impl Tx<'_> {
     }
 
     /// Deletes the requests that have expired at `now`, and returns how many there were.
-    pub fn expire_pending(&self, now: f64) -> Result<usize, StoreError> {
+    pub fn expire_pending(&self, now: Timestamp) -> Result<usize, StoreError> {
         let sql = "delete from pending where expires_at <= ?1";
         self.execute(sql, params![now])
     }

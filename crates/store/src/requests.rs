@@ -2,6 +2,7 @@
 
 use crate::db::{self, Row, params};
 use crate::{Due, ListId, Read, Request, RequestId, StoreError, Tx};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 
 /// A request that waits for a moderator.
@@ -17,8 +18,8 @@ pub struct HeldRequest {
     pub cookie: String,
     /// How it was requested, as evidence of consent.
     pub how: String,
-    /// When it was held, in seconds since the epoch.
-    pub held_at: f64,
+    /// When it was held.
+    pub held_at: Timestamp,
 }
 
 /// The columns for [`read`].
@@ -65,7 +66,7 @@ impl Tx<'_> {
         request: &Request,
         cookie: &str,
         how: &str,
-        at: f64,
+        at: Timestamp,
     ) -> Result<(HeldRequest, bool), StoreError> {
         let (kind, address) = (request.kind(), request.address().to_lowercase());
         let text = request.to_text()?;

@@ -2,6 +2,7 @@
 
 use crate::db::{self, Row, params};
 use crate::{ListId, Read, StoreError, Tx};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 
 /// What a visitor has proved.
@@ -55,8 +56,8 @@ pub struct Proved {
     pub proof: Proof,
     /// A fingerprint of the password that proved it; empty if it was not a password.
     pub fingerprint: String,
-    /// When it was proved, in seconds since the epoch.
-    pub at: f64,
+    /// When it was proved.
+    pub at: Timestamp,
 }
 
 /// A session of a signed-in visitor.
@@ -64,10 +65,10 @@ pub struct Proved {
 pub struct Session {
     /// The session's number.
     pub id: i64,
-    /// When it began, in seconds since the epoch.
-    pub created_at: f64,
-    /// When it expires, in seconds since the epoch.
-    pub expires_at: f64,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it expires.
+    pub expires_at: Timestamp,
     /// The network from which it was started.
     pub network: String,
     /// The browser's `User-Agent`.
@@ -83,8 +84,8 @@ pub struct SignIn {
     pub address: AddressKey,
     /// The page to open after signing in.
     pub goal: String,
-    /// When it expires, in seconds since the epoch.
-    pub expires_at: f64,
+    /// When it expires.
+    pub expires_at: Timestamp,
 }
 
 const COLUMNS: &str = "s.id, s.created_at, s.expires_at, s.network, s.agent";
@@ -102,7 +103,7 @@ fn read(row: &Row<'_>) -> db::Result<Session> {
 
 impl Read {
     /// Returns the session with the hash of a token, if it has not expired at `now`.
-    pub fn session(&self, token_hash: &str, now: f64) -> Result<Option<Session>, StoreError> {
+    pub fn session(&self, token_hash: &str, now: Timestamp) -> Result<Option<Session>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from session s where s.token_hash = ?1 and s.expires_at > ?2"
         );
@@ -111,7 +112,7 @@ impl Read {
     }
 
     /// Returns the sessions with this proof that have not expired at `now`, the newest first.
-    pub fn sessions_with(&self, proof: &Proof, now: f64) -> Result<Vec<Session>, StoreError> {
+    pub fn sessions_with(&self, proof: &Proof, now: Timestamp) -> Result<Vec<Session>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from session s join session_proof p on p.session_id = s.id
              where p.kind = ?1 and p.subject = ?2 and s.expires_at > ?3
@@ -140,7 +141,7 @@ impl Read {
 
     /// Returns the link with the hash of a token, if it has not expired at `now`, without using it
     /// up.
-    pub fn sign_in(&self, token_hash: &str, now: f64) -> Result<Option<SignIn>, StoreError> {
+    pub fn sign_in(&self, token_hash: &str, now: Timestamp) -> Result<Option<SignIn>, StoreError> {
         let sql = "select address, goal, expires_at from sign_in
                    where token_hash = ?1 and expires_at > ?2";
         self.first(sql, params![token_hash, now], |row| {
@@ -194,7 +195,7 @@ impl Tx<'_> {
         &self,
         token_hash: &str,
         sign_in: &SignIn,
-        now: f64,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         self.execute("delete from sign_in where expires_at <= ?1", params![now])?;
         self.execute(
@@ -207,7 +208,11 @@ impl Tx<'_> {
 
     /// Returns and deletes a link for signing in, which can be used once, if it has not expired at
     /// `now`.
-    pub fn take_sign_in(&self, token_hash: &str, now: f64) -> Result<Option<SignIn>, StoreError> {
+    pub fn take_sign_in(
+        &self,
+        token_hash: &str,
+        now: Timestamp,
+    ) -> Result<Option<SignIn>, StoreError> {
         let found = self.read().sign_in(token_hash, now)?;
         if found.is_some() {
             self.execute("delete from sign_in where token_hash = ?1", params![token_hash])?;
@@ -233,6 +238,10 @@ mod tests {
     use super::*;
     use crate::{Store, testing};
 
+    fn time(seconds: f64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
     #[test]
     fn a_session_keeps_its_proofs_and_ends_with_any_of_them() {
         let home = tempfile::tempdir().unwrap();
@@ -245,25 +254,26 @@ mod tests {
             Proof::Moderator(ListId::new(8)),
             Proof::Site,
         ];
-        let proved = proofs.clone().map(|proof| Proved { proof, fingerprint: "f".into(), at: 2.0 });
+        let proved =
+            proofs.clone().map(|proof| Proved { proof, fingerprint: "f".into(), at: time(2.0) });
         let session = Session {
             id: 0,
-            created_at: 1.0,
-            expires_at: 100.0,
+            created_at: time(1.0),
+            expires_at: time(100.0),
             network: "192.0.2.0/24".into(),
             agent: "Browser".into(),
             proofs: proved.to_vec(),
         };
         for proof in &proofs {
             store.write(|tx| tx.begin_session("hash", &session)).unwrap();
-            let found = store.read().session("hash", 99.0).unwrap().unwrap();
+            let found = store.read().session("hash", time(99.0)).unwrap().unwrap();
             assert_eq!(found.proofs.len(), proofs.len());
             assert!(found.proofs.iter().all(|found| proofs.contains(&found.proof)));
-            assert_eq!(store.read().session("hash", 100.0).unwrap(), None);
-            assert_eq!(store.read().session("other", 99.0).unwrap(), None);
-            assert_eq!(store.read().sessions_with(proof, 99.0).unwrap(), [found]);
+            assert_eq!(store.read().session("hash", time(100.0)).unwrap(), None);
+            assert_eq!(store.read().session("other", time(99.0)).unwrap(), None);
+            assert_eq!(store.read().sessions_with(proof, time(99.0)).unwrap(), [found]);
             assert_eq!(store.write(|tx| tx.end_sessions_with(proof)).unwrap(), 1);
-            assert_eq!(store.read().session("hash", 99.0).unwrap(), None);
+            assert_eq!(store.read().session("hash", time(99.0)).unwrap(), None);
         }
     }
 
@@ -275,12 +285,12 @@ mod tests {
         let link = SignIn {
             address: AddressKey::of("anna@x.example"),
             goal: "/mailman/mine".into(),
-            expires_at: 10.0,
+            expires_at: time(10.0),
         };
-        store.write(|tx| tx.add_sign_in("hash", &link, 1.0)).unwrap();
-        assert_eq!(store.read().sign_in("hash", 10.0).unwrap(), None);
-        assert_eq!(store.read().sign_in("hash", 9.0).unwrap().as_ref(), Some(&link));
-        let take = || store.write(|tx| tx.take_sign_in("hash", 9.0)).unwrap();
+        store.write(|tx| tx.add_sign_in("hash", &link, time(1.0))).unwrap();
+        assert_eq!(store.read().sign_in("hash", time(10.0)).unwrap(), None);
+        assert_eq!(store.read().sign_in("hash", time(9.0)).unwrap().as_ref(), Some(&link));
+        let take = || store.write(|tx| tx.take_sign_in("hash", time(9.0))).unwrap();
         assert_eq!(take(), Some(link));
         assert_eq!(take(), None);
     }

@@ -2,6 +2,7 @@
 
 use crate::db::{self, Row, params};
 use crate::{HeldId, ListId, Read, StoreError, Tx};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 
 /// The result of a link or code.
@@ -19,8 +20,8 @@ pub struct Settled {
     pub address: String,
     /// The result, as a sentence.
     pub what: String,
-    /// When it was used, in seconds since the epoch.
-    pub at: f64,
+    /// When it was used.
+    pub at: Timestamp,
 }
 
 /// The kinds in the database.

@@ -3,8 +3,7 @@
 use crate::config::LIST_DEFAULTS;
 use crate::db::params;
 use crate::{Author, Config, Read, SettingChange, Site, Store, StoreError, Tx, audit};
-
-use std::time::{SystemTime, UNIX_EPOCH};
+use dormouse_clock::Timestamp;
 
 /// The settings that can be changed on the web. All others could lock people out, redirect mail or
 /// pages, or name files and programs; they and all new settings require a shell, unless they are
@@ -135,7 +134,7 @@ impl Tx<'_> {
             return Ok(());
         }
         let Author { who, via } = self.author();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
+        let now = Timestamp::now();
         self.execute(
             "insert into site_change (name, old_value, new_value, who, via, changed_at)
                  values (?1, ?2, ?3, ?4, ?5, ?6)",

@@ -4,6 +4,7 @@ use crate::db::postgres::{Address, Postgres};
 use crate::db::sqlite::{Open, Sqlite};
 use crate::db::{self, Begin, Db, Engine as _, Param, Row, Transaction};
 use crate::{Author, Due, ListId, Site, StoreError, migrate};
+use dormouse_clock::Timestamp;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
@@ -46,7 +47,7 @@ pub struct Tx<'s> {
     /// Counts of lists, by kind ([`crate::Count`]).
     pub(crate) counts: RefCell<BTreeMap<(ListId, i64), u64>>,
     /// Posts of lists: the number, and the time of the last one.
-    pub(crate) posts: RefCell<BTreeMap<ListId, (i64, f64)>>,
+    pub(crate) posts: RefCell<BTreeMap<ListId, (i64, Timestamp)>>,
     /// Sizes in bytes from which lists' next digests are due.
     pub(crate) digests: RefCell<BTreeMap<ListId, i64>>,
 }

@@ -4,6 +4,7 @@
 use crate::db::{Row, params};
 use crate::value::Value as _;
 use crate::{Act, List, StoreError, Tx, members};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 
 /// The wanted members of a list. Nothing is changed before [`Sync::apply`].
@@ -79,9 +80,9 @@ impl Sync<'_> {
     }
 
     /// Makes the changes, with the list's options for new members. `how` says who did it, and `at`
-    /// when, in seconds since the epoch. Nobody is notified. Returns how many members were added
+    /// when. Nobody is notified. Returns how many members were added
     /// and removed.
-    pub fn apply(self, digest: bool, at: f64, how: &str) -> Result<(u64, u64), StoreError> {
+    pub fn apply(self, digest: bool, at: Timestamp, how: &str) -> Result<(u64, u64), StoreError> {
         let options = self.list.settings.new_options().bits();
         let noted = |act: Act, of: &str| {
             format!(
@@ -144,7 +145,7 @@ mod tests {
                 real_name: "Old Name".to_owned(),
                 digest: true,
             };
-            store.write(|tx| tx.add_member(&list, &new, 1.0, "")).unwrap();
+            store.write(|tx| tx.add_member(&list, &new, Timestamp::from_seconds(1.0), "")).unwrap();
         }
         let run = |apply: bool| {
             store
@@ -160,7 +161,11 @@ mod tests {
                         seen.push(format!("{change:?}"));
                         Ok(())
                     })?;
-                    let done = if apply { sync.apply(false, 2.0, "")? } else { (0, 0) };
+                    let done = if apply {
+                        sync.apply(false, Timestamp::from_seconds(2.0), "")?
+                    } else {
+                        (0, 0)
+                    };
                     Ok((seen, done))
                 })
                 .unwrap()

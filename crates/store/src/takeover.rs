@@ -7,24 +7,25 @@ use crate::insert::Rows;
 use crate::members::{self, COLUMNS};
 use crate::settings::ListSettings;
 use crate::{BounceState, Delivery, Due, List, ListId, Member, Read, StoreError, Tx};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use std::collections::HashMap;
 
 /// The state of a list apart from its settings.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListState {
-    /// When the list was created, in seconds since the epoch.
-    pub created_at: f64,
+    /// When the list was created.
+    pub created_at: Timestamp,
     /// The number of the next post.
     pub post_id: i64,
-    /// When the last post was sent, in seconds since the epoch.
-    pub last_post_time: f64,
+    /// When the last post was sent.
+    pub last_post_time: Timestamp,
     /// The volume of its digests.
     pub volume: i64,
     /// The number of the next digest in that volume.
     pub next_digest_number: i64,
-    /// When the last digest was sent, in seconds since the epoch.
-    pub digest_last_sent_at: f64,
+    /// When the last digest was sent.
+    pub digest_last_sent_at: Timestamp,
     /// Mailman's number for the next request.
     pub next_request_id: i64,
     /// The number of the last article from the newsgroup.
@@ -36,8 +37,8 @@ pub struct ListState {
 pub struct WholeMember {
     /// The commonly used part of the data.
     pub member: Member,
-    /// When the delivery status last changed, in seconds since the epoch.
-    pub delivery_changed_at: f64,
+    /// When the delivery status last changed.
+    pub delivery_changed_at: Timestamp,
     /// The stored password, or empty.
     pub password: String,
     /// The topics that the member has chosen.
@@ -140,7 +141,10 @@ impl Read {
     }
 
     /// Returns until when senders get no automatic reply: kind, address, time.
-    pub fn quiet_times(&self, list_id: ListId) -> Result<Vec<(String, String, f64)>, StoreError> {
+    pub fn quiet_times(
+        &self,
+        list_id: ListId,
+    ) -> Result<Vec<(String, String, Timestamp)>, StoreError> {
         let sql = "select kind, address, until from autoresponse where list_id = ?1
                    order by kind, address";
         self.rows(sql, params![list_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
@@ -178,9 +182,9 @@ impl ListState {
     /// Returns the number with this name.
     pub fn number(&self, name: &str) -> Option<f64> {
         Some(match name {
-            "created_at" => self.created_at,
-            "digest_last_sent_at" => self.digest_last_sent_at,
-            "last_post_time" => self.last_post_time,
+            "created_at" => self.created_at.seconds(),
+            "digest_last_sent_at" => self.digest_last_sent_at.seconds(),
+            "last_post_time" => self.last_post_time.seconds(),
             "next_digest_number" => self.next_digest_number as f64,
             "next_request_id" => self.next_request_id as f64,
             "post_id" => self.post_id as f64,
@@ -327,14 +331,14 @@ impl Tx<'_> {
     }
 
     /// Removes the members with this evidence of consent for which `keep` returns false, and
-    /// returns how many there were. `how` says why, and `at` when, in seconds since the epoch.
+    /// returns how many there were. `how` says why, and `at` when.
     pub fn remove_members_by_consent(
         &self,
         list_id: ListId,
         consent: &str,
         keep: impl Fn(&str) -> bool,
         how: &str,
-        at: f64,
+        at: Timestamp,
     ) -> Result<usize, StoreError> {
         let sql = "select address_key from member where list_id = ?1 and consent = ?2";
         let keys: Vec<String> =
@@ -368,7 +372,7 @@ impl Tx<'_> {
         source: &str,
         fingerprint: &str,
         target: &str,
-        now: f64,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         self.execute(
             "insert into imported (source, fingerprint, target, at) values (?1, ?2, ?3, ?4)

@@ -1,9 +1,14 @@
 //! Requests to join, leave or change something, and records about people.
 
+use dormouse_clock::Timestamp;
 use dormouse_store::{
     Act, Delivery, Due, List, NewMember, Pending, Request, RequestId, Site, Store, StoreError,
 };
 use tempfile::TempDir;
+
+fn time(seconds: f64) -> Timestamp {
+    Timestamp::from_seconds(seconds)
+}
 
 fn store() -> (TempDir, Store, List) {
     let home = tempfile::tempdir().unwrap();
@@ -29,7 +34,7 @@ fn joins(address: &str) -> Request {
     }
 }
 
-fn pending(list: &List, cookie: &str, request: Request, at: f64) -> Pending {
+fn pending(list: &List, cookie: &str, request: Request, at: Timestamp) -> Pending {
     Pending {
         cookie: cookie.to_owned(),
         list_id: list.id,
@@ -42,7 +47,7 @@ fn pending(list: &List, cookie: &str, request: Request, at: f64) -> Pending {
 
 fn member(store: &Store, list: &List, address: &str) {
     let new = NewMember { address: address.to_owned(), real_name: "A".to_owned(), digest: true };
-    store.write(|tx| tx.add_member(list, &new, 5.0, "by mail")).unwrap();
+    store.write(|tx| tx.add_member(list, &new, time(5.0), "by mail")).unwrap();
 }
 
 #[test]
@@ -59,11 +64,11 @@ fn every_kind_of_request_is_kept_as_it_was() {
         Request::Probe { address: a() },
     ];
     for (number, request) in requests.iter().enumerate() {
-        let kept = pending(&list, &format!("c{number}"), request.clone(), 1.0);
+        let kept = pending(&list, &format!("c{number}"), request.clone(), time(1.0));
         store.write(|tx| tx.pend(&kept)).unwrap();
-        assert_eq!(store.read().pending(&kept.cookie, 2.0).unwrap(), Some(kept.clone()));
+        assert_eq!(store.read().pending(&kept.cookie, time(2.0)).unwrap(), Some(kept.clone()));
         let about =
-            store.read().pending_about(list.id, request.kind(), "a@X.example", 2.0).unwrap();
+            store.read().pending_about(list.id, request.kind(), "a@X.example", time(2.0)).unwrap();
         assert_eq!(about, Some(kept));
     }
     assert_eq!(store.read().pending_of(list.id).unwrap().len(), requests.len());
@@ -73,23 +78,30 @@ fn every_kind_of_request_is_kept_as_it_was() {
 #[test]
 fn a_cookie_is_good_once_and_until_it_expires() {
     let (_home, store, list) = store();
-    let first = pending(&list, "c", joins("a@x.example"), 1.0);
+    let first = pending(&list, "c", joins("a@x.example"), time(1.0));
     let again = Pending { request: joins("other@x.example"), ..first.clone() };
     store.write(|tx| tx.pend(&first).and_then(|()| tx.pend(&again))).unwrap();
-    assert_eq!(store.read().pending("c", 2.0).unwrap(), Some(first.clone()), "the first one stays");
-    assert_eq!(store.read().pending("c", 11.0).unwrap(), None);
-    let take = |now: f64| store.write(|tx| tx.take_pending("c", now)).unwrap();
-    assert_eq!([take(11.0), take(10.9), take(10.9)], [None, Some(first.clone()), None]);
+    assert_eq!(
+        store.read().pending("c", time(2.0)).unwrap(),
+        Some(first.clone()),
+        "the first one stays"
+    );
+    assert_eq!(store.read().pending("c", time(11.0)).unwrap(), None);
+    let take = |now: Timestamp| store.write(|tx| tx.take_pending("c", now)).unwrap();
+    assert_eq!(
+        [take(time(11.0)), take(time(10.9)), take(time(10.9))],
+        [None, Some(first.clone()), None]
+    );
     store.write(|tx| tx.pend(&first)).unwrap();
-    let expire = |now: f64| store.write(|tx| tx.expire_pending(now)).unwrap();
-    assert_eq!([expire(10.9), expire(11.0), expire(11.0)], [0, 1, 0]);
+    let expire = |now: Timestamp| store.write(|tx| tx.expire_pending(now)).unwrap();
+    assert_eq!([expire(time(10.9)), expire(time(11.0)), expire(time(11.0))], [0, 1, 0]);
 }
 
 #[test]
 fn a_second_request_for_a_moderator_takes_the_place_of_the_first_and_numbers_are_not_reused() {
     let (_home, store, list) = store();
     let hold = |request: &Request, cookie: &str, how: &str| {
-        store.write(|tx| tx.hold_request(list.id, request, cookie, how, 1.0)).unwrap()
+        store.write(|tx| tx.hold_request(list.id, request, cookie, how, time(1.0))).unwrap()
     };
     let (first, is_new) = hold(&joins("A@x.example"), "c1", "one");
     assert!(is_new);
@@ -112,11 +124,11 @@ fn a_member_with_another_address_keeps_everything_but_what_bounced() {
     let mut before = store.read().member(list.id, "old@x.example").unwrap().unwrap();
     before.delivery = Delivery::ByUser;
     let change = |address: &str| {
-        store.write(|tx| tx.move_member(list.id, "OLD@x.example", address, "by me", 8.0))
+        store.write(|tx| tx.move_member(list.id, "OLD@x.example", address, "by me", time(8.0)))
     };
     store
         .write(|tx| -> Result<(), StoreError> {
-            tx.update_member(list.id, &before, 7.0)?;
+            tx.update_member(list.id, &before, time(7.0))?;
             tx.set_topics(list.id, "old@x.example", &["bugs".to_owned()])?;
             tx.set_member_password(list.id, "old@x.example", "hash")
         })
@@ -135,7 +147,7 @@ fn a_member_with_another_address_keeps_everything_but_what_bounced() {
     member(&store, &list, "old@x.example");
     assert!(!change("new@y.example").unwrap(), "another member keeps its place");
     assert_eq!(store.read().lists_of("NEW@y.example").unwrap(), [list.id]);
-    store.write(|tx| tx.re_enable(list.id, "new@y.example", 9.0)).unwrap();
+    store.write(|tx| tx.re_enable(list.id, "new@y.example", time(9.0))).unwrap();
     let enabled = store.read().member(list.id, "new@y.example").unwrap().unwrap();
     assert_eq!(enabled.delivery, Delivery::Enabled);
 }
@@ -158,11 +170,11 @@ fn requests_are_counted_by_day_kind_and_subject() {
 fn an_outcome_is_kept_once_and_for_a_while() {
     let (_home, store, _) = store();
     for content in [b"first", b"other"] {
-        store.write(|tx| tx.keep_outcome("1.0+a", content, 10.0)).unwrap();
+        store.write(|tx| tx.keep_outcome("1.0+a", content, time(10.0))).unwrap();
     }
     assert_eq!(store.read().outcome("1.0+a").unwrap().as_deref(), Some(&b"first"[..]));
-    assert_eq!(store.write(|tx| tx.forget_outcomes(10.0)).unwrap(), 0);
-    assert_eq!(store.write(|tx| tx.forget_outcomes(10.5)).unwrap(), 1);
+    assert_eq!(store.write(|tx| tx.forget_outcomes(time(10.0))).unwrap(), 0);
+    assert_eq!(store.write(|tx| tx.forget_outcomes(time(10.5))).unwrap(), 1);
     assert_eq!(store.read().outcome("1.0+a").unwrap(), None);
 }
 
@@ -174,8 +186,8 @@ fn a_person_is_known_by_what_was_done_and_then_forgotten() {
     member(&store, &list, "b@x.example");
     store
         .write(|tx| -> Result<(), StoreError> {
-            tx.add_consent(list.id, "A@x.example", Act::Confirmed, "on the web", 4.0)?;
-            tx.pend(&pending(&list, "c", joins("a@x.example"), 1.0))?;
+            tx.add_consent(list.id, "A@x.example", Act::Confirmed, "on the web", time(4.0))?;
+            tx.pend(&pending(&list, "c", joins("a@x.example"), time(1.0)))?;
             tx.set_setting("dev", "ban_list", "a@x.example\n")
         })
         .unwrap();
@@ -197,7 +209,8 @@ fn the_clock_is_told_of_requests_and_of_the_end_of_the_last_one() {
     let site = Site::open(&home.path().join("site")).unwrap();
     assert_eq!(site.is_due(Due::Checkdbs), site.is_shared());
     let wish = joins("a@x.example");
-    let (held, _) = store.write(|tx| tx.hold_request(list.id, &wish, "c", "by mail", 1.0)).unwrap();
+    let (held, _) =
+        store.write(|tx| tx.hold_request(list.id, &wish, "c", "by mail", time(1.0))).unwrap();
     assert!(site.is_due(Due::Checkdbs));
     store.settle_due(Due::Checkdbs).unwrap();
     assert!(site.is_due(Due::Checkdbs));
@@ -208,8 +221,8 @@ fn the_clock_is_told_of_requests_and_of_the_end_of_the_last_one() {
 #[test]
 fn expired_requests_are_deleted_when_the_next_one_arrives() {
     let (_home, store, list) = store();
-    store.write(|tx| tx.pend(&pending(&list, "c1", joins("a@x.example"), 1.0))).unwrap();
-    store.write(|tx| tx.pend(&pending(&list, "c2", joins("b@x.example"), 11.0))).unwrap();
+    store.write(|tx| tx.pend(&pending(&list, "c1", joins("a@x.example"), time(1.0)))).unwrap();
+    store.write(|tx| tx.pend(&pending(&list, "c2", joins("b@x.example"), time(11.0)))).unwrap();
     let waiting = store.read().pending_of(list.id).unwrap();
     assert_eq!(waiting.iter().map(|it| it.cookie.as_str()).collect::<Vec<_>>(), ["c2"]);
 }

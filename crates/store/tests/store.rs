@@ -1,5 +1,6 @@
 //! Guarantees of the store: atomic changes, no repeated effects, members in constant memory.
 
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use dormouse_store::{
     Added, Audience, BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, Cursor,
@@ -9,6 +10,10 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::fs;
 use tempfile::TempDir;
+
+fn time(seconds: f64) -> Timestamp {
+    Timestamp::from_seconds(seconds)
+}
 
 fn site_in_a_file() -> (TempDir, Site) {
     let home = tempfile::tempdir().unwrap();
@@ -33,7 +38,7 @@ fn list(store: &Store, name: &str, host: &str) -> List {
 
 fn add(store: &Store, list: &List, address: &str) -> Added {
     let new = NewMember { address: address.to_owned(), real_name: String::new(), digest: false };
-    store.write(|tx| tx.add_member(list, &new, 1.0, "test")).unwrap()
+    store.write(|tx| tx.add_member(list, &new, time(1.0), "test")).unwrap()
 }
 
 #[test]
@@ -172,7 +177,7 @@ fn a_member_is_known_in_any_case_and_added_once() {
     assert_eq!(anna.address, "Anna@example.org");
     assert!(anna.options.has(MemberOption::DontReceiveDuplicates));
     anna.delivery = Delivery::ByUser;
-    store.write(|tx| tx.update_member(dev.id, &anna, 5.0)).unwrap();
+    store.write(|tx| tx.update_member(dev.id, &anna, time(5.0))).unwrap();
     assert!(
         store
             .read()
@@ -180,7 +185,9 @@ fn a_member_is_known_in_any_case_and_added_once() {
             .unwrap()
             .is_empty()
     );
-    assert!(store.write(|tx| tx.remove_member(dev.id, "anna@EXAMPLE.org", "by me", 2.0)).unwrap());
+    assert!(
+        store.write(|tx| tx.remove_member(dev.id, "anna@EXAMPLE.org", "by me", time(2.0))).unwrap()
+    );
     assert!(!store.read().is_member(dev.id, "anna@example.org").unwrap());
 }
 
@@ -232,7 +239,7 @@ fn a_post_is_held_once_however_often_its_entry_is_processed() {
         reason: "because".to_owned(),
         setting: "emergency".to_owned(),
         cookie: "c0ffee".to_owned(),
-        held_at: 1.0,
+        held_at: time(1.0),
     };
     let first = store.write(|tx| tx.hold(&post, b"bytes")).unwrap();
     let second = store.write(|tx| tx.hold(&post, b"other")).unwrap();
@@ -250,16 +257,16 @@ fn a_post_is_held_once_however_often_its_entry_is_processed() {
         text: "no".to_owned(),
         source: BounceSource::Smtp,
         outcome: BounceOutcome::Scored,
-        at: 1.0,
+        at: time(1.0),
     };
     for _ in 0..2 {
         store.write(|tx| tx.add_bounce_event(&event)).unwrap();
     }
     assert_eq!(store.read().bounce_events(dev.id).unwrap(), std::slice::from_ref(&event));
     assert_eq!(store.read().bounce_events_of_entry("1.0+a").unwrap(), [event]);
-    assert_eq!(store.read().count_bounced(dev.id, BounceKind::Permanent, 0.5).unwrap(), 1);
-    assert_eq!(store.read().count_bounced(dev.id, BounceKind::Permanent, 1.0).unwrap(), 0);
-    assert_eq!(store.write(|tx| tx.forget_bounces(2.0)).unwrap(), 1);
+    assert_eq!(store.read().count_bounced(dev.id, BounceKind::Permanent, time(0.5)).unwrap(), 1);
+    assert_eq!(store.read().count_bounced(dev.id, BounceKind::Permanent, time(1.0)).unwrap(), 0);
+    assert_eq!(store.write(|tx| tx.forget_bounces(time(2.0))).unwrap(), 1);
 }
 
 #[test]
@@ -281,7 +288,7 @@ fn bounces_of_a_member_are_forgotten_when_delivery_is_turned_on_again() {
     for (delivery, left) in [(Delivery::ByBounce, 2.5), (Delivery::Enabled, 0.0)] {
         let mut member = store.read().member(dev.id, "anna@example.org").unwrap().unwrap();
         member.delivery = delivery;
-        store.write(|tx| tx.update_member(dev.id, &member, 2.0)).unwrap();
+        store.write(|tx| tx.update_member(dev.id, &member, time(2.0))).unwrap();
         assert_eq!(
             store.read().bounce_state(dev.id, "anna@example.org").unwrap().unwrap().score,
             left
@@ -391,7 +398,7 @@ fn a_held_posts_number_is_never_given_out_again() {
             reason: String::new(),
             setting: String::new(),
             cookie: entry.to_owned(),
-            held_at: 1.0,
+            held_at: time(1.0),
         };
         store.write(|tx| tx.hold(&post, b"")).unwrap().id
     };
@@ -427,9 +434,9 @@ fn answers_are_limited_by_grace_period() {
     let (_home, site) = site();
     let store = Store::open(&site).unwrap();
     let dev = list(&store, "dev", "h.example");
-    store.write(|tx| tx.keep_quiet(dev.id, "admin", "A@x.example", 9.0)).unwrap();
-    assert_eq!(store.read().quiet_until(dev.id, "admin", "a@X.example").unwrap(), 9.0);
-    assert_eq!(store.read().quiet_until(dev.id, "postings", "a@x.example").unwrap(), 0.0);
+    store.write(|tx| tx.keep_quiet(dev.id, "admin", "A@x.example", time(9.0))).unwrap();
+    assert_eq!(store.read().quiet_until(dev.id, "admin", "a@X.example").unwrap(), time(9.0));
+    assert_eq!(store.read().quiet_until(dev.id, "postings", "a@x.example").unwrap(), time(0.0));
 }
 
 #[test]
@@ -437,11 +444,19 @@ fn recent_posts_count_once_each_and_for_a_while() {
     let (_home, site) = site();
     let store = Store::open(&site).unwrap();
     let dev = list(&store, "dev", "h.example");
-    let count = |entry: &str, now: f64| {
+    let count = |entry: &str, now: Timestamp| {
         let until = now + 10.0;
         store.write(|tx| tx.count_recent(dev.id, "A@x.example", entry, until, now)).unwrap()
     };
-    assert_eq!([count("1", 0.0), count("2", 1.0), count("2", 1.0), count("3", 10.5)], [1, 2, 2, 2]);
+    assert_eq!(
+        [
+            count("1", time(0.0)),
+            count("2", time(1.0)),
+            count("2", time(1.0)),
+            count("3", time(10.5))
+        ],
+        [1, 2, 2, 2]
+    );
 }
 
 #[test]
@@ -449,19 +464,22 @@ fn a_pattern_problem_is_told_once_a_month_and_dns_answers_expire() {
     let (_home, site) = site();
     let store = Store::open(&site).unwrap();
     let dev = list(&store, "dev", "h.example");
-    let tell = |now: f64| {
+    let tell = |now: Timestamp| {
         store.write(|tx| tx.note_pattern_problem(dev.id, "ban_list", "^(", "open", now)).unwrap()
     };
     let day = 86_400.0;
-    assert_eq!([tell(day), tell(2.0 * day), tell(40.0 * day)], [true, false, true]);
+    assert_eq!(
+        [tell(time(day)), tell(time(2.0 * day)), tell(time(40.0 * day))],
+        [true, false, true]
+    );
     let answer = dormouse_store::dns::DnsAnswer {
         name: "_dmarc.x",
         answer: "none".to_owned(),
-        expires_at: 50.0,
+        expires_at: time(50.0),
     };
-    store.write(|tx| tx.keep_dns_answers(&[answer], 40.0)).unwrap();
-    assert_eq!(store.read().dns_answer("_dmarc.x", 49.0).unwrap().as_deref(), Some("none"));
-    assert_eq!(store.read().dns_answer("_dmarc.x", 50.0).unwrap(), None);
+    store.write(|tx| tx.keep_dns_answers(&[answer], time(40.0))).unwrap();
+    assert_eq!(store.read().dns_answer("_dmarc.x", time(49.0)).unwrap().as_deref(), Some("none"));
+    assert_eq!(store.read().dns_answer("_dmarc.x", time(50.0)).unwrap(), None);
 }
 
 #[test]
@@ -470,7 +488,7 @@ fn a_post_waits_once_for_the_digest() {
     let store = Store::open(&site).unwrap();
     let dev = list(&store, "dev", "h.example");
     for entry in ["1", "1", "2"] {
-        store.write(|tx| tx.add_to_digest(&dev, entry, 1.0, b"12345")).unwrap();
+        store.write(|tx| tx.add_to_digest(&dev, entry, time(1.0), b"12345")).unwrap();
     }
     assert_eq!(store.read().digest_size(dev.id).unwrap(), (2, 10));
 }

@@ -321,6 +321,7 @@ fn exim_item(item: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dormouse_clock::Timestamp;
     use dormouse_store::{ListId, ListSettings};
 
     fn list(name: &str, host: &str) -> List {
@@ -329,9 +330,9 @@ mod tests {
         List {
             id: ListId::new(1),
             name,
-            created_at: 0.0,
+            created_at: Timestamp::EPOCH,
             post_id: 1,
-            last_post_time: 0.0,
+            last_post_time: Timestamp::EPOCH,
             settings,
         }
     }

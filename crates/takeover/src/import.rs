@@ -20,7 +20,8 @@ pub(crate) use files::copy_all as copy_tree;
 use crate::layout::OldSite;
 use crate::report::{Fate, Report};
 use crate::{TakeoverError, running, source};
-use dormouse_spool::{Spool, clock};
+use dormouse_clock::Timestamp;
+use dormouse_spool::Spool;
 use dormouse_store::lists::SUFFIXES;
 use dormouse_store::{Site, Store, StoreError, Tx};
 use std::collections::HashSet;
@@ -69,7 +70,7 @@ pub fn import(
         old,
         target,
         options,
-        now: clock::seconds(),
+        now: Timestamp::now(),
         report: Report::new(options.dry_run),
     };
     import.settings()?;
@@ -100,7 +101,7 @@ struct Import<'i> {
     old: &'i OldSite,
     target: Target<'i>,
     options: Options,
-    now: f64,
+    now: Timestamp,
     report: Report,
 }
 

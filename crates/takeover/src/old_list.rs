@@ -6,6 +6,7 @@ mod members;
 pub use members::CONSENT;
 mod migrate;
 pub mod raw;
+use dormouse_clock::Timestamp;
 use raw::Raw;
 mod setting;
 pub use setting::{form as hash_form, of_default, typed};
@@ -30,7 +31,7 @@ pub struct OldList {
     /// The members, with passwords in plain text.
     pub members: Vec<WholeMember>,
     /// Until when senders get no automatic reply: kind, address, time.
-    pub quiet: Vec<(&'static str, String, f64)>,
+    pub quiet: Vec<(&'static str, String, Timestamp)>,
     /// Attributes that are kept for the way back, as pickles.
     pub extras: Vec<(String, Vec<u8>)>,
     /// The result for each attribute.
@@ -74,8 +75,8 @@ impl<'g, 'a> Old<'g, 'a> {
         value.as_int().or_else(|| value.as_float().map(|number| number as i64))
     }
 
-    fn real(&self, name: &str) -> f64 {
-        self.get(name).and_then(Value::as_float).unwrap_or(0.0)
+    fn time(&self, name: &str) -> Timestamp {
+        Timestamp::from_seconds(self.get(name).and_then(Value::as_float).unwrap_or(0.0))
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -200,12 +201,12 @@ fn charset(old: &Old<'_, '_>, site: &MmCfg) -> String {
 
 fn state(old: &Old<'_, '_>) -> ListState {
     ListState {
-        created_at: old.real("created_at"),
+        created_at: old.time("created_at"),
         post_id: old.int("post_id").unwrap_or(1),
-        last_post_time: old.real("last_post_time"),
+        last_post_time: old.time("last_post_time"),
         volume: old.int("volume").unwrap_or(1),
         next_digest_number: old.int("next_digest_number").unwrap_or(1),
-        digest_last_sent_at: old.real("digest_last_sent_at"),
+        digest_last_sent_at: old.time("digest_last_sent_at"),
         next_request_id: old.int("next_request_id").unwrap_or(1),
         usenet_watermark: old.int("usenet_watermark"),
     }
@@ -220,7 +221,7 @@ pub const QUIET: [(&str, &str); 3] = [
 
 /// Reads a time or, in old lists, the day of the last reply, after which the days of the grace
 /// period follow.
-fn quiet(old: &mut Old<'_, '_>) -> Vec<(&'static str, String, f64)> {
+fn quiet(old: &mut Old<'_, '_>) -> Vec<(&'static str, String, Timestamp)> {
     let grace = old.int("autoresponse_graceperiod").unwrap_or(90).clamp(0, 36_500) as f64;
     let mut times = Vec::new();
     let mut lost = 0;
@@ -229,7 +230,7 @@ fn quiet(old: &mut Old<'_, '_>) -> Vec<(&'static str, String, f64)> {
         for (address, until) in value.entries() {
             let Some(address) = text::decode(&old.charset, address) else { continue };
             let day = || text::midnight(&text::day(until)?).map(|day| day + grace * 86_400.0);
-            match until.as_float().or_else(day) {
+            match until.as_float().map(Timestamp::from_seconds).or_else(day) {
                 Some(until) => times.push((kind, address, until)),
                 None => lost += 1,
             }

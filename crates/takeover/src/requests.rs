@@ -2,6 +2,7 @@
 //! (docs/spec/pickles.md §5).
 
 use crate::text;
+use dormouse_clock::Timestamp;
 use dormouse_pickle::Value;
 use dormouse_spool::{Metadata, message_object};
 use dormouse_store::Request;
@@ -20,8 +21,8 @@ pub struct OldRequest {
 pub enum Waiting {
     /// A post.
     Post {
-        /// Since when, in seconds since the epoch.
-        at: f64,
+        /// Since when.
+        at: Timestamp,
         /// The sender.
         sender: String,
         /// The subject.
@@ -35,8 +36,8 @@ pub enum Waiting {
     },
     /// A request to join or leave, with its password in plain text.
     Membership {
-        /// Since when, in seconds since the epoch; 0 if unknown.
-        at: f64,
+        /// Since when; 0 if unknown.
+        at: Timestamp,
         /// The request.
         request: Request,
     },
@@ -70,7 +71,7 @@ fn waiting(value: Value<'_, '_>, charset: &str) -> Option<Waiting> {
             3 => {
                 let address = text::address(charset, *record)?;
                 let request = Request::Unsubscribe { address };
-                Some(Waiting::Membership { at: 0.0, request })
+                Some(Waiting::Membership { at: Timestamp::EPOCH, request })
             }
             _ => None,
         },
@@ -102,7 +103,7 @@ fn post(record: Value<'_, '_>, charset: &str) -> Option<Waiting> {
     let subject = dormouse_mail::encoded_word::decode(subject.as_bytes());
     let sender = text::decode(charset, sender).unwrap_or_default();
     Some(Waiting::Post {
-        at: at.as_float()?,
+        at: Timestamp::from_seconds(at.as_float()?),
         // Mailman's word for none.
         sender: if sender == "<missing>" { String::new() } else { sender },
         subject,
@@ -137,7 +138,7 @@ fn subscription(record: Value<'_, '_>, charset: &str) -> Option<Waiting> {
         password: text_of(Some(password)),
         invitation: false,
     };
-    Some(Waiting::Membership { at: at.as_float()?, request })
+    Some(Waiting::Membership { at: Timestamp::from_seconds(at.as_float()?), request })
 }
 
 /// What waits for a confirmation.
@@ -145,8 +146,8 @@ fn subscription(record: Value<'_, '_>, charset: &str) -> Option<Waiting> {
 pub struct OldPending {
     /// The cookie.
     pub cookie: String,
-    /// Until when, in seconds since the epoch.
-    pub expires_at: f64,
+    /// Until when.
+    pub expires_at: Timestamp,
     /// What the cookie confirms.
     pub what: Confirms,
 }
@@ -178,7 +179,7 @@ pub fn pendings(root: Value<'_, '_>, charset: &str) -> Result<(Vec<OldPending>, 
         match confirms(value, charset).filter(|_| is_cookie) {
             Some(what) => pendings.push(OldPending {
                 cookie: cookie.into_owned(),
-                expires_at: expires_at.unwrap_or(0.0),
+                expires_at: expires_at.map(Timestamp::from_seconds).unwrap_or_default(),
                 what,
             }),
             None => odd += 1,
@@ -302,7 +303,7 @@ mod tests {
                 password: "pw".to_owned(),
                 invitation: false,
             };
-            assert_eq!((at, request), (5.0, expected), "{record}");
+            assert_eq!((at.seconds(), request), (5.0, expected), "{record}");
         }
     }
 

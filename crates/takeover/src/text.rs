@@ -1,6 +1,7 @@
 //! Mailman's texts: bytes in the charset of a list's language, with other characters
 //! as `&#NNN;` (docs/spec/pickles.md §1).
 
+use dormouse_clock::Timestamp;
 use dormouse_mail::charset;
 use dormouse_pickle::{Node, Value};
 use std::borrow::Cow;
@@ -201,11 +202,11 @@ pub fn day_numbers(day: &str) -> Option<[i64; 3]> {
     Some([parts.next()??, parts.next()??, parts.next()??])
 }
 
-/// Returns the start of a day in the form `2026-11-23`, in seconds since the epoch (UTC).
-pub fn midnight(day: &str) -> Option<f64> {
+/// Returns the start of a day in the form `2026-11-23`, in UTC.
+pub fn midnight(day: &str) -> Option<Timestamp> {
     let date: jiff::civil::Date = day.parse().ok()?;
     let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-    Some(midnight.timestamp().as_second() as f64)
+    Some(Timestamp::from_seconds(midnight.timestamp().as_second() as f64))
 }
 
 /// Returns the unchanged string, for names and codes that are ASCII.
@@ -274,7 +275,7 @@ mod tests {
 
     #[test]
     fn days_are_checked() {
-        assert_eq!(midnight("1970-01-02"), Some(86_400.0));
+        assert_eq!(midnight("1970-01-02"), Some(Timestamp::from_seconds(86_400.0)));
         assert_eq!(midnight("2026-02-30"), None);
         assert_eq!(day_numbers("2026-11-23"), Some([2026, 11, 23]));
     }

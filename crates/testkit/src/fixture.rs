@@ -1,5 +1,6 @@
 //! A site in a temporary directory with a list, for tests of what works on the store.
 
+use dormouse_clock::Timestamp;
 use dormouse_store::{
     Config, List, MemberOption, MemberOptions, NewMember, Site, Store, StoreError, Tx,
 };
@@ -56,13 +57,13 @@ impl Fixture {
         let list = self.get(list);
         let new =
             NewMember { address: address.to_owned(), real_name: String::new(), digest: false };
-        self.write(|tx| tx.add_member(&list, &new, 1.0, "test").map(drop));
+        self.write(|tx| tx.add_member(&list, &new, Timestamp::from_seconds(1.0), "test").map(drop));
         let mut member = self.store.read().member(list.id, address).unwrap().unwrap();
         member.options = MemberOptions::from_bits(0);
         for option in options {
             member.options = member.options.with(*option, true);
         }
-        self.write(|tx| tx.update_member(list.id, &member, 1.0));
+        self.write(|tx| tx.update_member(list.id, &member, Timestamp::from_seconds(1.0)));
     }
 
     /// A list as it is now.

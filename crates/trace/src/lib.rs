@@ -21,8 +21,9 @@ mod words;
 
 pub use find::{Story, find};
 
+use dormouse_clock::Timestamp;
 use dormouse_mail::{Message, date};
-use dormouse_spool::{EntryName, Queue, clock};
+use dormouse_spool::{EntryName, Queue};
 use dormouse_store::Site;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -30,7 +31,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, Write};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// What happened.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,8 +82,8 @@ impl fmt::Display for Step {
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Event {
-    /// When, in seconds since the epoch.
-    pub at: f64,
+    /// When.
+    pub at: Timestamp,
     /// What.
     pub step: Step,
     /// The queue entry it happened to.
@@ -147,7 +148,7 @@ impl Event {
     pub fn new(step: Step, entry: &EntryName) -> Event {
         Event {
             // Milliseconds are enough for people.
-            at: (dormouse_spool::clock::seconds() * 1e3).round() / 1e3,
+            at: Timestamp::from_seconds((Timestamp::now().seconds() * 1e3).round() / 1e3),
             step,
             entry: entry.as_str().to_owned(),
             ..Event::default()
@@ -223,7 +224,7 @@ impl Trace {
         if self.lines.is_empty() {
             return;
         }
-        let path = self.dir.join(file_name(clock::now()));
+        let path = self.dir.join(file_name(Timestamp::now()));
         if let Err(error) = append(&path, &self.lines)
             && !self.failed
         {
@@ -265,7 +266,7 @@ pub fn directory(site_dir: &Path) -> PathBuf {
 const PREFIX: &str = "trace-";
 const SUFFIX: &str = ".jsonl";
 
-fn file_name(day: SystemTime) -> String {
+fn file_name(day: Timestamp) -> String {
     format!("{PREFIX}{}{SUFFIX}", date::day(day))
 }
 
@@ -328,10 +329,9 @@ pub fn forget(site: &Site, address: &str) -> io::Result<u64> {
 
 /// Removes the files of days that are longer ago than the site's `trace.keep`. Returns how many it
 /// removed.
-pub fn trim(site: &Site, now: SystemTime) -> io::Result<u64> {
+pub fn trim(site: &Site, now: Timestamp) -> io::Result<u64> {
     let keep = site.config().trace_keep.duration() + Duration::from_secs(86_400);
-    let Some(last) = now.checked_sub(keep) else { return Ok(0) };
-    let last = file_name(last);
+    let last = file_name(now - keep);
     let mut removed = 0;
     for path in files(site)? {
         if *path.file_name().unwrap_or_default() <= *last.as_str() {
@@ -351,7 +351,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "l.example").unwrap();
         Trace::of(&site).add(&Event::new(Step::Received, &EntryName::from_base("1.0+a")));
-        let now = SystemTime::now();
+        let now = Timestamp::now();
         for age in [1, 29, 32, 400] {
             let day = now - Duration::from_secs(age * 86_400);
             fs::write(directory(site.dir()).join(file_name(day)), "").unwrap();

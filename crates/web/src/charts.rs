@@ -8,13 +8,13 @@ use askama::Template;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
+use dormouse_clock::Timestamp;
 use dormouse_mail::date;
 use dormouse_membership::account::{Power, Standing};
-use dormouse_spool::clock;
 use dormouse_store::{Count, Daily, DomainReturns, ListId, Read};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// The number of days shown.
 const DAYS: usize = 90;
@@ -184,7 +184,7 @@ fn scaled(value: u64, lowest: u64, highest: u64) -> usize {
 
 /// The last days up to `now`, with the counts of each. The numbers of members follow from today's,
 /// backwards.
-fn days(counted: Vec<Daily>, members: u64, now: SystemTime) -> Vec<Day> {
+fn days(counted: Vec<Daily>, members: u64, now: Timestamp) -> Vec<Day> {
     let mut by_day: BTreeMap<String, Day> = (0..DAYS as u64)
         .map(|back| date::day(now - Duration::from_secs(back * SECONDS_A_DAY)))
         .map(|day| (day.clone(), Day { day, ..Day::default() }))
@@ -208,11 +208,11 @@ fn days(counted: Vec<Daily>, members: u64, now: SystemTime) -> Vec<Day> {
 }
 
 fn since() -> String {
-    date::day(SystemTime::now() - Duration::from_secs((DAYS as u64 - 1) * SECONDS_A_DAY))
+    date::day(Timestamp::now() - Duration::from_secs((DAYS as u64 - 1) * SECONDS_A_DAY))
 }
 
 fn returns(store: &Read, list: Option<ListId>) -> Result<Vec<DomainReturns>, Problem> {
-    let since = clock::seconds() - (DAYS as u64 * SECONDS_A_DAY) as f64;
+    let since = Timestamp::now() - Duration::from_secs(DAYS as u64 * SECONDS_A_DAY);
     let mut returns = store.returns_by_domain(list, since)?;
     returns.truncate(DOMAINS);
     Ok(returns)
@@ -237,7 +237,7 @@ fn show(
 fn of_list(seat: &Seat<Moderates>) -> Result<Response, Problem> {
     let counted = seat.store.read().daily(Some(seat.list.id), &since())?;
     let members = seat.store.read().count_members(seat.list.id)?;
-    let days = days(counted, members, SystemTime::now());
+    let days = days(counted, members, Timestamp::now());
     let is_owner = matches!(seat.standing(Power::Owner), Standing::Has);
     let returns = is_owner.then(|| returns(seat.store.read(), Some(seat.list.id))).transpose()?;
     Ok(show(seat.frame(), seat.name(), seat.place("admin"), days, returns))
@@ -246,7 +246,7 @@ fn of_list(seat: &Seat<Moderates>) -> Result<Response, Problem> {
 fn of_site(room: &Room<RunsSite>) -> Result<Response, Problem> {
     let counted = room.store.read().daily(None, &since())?;
     let members = room.store.read().count_all_members()?;
-    let days = days(counted, members, SystemTime::now());
+    let days = days(counted, members, Timestamp::now());
     let frame = room.frame();
     let title = frame.say("All lists").to_string();
     Ok(show(frame, title, room.place("site"), days, Some(returns(room.store.read(), None)?)))
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn how_many_members_there_were_follows_from_how_many_there_are() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(20_000 * SECONDS_A_DAY);
+        let now = Timestamp::EPOCH + Duration::from_secs(20_000 * SECONDS_A_DAY);
         let day = |back: u64| date::day(now - Duration::from_secs(back * SECONDS_A_DAY));
         let counted = |back, count, number| Daily { day: day(back), count, number };
         let days = days(
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn nothing_and_very_much_can_be_drawn() {
         for number in [0, 1, u64::MAX / 2] {
-            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(20_000 * SECONDS_A_DAY);
+            let now = Timestamp::EPOCH + Duration::from_secs(20_000 * SECONDS_A_DAY);
             let counted = Daily { day: date::day(now), count: Count::Posts, number };
             let days = days(vec![counted], number, now);
             let frame = Frame::default();

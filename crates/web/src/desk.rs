@@ -13,12 +13,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::MethodRouter;
 use dormouse_archive::Place;
+use dormouse_clock::Timestamp;
 use dormouse_membership as membership;
 use dormouse_membership::RunError;
 use dormouse_membership::account::{Account, Power, Standing};
 use dormouse_membership::notices::{Notices, editing};
 use dormouse_membership::{MembershipError, Origin, Refusal, Registry, login};
-use dormouse_spool::{Spool, clock};
+use dormouse_spool::Spool;
 use dormouse_store::{List, Member, Store, StoreError};
 use dormouse_words::{Language, say};
 use std::rc::Rc;
@@ -79,7 +80,7 @@ pub async fn pace(app: &Arc<App>, visitor: &Visitor) {
     let (work, network) = (Arc::clone(app), visitor.network.clone());
     let wait = tokio::task::spawn_blocking(move || {
         let store = Store::open_read_only(&work.site)?;
-        login::pace(store.read(), work.site.config(), &network, clock::seconds())
+        login::pace(store.read(), work.site.config(), &network, Timestamp::now())
     });
     match wait.await {
         Ok(Ok(wait)) if !wait.is_zero() => tokio::time::sleep(wait).await,
@@ -383,7 +384,7 @@ impl Desk {
     pub fn standing(&self, power: Power) -> Standing {
         let config = self.app.site.config();
         self.account.as_ref().map_or(Standing::HasNot, |account| {
-            account.standing(config, Some(&self.list), power, clock::seconds())
+            account.standing(config, Some(&self.list), power, Timestamp::now())
         })
     }
 

@@ -10,9 +10,9 @@ use askama::Template;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use dormouse_runners::person::{self, Erasure};
-use dormouse_spool::clock;
 use dormouse_store::{List, Proof};
 use dormouse_words::{msgid, say};
 use std::sync::Arc;
@@ -213,7 +213,7 @@ fn own(room: &Room<Anybody>, wanted: &str) -> Result<AddressKey, Problem> {
 fn own_lately(room: &Room<Anybody>, wanted: &str) -> Result<AddressKey, Problem> {
     let address = own(room, wanted)?;
     let lifetime = room.app.site.config().members_login_lifetime.duration().as_secs_f64();
-    let since = clock::seconds() - lifetime;
+    let since = Timestamp::now() - lifetime;
     let is_lately = room.account.session.proofs.iter().any(|proved| {
         proved.at > since && matches!(&proved.proof, Proof::Address(known) if *known == address)
     });

@@ -11,6 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
+use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_membership::RunError;
 use dormouse_membership::moderation::desk::{self, Decision, Desk, LinkError, Taken};
@@ -203,7 +204,7 @@ pub fn subject(frame: &Frame, held: &Held) -> String {
 }
 
 /// A time, for people.
-pub fn since(frame: &Frame, at: f64) -> String {
+pub fn since(frame: &Frame, at: Timestamp) -> String {
     frame.tell(&date::minute(at)).to_string()
 }
 

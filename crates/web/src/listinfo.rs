@@ -12,9 +12,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
+use dormouse_clock::Timestamp;
 use dormouse_membership::join::{Wish, hides_members};
 use dormouse_membership::{Asked, link};
-use dormouse_spool::clock;
 use dormouse_store::{List, Store, SubscribePolicy};
 use dormouse_words::{Language, Text, say};
 use serde::Deserialize;
@@ -189,7 +189,7 @@ fn list_page(desk: &Desk, wanted: &Wanted, comes_back: bool) -> Result<Response,
         subscribe: desk.place("subscribe"),
         options: desk.place("options"),
         roster: desk.place("roster"),
-        form: link::form(list, &desk.secret()?, &desk.visitor.network, clock::seconds()),
+        form: link::form(list, &desk.secret()?, &desk.visitor.network, Timestamp::now()),
         is_closed: settings.closed,
         has_digests: settings.digestable && settings.nondigestable,
         email: wanted.email.trim().to_owned(),
@@ -251,7 +251,7 @@ fn fate(desk: &Desk, wanted: &Wanted) -> Result<Fate, Problem> {
     let visitor = &desk.visitor;
     let least = desk.app.site.config().members_form_min_time.duration();
     let secret = desk.secret()?;
-    let age = link::form_age(&desk.list, &secret, &visitor.network, &wanted.form, clock::seconds());
+    let age = link::form_age(&desk.list, &secret, &visitor.network, &wanted.form, Timestamp::now());
     let age = age.filter(|age| (0.0..=FORM_LIFETIME).contains(age) && wanted.website.is_empty());
     let Some(age) = age else {
         // A form on another site has no seal, and one that was open for long has an old one.

@@ -12,14 +12,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use dormouse_mail::date;
-use dormouse_spool::clock;
 use dormouse_store::{Delivery, List, Member, MemberOption, Site, Store, StoreError};
 use dormouse_words::{msgid, say};
 use futures_util::stream;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 /// The number of members on a page.
 const SHOWN: u32 = 50;
@@ -383,7 +382,7 @@ fn save(seat: &Seat<Owns>, mut member: Member, sent: &Sent) -> Result<(), Proble
 }
 
 fn put(seat: &Seat<Owns>, member: &Member, turned_on: bool) -> Result<(), StoreError> {
-    let (list, now) = (seat.list.id, clock::seconds());
+    let (list, now) = (seat.list.id, Timestamp::now());
     seat.store.write(|tx| {
         if turned_on {
             tx.re_enable(list, &member.key, now)?;
@@ -427,8 +426,8 @@ fn export(seat: &Seat<Owns>) -> Result<Response, Problem> {
 }
 
 /// The date of joining, for programs.
-fn joined(at: f64) -> String {
-    date::rfc5322(UNIX_EPOCH + Duration::try_from_secs_f64(at).unwrap_or_default())
+fn joined(at: Timestamp) -> String {
+    date::rfc5322(at)
 }
 
 /// Some members after an address as CSV lines, and the last one's address.

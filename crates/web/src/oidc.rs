@@ -14,10 +14,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use dormouse_mail::address::Address;
 use dormouse_membership::{self as membership, password, seal};
-use dormouse_spool::clock;
 use dormouse_store::{Proof, Proved, Store, StoreError};
 use dormouse_words::say;
 use std::sync::Arc;
@@ -100,7 +100,7 @@ async fn begin(
             }
             let [state, nonce, verifier] = random;
             let store = Store::open(&app.site)?;
-            let until = (clock::seconds() as u64 + PATIENCE).to_string();
+            let until = (Timestamp::now().seconds() as u64 + PATIENCE).to_string();
             let next = goal(&visitor, Fields(query).get("next"));
             let fields = [&*state, &*nonce, &*verifier, &*until, &*next];
             let sealed = seal::seal(&secret(&store)?, PURPOSE, &fields);
@@ -122,7 +122,8 @@ fn attempt(store: &Store, visitor: &Visitor) -> Result<Option<(Attempt, String)>
     else {
         return Ok(None);
     };
-    let is_over = until.parse::<u64>().is_ok_and(|until| (clock::seconds() as u64) > until);
+    let is_over =
+        until.parse::<u64>().is_ok_and(|until| (Timestamp::now().seconds() as u64) > until);
     Ok((!is_over).then_some((Attempt { state, nonce, verifier }, next)))
 }
 
@@ -161,7 +162,7 @@ async fn answer(
             let earlier =
                 account.filter(|account| account.addresses().any(|known| *known == address));
             let proof = Proof::Address(address);
-            let proved = Proved { proof, fingerprint: String::new(), at: clock::seconds() };
+            let proved = Proved { proof, fingerprint: String::new(), at: Timestamp::now() };
             let begun = session::begin(&app, &store, &visitor, earlier.as_ref(), proved)?;
             let on = session::keep(&visitor, &begun, page::see_other(&goal(&visitor, &next)))?;
             session::forget_attempt(&visitor, on)

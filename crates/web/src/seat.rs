@@ -12,8 +12,8 @@ use crate::visitor::Visitor;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
+use dormouse_clock::Timestamp;
 use dormouse_membership::account::{Account, Power, Standing};
-use dormouse_spool::clock;
 use dormouse_store::{Author, List, Store};
 use dormouse_words::Language;
 use std::collections::HashMap;
@@ -88,7 +88,7 @@ impl<R: Rank> Room<R> {
         };
         if let Some(power) = R::POWER {
             let config = app.site.config();
-            require(account.standing(config, None, power, clock::seconds()), &visitor)?;
+            require(account.standing(config, None, power, Timestamp::now()), &visitor)?;
         }
         store.act_as(author(&account));
         Ok(Room { app, store, visitor, account, asked, rank: PhantomData })
@@ -108,7 +108,7 @@ impl<R: Rank> Room<R> {
     pub fn rise<S: Rank>(&self) -> Result<Room<S>, Problem> {
         if let Some(power) = S::POWER {
             let config = self.app.site.config();
-            let standing = self.account.standing(config, None, power, clock::seconds());
+            let standing = self.account.standing(config, None, power, Timestamp::now());
             require(standing, &self.visitor)?;
         }
         Ok(Room {

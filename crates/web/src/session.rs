@@ -6,8 +6,8 @@ use crate::visitor::Visitor;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use dormouse_archive::percent;
+use dormouse_clock::Timestamp;
 use dormouse_membership::account::{self, Account, Token};
-use dormouse_spool::clock;
 use dormouse_store::{Proved, Store, StoreError};
 
 /// Pages of a neighbouring host cannot set a cookie with the prefix `__Host-` (RFC 6265bis).
@@ -18,7 +18,7 @@ fn cookie_name(visitor: &Visitor) -> &'static str {
 /// The visitor's account, if signed in.
 pub fn account(store: &Store, visitor: &Visitor) -> Result<Option<Account>, StoreError> {
     match visitor.cookie(cookie_name(visitor)).and_then(Token::parse) {
-        Some(token) => Account::open(store.read(), token, clock::seconds()),
+        Some(token) => Account::open(store.read(), token, Timestamp::now()),
         None => Ok(None),
     }
 }
@@ -34,7 +34,7 @@ pub fn begin(
 ) -> Result<Account, Problem> {
     let config = app.site.config();
     let from = (visitor.network.as_str(), visitor.agent.as_str());
-    let now = clock::seconds();
+    let now = Timestamp::now();
     let account =
         store.write(|tx| account::begin(tx, config, earlier, vec![proved.clone()], from, now))?;
     tracing::info!("signed in as {:?} from {}", proved.proof, visitor.address);
@@ -43,7 +43,7 @@ pub fn begin(
 
 /// Adds the session cookie to a response.
 pub fn keep(visitor: &Visitor, account: &Account, response: Response) -> Result<Response, Problem> {
-    let left = account.session.expires_at - clock::seconds();
+    let left = account.session.expires_at - Timestamp::now();
     set(visitor, cookie_name(visitor), account.token.as_str(), left.max(0.0) as u64, response)
 }
 

@@ -15,11 +15,12 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
+use dormouse_clock::Timestamp;
 use dormouse_membership as membership;
 use dormouse_membership::account::{self, Token, local_goal};
 use dormouse_membership::role::Role;
 use dormouse_membership::{Origin, Refusal};
-use dormouse_spool::{Spool, clock};
+use dormouse_spool::Spool;
 use dormouse_store::{ListId, Proof, Proved, Session, Store};
 use dormouse_words::{date, say};
 use std::sync::Arc;
@@ -262,7 +263,7 @@ async fn look(
             let store = Store::open(&app.site)?;
             let token = Token::parse(&token).ok_or(Refusal::Unknown)?;
             let link =
-                store.read().sign_in(&token.hash(), clock::seconds())?.ok_or(Refusal::Unknown)?;
+                store.read().sign_in(&token.hash(), Timestamp::now())?.ok_or(Refusal::Unknown)?;
             let account = session::account(&store, &visitor)?;
             let is_other = account
                 .as_ref()
@@ -292,7 +293,7 @@ async fn open(
         let opened = || -> Result<Response, Problem> {
             let store = Store::open(&app.site)?;
             let token = Token::parse(&token).ok_or(Refusal::Unknown)?;
-            let now = clock::seconds();
+            let now = Timestamp::now();
             let link =
                 store.write(|tx| tx.take_sign_in(&token.hash(), now))?.ok_or(Refusal::Unknown)?;
             let account = session::account(&store, &visitor)?;
@@ -356,7 +357,7 @@ fn account_page(room: &Room<Anybody>) -> Result<Response, Problem> {
 }
 
 fn line(room: &Room<Anybody>, session: &Session) -> Line {
-    let day = |at: f64| room.frame().tell(&date::day_of(at)).to_string();
+    let day = |at: Timestamp| room.frame().tell(&date::day_of(at)).to_string();
     Line {
         id: session.id,
         since: day(session.created_at),
@@ -371,7 +372,7 @@ fn line(room: &Room<Anybody>, session: &Session) -> Line {
 fn sessions(room: &Room<Anybody>) -> Result<Vec<Session>, Problem> {
     let mut sessions = vec![room.account.session.clone()];
     for proved in &room.account.session.proofs {
-        for session in room.store.read().sessions_with(&proved.proof, clock::seconds())? {
+        for session in room.store.read().sessions_with(&proved.proof, Timestamp::now())? {
             if sessions.iter().all(|known| known.id != session.id) {
                 sessions.push(session);
             }

@@ -11,6 +11,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 use dormouse_archive::percent;
+use dormouse_clock::Timestamp;
 use dormouse_store::config::Entry;
 use dormouse_store::overview::{Glance, Glances};
 use dormouse_store::{Config, SettingChange, StoreError, site_changes};
@@ -98,7 +99,7 @@ fn overview(room: &Room<RunsSite>) -> Result<Response, Problem> {
     let line = |glance: Glance| Line {
         url: room.place(&format!("admin/{}", percent(&glance.name))),
         last_post: match glance.last_post_time {
-            at if at > 0.0 => since(&frame, at),
+            at if at > Timestamp::EPOCH => since(&frame, at),
             _ => String::new(),
         },
         glance,

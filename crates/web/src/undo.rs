@@ -4,10 +4,11 @@ use crate::desk::Problem;
 use crate::held::subject;
 use crate::page::Frame;
 use crate::seat::{Anybody, Moderates, Room, Seat};
+use dormouse_clock::Timestamp;
 use dormouse_membership::moderation::desk;
 use dormouse_membership::requests::describe;
 use dormouse_membership::{Origin, undo};
-use dormouse_spool::{Spool, clock};
+use dormouse_spool::Spool;
 use dormouse_store::{HeldId, RequestId};
 use dormouse_words::msgid;
 
@@ -51,7 +52,7 @@ fn outcome(what: &str) -> &'static str {
 /// Reverts a decision on a request.
 pub fn request(room: &Room<Anybody>, id: RequestId) -> Result<bool, Problem> {
     let spool = Spool::new(room.app.site.qfiles());
-    let since = clock::seconds() - dormouse_store::decided::UNDO;
+    let since = Timestamp::now() - dormouse_store::decided::UNDO;
     let Some(kept) = room.store.read().decided_request(id, since)? else {
         return Ok(false);
     };
@@ -70,7 +71,7 @@ pub fn request(room: &Room<Anybody>, id: RequestId) -> Result<bool, Problem> {
 pub fn post(room: &Room<Anybody>, id: HeldId) -> Result<bool, Problem> {
     let spool = Spool::new(room.app.site.qfiles());
     let moderators = desk::Desk { site: &room.app.site, spool: &spool, store: &room.store };
-    let since = clock::seconds() - dormouse_store::decided::UNDO;
+    let since = Timestamp::now() - dormouse_store::decided::UNDO;
     let Some(kept) = room.store.read().decided_post(id, since)? else {
         return Ok(false);
     };

@@ -14,7 +14,6 @@ use dormouse_membership::RunError;
 use dormouse_store::Site;
 use dormouse_trace::{Event, Story};
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 /// The number of steps shown.
 const SHOWN: usize = 500;
@@ -54,9 +53,8 @@ struct Line {
 }
 
 fn line(event: &Event, own: &str) -> Line {
-    let at = UNIX_EPOCH + Duration::try_from_secs_f64(event.at).unwrap_or_default();
     Line {
-        at: date::rfc5322(at),
+        at: date::rfc5322(event.at),
         step: event.step.to_string(),
         list: event.list.clone(),
         words: event.words(own),

@@ -1,7 +1,7 @@
 //! Dates and times for people.
 
 use crate::{Language, Text, say, say_as};
-use jiff::Timestamp;
+use dormouse_clock::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -62,26 +62,26 @@ pub fn month(day: Date) -> Text {
         .with("year", day.year())
 }
 
-/// A time in seconds since the epoch, to the minute, in UTC.
-pub fn minute(seconds: f64) -> Text {
-    let Some(time) = time(seconds) else { return crate::verbatim("?") };
+/// A point in time, to the minute, in UTC.
+pub fn minute(time: Timestamp) -> Text {
+    let Some(time) = zoned(time) else { return crate::verbatim("?") };
     say("{day}, {time} UTC")
         .with_text("day", day(time.date()))
         .with("time", format_args!("{:02}:{:02}", time.hour(), time.minute()))
 }
 
-/// The day of a time in seconds since the epoch, in UTC.
-pub fn day_of(seconds: f64) -> Text {
-    time(seconds).map_or_else(|| crate::verbatim("?"), |time| day(time.date()))
+/// The day of a point in time, in UTC.
+pub fn day_of(time: Timestamp) -> Text {
+    zoned(time).map_or_else(|| crate::verbatim("?"), |time| day(time.date()))
 }
 
-fn time(seconds: f64) -> Option<jiff::Zoned> {
-    Some(Timestamp::from_second(seconds as i64).ok()?.to_zoned(TimeZone::UTC))
+fn zoned(time: Timestamp) -> Option<jiff::Zoned> {
+    Some(jiff::Timestamp::from_second(time.whole_seconds()).ok()?.to_zoned(TimeZone::UTC))
 }
 
-/// A time in seconds since the epoch for a reader of a language, by its code.
-pub fn on(seconds: f64, language: &str) -> String {
-    minute(seconds).to(Language::or_english(language)).to_string()
+/// A point in time for a reader of a language, by its code.
+pub fn on(time: Timestamp, language: &str) -> String {
+    minute(time).to(Language::or_english(language)).to_string()
 }
 
 #[cfg(test)]
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn each_language_has_its_own_way() {
-        let at = 1_772_323_200.0;
+        let at = Timestamp::from_seconds(1_772_323_200.0);
         for (code, expected) in [
             ("en", "1 March 2026, 00:00 UTC"),
             ("de", "1. März 2026, 00:00 UTC"),
@@ -104,7 +104,7 @@ mod tests {
             assert_eq!(on(at, code), expected);
         }
         assert_eq!(on(at + 86_400.0, "fr"), "2 mars 2026 à 00:00 UTC");
-        assert_eq!(on(f64::INFINITY, "en"), "?");
+        assert_eq!(on(Timestamp::from_seconds(f64::INFINITY), "en"), "?");
     }
 
     #[test]

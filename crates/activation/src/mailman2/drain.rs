@@ -7,7 +7,8 @@
 
 use super::{Mailman2, RUNNERS};
 use crate::ActivationError;
-use dormouse_spool::{Entry, EntryName, Queue, clock};
+use dormouse_clock::Timestamp;
+use dormouse_spool::{Entry, EntryName, Queue};
 use rustix::fs::{FlockOperation, flock};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -88,9 +89,10 @@ pub fn put_back_due(mailman: &Mailman2) -> Result<u64, ActivationError> {
             Err(error) => return Err(ActivationError::io("read", &path)(error)),
         };
         // An invalid entry is left to Mailman, which sets it aside.
-        let due = Entry::from_bytes(&bytes, &path)
-            .map_or(0.0, |entry| entry.metadata.float("deliver_after").unwrap_or(0.0));
-        if due <= clock::seconds() {
+        let due = Entry::from_bytes(&bytes, &path).map_or(Timestamp::EPOCH, |entry| {
+            entry.metadata.time("deliver_after").unwrap_or_default()
+        });
+        if due <= Timestamp::now() {
             let target = mailman.queue(Queue::Out).join(format!("{name}.pck"));
             fs::rename(&path, &target).map_err(ActivationError::io("move", &path))?;
             moved += 1;
@@ -122,7 +124,8 @@ fn waiting(mailman: &Mailman2) -> Result<Waiting, ActivationError> {
         for name in entries(&mailman.queue(queue), ".pck")? {
             // An entry that is put back gets another digest, but keeps its time.
             let entry = EntryName::from_base(&name);
-            waiting.insert((queue, entry.received().map_or(name, |time| time.to_string())));
+            waiting
+                .insert((queue, entry.received().map_or(name, |time| time.seconds().to_string())));
         }
     }
     Ok(waiting)

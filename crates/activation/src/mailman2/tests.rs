@@ -1,5 +1,6 @@
 use super::*;
 use crate::UnitFile;
+use dormouse_clock::Timestamp;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -159,10 +160,10 @@ fn eventually(is_so: impl Fn() -> bool) -> bool {
 #[test]
 fn only_what_is_due_goes_back_into_out() {
     let (_home, mailman) = stage();
-    let now = dormouse_spool::clock::seconds();
+    let now = Timestamp::now();
     for (name, due) in [("due", now - 1.0), ("later", now + 600.0)] {
         let mut metadata = dormouse_spool::Metadata::new();
-        metadata.set_float("deliver_after", due);
+        metadata.set_time("deliver_after", due);
         let entry = dormouse_spool::Entry::new(b"x".to_vec(), metadata).to_bytes();
         fs::write(mailman.queue(Queue::Retry).join(format!("{name}.pck")), entry).unwrap();
     }

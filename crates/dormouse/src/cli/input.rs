@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use jiff::Timestamp;
+use dormouse_clock::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use std::ffi::OsString;
@@ -10,22 +10,21 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 use sysexits::ExitCode;
 
 /// Parses a time: ISO 8601, with an offset or in local time, or as mail has it.
-pub fn time(text: &str) -> Result<SystemTime, String> {
-    if let Ok(exact) = text.parse::<Timestamp>() {
-        return Ok(exact.into());
+pub fn time(text: &str) -> Result<Timestamp, String> {
+    if let Ok(exact) = text.parse::<jiff::Timestamp>() {
+        return Ok(SystemTime::from(exact).into());
     }
     if let Ok(local) = text.parse::<DateTime>() {
         let zoned = local.to_zoned(TimeZone::system()).map_err(|error| error.to_string())?;
-        return Ok(zoned.timestamp().into());
+        return Ok(SystemTime::from(zoned.timestamp()).into());
     }
-    let seconds =
-        dormouse_mail::date::parse(text.as_bytes()).and_then(|time| u64::try_from(time).ok());
-    seconds
-        .and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)))
+    dormouse_mail::date::parse(text.as_bytes())
+        .filter(|seconds| *seconds >= 0)
+        .map(|seconds| Timestamp::from_seconds(seconds as f64))
         .ok_or_else(|| format!("{text:?} is not a time such as 2026-12-01T09:00"))
 }
 
@@ -82,13 +81,12 @@ mod tests {
 
     #[test]
     fn a_time_is_iso_8601_or_as_mail_has_it() {
-        let seconds =
-            |text: &str| time(text).map(|time| time.duration_since(UNIX_EPOCH).unwrap().as_secs());
+        let seconds = |text: &str| time(text).map(Timestamp::whole_seconds);
         assert_eq!(seconds("2026-12-01T09:00:00+01:00"), Ok(1_796_112_000));
         assert_eq!(seconds("2026-12-01T08:00:00Z"), Ok(1_796_112_000));
         assert_eq!(seconds("Tue, 1 Dec 2026 09:00:00 +0100"), Ok(1_796_112_000));
         let local = DateTime::constant(2026, 12, 1, 9, 0, 0, 0);
-        let local = local.to_zoned(TimeZone::system()).unwrap().timestamp().as_second() as u64;
+        let local = local.to_zoned(TimeZone::system()).unwrap().timestamp().as_second();
         for text in ["2026-12-01T09:00", "2026-12-01 09:00", "2026-12-01T09:00:00"] {
             assert_eq!(seconds(text), Ok(local), "{text}");
         }

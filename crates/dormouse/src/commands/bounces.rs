@@ -4,6 +4,7 @@ use super::find_list;
 use crate::cli::bounces::DisabledArgs;
 use crate::failure::Failure;
 use crate::output::{self, Table};
+use dormouse_clock::Timestamp;
 use dormouse_runners::bounces::jobs::{self, Which};
 use dormouse_spool::Spool;
 use dormouse_store::value::Value as _;
@@ -29,7 +30,7 @@ struct EventRow {
     text: String,
     source: String,
     outcome: String,
-    at: f64,
+    at: Timestamp,
 }
 
 #[derive(Serialize)]
@@ -41,7 +42,7 @@ struct Rows {
 /// Prints bounces by receiving domain, as numbers of addresses and as shares of the members there,
 /// and the domains that defer mail.
 pub fn rates(store: &Read, list: Option<&List>, days: u32, json: bool) -> Result<(), Failure> {
-    let since = dormouse_spool::clock::seconds() - f64::from(days) * 86_400.0;
+    let since = Timestamp::now() - f64::from(days) * 86_400.0;
     let rows = store.returns_by_domain(list.map(|list| list.id), since)?;
     if json {
         return output::json(&rows);
@@ -55,7 +56,7 @@ pub fn rates(store: &Read, list: Option<&List>, days: u32, json: bool) -> Result
         "Complaints",
         "Puts off",
     ]);
-    let now = dormouse_spool::clock::seconds();
+    let now = Timestamp::now();
     for row in &rows {
         table.row([
             row.domain.clone(),
@@ -75,7 +76,7 @@ pub fn rates(store: &Read, list: Option<&List>, days: u32, json: bool) -> Result
 
 /// Describes a domain that defers mail, and until when it is left alone.
 pub fn slow_domain(slow: &SlowDomain) -> String {
-    let now = dormouse_spool::clock::seconds();
+    let now = Timestamp::now();
     let since = output::span((now - slow.since).max(0.0));
     let next = match slow.next_at - now {
         left if left <= 0.0 => "now".to_owned(),
@@ -106,7 +107,7 @@ pub fn show(store: &Store, list: &List, json: bool) -> Result<(), Failure> {
         ]);
     }
     table.print()?;
-    let now = dormouse_spool::clock::seconds();
+    let now = Timestamp::now();
     let mut table = Table::new(&["Address", "Ago", "Kind", "Result", "Reason"]);
     for row in &rows.bounces {
         let ago = output::span((now - row.at).max(0.0));

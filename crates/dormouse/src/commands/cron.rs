@@ -4,6 +4,7 @@ use super::{bounces, find_list, open};
 use crate::cli::CronCommand;
 use crate::failure::Failure;
 use crate::output::{self, Table};
+use dormouse_clock::Timestamp;
 use dormouse_runners::cron::{self, Clock, JOBS, Schedule};
 use dormouse_spool::Spool;
 use jiff::tz::TimeZone;
@@ -18,7 +19,7 @@ pub fn run(dir: &Path, command: CronCommand) -> Result<ExitCode, Failure> {
         site: &site,
         spool: &spool,
         store: &store,
-        now: dormouse_spool::clock::seconds(),
+        now: Timestamp::now(),
         zone: &TimeZone::system(),
         lists: &[],
     };

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
 use dormouse_activation::{self as activation, Manager, Plan, UnitState, systemctl};
 use dormouse_archive::Place;
+use dormouse_clock::Timestamp;
 use dormouse_mail::{Message, html};
 use dormouse_runners::arrangement::Scope;
 use dormouse_runners::door::Door;
@@ -124,7 +125,7 @@ fn millis(time: Duration) -> f64 {
 
 fn make_list(site: &Site) -> Result<(), Failure> {
     let store = Store::open(site)?;
-    let now = dormouse_spool::clock::seconds();
+    let now = Timestamp::now();
     Ok(store.write(|tx| -> Result<(), StoreError> {
         let list = tx.create_list(LIST, HOST, &["anna@example.org".to_owned()])?;
         tx.edit_settings(LIST, |settings| settings.description = "Where dormice meet".to_owned())?;

@@ -4,6 +4,7 @@ use super::{find_list, open};
 use crate::cli::DigestCommand;
 use crate::failure::Failure;
 use crate::output::{self, Table};
+use dormouse_clock::Timestamp;
 use dormouse_runners::digest::{Press, take_out};
 use dormouse_spool::Spool;
 use dormouse_store::{List, Read, Site, Store, StoreError};
@@ -49,7 +50,7 @@ fn named(store: &Store, names: &[String]) -> Result<Vec<List>, Failure> {
 
 fn send(site: &Site, store: &Store, lists: &[List], json: bool) -> Result<(), Failure> {
     let spool = Spool::new(site.qfiles());
-    let (now, zone) = (dormouse_spool::clock::seconds(), &TimeZone::system());
+    let (now, zone) = (Timestamp::now(), &TimeZone::system());
     let press = Press { site, spool: &spool, store, now, zone };
     let mut reports = Vec::new();
     for list in lists {
@@ -85,7 +86,7 @@ struct Row {
     posts: u64,
     bytes: u64,
     /// Seconds since the epoch; absent if none was ever sent.
-    last_sent_at: Option<f64>,
+    last_sent_at: Option<Timestamp>,
     periodic: bool,
 }
 
@@ -103,14 +104,14 @@ fn ls(store: &Read, json: bool) -> Result<(), Failure> {
             issue: state.next_number,
             posts,
             bytes,
-            last_sent_at: (state.last_sent_at > 0.0).then_some(state.last_sent_at),
+            last_sent_at: (state.last_sent_at > Timestamp::EPOCH).then_some(state.last_sent_at),
             periodic: list.settings.digest_send_periodic,
         });
     }
     if json {
         return output::json(&rows);
     }
-    let now = dormouse_spool::clock::seconds();
+    let now = Timestamp::now();
     let mut table = Table::new(&["List", "Next", "Posts", "Size", "Last sent"]);
     for row in rows {
         let ago = row.last_sent_at.map(|at| format!("{} ago", output::span((now - at).max(0.0))));

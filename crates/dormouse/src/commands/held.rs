@@ -4,6 +4,7 @@ use super::{find_list, open};
 use crate::cli::{HeldArgs, HeldCommand, HeldFilter};
 use crate::failure::Failure;
 use crate::output::{self, Table};
+use dormouse_clock::Timestamp;
 use dormouse_membership::moderation::desk::{Decision, Desk, Taken};
 use dormouse_membership::notices::Notices;
 use dormouse_spool::Spool;
@@ -20,7 +21,7 @@ struct Row {
     subject: String,
     reason: String,
     setting: String,
-    held_at: f64,
+    held_at: Timestamp,
 }
 
 pub fn run(dir: &Path, command: HeldCommand) -> Result<ExitCode, Failure> {
@@ -155,7 +156,7 @@ fn chosen(desk: &Desk<'_>, which: &HeldArgs) -> Result<(List, Vec<Held>), Failur
 }
 
 fn matches(filter: &HeldFilter, held: &Held) -> bool {
-    let age = dormouse_spool::clock::seconds() - held.post.held_at;
+    let age = Timestamp::now() - held.post.held_at;
     filter.older_than.is_none_or(|span| age > span.seconds_f64())
         && filter
             .sender
@@ -195,7 +196,7 @@ fn ls(desk: &Desk<'_>, list: Option<&str>, filter: &HeldFilter, json: bool) -> R
     if json {
         return output::json(&rows);
     }
-    let now = dormouse_spool::clock::seconds();
+    let now = Timestamp::now();
     let mut table = Table::new(&["List", "No", "Age", "From", "Subject", "Reason"]);
     for row in rows {
         let age = output::span((now - row.held_at).max(0.0));

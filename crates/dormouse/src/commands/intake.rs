@@ -4,6 +4,7 @@ use crate::cli::{EnvelopeArgs, RehearsalArgs, WrapperCommand};
 use crate::failure::Failure;
 use crate::mail::{self, To};
 use crate::output::{self, BAD, DIM, GOOD, HEAD, WARN, styled};
+use dormouse_clock::Timestamp;
 use dormouse_mail::{Message, date};
 use dormouse_pipeline::rehearsal::{self, Rehearsal};
 use dormouse_runners::door::Door;
@@ -11,14 +12,13 @@ use dormouse_runners::intake;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::time::SystemTime;
 use sysexits::ExitCode;
 
 pub fn post(
     dir: &Path,
     list: String,
     envelope: EnvelopeArgs,
-    at: Option<SystemTime>,
+    at: Option<Timestamp>,
 ) -> Result<ExitCode, Failure> {
     let to = To::List(list);
     let Some(at) = at else { return take(dir, &to, envelope) };
@@ -28,7 +28,7 @@ pub fn post(
 }
 
 /// Returns the message, to be sent at a time.
-fn scheduled(message: Vec<u8>, at: SystemTime) -> Vec<u8> {
+fn scheduled(message: Vec<u8>, at: Timestamp) -> Vec<u8> {
     let mut message = Message::parse(message);
     message.set("Deferred-Delivery", &date::rfc5322(at));
     message.to_bytes()
@@ -74,7 +74,7 @@ pub fn rehearse(
     dir: &Path,
     list: &str,
     envelope: EnvelopeArgs,
-    at: Option<SystemTime>,
+    at: Option<Timestamp>,
     how: &RehearsalArgs,
 ) -> Result<ExitCode, Failure> {
     let (site, store) = super::open(dir)?;

@@ -5,6 +5,7 @@ use super::{find_list, open};
 use crate::cli::{InviteArgs, PersonCommand};
 use crate::failure::Failure;
 use crate::output;
+use dormouse_clock::Timestamp;
 use dormouse_mail::address::parse_list;
 use dormouse_mail::date;
 use dormouse_membership as membership;
@@ -17,7 +18,6 @@ use dormouse_store::value::Value as _;
 use dormouse_store::{ListId, Person, Read, Site, Store};
 use serde::Serialize;
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
 use sysexits::ExitCode;
 
 pub fn run(dir: &Path, command: PersonCommand) -> Result<ExitCode, Failure> {
@@ -187,8 +187,8 @@ fn list_name(store: &Read, id: ListId) -> Result<String, Failure> {
     Ok(store.list_by_id(id)?.map_or_else(|| format!("list {id}"), |list| list.name))
 }
 
-fn on(seconds: f64) -> String {
-    date::rfc5322(UNIX_EPOCH + Duration::try_from_secs_f64(seconds).unwrap_or_default())
+fn on(seconds: Timestamp) -> String {
+    date::rfc5322(seconds)
 }
 
 /// Invites each address separately: a problem with one does not stop the others.

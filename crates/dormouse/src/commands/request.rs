@@ -4,6 +4,7 @@ use super::{find_list, open};
 use crate::cli::{RequestArgs, RequestCommand};
 use crate::failure::Failure;
 use crate::output::{self, Table};
+use dormouse_clock::Timestamp;
 use dormouse_membership as membership;
 use dormouse_membership::Origin;
 use dormouse_membership::notices::Notices;
@@ -22,7 +23,7 @@ struct Row {
     address: String,
     request: String,
     how: String,
-    held_at: f64,
+    held_at: Timestamp,
 }
 
 pub fn run(dir: &Path, command: RequestCommand) -> Result<ExitCode, Failure> {
@@ -147,7 +148,7 @@ fn ls(store: &Store, list: Option<&str>, json: bool) -> Result<(), Failure> {
     if json {
         return output::json(&rows);
     }
-    let now = dormouse_spool::clock::seconds();
+    let now = Timestamp::now();
     let mut table = Table::new(&["List", "No", "Age", "Request", "Asked for"]);
     for row in rows {
         let age = output::span((now - row.held_at).max(0.0));

@@ -10,7 +10,7 @@ use dormouse_delivery::{Options, Transport};
 use dormouse_runners::arrangement::Scope;
 use dormouse_runners::drain::{self, Summary};
 use dormouse_runners::{Shared, mta};
-use dormouse_spool::{Queue, Spool, clock};
+use dormouse_spool::{Queue, Spool};
 use dormouse_store::{LiveSite, Site};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::collections::BTreeSet;
@@ -102,7 +102,7 @@ fn arm(site: &Site, spool: &Spool) {
         Err(error) => return tracing::warn!("{error}"),
     };
     // A time in the past would never elapse, and a file's time may be a fraction of a second early.
-    let soonest = clock::now() + Duration::from_secs(2);
+    let soonest = dormouse_clock::now() + Duration::from_secs(2);
     let epoch = due.max(soonest).duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() + 1;
     let unit = wake_unit(epoch);
     if let Err(error) = systemctl::start(&unit) {

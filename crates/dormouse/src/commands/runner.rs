@@ -7,7 +7,7 @@ use dormouse_activation::Waiter;
 use dormouse_activation::master::end_with_the_master;
 use dormouse_runners::arrangement::Scope;
 use dormouse_runners::drain;
-use dormouse_spool::{Queue, Slice, Spool, clock};
+use dormouse_spool::{Queue, Slice, Spool};
 use dormouse_store::{Site, Store};
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -70,7 +70,7 @@ pub fn run(dir: &Path, args: &RunnerArgs) -> Result<ExitCode, Failure> {
             Queue::Retry => spool.next_due(site.config().longest_retry_wait())?,
             _ => None,
         };
-        let due = due.map(|due| due.duration_since(clock::now()).unwrap_or_default());
+        let due = due.map(|due| due.duration_since(dormouse_clock::now()).unwrap_or_default());
         let due = due.map(|left| left + Duration::from_millis(20));
         if stop.load(Ordering::Relaxed) {
             break;

@@ -10,14 +10,15 @@ use crate::failure::Failure;
 use crate::output::{self, BAD, DIM, HEAD, Table, WARN, styled};
 use dormouse_activation::process::Present;
 use dormouse_activation::{Manager, UnitState};
+use dormouse_clock::Timestamp;
 use dormouse_runners::arrangement::{self, Scope};
 use dormouse_runners::drain::Summary;
-use dormouse_spool::{Found, FoundState, KEY, Queue, Spool, clock};
+use dormouse_spool::{Found, FoundState, KEY, Queue, Spool};
 use dormouse_store::{Arrangement, Site, SlowDomain, Store};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use sysexits::ExitCode;
 
 /// The maximum number of entries of `shunt` that are opened for their reasons.
@@ -79,7 +80,7 @@ struct QueueStatus {
 #[derive(Serialize, Clone)]
 struct LastRun {
     /// In seconds since the epoch.
-    started_at: f64,
+    started_at: Timestamp,
     took_ms: f64,
     peak_memory_kb: Option<u64>,
 }
@@ -124,7 +125,7 @@ pub fn write_metrics(site: &Site, file: &Path) -> Result<(), Failure> {
     let spool = Spool::new(site.qfiles());
     let queues: Result<Vec<_>, _> =
         Queue::ALL.into_iter().map(|queue| queue_status(site, &spool, None, queue)).collect();
-    let text = prometheus::text(&queues?, clock::seconds());
+    let text = prometheus::text(&queues?, Timestamp::now());
     write_atomically(file, text.as_bytes(), 0o644).map_err(|error| {
         Failure::new(ExitCode::CantCreat, format!("cannot write {}: {error}", file.display()))
     })
@@ -171,7 +172,7 @@ fn queue_status(
     let claimed = in_state(FoundState::Claimed);
     let is_for_people = matches!(queue, Queue::Shunt | Queue::Bad);
     let set_aside = if is_for_people { found.len() } else { in_state(FoundState::Preserved) };
-    let now = clock::now();
+    let now = dormouse_clock::now();
     let next_due = match queue {
         Queue::Retry => spool.next_due(site.config().longest_retry_wait())?,
         _ => None,
@@ -189,7 +190,7 @@ fn queue_status(
         waiting: if is_for_people { set_aside } else { found.len() - claimed - set_aside },
         claimed,
         set_aside,
-        oldest: found.iter().map(|entry| age(entry, now)).reduce(f64::max),
+        oldest: found.iter().map(|entry| age(entry, now.into())).reduce(f64::max),
         next_due,
         wakes: dormouse_runners::queue::waking().any(|waking| waking == queue)
             && arrangement == Some(Arrangement::OnDemand),
@@ -231,8 +232,7 @@ fn next_wake_up(queue: Queue, how: Option<Arrangement>, next_due: Option<f64>) -
     }
 }
 
-fn age(entry: &Found, now: SystemTime) -> f64 {
-    let now = now.duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
+fn age(entry: &Found, now: Timestamp) -> f64 {
     entry.name.received().map_or(0.0, |received| (now - received).max(0.0))
 }
 
@@ -300,7 +300,7 @@ fn print_queues(status: &Status) -> Result<(), Failure> {
         "Last run",
         "Waits for",
     ]);
-    let now = dormouse_spool::clock::seconds();
+    let now = Timestamp::now();
     for queue in &status.queues {
         let plain = anstyle::Style::new();
         let waiting = match queue.waiting {
@@ -339,7 +339,7 @@ fn print_queues(status: &Status) -> Result<(), Failure> {
 }
 
 fn print_last_run(status: &Status) -> Result<(), Failure> {
-    let now = dormouse_spool::clock::seconds();
+    let now = Timestamp::now();
     output::line(match &status.last_run {
         None => format!("{}  none that had work", styled(HEAD, "Last run")),
         Some(run) => format!(

@@ -8,7 +8,6 @@ use dormouse_store::Site;
 use dormouse_trace as trace;
 use dormouse_trace::{Event, Step};
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
 use sysexits::ExitCode;
 
 pub fn run(
@@ -43,11 +42,10 @@ pub fn run(
 
 /// `own` is the traced Message-ID; events with another one are consequences.
 fn print(event: &Event, own: &str) -> Result<(), Failure> {
-    let at = UNIX_EPOCH + Duration::try_from_secs_f64(event.at).unwrap_or_default();
     let step = styled(style(event.step), format_args!("{:9}", event.step.to_string()));
     output::line(format_args!(
         "{}  {:12} {step}  {}",
-        date::rfc5322(at),
+        date::rfc5322(event.at),
         event.list,
         event.words(own)
     ))?;

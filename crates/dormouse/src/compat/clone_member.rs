@@ -4,7 +4,7 @@ use super::call::{Call, Done, Trouble, say};
 use super::getopt::{HELP as H, flag, with};
 use super::members;
 use crate::commands::member::replaced;
-use dormouse_spool::clock;
+use dormouse_clock::Timestamp;
 use dormouse_store::{List, Store, StoreError};
 
 pub const HELP: &str = "\
@@ -96,7 +96,7 @@ fn clone(store: &Store, list: &List, wanted: &Wanted<'_>) -> Result<(), Trouble>
     }
     if wanted.modify {
         store.write(|tx| -> Result<(), StoreError> {
-            let now = clock::seconds();
+            let now = Timestamp::now();
             tx.clone_member(list.id, wanted.from, wanted.to, now, "copied by the administrator")?;
             if wanted.remove {
                 tx.remove_member(list.id, wanted.from, "replaced by the administrator", now)?;

@@ -11,7 +11,7 @@ fn options() -> Options<'static> {
         html: Html::Escape,
         keep_names: true,
         base_url: "https://h.example/pipermail/l/",
-        received: SystemTime::UNIX_EPOCH,
+        received: Timestamp::EPOCH,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::keep;
 use crate::RunError;
-use dormouse_spool::clock;
+use dormouse_clock::Timestamp;
 use dormouse_store::{List, Site, Store, StoreError};
 use std::path::PathBuf;
 
@@ -39,7 +39,7 @@ pub fn close(
         let kept = if members_stay { None } else { Some(keep(site, tx.read(), list)?) };
         if !members_stay {
             let how = format!("the list was closed by {who}");
-            tx.remove_all_members(list.id, clock::seconds(), &how)?;
+            tx.remove_all_members(list.id, Timestamp::now(), &how)?;
         }
         tx.change_settings(&list.name, &[("closed", "yes")])?;
         Ok(kept)

@@ -1,7 +1,7 @@
 //! Creates a list as a copy of another.
 
 use super::{ListError, NewList, create};
-use dormouse_spool::clock;
+use dormouse_clock::Timestamp;
 use dormouse_store::{List, Site, Store, StoreError};
 use std::fs;
 use std::io;
@@ -52,7 +52,7 @@ pub fn copy(
     let mut members = 0;
     if copy.members {
         let how = format!("copied from {} by {}", other.name, copy.who);
-        members = store.write(|tx| tx.copy_members(other.id, list.id, clock::seconds(), &how))?;
+        members = store.write(|tx| tx.copy_members(other.id, list.id, Timestamp::now(), &how))?;
     }
     Ok((list, members))
 }

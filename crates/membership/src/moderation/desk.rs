@@ -6,8 +6,9 @@ use super::{SECRET, vouch};
 use crate::Output;
 use crate::RunError;
 use crate::notices::Notices;
+use dormouse_clock::Timestamp;
 use dormouse_mail::{Message, date};
-use dormouse_spool::{Entry, EntryName, KEY, Metadata, Queue, Spool, clock, fault};
+use dormouse_spool::{Entry, EntryName, KEY, Metadata, Queue, Spool, fault};
 use dormouse_store::decided::UNDO;
 use dormouse_store::{
     Decided as Kept, Held, HeldId, HeldPost, List, MemberOption, Read, Settled, Site, Store,
@@ -122,7 +123,7 @@ impl Desk<'_> {
         let Some(held) = self.store.read().held(id)? else {
             return Err(self.decided(id, token, &secret)?);
         };
-        let link = Link::check(token, &held, &secret, clock::now())?;
+        let link = Link::check(token, &held, &secret, Timestamp::now())?;
         Ok((held, link.action))
     }
 
@@ -141,7 +142,7 @@ impl Desk<'_> {
             cookie: settled.cookie,
             held_at: settled.at,
         };
-        match Link::check(token, &Held { id, post }, secret, clock::now()) {
+        match Link::check(token, &Held { id, post }, secret, Timestamp::now()) {
             Err(BadLink::Forged) => Err(BadLink::Forged.into()),
             Ok(_) | Err(BadLink::Expired) => {
                 let on = dormouse_words::date::on(settled.at, "en");
@@ -186,7 +187,7 @@ impl Desk<'_> {
     /// Returns the decisions of the last minute on a list's posts that can be undone, because nothing
     /// that they sent has left its queue.
     pub fn undoable(&self, list: &List) -> Result<Vec<Kept>, RunError> {
-        let mut kept = self.store.read().decided_posts(list.id, clock::seconds() - UNDO)?;
+        let mut kept = self.store.read().decided_posts(list.id, Timestamp::now() - UNDO)?;
         let is_waiting = |kept: &Kept| match output_of(kept) {
             Some((queue, name)) => self.spool.is_ready(queue, &name),
             None => true,
@@ -202,7 +203,7 @@ impl Desk<'_> {
     /// in between it may still be sent, and nothing is lost.
     pub fn undo(&self, list: &List, kept: &Kept) -> Result<bool, RunError> {
         let id = kept.held.id;
-        if kept.at <= clock::seconds() - UNDO {
+        if kept.at <= Timestamp::now() - UNDO {
             return Ok(false);
         }
         let claim = match output_of(kept) {
@@ -283,7 +284,7 @@ pub fn decide(
             what: step.to_string(),
             sent: sent.unwrap_or_default(),
             changed: changed.unwrap_or_default().join("\n"),
-            at: clock::seconds(),
+            at: Timestamp::now(),
         })?;
     }
     tx.release_held(held.id)?;
@@ -294,7 +295,7 @@ pub fn decide(
         post: Some(held.id),
         address: held.post.sender.clone(),
         what: format!("it was {step} {}", decision.for_once()),
-        at: clock::seconds(),
+        at: Timestamp::now(),
     })?;
     let mut event = Event {
         list: list.name.clone(),
@@ -353,7 +354,7 @@ fn outcome(
 /// again. In Mailman it passes the whole pipeline again (docs/spec/pipeline.md §10).
 fn approved(list: &List, mut entry: Entry) -> Output {
     let mut message = Message::parse(entry.message);
-    message.set("X-Mailman-Approved-At", &date::rfc5322(clock::now()));
+    message.set("X-Mailman-Approved-At", &date::rfc5322(Timestamp::now()));
     entry.message = message.to_bytes();
     entry.metadata.edit().approved(true).admin_approved(true);
     let rest = after_moderation(list, &entry.metadata);

@@ -7,6 +7,7 @@ use crate::Output;
 use crate::RunError;
 use crate::notices::Notices;
 use crate::requests::{self, describe};
+use dormouse_clock::Timestamp;
 use dormouse_spool::EntryName;
 use dormouse_store::{Held, HeldRequest, List, Period};
 
@@ -25,12 +26,12 @@ const DAY: f64 = 86_400.0;
 
 /// Expires posts that waited longer than `max_days_to_hold`, requests that waited longer than
 /// `max_days_to_hold_requests`, and unconfirmed requests; and reminds moderators of what waits, once a
-/// day and list. `now` is in seconds since the epoch.
-pub fn check(desk: &Desk<'_>, today: &Period, now: f64) -> Result<WaitingTally, RunError> {
+/// day and list. `now` is.
+pub fn check(desk: &Desk<'_>, today: &Period, now: Timestamp) -> Result<WaitingTally, RunError> {
     let mut tally = WaitingTally::default();
     for list in desk.store.read().lists()? {
         let waiting = desk.store.read().held_posts(list.id)?;
-        let is_over = |since: f64, days: i64| days > 0 && now - since > days as f64 * DAY;
+        let is_over = |since: Timestamp, days: i64| days > 0 && now - since > days as f64 * DAY;
         let days = list.settings.max_days_to_hold.kept();
         let (expired, waiting): (Vec<Held>, Vec<Held>) =
             waiting.into_iter().partition(|held| is_over(held.post.held_at, days));
@@ -98,7 +99,7 @@ fn drop_request(desk: &Desk<'_>, list: &List, held: &HeldRequest) -> Result<bool
     Ok(dropped)
 }
 
-fn send(desk: &Desk<'_>, list: &List, now: f64, output: Output) -> Result<(), RunError> {
+fn send(desk: &Desk<'_>, list: &List, now: Timestamp, output: Output) -> Result<(), RunError> {
     let name = EntryName::new(now, output.label.as_bytes(), &list.name);
     let mut batch = desk.spool.batch();
     batch.enqueue(output.queue, &name, &output.entry)?;

@@ -4,11 +4,11 @@
 use crate::seal::keyed;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use dormouse_spool::clock;
+use dormouse_clock::Timestamp;
 use dormouse_store::{Config, Held, HeldId, List};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// What a link lets its holder do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Link {
     /// The permitted action.
     pub action: Action,
     /// The end of its validity, in seconds since the epoch.
-    pub expires: u64,
+    pub expires: i64,
     /// The post's own cookie, so that the link is invalid for a later post with the same number.
     cookie: String,
 }
@@ -49,11 +49,11 @@ pub enum BadLink {
 impl Link {
     /// Creates a link to a post that is valid for `lifetime`.
     pub fn new(held: &Held, action: Action, lifetime: Duration) -> Link {
-        let expires = (clock::now() + lifetime).duration_since(UNIX_EPOCH);
+        let expires = Timestamp::now() + lifetime;
         Link {
             held_id: held.id,
             action,
-            expires: expires.map_or(0, |expires| expires.as_secs()),
+            expires: expires.whole_seconds(),
             cookie: held.post.cookie.clone(),
         }
     }
@@ -76,12 +76,7 @@ impl Link {
     }
 
     /// Checks a token against its post.
-    pub fn check(
-        token: &str,
-        held: &Held,
-        secret: &[u8],
-        now: SystemTime,
-    ) -> Result<Link, BadLink> {
+    pub fn check(token: &str, held: &Held, secret: &[u8], now: Timestamp) -> Result<Link, BadLink> {
         let link = Link::read(token, held).ok_or(BadLink::Forged)?;
         let signature = token.rsplit_once('.').map_or("", |(_, signature)| signature);
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| BadLink::Forged)?;
@@ -89,8 +84,7 @@ impl Link {
             return Err(BadLink::Forged);
         }
         link.mac(secret).verify_truncated_left(&signature).map_err(|_| BadLink::Forged)?;
-        let now = now.duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        if link.expires < now { Err(BadLink::Expired) } else { Ok(link) }
+        if link.expires < now.whole_seconds() { Err(BadLink::Expired) } else { Ok(link) }
     }
 
     fn read(token: &str, held: &Held) -> Option<Link> {
@@ -142,13 +136,13 @@ mod tests {
                 reason: "r".to_owned(),
                 setting: String::new(),
                 cookie: cookie.to_owned(),
-                held_at: 1.0,
+                held_at: Timestamp::from_seconds(1.0),
             },
         }
     }
 
     fn check(token: &str, held: &Held) -> Result<Link, BadLink> {
-        Link::check(token, held, b"key", SystemTime::now())
+        Link::check(token, held, b"key", Timestamp::now())
     }
 
     #[test]
@@ -161,10 +155,10 @@ mod tests {
         assert_eq!(check(&token, &held(7, "other")), Err(BadLink::Forged));
         assert_eq!(check(&token, &held(8, "c")), Err(BadLink::Forged));
         assert_eq!(check(&token.replace("review", "cancel"), &post), Err(BadLink::Forged));
-        let later = SystemTime::now() + Duration::from_secs(120);
+        let later = Timestamp::now() + Duration::from_secs(120);
         assert_eq!(Link::check(&token, &post, b"key", later), Err(BadLink::Expired));
         assert_eq!(
-            Link::check(&token, &post, b"another key", SystemTime::now()),
+            Link::check(&token, &post, b"another key", Timestamp::now()),
             Err(BadLink::Forged)
         );
     }

@@ -1,6 +1,7 @@
 //! Limits the notices about held posts: a thousand posts do not cause a thousand notices.
 
 use crate::budget;
+use dormouse_clock::Timestamp;
 use dormouse_store::{ListId, StoreError, Tx};
 
 /// How moderators are told of something that waits for them.
@@ -19,7 +20,7 @@ const SINGLE: u64 = 10;
 
 /// Decides on the notice: the first of a day get one each; then one about everything that waits is sent
 /// whenever the number has doubled.
-pub fn turn(store: &Tx<'_>, list_id: ListId, now: f64) -> Result<Turn, StoreError> {
+pub fn turn(store: &Tx<'_>, list_id: ListId, now: Timestamp) -> Result<Turn, StoreError> {
     const KIND: &str = "moderators";
     let (list, today) = (list_id.to_string(), budget::today(now));
     store.count_asked(KIND, &list, &today, u64::MAX)?;
@@ -41,12 +42,16 @@ mod tests {
     #[test]
     fn many_posts_lead_to_few_notices() {
         let fixture = Fixture::new(&[]);
-        let turns: Vec<Turn> =
-            (0..500).map(|_| fixture.write(|tx| turn(tx, fixture.get("dev").id, 1e9))).collect();
+        let turns: Vec<Turn> = (0..500)
+            .map(|_| {
+                fixture.write(|tx| turn(tx, fixture.get("dev").id, Timestamp::from_seconds(1e9)))
+            })
+            .collect();
         let count = |wanted| turns.iter().filter(|turn| **turn == wanted).count();
         assert_eq!((count(Turn::Single), count(Turn::Summary)), (10, 5));
         assert_eq!(turns[19], Turn::Summary);
-        let tomorrow = fixture.write(|tx| turn(tx, fixture.get("dev").id, 1e9 + 86_400.0));
+        let tomorrow = fixture
+            .write(|tx| turn(tx, fixture.get("dev").id, Timestamp::from_seconds(1e9 + 86_400.0)));
         assert_eq!(tomorrow, Turn::Single);
     }
 }

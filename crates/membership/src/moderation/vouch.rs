@@ -3,6 +3,7 @@
 
 use crate::budget::Budget;
 use dormouse_auth::AuthResults;
+use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_mail::automatic::{self, Automatic};
 use dormouse_spool::Metadata;
@@ -30,7 +31,7 @@ pub struct Answerable<'a> {
     /// The mail.
     pub message: &'a Message,
     /// Seconds since the epoch.
-    pub now: f64,
+    pub now: Timestamp,
 }
 
 impl Answerable<'_> {

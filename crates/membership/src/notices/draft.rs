@@ -3,10 +3,11 @@
 use super::{Notices, templates};
 use crate::Output;
 use crate::template::{self, Fields};
+use dormouse_clock::Timestamp;
 use dormouse_mail::notice::Notice;
 use dormouse_mail::tree::Node;
 use dormouse_mail::{Message, message_id, mime};
-use dormouse_spool::{Entry, Metadata, Queue, clock};
+use dormouse_spool::{Entry, Metadata, Queue};
 
 /// A notice that is being written.
 pub(super) struct Draft<'n> {
@@ -214,7 +215,7 @@ impl<'n> Draft<'n> {
         let list = self.notices.list;
         self.notice.text = template::fill(text, &self.fields, false);
         let id = message_id::generate(list.local_part(), &list.settings.host_name);
-        let message = self.notice.build(clock::now(), &id);
+        let message = self.notice.build(Timestamp::now(), &id);
         Output {
             queue: Queue::Virgin,
             label: self.label,
@@ -246,7 +247,7 @@ mod tests {
         for words in languages {
             let subject = confirming(code, words);
             let notice = Notice { subject: subject.clone(), ..Notice::default() };
-            let bytes = notice.build(clock::now(), "<1@x>").to_bytes();
+            let bytes = notice.build(Timestamp::now(), "<1@x>").to_bytes();
             let raw = String::from_utf8(bytes.clone()).unwrap();
             assert!(raw.contains(&format!("\nSubject: {command}")), "{raw}");
             let read = Message::parse(bytes).text("Subject").unwrap();

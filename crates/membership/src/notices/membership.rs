@@ -6,8 +6,8 @@ use super::draft::Draft;
 use super::{Notices, paragraph};
 use crate::Output;
 use crate::{Means, Origin, link, options, requests};
+use dormouse_clock::Timestamp;
 use dormouse_mail::encoded_word;
-use dormouse_spool::clock;
 use dormouse_store::{HeldRequest, Member, Pending, Request};
 
 /// A mail that asks for a confirmation.
@@ -15,8 +15,8 @@ use dormouse_store::{HeldRequest, Member, Pending, Request};
 pub struct Confirmation {
     /// The cookie that confirms.
     pub cookie: String,
-    /// When the request expires, in seconds since the epoch.
-    pub expires_at: f64,
+    /// When the request expires.
+    pub expires_at: Timestamp,
     /// The recipient.
     pub to: String,
     /// The reader's language; if empty, the list's.
@@ -185,7 +185,7 @@ impl Notices<'_> {
         &self,
         address: &str,
         url: &str,
-        expires_at: f64,
+        expires_at: Timestamp,
         asker: &str,
         language: &str,
     ) -> Output {
@@ -301,7 +301,7 @@ impl Notices<'_> {
 
     /// The page where a moderator decides on a request; empty on a site without pages.
     pub fn request_url(&self, held: &HeldRequest, secret: &[u8]) -> Option<String> {
-        let until = clock::seconds() + self.lifetime().as_secs_f64();
+        let until = Timestamp::now() + self.lifetime();
         let url = || link::review_url(self.list, self.site, secret, held, until);
         self.site.config().has_pages().then(url)
     }

@@ -18,9 +18,9 @@ pub use bounces::PROBE_TOKEN;
 use crate::moderation::link::{Action, Link};
 use crate::template::{self, Fields};
 use crate::{Output, PatternProblem};
+use dormouse_clock::Timestamp;
 use dormouse_mail::notice::Notice;
 use dormouse_mail::{AddressKey, Message, message_id};
-use dormouse_spool::clock;
 use dormouse_store::{Held, List, Member, Site};
 use dormouse_words::{Language, Text, count, say};
 use draft::Draft;
@@ -72,7 +72,7 @@ impl Notices<'_> {
             ..Notice::default()
         };
         let id = message_id::generate(self.list.local_part(), &self.list.settings.host_name);
-        notice.build(clock::now(), &id)
+        notice.build(Timestamp::now(), &id)
     }
 
     /// To a member whose post is held.
@@ -362,11 +362,11 @@ impl Notices<'_> {
 
     /// When a link that is created now expires, for a reader of a language (if empty, the list's).
     fn expiry(&self, language: &str) -> String {
-        self.date(clock::seconds() + self.lifetime().as_secs_f64(), language)
+        self.date(Timestamp::now() + self.lifetime(), language)
     }
 
     /// A time for a reader of a language (if empty, the list's).
-    fn date(&self, at: f64, language: &str) -> String {
+    fn date(&self, at: Timestamp, language: &str) -> String {
         let own = &self.list.settings.preferred_language;
         dormouse_words::date::on(at, if language.is_empty() { own } else { language })
     }

@@ -2,6 +2,7 @@
 
 use super::Notices;
 use crate::Output;
+use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_store::check::{LIST_FIELDS, NOTICE_FIELDS};
 use dormouse_store::{
@@ -23,7 +24,7 @@ fn held() -> Held {
         reason: "why".to_owned(),
         setting: String::new(),
         cookie: "c".to_owned(),
-        held_at: 1.0,
+        held_at: Timestamp::from_seconds(1.0),
     };
     Held { id: dormouse_store::HeldId::new(7), post }
 }
@@ -37,7 +38,7 @@ fn member(address: &str) -> Member {
         options: MemberOptions::from_bits(0),
         delivery: Delivery::ByBounce,
         language: String::new(),
-        joined_at: 1.0,
+        joined_at: Timestamp::from_seconds(1.0),
     }
 }
 
@@ -52,7 +53,7 @@ fn event(list_id: ListId) -> BounceEvent {
         text: String::new(),
         source: BounceSource::Message,
         outcome: BounceOutcome::Disabled,
-        at: 1.0,
+        at: Timestamp::from_seconds(1.0),
     }
 }
 
@@ -133,7 +134,7 @@ fn with_links(fixture: &Fixture) -> Vec<Output> {
         request: dormouse_store::Request::Unsubscribe { address: "a@x.example".to_owned() },
         cookie: "c".to_owned(),
         how: "by mail".to_owned(),
-        held_at: 1.0,
+        held_at: Timestamp::from_seconds(1.0),
     };
     let url = notices.request_url(&waiting, b"key");
     let (person, off) = (member("a@x.example"), Delivery::ByBounce);
@@ -217,7 +218,7 @@ fn texts_written_for_mailman_are_filled_in_and_have_our_subject() {
     let notices = Notices { list: &list, site: &fixture.site };
     let confirmation = super::membership::Confirmation {
         cookie: "c00c1e".to_owned(),
-        expires_at: 1.0,
+        expires_at: Timestamp::from_seconds(1.0),
         to: "a@x.example".to_owned(),
         language: String::new(),
         means: crate::Means::Web,

@@ -104,6 +104,7 @@ fn find(post: &Post<'_>, setting: &str, sibling: &str) -> Result<Option<List>, S
 mod tests {
     use super::*;
     use crate::testing::Fixture;
+    use dormouse_clock::Timestamp;
 
     const RAW: &str =
         "From: anna@x.example\nTo: dev@lists.example\nCc: ops@lists.example\n\nhello\n";
@@ -139,7 +140,7 @@ mod tests {
             if !member.digest {
                 member.delivery = dormouse_store::Delivery::ByUser;
             }
-            fixture.write(|tx| tx.update_member(list.id, &member, 1.0));
+            fixture.write(|tx| tx.update_member(list.id, &member, Timestamp::from_seconds(1.0)));
         }
         assert_eq!(of(&fixture, RAW), ["Bert", "anna", "both"]);
     }
@@ -165,7 +166,7 @@ mod tests {
         let list = fixture.get("dev");
         let mut member = fixture.store.read().member(list.id, "bert@x.example").unwrap().unwrap();
         (member.digest, member.delivery) = (true, dormouse_store::Delivery::ByBounce);
-        fixture.write(|tx| tx.update_member(list.id, &member, 1.0));
+        fixture.write(|tx| tx.update_member(list.id, &member, Timestamp::from_seconds(1.0)));
         assert_eq!(of(&fixture, &format!("Urgent: secret\n{RAW}")), ["Bert", "anna", "both"]);
         assert_eq!(of(&fixture, RAW), ["anna", "both"]);
         let hash = |password: &str| dormouse_membership::password::hash(password).unwrap();

@@ -5,7 +5,6 @@ use super::{
     to_archive, two_versions,
 };
 use dormouse_mail::{date, encoded_word};
-use std::time::{Duration, SystemTime};
 
 /// Longer values of List-* headers are split at their commas.
 const LONGEST_LINE: usize = 78;
@@ -51,9 +50,7 @@ pub fn identify(post: &mut Post<'_>) {
     }
     if post.message.field("Date").is_none_or(|field| field.value().is_empty()) {
         let received = post.envelope().received_time().or_else(|| post.entry.received());
-        let since = Duration::try_from_secs_f64(received.unwrap_or(post.now)).unwrap_or_default();
-        let time = SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH);
-        post.message.set("Date", &date::rfc5322(time));
+        post.message.set("Date", &date::rfc5322(received.unwrap_or(post.now)));
     }
 }
 
@@ -122,6 +119,7 @@ fn list_headers(post: &mut Post<'_>) {
 mod tests {
     use super::*;
     use crate::testing::{Fixture, Outcome};
+    use dormouse_clock::Timestamp;
     use dormouse_spool::Metadata;
 
     const RAW: &str = "From: a@x.example\nMessage-ID: <0@x>\nDate: Mon, 4 Mar 2024 10:00:00 +0100\nSubject: hello\nX-BeenThere: other@lists.example\n\nx\n";
@@ -139,7 +137,8 @@ mod tests {
         let fixture = Fixture::new(&[]);
         let of = |fields: &str| {
             let raw = format!("From: a@x.example\n{fields}\nx\n");
-            fixture.run(run, &raw, |data| data.set_float("received_time", 1e9))
+            fixture
+                .run(run, &raw, |data| data.set_time("received_time", Timestamp::from_seconds(1e9)))
         };
         for fields in ["", "Message-ID:\nDate: \n", "Message-ID: <>\n"] {
             let outcome = of(fields);

@@ -62,6 +62,7 @@ mod tests {
     use super::*;
     use crate::Flow;
     use crate::testing::Fixture;
+    use dormouse_clock::Timestamp;
 
     fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         munge(post)?;
@@ -85,7 +86,7 @@ mod tests {
         let list = fixture.get("dev");
         let mut member = fixture.store.read().member(list.id, "named@x.example").unwrap().unwrap();
         member.real_name = "Nora".to_owned();
-        fixture.write(|tx| tx.update_member(list.id, &member, 1.0));
+        fixture.write(|tx| tx.update_member(list.id, &member, Timestamp::from_seconds(1.0)));
         for (written, name) in [
             ("Anna <anna@x.example>", "Anna"),
             ("anna@x.example (Anna)", "Anna"),

@@ -86,7 +86,7 @@ pub fn examine(post: &mut Post<'_>) {
     }
     let bytes = post.message.to_bytes();
     let mail = Mail::read(&bytes);
-    let now = post.now as u64;
+    let now = post.now.seconds() as u64;
     let published = |name: &str| post.known.published(name);
     let verdicts = match post.known.keys {
         Some(_) => mail.signatures(&published, now),

@@ -4,11 +4,11 @@
 //! immediately. Then it waits as a whole in `retry`, and continues from there.
 
 use super::{Flow, HandlerError, Post, Reason};
+use dormouse_clock::Timestamp;
 use dormouse_mail::date;
 use dormouse_membership::Output;
 use dormouse_spool::{Entry, KEY, Queue};
 use dormouse_store::ScheduledPosts;
-use std::time::{Duration, SystemTime};
 
 /// The header field with the time.
 pub const FIELD: &str = "Deferred-Delivery";
@@ -51,10 +51,11 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         return Ok(Flow::Next);
     }
     let Some(field) = post.message.field(FIELD) else { return Ok(Flow::Next) };
-    let Some(time) = date::parse(field.value()).map(|seconds| seconds as f64) else {
+    let Some(time) = date::parse(field.value()) else {
         let text = format!("its {FIELD} is not a date, so it was not sent");
         return Ok(Flow::Reject(Reason::new(SETTING, text)));
     };
+    let time = Timestamp::from_seconds(time as f64);
     if time <= post.now {
         return Ok(Flow::Next);
     }
@@ -89,20 +90,15 @@ fn may_schedule(post: &Post<'_>) -> Result<bool, HandlerError> {
     Ok(false)
 }
 
-fn wait(until: f64) -> Flow {
-    Flow::Wait { until, reason: Reason::new(SETTING, format!("scheduled for {}", shown(until))) }
-}
-
-/// Formats a time for people.
-fn shown(time: f64) -> String {
-    let since = Duration::try_from_secs_f64(time).unwrap_or_default();
-    date::rfc5322(SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH))
+fn wait(until: Timestamp) -> Flow {
+    let reason = format!("scheduled for {}", date::rfc5322(until));
+    Flow::Wait { until, reason: Reason::new(SETTING, reason) }
 }
 
 /// Returns the entry that waits. It is due at least every `longest_retry_wait`, so that a wrong
 /// clock does not delay it further.
-pub fn waiting(post: &mut Post<'_>, until: f64, reason: &Reason) -> Output {
-    let look = post.now + post.config.longest_retry_wait().as_secs_f64();
+pub fn waiting(post: &mut Post<'_>, until: Timestamp, reason: &Reason) -> Output {
+    let look = post.now + post.config.longest_retry_wait();
     let mut left = post.envelope().pipeline().unwrap_or_default();
     if super::order(post.list, &dormouse_spool::Metadata::new(), super::POSTING)
         .iter()
@@ -136,7 +132,7 @@ mod tests {
     }
 
     fn in_days(days: f64) -> String {
-        shown(dormouse_spool::clock::seconds() + days * 86_400.0)
+        date::rfc5322(Timestamp::now() + days * 86_400.0)
     }
 
     #[test]

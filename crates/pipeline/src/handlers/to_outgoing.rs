@@ -45,6 +45,7 @@ pub(super) fn decorate(post: &mut Post<'_>) {
 mod tests {
     use super::*;
     use crate::testing::{Fixture, Outcome};
+    use dormouse_clock::Timestamp;
 
     const RAW: &str = "From: a@x.example\n\nx\n";
 
@@ -71,8 +72,10 @@ mod tests {
             fixture.config("delivery.verp_interval", interval);
             fixture.config("delivery.verp_personalized", personalized);
             let list = fixture.get("dev");
-            fixture
-                .write(|tx| (list.post_id..number).try_for_each(|_| tx.count_post(list.id, 1.0)));
+            fixture.write(|tx| {
+                (list.post_id..number)
+                    .try_for_each(|_| tx.count_post(list.id, Timestamp::from_seconds(1.0)))
+            });
             let outcome = fixture.run(run, RAW, |_| {});
             let what = format!("{interval} {personalize} {personalized} {number}");
             assert_eq!(i64::from(out(&outcome).metadata.flag("verp")), verp, "{what}");

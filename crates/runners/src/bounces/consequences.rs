@@ -3,10 +3,10 @@
 
 use super::ledger::Ledger;
 use dormouse_bounce::Failure;
+use dormouse_clock::Timestamp;
 use dormouse_mail::{AddressKey, Message, date};
 use dormouse_membership::Output;
 use dormouse_membership::notices::Notices;
-use dormouse_spool::clock;
 use dormouse_store::{BounceEvent, BounceKind, BounceOutcome, Delivery, List, Site, StoreError};
 use dormouse_words::{Text, say};
 
@@ -90,7 +90,7 @@ impl Consequences<'_> {
         message: &[u8],
         failures: Vec<(String, Failure)>,
     ) -> Result<Option<Output>, StoreError> {
-        let (tx, now) = (self.ledger.store, clock::seconds());
+        let (tx, now) = (self.ledger.store, Timestamp::now());
         let mut members = Vec::new();
         for failure in failures {
             if tx.read().is_member(list.id, &failure.0)? {
@@ -103,7 +103,9 @@ impl Consequences<'_> {
         }
         // An entry that is processed again after a crash must repeat the notice.
         let told = tx.read().outcome(self.ledger.entry)?.is_some();
-        if !told && !tx.mark_done(GIVEN_UP_JOB, list.id, date::local_day(clock::now()).as_str())? {
+        if !told
+            && !tx.mark_done(GIVEN_UP_JOB, list.id, date::local_day(Timestamp::now()).as_str())?
+        {
             return Ok(None);
         }
         tx.keep_outcome(self.ledger.entry, GIVEN_UP_JOB.as_bytes(), now)?;

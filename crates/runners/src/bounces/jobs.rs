@@ -2,11 +2,12 @@
 //! scores, warns members whose delivery is off, and finally removes them.
 
 use super::ledger::{BY_BOUNCES, Ledger, is_stale};
+use dormouse_clock::Timestamp;
 use dormouse_mail::date;
 use dormouse_membership::Output;
 use dormouse_membership::RunError;
 use dormouse_membership::notices::Notices;
-use dormouse_spool::{EntryName, Spool, clock};
+use dormouse_spool::{EntryName, Spool};
 use dormouse_store::{
     BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, Delivery, List, Member,
     Site, Store, StoreError, Tx,
@@ -51,7 +52,7 @@ pub fn disabled(
     for list in lists {
         for keys in store.read().bouncing_members(list.id)?.chunks(AT_ONCE) {
             let done = store.write(|tx| -> Result<DisabledTally, RunError> {
-                let today = date::local_day(clock::now());
+                let today = date::local_day(Timestamp::now());
                 let entry = format!("disabled {today}");
                 let ledger =
                     Ledger { store: tx, config: site.config(), entry: &entry, evidence: b"" };
@@ -79,7 +80,7 @@ pub fn disabled(
         }
     }
     let keep = site.config().bounces_keep.seconds_f64();
-    store.write(|tx| tx.forget_bounces(clock::seconds() - keep))?;
+    store.write(|tx| tx.forget_bounces(Timestamp::now() - keep))?;
     Ok(tally)
 }
 
@@ -182,7 +183,7 @@ impl Sweep<'_> {
         }
         if state.notices_left <= 0 {
             tracing::info!(target: "bounce", "{}: {} removed after all reminders", self.list.name, member.address);
-            tx.remove_member(self.list.id, &member.key, BY_BOUNCES, clock::seconds())?;
+            tx.remove_member(self.list.id, &member.key, BY_BOUNCES, Timestamp::now())?;
             self.tell_removed(member, member.delivery);
             return Ok(());
         }
@@ -221,7 +222,7 @@ impl Sweep<'_> {
             text: self.notices.why_off(member.delivery, ""),
             source: BounceSource::Message,
             outcome,
-            at: clock::seconds(),
+            at: Timestamp::now(),
         };
         self.outputs.push(self.notices.bounced(&event, what, None));
     }

@@ -5,15 +5,14 @@
 //! processed again finds its events, so nothing counts twice.
 
 use dormouse_bounce::{Failure, Kind};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use dormouse_mail::date;
 use dormouse_membership::moderation::link;
-use dormouse_spool::clock;
 use dormouse_store::{
     BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, Config, Delivery, List,
     Member, Pending, Period, Request, StoreError, Tx,
 };
-use std::time::{Duration, UNIX_EPOCH};
 
 /// The name of the site's key for cookies that turn delivery on again, and those of probes.
 const SECRET: &str = "bounces";
@@ -47,8 +46,8 @@ pub(crate) struct Bounce<'b> {
     pub text: &'b str,
     /// The source of the report.
     pub source: BounceSource,
-    /// Its time, in seconds since the epoch.
-    pub at: f64,
+    /// Its time.
+    pub at: Timestamp,
 }
 
 impl<'b> Bounce<'b> {
@@ -65,7 +64,7 @@ impl<'b> Bounce<'b> {
             code: dormouse_bounce::status::reply_code(&failure.text).map_or(0, i64::from),
             text: &failure.text,
             source,
-            at: clock::seconds(),
+            at: Timestamp::now(),
         }
     }
 }
@@ -109,7 +108,7 @@ impl Ledger<'_> {
         bounce: &Bounce<'_>,
     ) -> Result<Option<BounceEvent>, StoreError> {
         let Some((list, member)) = self.member_of(list, bounce.address)? else { return Ok(None) };
-        self.store.remove_member(list.id, &member.key, BY_COMPLAINT, clock::seconds())?;
+        self.store.remove_member(list.id, &member.key, BY_COMPLAINT, Timestamp::now())?;
         tracing::info!(target: "bounce", "{}: deleted {}; {BY_COMPLAINT}", list.name, member.address);
         self.record(&list, &member.address, bounce, BounceOutcome::Removed).map(Some)
     }
@@ -196,7 +195,7 @@ impl Ledger<'_> {
         list: &List,
         member: &Member,
         weight: f64,
-        at: f64,
+        at: Timestamp,
     ) -> Result<BounceOutcome, StoreError> {
         if member.delivery != Delivery::Enabled {
             tracing::info!(target: "bounce", "{}: residual bounce of {}", list.name, member.address);
@@ -240,7 +239,7 @@ impl Ledger<'_> {
         member: &Member,
         mut state: BounceState,
     ) -> Result<BounceOutcome, StoreError> {
-        let now = clock::seconds();
+        let now = Timestamp::now();
         self.store.pend(&Pending {
             cookie: self.cookie("probe", list, &member.key)?,
             list_id: list.id,
@@ -263,14 +262,14 @@ impl Ledger<'_> {
     ) -> Result<BounceOutcome, StoreError> {
         let warnings = list.settings.bounce_you_are_disabled_warnings;
         if warnings <= 0 {
-            self.store.remove_member(list.id, &member.key, BY_BOUNCES, clock::seconds())?;
+            self.store.remove_member(list.id, &member.key, BY_BOUNCES, Timestamp::now())?;
             return Ok(BounceOutcome::Removed);
         }
         let off = Member { delivery: Delivery::ByBounce, ..member.clone() };
-        self.store.update_member(list.id, &off, clock::seconds())?;
+        self.store.update_member(list.id, &off, Timestamp::now())?;
         state.notices_left = warnings;
         if state.date.is_empty() {
-            state.date = date::local_day(clock::now());
+            state.date = date::local_day(Timestamp::now());
         }
         self.warn(list, member, state)?;
         Ok(BounceOutcome::Disabled)
@@ -284,12 +283,12 @@ impl Ledger<'_> {
         member: &Member,
         mut state: BounceState,
     ) -> Result<(), StoreError> {
-        let now = clock::seconds();
+        let now = Timestamp::now();
         let interval =
             list.settings.bounce_you_are_disabled_warnings_interval.seconds().max(0) as f64;
         state.cookie = self.cookie("re-enable", list, &member.key)?;
         state.notices_left -= 1;
-        state.last_notice = date::local_day(clock::now());
+        state.last_notice = date::local_day(Timestamp::now());
         self.store.pend(&Pending {
             cookie: state.cookie.clone(),
             list_id: list.id,
@@ -311,13 +310,13 @@ impl Ledger<'_> {
     /// Whether many addresses are refused for policy reasons and the owners have not been told
     /// today, which is then recorded.
     fn is_new_storm(&self, list: &List) -> Result<bool, StoreError> {
-        let since = clock::seconds() - DAY;
+        let since = Timestamp::now() - DAY;
         // The current one is not recorded yet.
         let refused = self.store.read().count_bounced(list.id, BounceKind::Policy, since)? + 1;
         let many = refused >= STORM
             || refused >= SMALL_STORM
                 && refused * 10 >= self.store.read().count_members(list.id)?;
-        let today = date::local_day(clock::now());
+        let today = date::local_day(Timestamp::now());
         let today = Period { name: today.clone(), latest: today };
         Ok(many && self.store.mark_done(STORM_JOB, list.id, &today)?)
     }
@@ -327,8 +326,8 @@ impl Ledger<'_> {
 const STORM_JOB: &str = "policy-storm";
 
 /// Returns the day of a time in the server's time zone, in which all days of bounces are.
-pub(crate) fn day_of(at: f64) -> String {
-    date::local_day(UNIX_EPOCH + Duration::try_from_secs_f64(at).unwrap_or_default())
+pub(crate) fn day_of(at: Timestamp) -> String {
+    date::local_day(at)
 }
 
 /// Whether the last counted bounce is older than that.

@@ -15,6 +15,7 @@ pub mod jobs;
 pub(crate) mod ledger;
 pub mod return_path;
 
+use dormouse_clock::Timestamp;
 use dormouse_membership as membership;
 
 use crate::queue::Processed;
@@ -26,7 +27,7 @@ use dormouse_membership::Output;
 use dormouse_membership::link;
 use dormouse_membership::notices::Notices;
 use dormouse_pipeline::HandlerError;
-use dormouse_spool::{Entry, Metadata, Queue, clock};
+use dormouse_spool::{Entry, Metadata, Queue};
 use dormouse_store::{
     BounceEvent, BounceKind, BounceOutcome, BounceSource, BounceState, ComplaintAction, List,
     Request, ReturnPathTag, Site, StoreError, Tx,
@@ -88,8 +89,8 @@ pub struct Noted<'n> {
     pub address: &'n str,
     /// The reason.
     pub text: &'n str,
-    /// Its time, in seconds since the epoch.
-    pub at: f64,
+    /// Its time.
+    pub at: Timestamp,
 }
 
 /// Records a bounce from another program, with its original time. Returns the notices; `None` if it
@@ -104,7 +105,7 @@ pub fn register(
         return Ok(Some(Vec::new()));
     }
     let state = BounceState { date: ledger::day_of(noted.at), ..BounceState::default() };
-    let today = date::local_day(clock::now());
+    let today = date::local_day(Timestamp::now());
     if ledger::is_stale(&state, &today, list.settings.bounce_info_stale_after.seconds()) {
         return Ok(None);
     }
@@ -116,7 +117,7 @@ pub fn register(
         code: 0,
         text: noted.text,
         source: BounceSource::Message,
-        at: noted.at.min(clock::seconds()),
+        at: noted.at.min(Timestamp::now()),
     };
     let events: Vec<BounceEvent> = ledger.enter(list, &bounce)?.into_iter().collect();
     Consequences { ledger, site, evidence: None }.of(&events).map(Some)
@@ -240,14 +241,14 @@ impl Mail<'_> {
             return Ok(Outcome::dropped("an answer to a probe of which nothing follows"));
         };
         let (list, store) = (&*self.job.list, self.job.store);
-        let pending = store.read().pending(cookie, clock::seconds())?;
+        let pending = store.read().pending(cookie, Timestamp::now())?;
         let Some(pending) = pending.filter(|pending| pending.list_id == list.id) else {
             return Ok(Outcome::dropped("a bounce of a probe that is not known, or too old"));
         };
         let Request::Probe { address } = &pending.request else {
             return Ok(Outcome::dropped("a cookie that is no probe's"));
         };
-        store.take_pending(cookie, clock::seconds())?;
+        store.take_pending(cookie, Timestamp::now())?;
         let bounce = Bounce::new(address, &failure, BounceSource::Probe);
         let events: Vec<BounceEvent> =
             self.ledger().probe_bounced(list, &bounce)?.into_iter().collect();
@@ -293,7 +294,7 @@ impl Mail<'_> {
                 code: 0,
                 text: "marked as unwanted by its reader",
                 source: BounceSource::Message,
-                at: clock::seconds(),
+                at: Timestamp::now(),
             };
             event = if leaves {
                 self.ledger().unsubscribe(self.job.list, &bounce)?
@@ -383,7 +384,7 @@ pub(crate) fn of_refusals(
     if events.is_empty() {
         for (address, failure) in refusals {
             let event = if let Some(cookie) = probe {
-                ledger.store.take_pending(cookie, clock::seconds())?;
+                ledger.store.take_pending(cookie, Timestamp::now())?;
                 ledger.probe_bounced(list, &Bounce::new(address, failure, BounceSource::Probe))?
             } else {
                 ledger.enter(list, &Bounce::new(address, failure, BounceSource::Smtp))?

@@ -4,10 +4,11 @@
 //! A tag is bound to a list and the week in which it was created, and signed with the site's key:
 //! nobody else can create one, and it is valid for at least three weeks.
 
+use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_mail::verp::{self, TAG_LENGTH, Tag};
 use dormouse_membership::seal::keyed;
-use dormouse_spool::{Metadata, clock};
+use dormouse_spool::Metadata;
 use dormouse_store::{List, Read, ReturnPathTag, Store, StoreError};
 use hmac::Mac as _;
 
@@ -52,7 +53,7 @@ impl Tags {
 
     fn new(key: Vec<u8>, list: &List) -> Tags {
         // Week numbers repeat after 600 years, and with them old tags become valid again.
-        let week = (clock::seconds().max(0.0) as u64 / WEEK % (1 << 15)) as u16;
+        let week = (Timestamp::now().seconds() as u64 / WEEK % (1 << 15)) as u16;
         Tags { key, list: list.id.to_string(), week }
     }
 

@@ -1,6 +1,7 @@
 //! Each command and each setting that changes what it does.
 
 use super::answer;
+use dormouse_clock::Timestamp;
 use dormouse_mail::{Message, mime};
 use dormouse_membership::Output;
 use dormouse_pipeline::Post;
@@ -22,7 +23,7 @@ fn answers(fixture: &Fixture, raw: &str, edit: impl FnOnce(&mut Metadata)) -> Ve
     let mut metadata = Metadata::new();
     metadata.set_text("listname", "dev");
     edit(&mut metadata);
-    let name = EntryName::new(1e9, raw.as_bytes(), "dev");
+    let name = EntryName::new(Timestamp::from_seconds(1e9), raw.as_bytes(), "dev");
     fixture.write(|tx| {
         let entry = Entry::new(raw.as_bytes().to_vec(), metadata);
         let mut post = Post::new(&fixture.site, tx, &list, &name, entry);
@@ -77,8 +78,11 @@ fn the_policy_says_what_becomes_of_a_wish_to_join() {
         assert_eq!(joined(&fixture, "bert@x.example"), is_member, "{policy}");
         let dev = fixture.get("dev").id;
         assert_eq!(fixture.store.read().held_requests(dev).unwrap().len(), waits, "{policy}");
-        let asked =
-            fixture.store.read().pending_about(dev, "subscribe", "bert@x.example", 0.0).unwrap();
+        let asked = fixture
+            .store
+            .read()
+            .pending_about(dev, "subscribe", "bert@x.example", Timestamp::EPOCH)
+            .unwrap();
         assert_eq!(asked.is_some(), policy.starts_with("confirm"), "{policy}");
     }
 }
@@ -423,7 +427,8 @@ fn what_a_program_writes_joins_leaves_and_confirms_nothing() {
     let dev = fixture.get("dev").id;
     let carl = "carl@x.example";
     told(&fixture, carl, "subscribe");
-    let waits = || fixture.store.read().pending_about(dev, "subscribe", carl, 0.0).unwrap();
+    let waits =
+        || fixture.store.read().pending_about(dev, "subscribe", carl, Timestamp::EPOCH).unwrap();
     let cookie = waits().unwrap().cookie;
     let programs = [
         (
@@ -474,8 +479,11 @@ fn what_a_program_writes_joins_leaves_and_confirms_nothing() {
         }
         assert!(waits().is_some() && !joined(&fixture, carl), "{mail} {sender}");
         assert!(joined(&fixture, "bert@x.example"), "{mail} {sender}");
-        let asked =
-            fixture.store.read().pending_about(dev, "subscribe", "dora@x.example", 0.0).unwrap();
+        let asked = fixture
+            .store
+            .read()
+            .pending_about(dev, "subscribe", "dora@x.example", Timestamp::EPOCH)
+            .unwrap();
         assert!(asked.is_none(), "{mail} {sender}");
     }
     // Exchange adds this field to people's mail, too.

@@ -138,9 +138,7 @@ pub fn bumpdigests(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, Ru
 pub fn cull_bad_shunt(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let config = clock.site.config();
     let limit = config.shunt_stale_after.duration();
-    let now = SystemTime::UNIX_EPOCH
-        .checked_add(Duration::try_from_secs_f64(clock.now).unwrap_or_default())
-        .unwrap_or(SystemTime::UNIX_EPOCH);
+    let now = clock.now.to_system().unwrap_or(SystemTime::UNIX_EPOCH);
     let mut culled = 0;
     if !limit.is_zero() {
         for queue in [Queue::Bad, Queue::Shunt] {
@@ -210,10 +208,9 @@ const DAILY_COUNTS: Duration = Duration::from_secs(400 * 86_400);
 
 /// Removes traces older than `trace.keep`.
 pub fn trim_trace(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
-    let now = SystemTime::UNIX_EPOCH + Duration::try_from_secs_f64(clock.now).unwrap_or_default();
     let path = trace::directory(clock.site.dir());
-    clock.store.write(|tx| tx.forget_daily(&date::day(now - DAILY_COUNTS)))?;
-    let removed = trace::trim(clock.site, now).map_err(|source| RunError::Io {
+    clock.store.write(|tx| tx.forget_daily(&date::day(clock.now - DAILY_COUNTS)))?;
+    let removed = trace::trim(clock.site, clock.now).map_err(|source| RunError::Io {
         action: "remove old files in",
         path,
         source,

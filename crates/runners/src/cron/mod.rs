@@ -9,6 +9,7 @@ mod schedule;
 
 pub use schedule::Schedule;
 
+use dormouse_clock::Timestamp;
 use dormouse_membership::RunError;
 use dormouse_spool::{Queue, Spool};
 use dormouse_store::{Due, Period, Site, Store, due};
@@ -247,8 +248,8 @@ pub struct Clock<'c> {
     pub spool: &'c Spool,
     /// Its store.
     pub store: &'c Store,
-    /// The time, in seconds since the epoch.
-    pub now: f64,
+    /// The time.
+    pub now: Timestamp,
     /// The time zone of the calendar.
     pub zone: &'c TimeZone,
     /// Only these lists, for jobs that can be limited; all if it is empty.

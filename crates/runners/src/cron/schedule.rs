@@ -1,7 +1,8 @@
 //! When a job is due.
 
+use dormouse_clock::Timestamp;
+use jiff::ToSpan as _;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan as _};
 
 /// A repeated time at which a job is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,14 +30,15 @@ impl Schedule {
         }
     }
 
-    /// Returns the period of `now` (seconds since the epoch). Later periods compare as greater.
+    /// Returns the period of `now`. Later periods compare as greater.
     ///
     /// The period of a daily job is the day of the latest time at which it was due, such as
     /// `2026-11-23`; so a job that could not run at its time runs later for the same period. Other
     /// periods are parts of an hour, such as `2026-11-23T10:05`, in UTC, so that they do not repeat
     /// at the end of summer time.
-    pub fn period(self, now: f64, zone: &TimeZone) -> String {
-        let timestamp = Timestamp::from_second(now as i64).unwrap_or(Timestamp::UNIX_EPOCH);
+    pub fn period(self, now: Timestamp, zone: &TimeZone) -> String {
+        let timestamp = jiff::Timestamp::from_second(now.whole_seconds())
+            .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         match self {
             Schedule::Daily { hour, minute } => {
                 let local = timestamp.to_zoned(zone.clone()).datetime();
@@ -59,7 +61,7 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    const MIDNIGHT: f64 = 1_795_478_400.0; // 2026-11-24 00:00 UTC
+    const MIDNIGHT: Timestamp = Timestamp::from_seconds(1_795_478_400.0); // 2026-11-24 00:00 UTC
 
     #[test]
     fn a_period_begins_at_the_jobs_time() {

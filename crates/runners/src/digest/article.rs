@@ -3,6 +3,7 @@
 
 use super::Words;
 use super::layout;
+use dormouse_clock::Timestamp;
 use dormouse_mail::compose::Composed;
 use dormouse_mail::enclose::enclosed;
 use dormouse_mail::{Message, subject};
@@ -65,7 +66,7 @@ impl Maker<'_> {
     fn article(
         &self,
         message: &Message,
-        received: f64,
+        received: Timestamp,
         number: usize,
     ) -> Result<Article, StoreError> {
         let config = self.site.config();
@@ -153,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn post(raw: &[u8]) -> WaitingPost {
-        WaitingPost { id: 1, posted_at: 1e9, content: raw.to_vec() }
+        WaitingPost { id: 1, posted_at: Timestamp::from_seconds(1e9), content: raw.to_vec() }
     }
 
     fn with<T>(fixture: &Fixture, work: impl FnOnce(&Maker<'_>) -> T) -> T {

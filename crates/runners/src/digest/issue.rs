@@ -2,12 +2,12 @@
 
 use super::article::Article;
 use super::{Words, layout};
+use dormouse_clock::Timestamp;
 use dormouse_mail::compose::Composed;
 use dormouse_mail::{Message, date, message_id};
 use dormouse_membership::notices::{Notices, templates};
 use dormouse_membership::template;
 use dormouse_store::{List, Site};
-use std::time::SystemTime;
 
 /// An issue that is being created.
 pub struct Issue<'i> {
@@ -22,7 +22,7 @@ pub struct Issue<'i> {
     /// Its name: list, volume and number.
     pub title: String,
     /// Its date.
-    pub now: SystemTime,
+    pub now: Timestamp,
     /// Its posts.
     pub articles: &'i [Article],
 }

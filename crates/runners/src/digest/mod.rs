@@ -19,6 +19,7 @@ pub mod volume;
 
 use crate::shunt;
 use article::Maker;
+use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_membership::Output;
 use dormouse_membership::RunError;
@@ -31,7 +32,6 @@ use edition::{Edition, Form};
 use issue::Issue;
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use std::time::{Duration, SystemTime};
 
 /// Removes posts with that Message-ID from a list's next digest. Returns their number.
 pub fn take_out(store: &Store, list: &List, message_id: &str) -> Result<usize, StoreError> {
@@ -59,8 +59,8 @@ pub struct Press<'d> {
     pub spool: &'d Spool,
     /// Its store.
     pub store: &'d Store,
-    /// The current time, in seconds since the epoch.
-    pub now: f64,
+    /// The current time.
+    pub now: Timestamp,
     /// The time zone whose calendar separates volumes.
     pub zone: &'d TimeZone,
 }
@@ -194,9 +194,7 @@ impl Press<'_> {
             posts,
             left_out: outputs.len(),
         };
-        let now = SystemTime::UNIX_EPOCH
-            .checked_add(Duration::try_from_secs_f64(self.now).unwrap_or_default())
-            .unwrap_or(SystemTime::UNIX_EPOCH);
+        let now = self.now;
         for (edition, recipients) in wanted {
             let words = Words::of(self.site, list, &edition.language);
             let title = words.title(list, &closing);

@@ -2,20 +2,27 @@
 //! server's time zone and are compared by their first days. Mailman treats every month as a new
 //! quarter, and misses the first weeks of a year.
 
+use dormouse_clock::Timestamp;
 use dormouse_store::VolumeFrequency;
+use jiff::ToSpan as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan as _};
 
 /// Whether the digest sent at `now` begins a new volume if the last one was sent at `last` (0:
-/// never); both are seconds since the epoch. After the clock was set back no volume begins.
-pub fn is_new(frequency: VolumeFrequency, last: f64, now: f64, zone: &TimeZone) -> bool {
-    let first_day = |at: f64| begins(frequency, date(at, zone));
-    last > 0.0 && first_day(now) > first_day(last)
+/// never). After the clock was set back no volume begins.
+pub fn is_new(
+    frequency: VolumeFrequency,
+    last: Timestamp,
+    now: Timestamp,
+    zone: &TimeZone,
+) -> bool {
+    let first_day = |at: Timestamp| begins(frequency, date(at, zone));
+    last > Timestamp::EPOCH && first_day(now) > first_day(last)
 }
 
-fn date(at: f64, zone: &TimeZone) -> Date {
-    let timestamp = Timestamp::from_second(at as i64).unwrap_or(Timestamp::UNIX_EPOCH);
+fn date(at: Timestamp, zone: &TimeZone) -> Date {
+    let timestamp =
+        jiff::Timestamp::from_second(at.whole_seconds()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     timestamp.to_zoned(zone.clone()).date()
 }
 
@@ -39,9 +46,10 @@ fn begins(frequency: VolumeFrequency, day: Date) -> Date {
 mod tests {
     use super::*;
 
-    fn at(text: &str) -> f64 {
+    fn at(text: &str) -> Timestamp {
         let day: Date = text.parse().unwrap();
-        day.at(12, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp().as_second() as f64
+        let noon = day.at(12, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap();
+        Timestamp::from_seconds(noon.timestamp().as_second() as f64)
     }
 
     fn is_new_at(frequency: VolumeFrequency, last: &str, now: &str) -> bool {
@@ -70,7 +78,10 @@ mod tests {
         ] {
             assert_eq!(is_new_at(frequency, last, now), new, "{frequency:?} {last} {now}");
         }
-        assert!(!is_new(Day, 0.0, at("2026-11-23"), &TimeZone::UTC), "the first digest ever");
+        assert!(
+            !is_new(Day, Timestamp::EPOCH, at("2026-11-23"), &TimeZone::UTC),
+            "the first digest ever"
+        );
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use super::Behind;
 use crate::elsewhere;
 use crate::refusal::Refusal;
+use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_pipeline::HandlerError;
 use dormouse_pipeline::handlers::at_the_door;
-use dormouse_spool::{EntryName, Metadata, Queue, clock};
+use dormouse_spool::{EntryName, Metadata, Queue};
 use dormouse_store::{KnownList, Site, Store, StoreError};
 use dormouse_trace::{Event, Step, Trace};
 use std::cell::OnceCell;
@@ -69,7 +70,7 @@ impl Behind for Inside<'_> {
         metadata: &Metadata,
     ) -> Result<Option<Refusal>, StoreError> {
         let (site, store) = self.open()?;
-        let name = EntryName::new(clock::seconds(), message, &list.name);
+        let name = EntryName::new(Timestamp::now(), message, &list.name);
         let ask = || -> Result<_, HandlerError> {
             // If the list was removed since then, the runner reports it.
             let Some(list) = store.read().list(&list.name)? else { return Ok(None) };

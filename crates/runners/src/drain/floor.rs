@@ -8,6 +8,7 @@ use super::{Linger, Summary, note};
 use crate::arrangement::Scope;
 use crate::queue::{Desk, How, Lane, Runner, Tally};
 use crate::{Shared, adoption, digest};
+use dormouse_clock::Timestamp;
 use dormouse_membership::RunError;
 use dormouse_pipeline::handlers::at_the_door;
 use dormouse_spool::{Queue, Unsettled, fault};
@@ -357,7 +358,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
     fn send_large_digests(&mut self) -> Result<(), RunError> {
         let Some(hand) = self.hands.first() else { return Ok(()) };
         let store = hand.desk.store()?;
-        let (now, zone) = (dormouse_spool::clock::seconds(), &TimeZone::system());
+        let (now, zone) = (Timestamp::now(), &TimeZone::system());
         let Shared { site, spool, .. } = *self.shared;
         digest::Press { site, spool, store: &store, now, zone }.send_large()?;
         Ok(())

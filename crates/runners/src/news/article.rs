@@ -93,7 +93,7 @@ fn new_message_id(list: &List, name: &EntryName, message: &mut Message) {
     if !references.trim().is_empty() {
         message.set("References", references.trim());
     }
-    let seconds = name.received().unwrap_or(0.0).max(0.0) as u64;
+    let seconds = name.received().unwrap_or_default().seconds() as u64;
     let [one, two] = numbers(name);
     let host = &list.settings.host_name;
     let id = format!("<mailman.{one}.{seconds}.{two}.{}@{host}>", list.local_part());

@@ -13,6 +13,7 @@ mod settle;
 
 use crate::outbound::Outbound;
 use crate::queue::{Desk, Patience, Runner, TakenEntry, Tally, guarded, no_such_list};
+use dormouse_clock::Timestamp;
 use dormouse_delivery::{Ask, Outcome, Report, SendError, Session, Stage};
 use dormouse_membership::RunError;
 use dormouse_pipeline::progress::{FailedRecipient, Progress, ProgressLine};
@@ -316,7 +317,7 @@ impl Accepted {
 
     fn write(&mut self, trace: &mut Trace) {
         if self.event.count > 0 {
-            self.event.at = dormouse_spool::clock::seconds();
+            self.event.at = Timestamp::now();
             trace.add(&self.event);
             self.event.count = 0;
             self.event.recipients.clear();

@@ -5,12 +5,13 @@
 //! others are sent to.
 
 use super::feed::Feed;
+use dormouse_clock::Timestamp;
 use dormouse_delivery::{Outcome, Reply, Report, Stage};
 use dormouse_mail::address::domain_key;
 use dormouse_membership::RunError;
 use dormouse_pipeline::progress::Hold;
 use dormouse_pipeline::recipients::Next;
-use dormouse_spool::{EntryName, clock};
+use dormouse_spool::EntryName;
 use dormouse_store::{BackOff, Config, Granted, Limit, SlowDomain, Store, StoreError};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -57,11 +58,11 @@ struct Tried {
 #[derive(Debug, Default)]
 struct Budget {
     granted: u64,
-    /// Its time, in seconds since the epoch.
-    granted_at: f64,
+    /// Its time.
+    granted_at: Timestamp,
     left: u64,
     /// Nothing more can be reserved before this time.
-    none_until: Option<f64>,
+    none_until: Option<Timestamp>,
 }
 
 /// The pace of one entry.
@@ -100,7 +101,7 @@ impl<'p> Pace<'p> {
             doubtful: Vec::new(),
             budgets: HashMap::new(),
             slots: HashMap::new(),
-            slot_wait: slot_wait(mail.received(), clock::seconds()),
+            slot_wait: slot_wait(mail.received(), Timestamp::now()),
         })
     }
 
@@ -138,7 +139,7 @@ impl<'p> Pace<'p> {
         if let Some(tried) = self.tried.get(domain) {
             return tried.refuses.then_some(&tried.reply);
         }
-        let (now, longest) = (clock::seconds(), self.config.longest_retry_wait().as_secs_f64());
+        let (now, longest) = (Timestamp::now(), self.config.longest_retry_wait().as_secs_f64());
         let slow = self.slow.get(domain).filter(|slow| slow.is_held)?;
         // A later time was stored while the clock was wrong.
         (now < slow.next_at && slow.next_at <= now + longest).then_some(&slow.reply)
@@ -146,7 +147,7 @@ impl<'p> Pace<'p> {
 
     fn ask_limit(&mut self, domain: &str, limit: &Limit, left: u64) -> Result<Leave, StoreError> {
         let name = limit.name(domain).into_owned();
-        let now = clock::seconds();
+        let now = Timestamp::now();
         if let Some(most) = limit.connections {
             let queues = &self.queues;
             let slot = self.slots.entry(name.clone()).or_insert_with(|| slot(queues, &name, most));
@@ -176,7 +177,7 @@ impl<'p> Pace<'p> {
             }
             if let Some(time) = budget.none_until {
                 let why = format!("not tried: {name} has reached {rate} (delivery.limits)");
-                let latest = now + self.config.longest_retry_wait().as_secs_f64();
+                let latest = now + self.config.longest_retry_wait();
                 return Ok(Leave::Wait(Hold::Limit(time.min(latest)), why));
             }
             budget.left -= 1;
@@ -242,10 +243,10 @@ impl<'p> Pace<'p> {
     }
 
     /// Stores what was learned, and returns unused reservations to the store. Returns when the
-    /// domains that defer mail are tried next, in seconds since the epoch.
-    pub fn finish(self) -> Result<HashMap<String, f64>, RunError> {
-        let (now, back_off) = (clock::seconds(), self.back_off());
-        let mut waits: HashMap<String, f64> =
+    /// domains that defer mail are tried next.
+    pub fn finish(self) -> Result<HashMap<String, Timestamp>, RunError> {
+        let (now, back_off) = (Timestamp::now(), self.back_off());
+        let mut waits: HashMap<String, Timestamp> =
             self.slow.iter().map(|(domain, slow)| (domain.clone(), slow.next_at)).collect();
         waits.retain(|_, next_at| now < *next_at && *next_at <= now + back_off.longest);
         if self.tried.is_empty() && self.budgets.is_empty() {
@@ -337,7 +338,7 @@ fn slot(queues: &Path, name: &str, most: u64) -> Slot {
 }
 
 /// Returns how long mail of this age waits for a connection, in seconds.
-fn slot_wait(received: Option<f64>, now: f64) -> f64 {
+fn slot_wait(received: Option<Timestamp>, now: Timestamp) -> f64 {
     let (least, most) = SLOT_WAIT;
     ((now - received.unwrap_or(now)) / 4.0).clamp(least, most)
 }
@@ -393,8 +394,14 @@ mod tests {
     #[test]
     fn mail_that_waits_long_for_a_connection_is_looked_at_seldom() {
         for (age, expected) in [(-9.0, 5.0), (0.0, 5.0), (40.0, 10.0), (200.0, 50.0), (1e6, 60.0)] {
-            assert_eq!(slot_wait(Some(1000.0), 1000.0 + age), expected);
+            assert_eq!(
+                slot_wait(
+                    Some(Timestamp::from_seconds(1000.0)),
+                    Timestamp::from_seconds(1000.0 + age)
+                ),
+                expected
+            );
         }
-        assert_eq!(slot_wait(None, 1000.0), 5.0);
+        assert_eq!(slot_wait(None, Timestamp::from_seconds(1000.0)), 5.0);
     }
 }

@@ -6,13 +6,14 @@ use crate::bounces::ledger::Ledger;
 use crate::bounces::of_refusals;
 use crate::queue::Desk;
 use crate::shunt;
+use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_mail::address::domain_key;
 use dormouse_membership::notices::Notices;
 use dormouse_membership::{Output, RunError};
 use dormouse_pipeline::progress::{FailedRecipient, Hold, Progress, ProgressLine};
 use dormouse_pipeline::recipients::Recipients;
-use dormouse_spool::{Batch, Claim, Entry, EntryName, Envelope, Queue, clock, fault};
+use dormouse_spool::{Batch, Claim, Entry, EntryName, Envelope, Queue, fault};
 use dormouse_store::{Config, LONGEST_WAIT, List, StoreError};
 use dormouse_trace::{Event, Place, Step, Trace};
 use std::collections::{BTreeMap, HashMap};
@@ -40,7 +41,7 @@ pub(super) fn settle(
     claim: Claim,
     entry: Entry,
     list: &List,
-    (progress, waits): (Progress, &HashMap<String, f64>),
+    (progress, waits): (Progress, &HashMap<String, Timestamp>),
 ) -> Result<(), RunError> {
     fault::point("outgoing.settled");
     let Progress { refused, deferred, rejected, done, .. } = progress;
@@ -240,9 +241,9 @@ fn sort_out(
     config: &Config,
     entry: &Entry,
     deferred: Vec<FailedRecipient>,
-    waits: &HashMap<String, f64>,
+    waits: &HashMap<String, Timestamp>,
 ) -> Result<Deferred, RunError> {
-    let now = clock::seconds();
+    let now = Timestamp::now();
     let later = now + config.delivery_retry_wait.seconds_f64();
     let due = |failure: &FailedRecipient| match failure.hold {
         Some(Hold::Limit(time)) => time,
@@ -257,7 +258,7 @@ fn sort_out(
     let until = envelope.deliver_until().filter(|until| is_stuck && *until <= latest);
     let is_over = until.is_some_and(|until| now > until);
     let mut sorted = Deferred::default();
-    let mut by_due: Vec<(f64, FailedRecipient)> = Vec::new();
+    let mut by_due: Vec<(Timestamp, FailedRecipient)> = Vec::new();
     for failure in deferred {
         // Recipients skipped because of a limit were not tried, so they are not given up.
         if is_over && !matches!(failure.hold, Some(Hold::Limit(_))) {
@@ -267,7 +268,9 @@ fn sort_out(
         }
     }
     // Recipients of a domain are next to each other, so that they are sent together.
-    by_due.sort_by_cached_key(|(due, failure)| (due.to_bits(), domain_key(&failure.address)));
+    by_due.sort_by_cached_key(|(due, failure)| {
+        (due.seconds().to_bits(), domain_key(&failure.address))
+    });
     // Recipients with nearly the same due time share an entry.
     let mut apart = 1.0;
     while groups(&by_due, apart).count() > MOST_RETRIES {
@@ -284,14 +287,21 @@ fn sort_out(
 
 /// Divides recipients into groups with due times in the same interval of `apart` seconds.
 fn groups(
-    by_due: &[(f64, FailedRecipient)],
+    by_due: &[(Timestamp, FailedRecipient)],
     apart: f64,
-) -> impl Iterator<Item = &[(f64, FailedRecipient)]> {
-    by_due.chunk_by(move |(one, _), (other, _)| (one / apart).floor() == (other / apart).floor())
+) -> impl Iterator<Item = &[(Timestamp, FailedRecipient)]> {
+    by_due.chunk_by(move |(one, _), (other, _)| {
+        (one.seconds() / apart).floor() == (other.seconds() / apart).floor()
+    })
 }
 
 /// Returns the entry for recipients who are tried again at a time.
-fn retry_entry(entry: &Entry, failures: &[FailedRecipient], due: f64, until: f64) -> Entry {
+fn retry_entry(
+    entry: &Entry,
+    failures: &[FailedRecipient],
+    due: Timestamp,
+    until: Timestamp,
+) -> Entry {
     let mut retry = Entry::new(entry.message.clone(), entry.metadata.clone());
     let metadata = &mut retry.metadata;
     let count = failures.len() as i64;
@@ -311,7 +321,7 @@ pub(super) fn postpone(
     progress: &Progress,
     reason: &str,
 ) -> Result<(), RunError> {
-    let now = clock::seconds();
+    let now = Timestamp::now();
     let config = desk.shared.site.config();
     if let Some(since) = progress.unreachable_since
         && now > since + config.delivery_retry_period.seconds_f64()
@@ -324,7 +334,7 @@ pub(super) fn postpone(
     let mut event = Event::new(Step::Postponed, claim.name());
     event.text = reason.to_owned();
     desk.trace.add(&event);
-    claim.defer(clock::now() + wait)?;
+    claim.defer(dormouse_clock::now() + wait)?;
     desk.tally.count(Step::Postponed);
     Ok(())
 }

@@ -122,10 +122,15 @@ impl<'de> Deserialize<'de> for Tallies {
 mod tests {
     use super::*;
     use crate::drain::Summary;
+    use dormouse_clock::Timestamp;
 
     #[test]
     fn a_summary_is_written_under_the_queues_labels_and_read_back() {
-        let mut summary = Summary { started_at: 1.5, recovered: 2, ..Summary::default() };
+        let mut summary = Summary {
+            started_at: Timestamp::from_seconds(1.5),
+            recovered: 2,
+            ..Summary::default()
+        };
         summary.left.insert("in".to_owned(), 3);
         let tally = Tally { entries: 7, accepted: 9, ..Tally::default() };
         summary.queues.add(Queue::Out, &tally);

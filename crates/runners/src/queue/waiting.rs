@@ -1,7 +1,8 @@
 //! Entries that wait, for people who look at them and decide on them.
 
+use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
-use dormouse_spool::{Entry, Envelope, Found, FoundState, KEY, Queue, Spool, SpoolError, clock};
+use dormouse_spool::{Entry, Envelope, Found, FoundState, KEY, Queue, Spool, SpoolError};
 use serde::Serialize;
 use sysexits::ExitCode;
 
@@ -73,13 +74,13 @@ impl Waiting {
                 FoundState::Preserved => "preserved",
             },
             size: found.size,
-            age: found.name.received().map(|received| (clock::seconds() - received).max(0.0)),
+            age: found.name.received().map(|received| (Timestamp::now() - received).max(0.0)),
             list: None,
             sender: None,
             subject: None,
             recipients: None,
             due_in: (queue == Queue::Retry && found.state == FoundState::Ready).then(|| {
-                let left = found.modified.duration_since(clock::now());
+                let left = found.modified.duration_since(dormouse_clock::now());
                 left.map_or(0.0, |left| left.as_secs_f64())
             }),
             reason: None,
@@ -89,7 +90,7 @@ impl Waiting {
                 if let Some(time) = entry.metadata.envelope().scheduled_for()
                     && let Some(due) = &mut row.due_in
                 {
-                    *due = (time - clock::seconds()).max(0.0);
+                    *due = (time - Timestamp::now()).max(0.0);
                 }
                 let wrong = Envelope::read(&entry.metadata).err().map(|wrong| wrong.to_string());
                 row.reason = why(queue, &entry).or(wrong);
@@ -182,7 +183,7 @@ pub fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<Queue, Wai
     };
     left_behind.iter().for_each(|key| entry.metadata.remove(key));
     if is_scheduled {
-        entry.metadata.edit().scheduled_for(clock::seconds());
+        entry.metadata.edit().scheduled_for(Timestamp::now());
     }
     let mut batch = spool.batch();
     batch.enqueue(target, &found.name, &entry)?;

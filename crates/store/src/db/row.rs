@@ -1,6 +1,7 @@
 //! Values of statements and rows.
 
 use super::{Error, Result};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 
 /// A value in a statement. `None` is null of the variant's type.
@@ -49,6 +50,12 @@ impl ToParam for bool {
 impl ToParam for f64 {
     fn to_param(&self) -> Param<'_> {
         Param::Real(Some(*self))
+    }
+}
+
+impl ToParam for Timestamp {
+    fn to_param(&self) -> Param<'_> {
+        Param::Real(Some(self.seconds()))
     }
 }
 
@@ -184,6 +191,12 @@ impl FromValue for f64 {
             Value::Integer(number) => Some(number as f64),
             _ => None,
         }
+    }
+}
+
+impl FromValue for Timestamp {
+    fn from_value(value: Value<'_>) -> Option<Timestamp> {
+        f64::from_value(value).map(Timestamp::from_seconds)
     }
 }
 

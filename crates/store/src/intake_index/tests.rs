@@ -1,5 +1,6 @@
 use super::*;
 use crate::{Config, ListSettings, ListState, NonmemberAction};
+use dormouse_clock::Timestamp;
 
 fn site() -> (tempfile::TempDir, Site, Store) {
     let home = tempfile::tempdir().unwrap();
@@ -104,7 +105,7 @@ fn members_and_posts_leave_the_index_alone() {
     create(&store, "dev", "l.example");
     settled(&site, &store);
     let id = store.read().list("dev").unwrap().unwrap().id;
-    store.write(|tx| tx.count_post(id, 1.0)).unwrap();
+    store.write(|tx| tx.count_post(id, Timestamp::from_seconds(1.0))).unwrap();
     assert!(IntakeIndex::open(site.dir()).is_some());
 }
 

@@ -4,7 +4,7 @@ use super::{List, OWN, REAL_NAME, SUFFIXES};
 use crate::db::params;
 use crate::settings::{ListSettings, ReturnPathTag};
 use crate::{Count, Due, ListId, StoreError, Tx, check, public};
-use std::time::{SystemTime, UNIX_EPOCH};
+use dormouse_clock::Timestamp;
 
 impl Tx<'_> {
     /// Creates a list, with at least one owner. If there is an archive of a removed list with the
@@ -36,7 +36,7 @@ impl Tx<'_> {
         }
         self.check_addresses_are_free(local, &host)?;
         public::begin_anew(self.read().site_dir(), &name)?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
+        let now = Timestamp::now();
         self.note_lists();
         self.execute("insert into list (name, created_at) values (?1, ?2)", params![name, now])?;
         let real_name = capitalised(local);
@@ -136,7 +136,7 @@ impl Tx<'_> {
     }
 
     /// Counts a post.
-    pub fn count_post(&self, list_id: ListId, at: f64) -> Result<(), StoreError> {
+    pub fn count_post(&self, list_id: ListId, at: Timestamp) -> Result<(), StoreError> {
         self.tally(list_id, Count::Posts, 1);
         let mut posts = self.posts.borrow_mut();
         let (number, last) = posts.entry(list_id).or_default();

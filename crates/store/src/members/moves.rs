@@ -3,6 +3,7 @@
 use super::{Delivery, rows};
 use crate::db::{Row, params};
 use crate::{Act, ListId, Member, Read, StoreError, Tx};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 
 impl Read {
@@ -12,7 +13,7 @@ impl Read {
         &self,
         list_id: ListId,
         address: &str,
-        at: f64,
+        at: Timestamp,
     ) -> Result<Option<Member>, StoreError> {
         const MOST_MOVES: usize = 20;
         let (mut key, mut since) = (AddressKey::of(address), at);
@@ -25,7 +26,7 @@ impl Read {
             let sql = "select new_key, at from moved
                        where list_id = ?1 and old_key = ?2 and at >= ?3";
             let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-            let moved: Option<(AddressKey, f64)> =
+            let moved: Option<(AddressKey, Timestamp)> =
                 self.first(sql, params![list_id, key, since], read)?;
             match moved {
                 Some(moved) => (key, since) = moved,
@@ -45,7 +46,7 @@ impl Tx<'_> {
         list_id: ListId,
         old: &str,
         new: &str,
-        at: f64,
+        at: Timestamp,
         consent: &str,
     ) -> Result<bool, StoreError> {
         let key = AddressKey::of(new);
@@ -89,14 +90,14 @@ impl Tx<'_> {
     /// Changes a member's address. Everything else is kept, except for what is due to the old
     /// address: bounces, and delivery that they turned off. An address that differs only in case is
     /// changed as well. Returns false if `new` is another member, or `old` is not a member. `how`
-    /// says who did it, and `at` when, in seconds since the epoch.
+    /// says who did it, and `at` when.
     pub fn move_member(
         &self,
         list_id: ListId,
         old: &str,
         new: &str,
         how: &str,
-        at: f64,
+        at: Timestamp,
     ) -> Result<bool, StoreError> {
         let (old, key) = (AddressKey::of(old), AddressKey::of(new));
         let how = format!("{old} to {new}, {how}");
@@ -126,7 +127,7 @@ impl Tx<'_> {
         list_id: ListId,
         old: &AddressKey,
         new: &AddressKey,
-        at: f64,
+        at: Timestamp,
     ) -> Result<(), StoreError> {
         self.execute(
             "insert into moved (list_id, old_key, new_key, at) values (?1, ?2, ?3, ?4)

@@ -43,8 +43,9 @@ impl Export<'_> {
         for (kind, attribute) in QUIET {
             let times = self.target.store.read().quiet_times(list.id)?;
             let times = times.into_iter().filter(|(found, _, _)| found == kind);
-            let entries =
-                times.map(|(_, address, until)| (config.text(&address), config.graph.float(until)));
+            let entries = times.map(|(_, address, until)| {
+                (config.text(&address), config.graph.float(until.seconds()))
+            });
             let entries = entries.collect::<Vec<_>>();
             config.put_dict(attribute, entries);
         }
@@ -227,9 +228,9 @@ impl Config<'_> {
             self.put(attribute, node);
         }
         let floats = [
-            ("created_at", state.created_at),
-            ("last_post_time", state.last_post_time),
-            ("digest_last_sent_at", state.digest_last_sent_at),
+            ("created_at", state.created_at.seconds()),
+            ("last_post_time", state.last_post_time.seconds()),
+            ("digest_last_sent_at", state.digest_last_sent_at.seconds()),
             ("post_id", state.post_id as f64),
         ];
         for (attribute, number) in floats {
@@ -308,7 +309,7 @@ impl Config<'_> {
             }
             if member.delivery != Delivery::Enabled {
                 let status = self.graph.int(member.delivery.number());
-                let since = self.graph.float(whole.delivery_changed_at);
+                let since = self.graph.float(whole.delivery_changed_at.seconds());
                 dicts[6].push((key, self.graph.tuple(vec![status, since])));
             }
             if !whole.bounces.is_empty() {

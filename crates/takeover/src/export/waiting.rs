@@ -4,6 +4,7 @@
 use super::list::{instance, new_password};
 use super::{Export, pickle, write};
 use crate::{TakeoverError, mbox, text};
+use dormouse_clock::Timestamp;
 use dormouse_mail::{Message, encoded_word};
 use dormouse_pickle::{Graph, NodeId, Protocol};
 use dormouse_spool::Entry;
@@ -83,7 +84,7 @@ impl Export<'_> {
                 encoded_word::encode(&held.post.subject, LINE)
             };
             let sender = if held.post.sender.is_empty() { "<missing>" } else { &held.post.sender };
-            let at = requests.graph.float(held.post.held_at);
+            let at = requests.graph.float(held.post.held_at.seconds());
             let metadata = requests.metadata(&entry);
             let mut record = vec![at];
             for text in [sender, &subject, &held.post.reason, &file] {
@@ -115,7 +116,7 @@ impl Export<'_> {
                     } else {
                         language
                     };
-                    let at = requests.graph.float(held.held_at);
+                    let at = requests.graph.float(held.held_at.seconds());
                     let record = vec![
                         at,
                         requests.text(address),
@@ -276,11 +277,11 @@ impl<'r> Records<'r> {
     }
 
     /// Adds a record under a cookie, with when it expires.
-    fn add(&mut self, cookie: &str, parts: Vec<NodeId>, expires: f64) {
+    fn add(&mut self, cookie: &str, parts: Vec<NodeId>, expires: Timestamp) {
         let key = self.text(cookie);
         let record = self.graph.tuple(parts);
         self.entries.push((key, record));
-        let expires = self.graph.float(expires);
+        let expires = self.graph.float(expires.seconds());
         self.evictions.push((key, expires));
     }
 
@@ -341,8 +342,8 @@ fn message(graph: &mut Graph<'static>, raw: &[u8]) -> NodeId {
 }
 
 /// Returns the line that starts a message in a mailbox.
-fn from_line(at: f64) -> String {
-    let time = jiff::Timestamp::from_second(at as i64).unwrap_or_default();
+fn from_line(at: Timestamp) -> String {
+    let time = jiff::Timestamp::from_second(at.whole_seconds()).unwrap_or_default();
     let time = time.to_zoned(jiff::tz::TimeZone::UTC);
     format!("From nobody {}", time.strftime("%a %b %e %H:%M:%S %Y"))
 }

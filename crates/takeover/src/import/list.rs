@@ -5,6 +5,7 @@ use crate::old_list::{self, Newest, OldList, Taken};
 use crate::report::Fate;
 use crate::requests::{self, OldPending, OldRequest, Waiting};
 use crate::{TakeoverError, mbox, source, text};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use dormouse_membership::password;
 use dormouse_pickle::Value;
@@ -314,7 +315,7 @@ fn write_list(
     tx: &Tx<'_>,
     bringing: &Bringing<'_>,
     members: &[WholeMember],
-    now: f64,
+    now: Timestamp,
 ) -> Result<Written, TakeoverError> {
     let old = bringing.list;
     let list = if bringing.state_is_new {
@@ -354,14 +355,14 @@ pub(super) fn with_hash(request: &Request) -> Result<Request, TakeoverError> {
 }
 
 /// Returns the name of a new entry: the same each time.
-pub(super) fn named(received: f64, parts: &[&str]) -> EntryName {
+pub(super) fn named(received: Timestamp, parts: &[&str]) -> EntryName {
     let mut sha1 = Sha1::new_with_prefix("mailman");
     for part in parts {
         sha1.update([0]);
         sha1.update(part.as_bytes());
     }
     let digest: String = sha1.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    EntryName::from_base(&format!("{received:?}+{digest}"))
+    EntryName::from_base(&format!("{:?}+{digest}", received.seconds()))
 }
 
 pub(super) fn random_cookie() -> Result<String, TakeoverError> {

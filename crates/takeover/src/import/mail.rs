@@ -5,6 +5,7 @@ use super::files::copy_for_owner;
 use super::list::named;
 use crate::report::Fate;
 use crate::{TakeoverError, requests, source};
+use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_runners::bounces::{self, Noted};
 use dormouse_spool::{Entry, EntryName, Queue};
@@ -21,7 +22,7 @@ struct Bringing {
     name: EntryName,
     source: String,
     bytes: Vec<u8>,
-    due: Option<f64>,
+    due: Option<Timestamp>,
 }
 
 impl Import<'_> {
@@ -88,7 +89,7 @@ impl Import<'_> {
             let read = source::read(&path).and_then(|bytes| {
                 let bytes = bytes.unwrap_or_default();
                 let entry = Entry::from_bytes(&bytes, &path)?;
-                Ok((bytes, entry.metadata.float("deliver_after")))
+                Ok((bytes, entry.metadata.time("deliver_after")))
             });
             match read {
                 Ok((bytes, due)) => found.push(Bringing {

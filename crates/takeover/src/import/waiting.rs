@@ -4,6 +4,7 @@
 use super::list::{Bringing, Written, named, random_cookie, with_hash};
 use crate::requests::{Confirms, OldPending, OldRequest, Waiting};
 use crate::{TakeoverError, source};
+use dormouse_clock::Timestamp;
 use dormouse_spool::Entry;
 use dormouse_store::{HeldPost, List, Pending, StoreError, Tx};
 use std::collections::{BTreeSet, HashMap};
@@ -12,7 +13,7 @@ pub(super) fn requests(
     tx: &Tx<'_>,
     bringing: &Bringing<'_>,
     list: &List,
-    now: f64,
+    now: Timestamp,
     written: &mut Written,
 ) -> Result<(), TakeoverError> {
     let mut cookies = HashMap::new();
@@ -32,7 +33,7 @@ pub(super) fn requests(
             (Waiting::Post { at, sender, subject, reason, metadata, .. }, Some(message)) => {
                 let mut metadata = metadata.clone();
                 metadata.set_text("listname", &list.name);
-                let received = metadata.float("received_time").unwrap_or(*at);
+                let received = metadata.time("received_time").unwrap_or(*at);
                 let entry = named(received, &[&list.name, "held", &request.id.to_string()]);
                 let post = HeldPost {
                     list_id: list.id,
@@ -51,7 +52,7 @@ pub(super) fn requests(
             (Waiting::Post { .. }, None) => Ok(None),
             (Waiting::Membership { at, request }, _) => {
                 let request = with_hash(request)?;
-                let since = if *at > 0.0 { *at } else { now };
+                let since = if *at > Timestamp::EPOCH { *at } else { now };
                 // A request that already waits here for the same address is the same.
                 let (held, is_new) =
                     tx.hold_request(list.id, &request, &cookie, "asked in Mailman", since)?;
@@ -71,7 +72,7 @@ pub(super) fn pendings(
     tx: &Tx<'_>,
     bringing: &Bringing<'_>,
     list: &List,
-    now: f64,
+    now: Timestamp,
     written: &mut Written,
 ) -> Result<(), TakeoverError> {
     let parts = bringing.pendings.iter().filter_map(|pending| match &pending.what {
@@ -102,7 +103,7 @@ pub(super) fn digest(
     tx: &Tx<'_>,
     bringing: &Bringing<'_>,
     list: &List,
-    now: f64,
+    now: Timestamp,
     written: &mut Written,
 ) -> Result<(), TakeoverError> {
     let parts = bringing.digest.iter().enumerate().map(|(index, message)| {
@@ -130,7 +131,7 @@ pub(super) fn digest(
 fn bring<P>(
     tx: &Tx<'_>,
     source: &str,
-    now: f64,
+    now: Timestamp,
     parts: impl Iterator<Item = (String, P)>,
     mut write: impl FnMut(P) -> Result<Option<String>, TakeoverError>,
     remove: impl Fn(&str) -> Result<bool, StoreError>,

@@ -4,6 +4,7 @@ use super::Old;
 use super::pickle;
 use super::raw::{Raw, some};
 use crate::text;
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use dormouse_pickle::Value;
 use dormouse_store::{BounceState, Delivery, Member, MemberOptions, WholeMember};
@@ -80,7 +81,7 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
                 delivery,
                 // Mailman stores the language of every member; the list's language is no choice.
                 language: if language == languages_used { String::new() } else { language },
-                joined_at: 0.0,
+                joined_at: Timestamp::EPOCH,
                 address,
                 key: key.clone(),
             };
@@ -182,17 +183,17 @@ fn with_lower_domain(address: &str) -> String {
     }
 }
 
-fn delivery(status: Option<Value<'_, '_>>, bits: i64) -> (Delivery, f64) {
+fn delivery(status: Option<Value<'_, '_>>, bits: i64) -> (Delivery, Timestamp) {
     let mut parts = status.into_iter().flat_map(Value::items);
     match (parts.next().and_then(Value::as_int), parts.next()) {
-        (Some(0), _) => (Delivery::Enabled, 0.0),
+        (Some(0), _) => (Delivery::Enabled, Timestamp::EPOCH),
         (Some(number), time) => {
             let time = time.and_then(Value::as_float).unwrap_or(0.0);
-            (Delivery::from_number(number), time)
+            (Delivery::from_number(number), Timestamp::from_seconds(time))
         }
         // The option from before there were statuses.
-        (None, _) if bits & 1 != 0 => (Delivery::Unknown, 0.0),
-        (None, _) => (Delivery::Enabled, 0.0),
+        (None, _) if bits & 1 != 0 => (Delivery::Unknown, Timestamp::EPOCH),
+        (None, _) => (Delivery::Enabled, Timestamp::EPOCH),
     }
 }
 

@@ -4,6 +4,7 @@
 use super::Old;
 use crate::attributes::DATA_VERSION;
 use crate::text;
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use dormouse_pickle::Value;
 use dormouse_store::value::Value as _;
@@ -22,7 +23,7 @@ pub fn apply(old: &mut Old<'_, '_>, settings: &mut ListSettings, members: &mut [
     for whole in members {
         if whole.member.delivery == Delivery::ByBounce && whole.bounces.is_empty() {
             whole.member.delivery = Delivery::Enabled;
-            whole.delivery_changed_at = 0.0;
+            whole.delivery_changed_at = Timestamp::EPOCH;
         }
     }
 }

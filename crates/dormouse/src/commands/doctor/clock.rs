@@ -2,24 +2,25 @@
 
 use super::Topic;
 use crate::output;
+use dormouse_clock::Timestamp;
 use dormouse_membership::RunError;
 use dormouse_runners::cron::{Clock, JOBS};
-use dormouse_spool::{Found, FoundState, Queue, Spool, clock};
+use dormouse_spool::{Found, FoundState, Queue, Spool};
 use dormouse_store::{Site, Store};
 use jiff::tz::TimeZone;
 
 /// Clocks on one network may differ by this many seconds.
 const SLACK: f64 = 120.0;
 /// When this program was released: no correct clock shows an earlier time.
-const RELEASED: f64 = 1_764_547_200.0;
+const RELEASED: Timestamp = Timestamp::from_seconds(1_764_547_200.0);
 
 pub fn clocks(topic: &mut Topic, site: &Site) {
     let spool = &Spool::new(site.qfiles());
-    let now = clock::seconds();
+    let now = Timestamp::now();
     for queue in Queue::ALL {
         let found = spool.list(queue).unwrap_or_default();
-        let ahead =
-            found.iter().filter_map(|entry| entry.name.received()).fold(0.0, f64::max) - now;
+        let received = found.iter().filter_map(|entry| entry.name.received());
+        let ahead = received.fold(Timestamp::EPOCH, Timestamp::max) - now;
         if ahead > SLACK {
             topic.bad(
                 format!("an entry of {queue} was received {} from now", output::span(ahead)),
@@ -49,7 +50,7 @@ pub fn clocks(topic: &mut Topic, site: &Site) {
     let longest = site.config().longest_retry_wait();
     let waiting = spool.list(Queue::Retry).unwrap_or_default();
     let wrong = |found: &&Found| {
-        found.state == FoundState::Ready && found.due(clock::now(), longest).is_none()
+        found.state == FoundState::Ready && found.due(dormouse_clock::now(), longest).is_none()
     };
     let count = waiting.iter().filter(wrong).count() as u64;
     if count > 0 {
@@ -67,7 +68,7 @@ pub fn clocks(topic: &mut Topic, site: &Site) {
 /// Returns the jobs that last ran for a period in the future.
 fn impossible_runs(site: &Site, store: &Store) -> Result<Vec<(&'static str, String)>, RunError> {
     let spool = Spool::new(site.qfiles());
-    let (now, zone) = (clock::seconds(), &TimeZone::system());
+    let (now, zone) = (Timestamp::now(), &TimeZone::system());
     let clock = Clock { site, spool: &spool, store, now, zone, lists: &[] };
     let mut found = Vec::new();
     for job in JOBS {

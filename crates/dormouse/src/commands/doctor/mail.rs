@@ -5,6 +5,7 @@ use crate::commands::bounces;
 use crate::commands::mta::{self, Missing, Postfix};
 use crate::commands::run::Worker;
 use crate::commands::units::install_command;
+use dormouse_clock::Timestamp;
 use dormouse_delivery::{Cause, Session, Transport};
 use dormouse_membership::moderation::vouch;
 use dormouse_store::{Site, Store, ToStrangers, owner};
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub fn receivers(topic: &mut Topic, site: &Site) {
     const FEW: u64 = 3;
     const MANY: u64 = 10;
-    let since = dormouse_spool::clock::seconds() - 7.0 * 86_400.0;
+    let since = Timestamp::now() - 7.0 * 86_400.0;
     let Ok(rows) =
         Store::open_read_only(site).and_then(|store| store.read().returns_by_domain(None, since))
     else {

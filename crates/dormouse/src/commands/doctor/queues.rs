@@ -3,12 +3,12 @@
 use super::Topic;
 use crate::commands::units;
 use crate::output;
+use dormouse_clock::Timestamp;
 use dormouse_runners::arrangement;
-use dormouse_spool::{Found, FoundState, Queue, Spool, clock};
+use dormouse_spool::{Found, FoundState, Queue, Spool};
 use dormouse_store::{Arrangement, Site};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::time::UNIX_EPOCH;
 
 /// How long an entry may wait after a process should have taken it, in seconds.
 const PATIENCE: f64 = 600.0;
@@ -76,14 +76,14 @@ fn waiting(
             return;
         }
     };
-    let now = clock::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let now = Timestamp::now();
     // An entry in retry waits until its due time, one in out has the post's time of receipt, and one
     // that was imported is as old as it was on the old site: the file's own age counts, too.
-    let waited = ready().filter_map(|entry| {
-        let due = entry.modified.duration_since(UNIX_EPOCH).ok()?.as_secs_f64();
+    let waited = ready().map(|entry| {
+        let due = Timestamp::from(entry.modified);
         let path = spool.dir(queue).join(format!("{}.pck", entry.name));
-        let came = fs::metadata(path).map_or(0.0, |found| found.ctime() as f64);
-        Some(now - due.max(came))
+        let came = fs::metadata(path).map_or(0, |found| found.ctime());
+        now - due.max(Timestamp::from_seconds(came as f64))
     });
     let oldest = waited.fold(0.0, f64::max);
     if oldest > patience {

@@ -5,6 +5,7 @@ use super::{lists, replace_owner};
 use crate::cli::Rename;
 use crate::failure::Failure;
 use crate::output;
+use dormouse_clock::Timestamp;
 use dormouse_membership::{Origin, Registry};
 use dormouse_spool::Spool;
 use dormouse_store::{List, Site, Store, Tx};
@@ -118,7 +119,7 @@ fn on(
         row.banned = Registry::new(site, tx, list, Origin::owner("")).ban(new);
     }
     if is_member && row.banned.is_none() {
-        let now = dormouse_spool::clock::seconds();
+        let now = Timestamp::now();
         row.member = match way {
             Way::Clone => tx.clone_member(list.id, old, new, now, "copied by the administrator")?,
             Way::Move { .. } => tx.move_member(list.id, old, new, "by the administrator", now)?,

@@ -3,6 +3,7 @@
 use super::{each_member, no_member};
 use crate::failure::Failure;
 use crate::output;
+use dormouse_clock::Timestamp;
 use dormouse_store::value::{Value as _, nearest};
 use dormouse_store::{Delivery, List, Member, MemberOption, Store, StoreError, Tx};
 use serde::Serialize;
@@ -140,7 +141,7 @@ pub fn run(
         .map(|text| Change::parse(text, list))
         .collect::<Result<_, _>>()
         .map_err(Failure::usage)?;
-    let at = dormouse_spool::clock::seconds();
+    let at = Timestamp::now();
     let mut report = Report { changed: 0, unchanged: 0, dry_run };
     let work = |tx: &Tx<'_>| -> Result<(), Failure> {
         let mut one = |member: Member| -> Result<(), Failure> {
@@ -181,7 +182,7 @@ fn set(
     list: &List,
     before: Member,
     changes: &[Change],
-    at: f64,
+    at: Timestamp,
 ) -> Result<bool, StoreError> {
     let mut member = before.clone();
     changes.iter().for_each(|change| change.apply(&mut member));
@@ -257,7 +258,7 @@ mod tests {
         for address in ["a@x.example", "b@x.example"] {
             let new =
                 NewMember { address: address.to_owned(), real_name: String::new(), digest: true };
-            store.write(|tx| tx.add_member(&list, &new, 1.0, "")).unwrap();
+            store.write(|tx| tx.add_member(&list, &new, Timestamp::from_seconds(1.0), "")).unwrap();
         }
         let words = ["mod=on".to_owned(), "digest=mime".to_owned(), "topics=C".to_owned()];
         run(&store, &list, &words, true, true, true).unwrap();

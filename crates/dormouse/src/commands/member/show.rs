@@ -4,6 +4,7 @@ use super::{each_member, no_member};
 use crate::cli::Which;
 use crate::failure::Failure;
 use crate::output::{self, Rows};
+use dormouse_clock::Timestamp;
 use dormouse_store::value::Value as _;
 use dormouse_store::{Delivery, List, Member, MemberOption, Read};
 use serde::Serialize;
@@ -71,7 +72,7 @@ struct Details {
     topics: Vec<String>,
     language: String,
     /// Seconds since the epoch; 0 means unknown.
-    joined_at: f64,
+    joined_at: Timestamp,
 }
 
 /// Prints everything about one member.

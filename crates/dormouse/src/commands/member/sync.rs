@@ -5,6 +5,7 @@ use super::Lines;
 use super::office::{Office, Person, Told, subscribe, together};
 use crate::failure::Failure;
 use crate::output;
+use dormouse_clock::Timestamp;
 use dormouse_membership::{Origin, Registry, split};
 use dormouse_store::sync::Change;
 use dormouse_store::{List, Tx};
@@ -89,7 +90,7 @@ pub fn run(
             Ok(())
         })?;
         if in_one_go && !dry_run {
-            sync.apply(digest, dormouse_spool::clock::seconds(), office.how)?;
+            sync.apply(digest, Timestamp::now(), office.how)?;
         }
         Ok(plan)
     };

@@ -30,7 +30,7 @@ pub fn run(machine: &Machine, answers: &Answers) -> Result<ExitCode, Failure> {
         "From: {owner}\nTo: {list}@{host}\nSubject: dormouse works\nDate: {}\nMessage-ID: <{id}>\n\
          MIME-Version: 1.0\nContent-Type: text/plain; charset=us-ascii\n\n\
          This mail went to the list {list}@{host}, and from there to you.\n",
-        date::rfc5322(now)
+        date::rfc5322(now.into())
     );
     let address = format!("{list}@{host}");
     let command = match answers.mta {

@@ -2,13 +2,14 @@
 //! ages: the file is as old as the last run, and timestamps stay true.
 
 use super::QueueStatus;
+use dormouse_clock::Timestamp;
 use std::fmt::Write as _;
 
 /// One line of a metric: its labels and its value.
 type Sample = (String, f64);
 
-/// Formats the state at a time in seconds since the epoch.
-pub(super) fn text(queues: &[QueueStatus], now: f64) -> String {
+/// Formats the state at a time.
+pub(super) fn text(queues: &[QueueStatus], now: Timestamp) -> String {
     let mut text = String::new();
     let of = |value: &dyn Fn(&QueueStatus) -> Option<f64>| -> Vec<Sample> {
         let sample = |queue: &QueueStatus| Some((label("queue", queue.queue), value(queue)?));
@@ -24,19 +25,19 @@ pub(super) fn text(queues: &[QueueStatus], now: f64) -> String {
         &mut text,
         "queue_oldest_timestamp_seconds",
         "When the oldest entry of a queue was received.",
-        of(&|queue| Some(now - queue.oldest?)),
+        of(&|queue| Some((now - queue.oldest?).seconds())),
     );
     metric(
         &mut text,
         "queue_next_due_timestamp_seconds",
         "When the next deferred entry is due.",
-        of(&|queue| Some(now + queue.next_due?)),
+        of(&|queue| Some((now + queue.next_due?).seconds())),
     );
     metric(
         &mut text,
         "last_run_timestamp_seconds",
         "Start of the last run that had work in a queue.",
-        of(&|queue| queue.last_run.as_ref().map(|run| run.started_at)),
+        of(&|queue| queue.last_run.as_ref().map(|run| run.started_at.seconds())),
     );
     metric(
         &mut text,
@@ -54,7 +55,7 @@ pub(super) fn text(queues: &[QueueStatus], now: f64) -> String {
         &mut text,
         "status_timestamp_seconds",
         "When these metrics were written.",
-        vec![(String::new(), now)],
+        vec![(String::new(), now.seconds())],
     );
     text
 }

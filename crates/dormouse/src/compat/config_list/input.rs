@@ -241,6 +241,7 @@ fn raw(value: &Value) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dormouse_clock::Timestamp;
 
     fn list() -> List {
         let mut settings = ListSettings::default();
@@ -249,9 +250,9 @@ mod tests {
         List {
             id: dormouse_store::ListId::new(1),
             name: "dev".into(),
-            created_at: 0.0,
+            created_at: Timestamp::EPOCH,
             post_id: 1,
-            last_post_time: 0.0,
+            last_post_time: Timestamp::EPOCH,
             settings,
         }
     }

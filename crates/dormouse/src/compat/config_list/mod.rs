@@ -6,8 +6,8 @@ mod values;
 
 use super::call::{Call, Done, Trouble, must_find, read_bytes, say, warn};
 use super::getopt::{HELP as H, flag, with};
+use dormouse_clock::Timestamp;
 use dormouse_mail::date;
-use dormouse_spool::clock;
 use dormouse_store::List;
 use options::{Kind, PAGES};
 use std::fs::File;
@@ -104,7 +104,7 @@ fn declarations(list: &List) -> Result<String, String> {
         "# -*- python -*-\n# -*- coding: utf-8 -*-\n\
          ## \"{}\" mailing list configuration settings\n## captured on {}\n\n",
         list.name,
-        date::ctime(clock::now())
+        date::ctime(Timestamp::now())
     );
     let entries = list.settings.entries();
     for page in PAGES {

@@ -1,9 +1,10 @@
 //! Formats a value like Python 2's `pprint`, with an indent of four and a width of eighty.
 
+use dormouse_clock::Timestamp;
 use dormouse_mail::date;
 use dormouse_pickle::{Graph, Node, NodeId, Value};
 use dormouse_python_literal::Value as Literal;
-use dormouse_spool::{clock, message_object};
+use dormouse_spool::message_object;
 
 const INDENT: usize = 4;
 const WIDTH: usize = 80;
@@ -258,7 +259,7 @@ fn object(value: Value<'_, '_>) -> Vec<u8> {
 fn with_from_line(message: &[u8]) -> Vec<u8> {
     let mut text = match from_line(message) {
         Some(end) => message[..end].to_vec(),
-        None => format!("From nobody {}\n", date::ctime(clock::now())).into_bytes(),
+        None => format!("From nobody {}\n", date::ctime(Timestamp::now())).into_bytes(),
     };
     text.extend(for_mailbox(message));
     text

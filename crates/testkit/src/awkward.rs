@@ -1,4 +1,4 @@
-//! Mail as it really comes: what parsers stumble over.
+//! Mail as it occurs in practice: what parsers stumble over.
 
 /// A mail with a name for failing assertions. All come from `anna@example.org`.
 pub struct Awkward {
@@ -8,8 +8,8 @@ pub struct Awkward {
     pub bytes: Vec<u8>,
 }
 
-/// The collection. Each has a `From:` that names anna@example.org and a body behind the first
-/// empty line.
+/// Returns the collection. Each message has a `From:` that names anna@example.org and a body after
+/// the first empty line.
 // Why this is one function: it is a table of messages.
 pub fn mails() -> Vec<Awkward> {
     let mut mails = Vec::new();
@@ -126,8 +126,8 @@ pub fn mails() -> Vec<Awkward> {
     mails
 }
 
-/// What stands below the header: behind the first empty line, or from the first line on that is no
-/// field.
+/// Returns the body: everything after the first empty line, or from the first line that is not a
+/// header field.
 pub fn body(mail: &[u8]) -> &[u8] {
     let is_name = |byte: &u8| byte.is_ascii_graphic() && *byte != b':';
     let mut at = 0;

@@ -1,30 +1,31 @@
-//! Somebody with a browser: keeps cookies, and sends what forms carry.
+//! A minimal browser: keeps cookies and submits forms.
 
 use crate::server::Server;
 use crate::site::TestSite;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-/// A browser at a server.
+/// A browser that talks to one server.
 pub struct Browser<'s> {
     server: &'s Server,
     cookies: RefCell<BTreeMap<String, String>>,
 }
 
 impl<'s> Browser<'s> {
-    /// A new one, without cookies.
+    /// Creates a browser without cookies.
     pub fn new(server: &'s Server) -> Browser<'s> {
         Browser { server, cookies: RefCell::default() }
     }
 
-    /// One that is signed in by the link that an address gets by mail.
+    /// Creates a browser that has signed in by the link mailed to an address.
     pub fn signed_in(server: &'s Server, site: &TestSite, address: &str) -> Browser<'s> {
         let browser = Browser::new(server);
         browser.sign_in(site, address, "");
         browser
     }
 
-    /// One that is signed in by a password; of a list, or, without one, of the site.
+    /// Creates a browser that has signed in with a password: that of a list, or of the site if
+    /// `list` is empty.
     pub fn with_password(server: &'s Server, list: &str, password: &str) -> Browser<'s> {
         let browser = Browser::new(server);
         let answer = browser.post("/mailman/signin", &format!("list={list}&password={password}"));
@@ -32,7 +33,7 @@ impl<'s> Browser<'s> {
         browser
     }
 
-    /// Signs in by mail, to go on to a page; the answer that leads there.
+    /// Signs in by mail and returns the response that redirects to the page `next`.
     pub fn sign_in(&self, site: &TestSite, address: &str, next: &str) -> String {
         let before = site.maildir(address).len();
         let form = format!("email={}&next={}", encoded(address), encoded(next));
@@ -47,7 +48,7 @@ impl<'s> Browser<'s> {
         answer
     }
 
-    /// The header lines that a browser sends.
+    /// Returns the header lines that the browser sends.
     fn headers(&self) -> String {
         let cookies = self.cookies.borrow();
         let pairs: Vec<String> =
@@ -68,58 +69,59 @@ impl<'s> Browser<'s> {
         answer
     }
 
-    /// The cookies.
+    /// Returns the cookies.
     pub fn cookies(&self) -> BTreeMap<String, String> {
         self.cookies.borrow().clone()
     }
 
-    /// Takes a cookie from elsewhere.
+    /// Sets a cookie from elsewhere.
     pub fn put_cookie(&self, name: &str, value: &str) {
         self.cookies.borrow_mut().insert(name.to_owned(), value.to_owned());
     }
 
-    /// The answer to GET: head and body.
+    /// Returns the response to a GET: head and body.
     pub fn get(&self, path: &str) -> String {
         self.keep(self.server.get_with(&self.headers(), path))
     }
 
-    /// The answer to a form, as it is.
+    /// Submits a form as it is and returns the response.
     pub fn post(&self, path: &str, form: &str) -> String {
         self.keep(self.server.post_with(&self.headers(), path, form))
     }
 
-    /// The same with more header lines.
+    /// Like [`Browser::post`], with additional header lines.
     pub fn post_with(&self, headers: &str, path: &str, form: &str) -> String {
         let headers = format!("{}{headers}", self.headers());
         self.keep(self.server.post_with(&headers, path, form))
     }
 
-    /// The answer to a form of a page: with the key that the page's forms carry.
+    /// Submits a form of a page, with the key that the page's forms carry, and returns the
+    /// response.
     pub fn send(&self, page: &str, path: &str, form: &str) -> String {
         let shown = self.get(page);
         let key = value(&shown, "key").unwrap_or_else(|| panic!("no key on {page}: {shown}"));
         self.post(path, &format!("key={key}&{form}"))
     }
 
-    /// The page that an answer leads to.
+    /// Returns the page that a response redirects to.
     pub fn follow(&self, answer: &str) -> String {
         self.get(&location(answer).unwrap_or_else(|| panic!("leads nowhere: {answer}")))
     }
 }
 
-/// The value of a page's first field of that name.
+/// Returns the value of a page's first field of that name.
 pub fn value(page: &str, name: &str) -> Option<String> {
     let start = page.find(&format!("name=\"{name}\" value=\""))?;
     page[start..].split('"').nth(3).map(str::to_owned)
 }
 
-/// Where an answer leads.
+/// Returns the location that a response redirects to.
 pub fn location(answer: &str) -> Option<String> {
     let head = answer.split("\r\n\r\n").next()?;
     head.lines().find_map(|line| line.strip_prefix("location: ")).map(str::to_owned)
 }
 
-/// A text as a form carries it.
+/// Returns a text percent-encoded for a form.
 pub fn encoded(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
@@ -131,7 +133,7 @@ pub fn encoded(text: &str) -> String {
     out
 }
 
-/// The path of the first link in a mail that begins so.
+/// Returns the path of the first link in a mail that begins with `start`.
 pub fn path_in(mail: &[u8], start: &str) -> String {
     let mail = String::from_utf8_lossy(mail);
     let at = mail.find(start).unwrap_or_else(|| panic!("no {start}: {mail}"));

@@ -1,4 +1,4 @@
-//! A real browser without a screen, driven over its pipe (Chrome DevTools Protocol).
+//! A real headless browser, driven over a pipe (Chrome DevTools Protocol).
 
 use crate::waiting::eventually_or;
 use base64::Engine as _;
@@ -16,16 +16,16 @@ pub struct Chromium {
     output: RefCell<BufReader<ChildStdout>>,
     number: Cell<u64>,
     session: RefCell<String>,
-    /// Its profile, gone with it.
+    /// Its profile, removed when it is dropped.
     _profile: TempDir,
 }
 
 impl Chromium {
-    /// Starts one; none where there is no Chromium.
+    /// Starts it. `None` if Chromium is not installed.
     pub fn start() -> Option<Chromium> {
         Command::new("chromium").arg("--version").stdout(Stdio::null()).status().ok()?;
         let profile = TempDir::new().expect("a temporary directory");
-        // It reads commands from 3 and writes answers to 4.
+        // It reads commands from file descriptor 3 and writes responses to 4.
         let script = "exec chromium \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
         let mut process = Command::new("sh")
             .args(["-c", script, "chromium", "--headless", "--no-sandbox", "--disable-gpu"])
@@ -48,7 +48,7 @@ impl Chromium {
         Some(browser)
     }
 
-    /// Gives a command, and waits for its result.
+    /// Sends a command and returns its result.
     pub fn call(&self, method: &str, params: Value) -> Value {
         let answer = self.ask(method, params);
         assert!(answer["error"].is_null(), "{method}: {answer}");
@@ -79,7 +79,8 @@ impl Chromium {
         }
     }
 
-    /// What an expression is worth on the page; ours, not the page's own script.
+    /// Evaluates an expression on the page and returns its value. This works with the page's own
+    /// scripts disabled.
     pub fn eval(&self, expression: &str) -> Value {
         let asked = json!({ "expression": expression, "returnByValue": true });
         let answer = self.call("Runtime.evaluate", asked);
@@ -87,7 +88,7 @@ impl Chromium {
         answer["result"]["value"].clone()
     }
 
-    /// A window of this width, by day or by night, with or without scripts on pages.
+    /// Sets the window's width, the color scheme, and whether pages may run scripts.
     pub fn look(&self, width: u32, is_dark: bool, runs_scripts: bool) {
         let size =
             json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
@@ -99,32 +100,32 @@ impl Chromium {
         self.call("Emulation.setScriptExecutionDisabled", scripts);
     }
 
-    /// Goes to an address, and waits until its page is there.
+    /// Navigates to an address and waits until its page has loaded.
     pub fn go(&self, url: &str) {
         self.until_another_page(|| {
             self.call("Page.navigate", json!({ "url": url }));
         });
     }
 
-    /// Types into the field that a selector finds.
+    /// Types into the field that a selector matches.
     pub fn type_into(&self, selector: &str, text: &str) {
         let selector = json!(selector);
         self.eval(&format!("document.querySelector({selector}).focus()"));
         self.call("Input.insertText", json!({ "text": text }));
     }
 
-    /// Opens what a selector finds, such as what is folded away, or ticks it.
+    /// Clicks what a selector matches, such as a summary or a checkbox.
     pub fn touch(&self, selector: &str) {
         self.eval(&format!("document.querySelector({}).click()", json!(selector)));
     }
 
-    /// Presses what a selector finds, and waits for the page it leads to.
+    /// Clicks what a selector matches and waits for the page it leads to.
     pub fn press(&self, selector: &str) {
         self.until_another_page(|| self.touch(selector));
     }
 
-    /// Does something with what a person sees and reads so: a button, a link, a label, a summary; the one
-    /// that says just that, or else the first that begins with it.
+    /// Acts on a visible button, link, label or summary with this text: the one whose text is
+    /// exactly that, or else the first that begins with it.
     fn at_words(&self, words: &str, act: &str) {
         let script = format!(
             "(() => {{
@@ -143,18 +144,18 @@ impl Chromium {
         assert!(found == true, "nobody sees {words:?} here:\n{}", self.text());
     }
 
-    /// Presses the button or link that says `words`, and waits for the page it leads to.
+    /// Clicks the button or link with the text `words` and waits for the page it leads to.
     pub fn choose(&self, words: &str) {
         self.until_another_page(|| self.at_words(words, "found.click()"));
     }
 
-    /// Opens what is folded away under `words`, or ticks what has them as its label.
+    /// Clicks the summary or the label with the text `words`, to open a section or to tick a box.
     pub fn tick(&self, words: &str) {
         self.at_words(words, "found.click()");
     }
 
-    /// Types into the field with that label, in place of what is there; in a list of choices it takes
-    /// the one that says `text`.
+    /// Replaces the content of the field with that label; in a list of choices it selects the one
+    /// that begins with `text`.
     pub fn fill(&self, label: &str, text: &str) {
         let into = format!(
             "const field = found.control; field.focus();
@@ -173,7 +174,7 @@ impl Chromium {
         self.eval("window.isOld = true");
         act();
         let is_there = "!window.isOld && document.readyState === 'complete'";
-        // Between two pages there is none to ask.
+        // Between two pages there is no page to ask, and evaluation fails.
         eventually_or("another page", || self.try_eval(is_there), || self.text());
     }
 
@@ -184,13 +185,14 @@ impl Chromium {
         self.ask("Runtime.evaluate", asked)["result"]["result"]["value"] == true
     }
 
-    /// The page's text, as it is shown.
+    /// Returns the page's text as shown.
     pub fn text(&self) -> String {
         self.eval("document.body.innerText").as_str().unwrap_or_default().to_owned()
     }
 
-    /// What axe-core, whose text is `axe`, finds wrong with the page: the rule, what it says, and where.
-    /// If only colours have changed since the last time, it looks at nothing else.
+    /// Returns what axe-core, whose source is `axe`, finds wrong with the page: the rule, its
+    /// message and the element. With `only_colours` it checks contrast only, which is enough if
+    /// nothing but colors has changed.
     pub fn axe(&self, axe: &str, only_colours: bool) -> Vec<String> {
         if self.eval("typeof axe") != "object" {
             self.call("Runtime.evaluate", json!({ "expression": axe }));
@@ -209,26 +211,26 @@ impl Chromium {
         serde_json::from_value(answer["result"]["value"].clone()).expect("a list of texts")
     }
 
-    /// A picture of the window as PNG.
+    /// Takes a screenshot of the window as PNG.
     pub fn picture(&self) -> Vec<u8> {
         let shot = self.call("Page.captureScreenshot", json!({ "format": "png" }));
         BASE64.decode(shot["data"].as_str().expect("a picture")).expect("base64")
     }
 
-    /// Where the page's links lead, without what stands behind `#`.
+    /// Returns the targets of the page's links, without fragments.
     pub fn links(&self) -> Vec<String> {
         let found = self.eval("[...document.links].map(link => link.href.split('#')[0])");
         serde_json::from_value(found).expect("a list of texts")
     }
 
-    /// By how much the page is wider than the window.
+    /// Returns by how many pixels the page is wider than the window.
     pub fn sticks_out(&self) -> i64 {
         let wider = "document.documentElement.scrollWidth - window.innerWidth";
         self.eval(wider).as_i64().unwrap_or(i64::MAX)
     }
 
-    /// Names of elements that a person who does not see the page could not tell: fields without a
-    /// label, buttons and links without a text.
+    /// Returns the elements without an accessible name: fields without a label, buttons and links
+    /// without a text.
     pub fn unnamed(&self) -> Vec<String> {
         let found = self.eval(
             "[...document.querySelectorAll('input:not([type=hidden]),select,textarea,button:not([hidden]),a[href]')]

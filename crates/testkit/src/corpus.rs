@@ -1,5 +1,5 @@
-//! Mail as a list collects it over years: threads, charsets, attachments, patches, and what is
-//! broken. The same seed gives the same mail.
+//! Mail as a list collects it over years: threads, charsets, attachments, patches, and broken
+//! messages. The same seed gives the same mail.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -109,7 +109,7 @@ const SENTENCES: [&str; 24] = [
     "See https://www.example.org/doc/manual.html#queues for the details.",
 ];
 
-/// An endless row of messages.
+/// An endless sequence of messages.
 #[derive(Debug)]
 pub struct Corpus {
     state: u64,
@@ -131,7 +131,7 @@ struct Posted {
 }
 
 impl Corpus {
-    /// Messages from 2004 on, one every `pace` seconds.
+    /// Creates a sequence of messages from 2004 on, one every `pace` seconds on average.
     pub fn new(seed: u64, pace: i64) -> Corpus {
         Corpus {
             state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
@@ -157,7 +157,7 @@ impl Corpus {
         Ok(())
     }
 
-    /// A random number below `end`.
+    /// Returns a random number below `end`.
     fn below(&mut self, end: usize) -> usize {
         self.state ^= self.state << 13;
         self.state ^= self.state >> 7;
@@ -173,7 +173,7 @@ impl Corpus {
         from[self.below(from.len())]
     }
 
-    /// A word out of many thousands, some of them much more often than others.
+    /// Returns one of many thousands of words, some of them much more often than others.
     fn word(&mut self) -> String {
         const SYLLABLES: [&str; 24] = [
             "ka", "lo", "mi", "ter", "ver", "son", "pla", "gre", "hun", "dor", "bel", "fi", "zu",
@@ -376,7 +376,7 @@ impl Corpus {
     }
 }
 
-/// A square of 24 by 24.
+/// A picture of 24 by 24 pixels.
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAABgAAAAYCAIAAABvFaqvAAAEHklEQVR42g3MAYaFAABAwT3YJyIi
 IiIiIiJSSimllIh4REREREREdMFtDjB/vwAhQAyQAuQAJUAN0AL0ACPADLAC7AAnwA3wAvyAMCAO
 SAPygDKgDmgD/n4RQoQYIUXIEUqEGqFF6BFGhBlhRdgRToQb4UX4EWFEHJFG5BFlRB3RRl+UICSI
@@ -398,7 +398,7 @@ yDfKjXqj3eg3xo15Y93YN86Ne+Pd+DfhTXyT3uQ35U19095f9CA8iA/Sg/ygPKgP2oP+YDyYD9aD
 /eA8uA/eg/8QPsQP6UP+UD7UD+3zRS/Ci/givcgvyov6or3oL8aL+WK92C/Oi/vivfgv4Uv8kr7k
 L+VL/dK+/ANBklTu+eayFwAAAABJRU5ErkJggg==";
 
-/// Lines of at most 72 letters.
+/// Wraps a text to lines of at most 72 characters.
 fn wrapped(text: &str) -> String {
     let mut out = String::new();
     let mut width = 0;
@@ -421,7 +421,7 @@ fn plain_letters(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_lowercase()
 }
 
-/// As an encoded word, where it must be one.
+/// Returns the text, as an encoded word if it is not ASCII.
 fn encoded(text: &str) -> String {
     if text.is_ascii() {
         return text.to_owned();
@@ -451,12 +451,12 @@ fn quoted_printable(text: &str) -> String {
     out
 }
 
-/// A Date field's value, in Universal Time.
+/// Returns the value of a Date field, in UTC.
 fn date(time: i64) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (days, rest) = (time.div_euclid(86_400), time.rem_euclid(86_400));
-    // Days to a date, by eras of 400 years that begin in March.
+    // Converts days to a date, by eras of 400 years that begin in March: leap days come last.
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);

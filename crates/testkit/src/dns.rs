@@ -1,5 +1,4 @@
-//! A name server for tests: it answers questions for TXT records as it is told to, and knows no
-//! others (RFC 1035 §4).
+//! A name server for tests: it answers queries for the TXT records given to it (RFC 1035 §4).
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
@@ -8,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// A name server on a loopback port of its own; it stops when this is dropped.
+/// A name server on a loopback port of its own, stopped when dropped.
 pub struct NameServer {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -19,7 +18,7 @@ pub struct NameServer {
 struct Shared {
     zone: Mutex<HashMap<String, Entry>>,
     asked: Mutex<Vec<String>>,
-    /// How long it may be remembered that there is nothing, once somebody said so.
+    /// How long a negative answer may be cached, in seconds, if set.
     nothing: Mutex<Option<u32>>,
     stop: AtomicBool,
     is_silent: bool,
@@ -35,16 +34,16 @@ enum Entry {
 const TXT: u16 = 16;
 const CNAME: u16 = 5;
 const SOA: u16 = 6;
-/// A pointer to the question's name, which stands behind the twelve bytes of the header.
+/// A pointer to the question's name, which follows the twelve bytes of the header.
 const QUESTION_NAME: [u8; 2] = [0xc0, 12];
 
 impl NameServer {
-    /// Starts one that knows no names.
+    /// Starts a server that knows no names.
     pub fn start() -> NameServer {
         NameServer::serve(Shared::default())
     }
 
-    /// Starts one that never answers.
+    /// Starts a server that never answers.
     pub fn silent() -> NameServer {
         NameServer::serve(Shared { is_silent: true, ..Shared::default() })
     }
@@ -67,12 +66,12 @@ impl NameServer {
         NameServer { address, shared, thread: Some(thread) }
     }
 
-    /// Where it listens.
+    /// Returns the address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Adds a TXT record, good for `ttl` seconds.
+    /// Adds a TXT record with a TTL in seconds.
     pub fn txt(&self, name: &str, text: &str, ttl: u32) {
         let mut zone = self.shared.zone();
         let entry = zone.entry(name.to_owned()).or_insert_with(|| Entry::Txt(Vec::new(), ttl));
@@ -81,7 +80,7 @@ impl NameServer {
         }
     }
 
-    /// Makes a name stand for another.
+    /// Makes a name an alias (CNAME) of another.
     pub fn alias(&self, name: &str, target: &str) {
         self.shared.zone().insert(name.to_owned(), Entry::Alias(target.to_owned()));
     }
@@ -91,12 +90,12 @@ impl NameServer {
         self.shared.zone().insert(name.to_owned(), Entry::Failing);
     }
 
-    /// Lets it say of names it does not know how long that may be remembered (RFC 2308 §5).
+    /// Makes it add to negative answers how long they may be cached (RFC 2308 §5).
     pub fn remember_nothing(&self, seconds: u32) {
         *self.shared.nothing.lock().unwrap_or_else(PoisonError::into_inner) = Some(seconds);
     }
 
-    /// Every name asked for so far, in order.
+    /// Returns every name queried so far, in order.
     pub fn asked(&self) -> Vec<String> {
         self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -155,7 +154,7 @@ impl Shared {
             record(&mut records, &name_data("example"), SOA, seconds, &soa_data(seconds));
         }
         let mut answer = question[..2].to_vec();
-        // An answer, recursion asked for and there.
+        // The flags: a response, recursion desired and available.
         answer.extend([0x81, 0x80 | code, 0, 1]);
         answer.extend(count.to_be_bytes());
         answer.extend([0, u8::from(authority.is_some()), 0, 0]);
@@ -165,7 +164,7 @@ impl Shared {
     }
 }
 
-/// The question's name in lower case, and where it ends.
+/// Returns the question's name in lower case and the offset of its end.
 fn read_name(question: &[u8]) -> Option<(String, usize)> {
     let mut labels = Vec::new();
     let mut at = 12;

@@ -1,10 +1,10 @@
-//! What the documentation tells people to write, so that a test can do it.
+//! The configuration that the documentation shows, so that tests can use it.
 
 use std::fs;
 use std::path::Path;
 
-/// The literal blocks below a heading of a page in `docs/`, up to the next heading of its rank or a
-/// higher one.
+/// Returns the code blocks below a heading of a page in `docs/`, up to the next heading of the same
+/// or a higher level.
 pub fn blocks(page: &str, heading: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(page);
     let text = fs::read_to_string(path).expect("a page of the documentation");
@@ -32,7 +32,7 @@ pub fn blocks(page: &str, heading: &str) -> Vec<String> {
     blocks
 }
 
-/// The one of these blocks that has this in it.
+/// Returns the first of these blocks that contains `having`.
 pub fn block(page: &str, heading: &str, having: &str) -> String {
     let blocks = blocks(page, heading);
     let found = blocks.iter().find(|block| block.contains(having));

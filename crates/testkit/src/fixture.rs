@@ -1,4 +1,4 @@
-//! A site in a temporary directory with a list, for tests of what works on the store.
+//! A site in a temporary directory with a list, for tests of code that works on the store.
 
 use dormouse_clock::Timestamp;
 use dormouse_store::{
@@ -16,7 +16,7 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    /// A new site; its list has these settings.
+    /// Creates a site whose list has these settings.
     pub fn new(settings: &[(&str, &str)]) -> Fixture {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "lists.example").unwrap();
@@ -66,12 +66,12 @@ impl Fixture {
         self.write(|tx| tx.update_member(list.id, &member, Timestamp::from_seconds(1.0)));
     }
 
-    /// A list as it is now.
+    /// Returns the current state of a list.
     pub fn get(&self, list: &str) -> List {
         self.store.read().list(list).unwrap().unwrap()
     }
 
-    /// Changes the store.
+    /// Runs a transaction on the store.
     pub fn write<T>(&self, change: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>) -> T {
         self.store.write(change).unwrap()
     }

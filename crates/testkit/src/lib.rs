@@ -2,19 +2,19 @@
 //!
 //! # Layout
 //! - [`site`]: a site in a temporary directory, used through the built command.
-//! - [`server`]: its web pages, as a browser asks for them.
+//! - [`server`]: its web pages, as a browser requests them.
 //! - [`servers`]: Postfix, Exim, INN and rspamd.
 //! - [`sink`]: a mail server that accepts everything, or fails on request.
-//! - [`awkward`]: mail as it really is.
+//! - [`awkward`]: mail as it occurs in practice.
 //! - [`fixture`]: a site with a list, in this process.
 //! - [`random`]: random lists and mail.
-//! - [`dns`]: a name server with given answers.
+//! - [`dns`]: a name server with prepared answers.
 //! - [`documented`]: configuration from the documentation.
 //! - [`mailman3`]: a list of Mailman 3 that posts pass through.
 //! - [`news`]: a news server.
 //! - [`python`]: the Python that Mailman 2.1 runs on.
 //! - [`verifiers`]: two independent verifiers of signatures and seals.
-//! - [`waiting`]: waiting for other processes, with patience.
+//! - [`waiting`]: waiting for other processes, with a generous timeout.
 //! - [`surroundings`]: a systemd user manager, or a small disk, for one test.
 //!
 //! # Limits

@@ -1,6 +1,6 @@
-//! A list of Mailman 3, which posts pass through on their way: its own handlers, with a seal (ARC) of its
-//! own. It is the package `mailman` of PyPI, in the Python that `DORMOUSE_MAILMAN3` names (`python3` if
-//! nothing does); `openssl` makes its key.
+//! A list of Mailman 3 that posts pass through on their way: its own handlers, with its own seal
+//! (ARC). It is the package `mailman` of PyPI, in the Python that `DORMOUSE_MAILMAN3` names
+//! (default: `python3`); `openssl` generates its key.
 
 use crate::verifiers::Records;
 use std::path::Path;
@@ -11,7 +11,7 @@ pub struct Mailman3 {
     python: String,
 }
 
-/// Gets the records and a message, and prints the record of its key and then the message as the list
+/// Takes the records and a message; prints the record of its key, then the message as the list
 /// sends it.
 const HOP: &str = r#"
 import email, os, shutil, subprocess, sys, tempfile
@@ -63,7 +63,7 @@ shutil.rmtree(home)
 "#;
 
 impl Mailman3 {
-    /// The list; `None`, and the test is skipped, where there is no Mailman 3.
+    /// Returns the list. `None`, with the test noted as skipped, if Mailman 3 is not installed.
     pub fn find() -> Option<Mailman3> {
         let python = std::env::var("DORMOUSE_MAILMAN3").unwrap_or_else(|_| "python3".to_owned());
         let script = "import mailman.handlers.arc_sign";
@@ -77,7 +77,8 @@ impl Mailman3 {
         None
     }
 
-    /// Sends a message through the list, and adds the record of its key to the records.
+    /// Sends a message through the list, returns it as sent, and adds the record of the list's key
+    /// to the records.
     pub fn pass(&self, records: &mut Records, message: &[u8]) -> Vec<u8> {
         let home = tempfile::tempdir().expect("a directory");
         let write = |name: &str, content: &[u8]| {
@@ -89,7 +90,7 @@ impl Mailman3 {
         let zone = write("zone", lines.collect::<String>().as_bytes());
         let file = write("message", message);
         let mut command = Command::new(&self.python);
-        // Mailman looks for programs beside its Python.
+        // Mailman looks for programs in the directory of its Python.
         let beside = Path::new(&self.python).parent().unwrap_or(Path::new(""));
         let path = std::env::var("PATH").unwrap_or_default();
         command.env("PATH", format!("{}:{path}", beside.display()));

@@ -1,4 +1,4 @@
-//! A news server for tests: keeps what is posted, gives out what it has, and fails as it is told to.
+//! A news server for tests: stores and serves articles, and fails on request.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -18,7 +18,7 @@ type Script = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 struct Shared {
     state: Mutex<State>,
     stop: AtomicBool,
-    /// User and password, when it wants to know.
+    /// User and password, if it requires a login.
     account: Option<(String, String)>,
     one_at_a_time: bool,
     script: Script,
@@ -32,18 +32,18 @@ struct State {
 }
 
 impl NewsServer {
-    /// A server for whoever comes. `script` may answer a command, or `.` for the end of an article,
-    /// in its place; an empty answer ends the connection.
+    /// Starts a server without a login. `script` may return a reply of its own to a command, or to
+    /// `.`, the end of an article; an empty reply closes the connection.
     pub fn start(script: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> NewsServer {
         NewsServer::serve(None, false, Box::new(script))
     }
 
-    /// A server that greets a client only when the last one has gone.
+    /// Starts a server that greets a client only when the previous one has left.
     pub fn one_at_a_time() -> NewsServer {
         NewsServer::serve(None, true, Box::new(|_| None))
     }
 
-    /// A server that wants to know who comes.
+    /// Starts a server that requires a login.
     pub fn with_account(user: &str, password: &str) -> NewsServer {
         let account = (user.to_owned(), password.to_owned());
         NewsServer::serve(Some(account), false, Box::new(|_| None))
@@ -65,7 +65,7 @@ impl NewsServer {
                 if theirs.stop.load(Ordering::Relaxed) {
                     break;
                 }
-                // A client that breaks off is what some tests are about.
+                // Some tests break connections off on purpose.
                 let Ok(stream) = stream else { continue };
                 if theirs.one_at_a_time {
                     let _ended = theirs.converse(stream);
@@ -78,28 +78,28 @@ impl NewsServer {
         NewsServer { address, shared, thread: Some(thread) }
     }
 
-    /// Where it listens.
+    /// Returns the address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Adds an article; its number is the next.
+    /// Adds an article with the next number.
     pub fn add(&self, article: &str) {
         self.shared.add(article.replace('\n', "\r\n"));
     }
 
-    /// Adds an article that is gone again: its number is used up.
+    /// Adds an article that no longer exists: only its number is used.
     pub fn add_gone(&self) {
         self.add("");
     }
 
-    /// Every article, with line feeds.
+    /// Returns every article, with line feeds.
     pub fn articles(&self) -> Vec<String> {
         let state = self.shared.state();
         state.articles.iter().map(|(_, text)| text.replace("\r\n", "\n")).collect()
     }
 
-    /// Every command so far.
+    /// Returns every command so far.
     pub fn commands(&self) -> Vec<String> {
         self.shared.state().commands.clone()
     }
@@ -128,7 +128,7 @@ impl Shared {
 
     fn converse(&self, stream: TcpStream) -> io::Result<()> {
         let mut lines = BufReader::new(stream.try_clone()?).lines();
-        // In one piece: a second one would wait for the acknowledgement of the first.
+        // In one write: a second one would wait for the acknowledgement of the first.
         let say = |text: &str| (&stream).write_all(format!("{text}\r\n").as_bytes());
         let mut known = self.account.is_none();
         say("200 ready")?;
@@ -178,7 +178,7 @@ impl Shared {
                     }
                     match (self.script)(".") {
                         Some(answer) if answer.is_empty() => {
-                            // It is taken, and the answer is lost.
+                            // The article is accepted, and the reply is lost.
                             self.add(text);
                             return Ok(());
                         }

@@ -1,9 +1,9 @@
-//! Mailman's own Python, where a machine has it.
+//! The Python that Mailman 2.1 runs on, if the machine has it.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-/// A Python 2.7 that runs; the test skips, saying so, where there is none.
+/// Returns a working Python 2.7. `None`, with the test noted as skipped, if there is none.
 pub fn python27() -> Option<PathBuf> {
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
     let pyenv = std::env::var_os("PYENV_ROOT").map_or_else(|| home.join(".pyenv"), PathBuf::from);

@@ -1,10 +1,10 @@
-//! Random lists and random mail, as proptest makes them: what the posting pipeline must stand.
+//! Random lists and random mail for proptest: what the posting pipeline must withstand.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// Every setting that the pipeline looks at, with values worth trying; some are wrong on purpose.
+/// The settings that the pipeline reads, with values worth trying; some are invalid on purpose.
 const SETTINGS: &[(&str, &[&str])] = &[
     ("accept_these_nonmembers", &["^a", "@other\n@none", "anna@x.example"]),
     ("acceptable_aliases", &["^list", "(", "else@x.example"]),
@@ -83,7 +83,7 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("use_dollar_strings", &["yes"]),
 ];
 
-/// Settings of a list: some of those that the pipeline looks at, with one of their values.
+/// Returns settings of a list: some of those that the pipeline reads, each with one of its values.
 pub fn settings() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
     vec((0..SETTINGS.len(), any::<Index>()), 0..16).prop_map(|chosen| {
         let mut settings: Vec<(&str, &str)> = Vec::new();
@@ -97,7 +97,7 @@ pub fn settings() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
     })
 }
 
-/// Mail of any kind: most of it looks like mail, some of it is noise.
+/// Returns mail of any kind: most of it looks like mail, some of it is noise.
 pub fn mail() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         8 => looks_like_mail(),
@@ -106,7 +106,7 @@ pub fn mail() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Addresses of a member, of strangers, of the list, and what is none.
+/// Addresses of a member, of strangers and of the list, and invalid ones.
 const ADDRESSES: &[&str] = &[
     "member@x.example",
     "Anna <anna@x.example>",

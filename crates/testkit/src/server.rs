@@ -1,13 +1,13 @@
-//! The built command's web pages, as a browser asks for them.
+//! The built command's web pages, as a browser requests them.
 
 use crate::site::TestSite;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Stdio};
 
-/// A server that ends with the test.
+/// A server that is stopped when dropped.
 pub struct Server {
-    /// None where another one serves.
+    /// `None` if it was started elsewhere.
     process: Option<Child>,
     address: SocketAddr,
 }
@@ -18,7 +18,7 @@ impl Server {
         Server::start_with(site, &[])
     }
 
-    /// The same in another environment.
+    /// Like [`Server::start`], with additional environment variables.
     pub fn start_with(site: &TestSite, environment: &[(&str, &str)]) -> Server {
         let mut process = site
             .command(&["serve", "--listen", "127.0.0.1:0"])
@@ -33,27 +33,27 @@ impl Server {
         Server { address: address.parse().expect("an address"), process: Some(process) }
     }
 
-    /// One that is there already, such as a web server in front.
+    /// Refers to a server that is already running, such as a reverse proxy.
     pub fn at(address: SocketAddr) -> Server {
         Server { process: None, address }
     }
 
-    /// Where it listens.
+    /// Returns the address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The answer to GET: head and body.
+    /// Returns the response to a GET: head and body.
     pub fn get(&self, path: &str) -> String {
         self.get_with("", path)
     }
 
-    /// The answer to a form that is sent.
+    /// Submits a form and returns the response.
     pub fn post(&self, path: &str, form: &str) -> String {
         self.post_from("", path, form)
     }
 
-    /// The same from somebody whom the web server in front has seen at an address.
+    /// Like [`Server::post`], from a client whose address the reverse proxy has passed on.
     pub fn post_from(&self, address: &str, path: &str, form: &str) -> String {
         match address {
             "" => self.post_with("", path, form),
@@ -61,13 +61,13 @@ impl Server {
         }
     }
 
-    /// The answer to GET with more header lines, each with its line end.
+    /// Returns the response to a GET with additional header lines, each with its line end.
     pub fn get_with(&self, headers: &str, path: &str) -> String {
         let request = "HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
         ask(self.address, &format!("GET {path} {request}{headers}\r\n"))
     }
 
-    /// The answer to a form with more header lines.
+    /// Submits a form with additional header lines and returns the response.
     pub fn post_with(&self, headers: &str, path: &str, form: &str) -> String {
         ask(
             self.address,
@@ -79,12 +79,12 @@ impl Server {
         )
     }
 
-    /// The answer to a request as it stands there.
+    /// Returns the response to a request sent as it is.
     pub fn raw(&self, request: &str) -> String {
         ask(self.address, request)
     }
 
-    /// The answer to GET, seen at an address.
+    /// Returns the response to a GET from a client whose address the reverse proxy has passed on.
     pub fn get_from(&self, address: &str, path: &str) -> String {
         self.get_with(&format!("X-Forwarded-For: {address}\r\n"), path)
     }
@@ -93,17 +93,17 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(process) = &mut self.process {
-            // It may have ended by itself; then there is nothing to end.
+            // It may already have exited.
             let _gone = process.kill();
             let _status = process.wait();
         }
     }
 }
 
-/// What a server says to a request.
+/// Sends a request to a server and returns the response.
 pub fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("it listens");
-    // One that refuses a large request does not read all of it, and then closes.
+    // A server that refuses a large request closes the connection without reading all of it.
     let _unread = stream.write_all(request.as_bytes());
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);

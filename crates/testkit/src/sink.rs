@@ -1,11 +1,11 @@
-//! A mail server for tests: takes everything, or fails as it is told to.
+//! A mail server for tests: accepts everything, or fails on request.
 //!
-//! It answers as RFC 5321 wants, and it is strict: pipelining that was not offered, anything
-//! behind DATA before its answer and bare line feeds are [violations](Sink::violations). It runs in
-//! threads of the test's process and is gone when dropped.
+//! It replies as RFC 5321 requires, and it is strict: pipelining that was not offered, anything
+//! after DATA before its reply and bare line feeds are [violations](Sink::violations). It runs in
+//! threads of the test's process and stops when dropped.
 //!
 //! # Layout
-//! - [`Builder`]: how it behaves. [`Event`]: what its script is asked about. [`Cut`]: when it hangs up.
+//! - [`Builder`]: how it behaves. [`Event`]: what its script decides on. [`Cut`]: when it hangs up.
 //! - `conversation`: one connection. `stream`: TCP, TLS and Unix sockets. [`Certificate`].
 
 mod certificate;
@@ -64,37 +64,37 @@ struct Settings {
 type Hand = Box<dyn Fn(&Received) + Send + Sync>;
 type Script = Box<dyn Fn(&Event<'_>) -> Option<String> + Send + Sync>;
 
-/// What a script is asked about. It returns a reply of its own, such as `450 4.2.1 later`, or
-/// `None` for the usual one. A reply of `421` ends the connection once it is sent, an empty one at
-/// once.
+/// What a script decides on. The script returns a reply of its own, such as `450 4.2.1 later`, or
+/// `None` for the usual one. A reply of `421` closes the connection after it has been sent, an
+/// empty one at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'e> {
     /// STARTTLS.
     StartTls,
-    /// A sender, and what follows it on the line.
+    /// MAIL: a sender, and what follows it on the line.
     Mail {
         /// The address without its brackets.
         sender: &'e str,
         /// Such as `SIZE=100 XVERP`.
         parameters: &'e str,
     },
-    /// A recipient.
+    /// RCPT: a recipient.
     Rcpt {
         /// The address without its brackets.
         recipient: &'e str,
     },
-    /// The wish to send the message.
+    /// The command DATA.
     Data,
     /// The end of the message.
     Dot {
-        /// With LMTP: for whom.
+        /// The recipient that is replied for; `None` without LMTP.
         recipient: Option<&'e str>,
     },
 }
 
 impl<'e> Event<'e> {
-    /// The recipient that RCPT names; `None` at any other event.
+    /// Returns the recipient that RCPT names; `None` for any other event.
     pub fn recipient(&self) -> Option<&'e str> {
         match self {
             Event::Rcpt { recipient } => Some(recipient),
@@ -103,32 +103,32 @@ impl<'e> Event<'e> {
     }
 }
 
-/// When the connection ends without a word, once in the sink's life. Transactions are counted
-/// from 1 over all connections, as their messages begin.
+/// When the sink closes the connection without a word, once in its life. Transactions are counted
+/// from 1 over all connections, in the order in which their messages begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
-    /// Behind the answer to this transaction.
+    /// After the reply to this transaction.
     After(u64),
-    /// In the middle of this transaction's message, which is not taken.
+    /// In the middle of this transaction's message, which is not accepted.
     InBody(u64),
-    /// Instead of the answer to this transaction, which has been taken.
+    /// Instead of the reply to this transaction, which has been accepted.
     InsteadOfAnswer(u64),
 }
 
-/// A message that was taken.
+/// An accepted message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
     /// The envelope sender; empty for `<>`.
     pub sender: String,
     /// What followed the sender on the line of MAIL, such as `SIZE=100 XVERP`.
     pub parameters: String,
-    /// Those it was taken for.
+    /// The recipients it was accepted for.
     pub recipients: Vec<String>,
-    /// The message with CRLF line ends, its dots no longer stuffed.
+    /// The message with CRLF line ends, without dot stuffing.
     pub data: Vec<u8>,
-    /// Whether it came over TLS.
+    /// Whether it arrived over TLS.
     pub tls: bool,
-    /// On which connection, counted from 1.
+    /// The number of its connection, counted from 1.
     pub connection: u64,
 }
 
@@ -137,13 +137,13 @@ pub struct Received {
 pub struct Counts {
     /// Connections.
     pub connections: u64,
-    /// Messages taken.
+    /// Messages accepted.
     pub transactions: u64,
-    /// Recipients they were taken for.
+    /// Recipients they were accepted for.
     pub recipients: u64,
-    /// Bytes of those messages as they came over the wire, dots stuffed.
+    /// Bytes of those messages on the wire, with dot stuffing.
     pub bytes: u64,
-    /// How often answers were written: round trips, as far as the client waits for them.
+    /// How often replies were written: the number of round trips, if the client waits for each.
     pub writes: u64,
 }
 
@@ -159,7 +159,7 @@ struct Shared {
     writes: AtomicU64,
     record: Mutex<Record>,
     changed: Condvar,
-    /// Sockets of the open connections, to be shut from outside; `None` once stopped.
+    /// Sockets of the open connections, for shutting them down from outside; `None` once stopped.
     open: Mutex<Option<HashMap<u64, Stream>>>,
 }
 
@@ -172,7 +172,7 @@ struct Record {
 }
 
 impl Sink {
-    /// A sink to be.
+    /// Returns a builder with the default behavior.
     pub fn builder() -> Builder {
         Builder {
             settings: Settings {
@@ -202,7 +202,7 @@ impl Sink {
         }
     }
 
-    /// Where it listens: `smtp://127.0.0.1:PORT`, with the scheme of what it speaks.
+    /// Returns its URL: `smtp://127.0.0.1:PORT`, with the scheme of its protocol.
     pub fn url(&self) -> String {
         let scheme = match (self.shared.settings.lmtp, self.shared.settings.implicit_tls) {
             (true, _) => "lmtp",
@@ -217,7 +217,7 @@ impl Sink {
         }
     }
 
-    /// The port it listens on; 0 for a Unix socket.
+    /// Returns the port it listens on; 0 for a Unix socket.
     pub fn port(&self) -> u16 {
         match &*self.listener {
             Listener::Tcp(tcp) => tcp.local_addr().expect("a bound socket").port(),
@@ -225,29 +225,29 @@ impl Sink {
         }
     }
 
-    /// The certificate it shows, if it speaks TLS.
+    /// Returns the certificate it presents, if it speaks TLS.
     pub fn certificate(&self) -> Option<&Certificate> {
         self.shared.certificate.as_ref()
     }
 
-    /// The messages taken so far; empty for a sink that only counts.
+    /// Returns the messages accepted so far; empty for a sink that only counts.
     pub fn messages(&self) -> Vec<Received> {
         self.shared.record().messages.clone()
     }
 
-    /// All command lines so far, without the messages; empty for a sink that only counts.
+    /// Returns all command lines so far, without the messages; empty for a sink that only counts.
     pub fn commands(&self) -> Vec<String> {
         self.shared.record().commands.clone()
     }
 
-    /// What a client did that SMTP forbids.
+    /// Returns what clients did that SMTP forbids.
     pub fn violations(&self) -> Vec<String> {
         self.shared.record().violations.clone()
     }
 
-    /// Messages that came again although the client must have known that they had been taken: the
-    /// answer was followed by something on the same connection. A client that is killed at the very
-    /// moment of an answer may not know, and has to send the message again.
+    /// Returns the messages that were sent again although the client must have known that they had
+    /// been accepted: it did something else on the same connection after the reply. A client that
+    /// is killed at the very moment of a reply may not know and has to send the message again.
     pub fn needless_repeats(&self, same: impl Fn(&Received) -> String) -> Vec<String> {
         let record = self.shared.record();
         let mut last: HashMap<u64, usize> = HashMap::new();
@@ -270,7 +270,7 @@ impl Sink {
         repeated
     }
 
-    /// Waits until so many messages have been taken, and says whether they were in time.
+    /// Waits until that many messages have been accepted. Returns whether they arrived in time.
     pub fn wait_for(&self, messages: u64, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         let mut record = self.shared.record();
@@ -286,7 +286,7 @@ impl Sink {
         true
     }
 
-    /// What it has seen so far.
+    /// Returns what it has seen so far.
     pub fn counts(&self) -> Counts {
         let read = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
         Counts {
@@ -321,7 +321,7 @@ impl Shared {
     }
 }
 
-/// Accepts connections until the listener is shut, then waits for their ends.
+/// Accepts connections until the listener is shut down, then waits for all of them to end.
 fn serve(listener: &Listener, shared: &Arc<Shared>) {
     let mut threads: Vec<JoinHandle<()>> = Vec::new();
     while let Ok(stream) = listener.accept(shared.settings.tight) {
@@ -373,7 +373,7 @@ impl Builder {
         Sink { shared, listener, thread: Some(thread) }
     }
 
-    /// Speaks LMTP: one answer for each recipient (RFC 2033).
+    /// Speaks LMTP: one reply for each recipient (RFC 2033).
     pub fn lmtp(mut self) -> Builder {
         self.settings.lmtp = true;
         self
@@ -385,7 +385,7 @@ impl Builder {
         self
     }
 
-    /// Knows HELO alone.
+    /// Supports HELO only.
     pub fn without_extensions(mut self) -> Builder {
         self.settings.extensions = false;
         self.settings.pipelining = false;
@@ -416,57 +416,58 @@ impl Builder {
         self
     }
 
-    /// Offers XVERP, or does not. It notes the wish and does nothing about it.
+    /// Offers XVERP, or does not. It only records the parameter.
     pub fn xverp(mut self, offered: bool) -> Builder {
         self.settings.xverp = offered;
         self
     }
 
-    /// Offers STARTTLS, with a certificate made now.
+    /// Offers STARTTLS, with a newly generated certificate.
     pub fn starttls(mut self) -> Builder {
         self.settings.starttls = true;
         self
     }
 
-    /// Begins with TLS, with a certificate made now.
+    /// Starts connections with TLS, with a newly generated certificate.
     pub fn implicit_tls(mut self) -> Builder {
         self.settings.implicit_tls = true;
         self
     }
 
-    /// Wants a login before MAIL, by one of these mechanisms (`PLAIN LOGIN`).
+    /// Requires a login before MAIL, by one of these mechanisms (`PLAIN LOGIN`).
     pub fn auth(mut self, mechanisms: &str, user: &str, password: &str) -> Builder {
         self.settings.auth = Some((mechanisms.to_owned(), user.to_owned(), password.to_owned()));
         self
     }
 
-    /// Keeps nothing and counts, for measurements.
+    /// Only counts and keeps nothing, for measurements.
     pub fn counting(mut self) -> Builder {
         self.settings.counting = true;
         self
     }
 
-    /// Hands each message to somebody and keeps nothing, not even commands, for very many of them.
+    /// Passes each message to a function and keeps nothing, not even commands: for very many
+    /// messages.
     pub fn handing_to(mut self, hand: impl Fn(&Received) + Send + Sync + 'static) -> Builder {
         self.settings.hand = Some(Box::new(hand));
         self
     }
 
-    /// Acknowledges every segment at once, or late, which is what meets Nagle's algorithm on the
+    /// Acknowledges every segment at once, or late, which interacts with Nagle's algorithm on the
     /// other side.
     pub fn quick_ack(mut self, at_once: bool) -> Builder {
         self.settings.quick_ack = at_once;
         self
     }
 
-    /// Writes every reply by itself, with Nagle's algorithm on.
+    /// Writes every reply separately, with Nagle's algorithm on.
     pub fn one_write_a_reply(mut self) -> Builder {
         self.settings.one_write_a_reply = true;
         self
     }
 
-    /// Has the smallest socket buffers there are, so that it blocks on writing replies that are
-    /// not read, and stops reading meanwhile.
+    /// Uses small socket buffers, so that it blocks on writing replies that are not read and
+    /// meanwhile stops reading.
     pub fn tight_buffers(mut self) -> Builder {
         self.settings.tight = true;
         self
@@ -478,32 +479,32 @@ impl Builder {
         self
     }
 
-    /// Accepts connections and says nothing.
+    /// Accepts connections and never replies.
     pub fn silent(mut self) -> Builder {
         self.settings.silent = true;
         self
     }
 
-    /// Greets with this line; if it is no 2xx, that is all.
+    /// Greets with this line; closes the connection if it is not a 2xx reply.
     pub fn greeting(mut self, line: &str) -> Builder {
         self.settings.greeting = Some(line.to_owned());
         self
     }
 
-    /// Waits so long before each write of answers. Answers that go out together wait together, as
-    /// over a long line.
+    /// Waits this long before each write of replies. Replies that are sent together wait together,
+    /// as over a slow link.
     pub fn latency(mut self, latency: Duration) -> Builder {
         self.settings.latency = latency;
         self
     }
 
-    /// Hangs up.
+    /// Hangs up at this point.
     pub fn cut(mut self, cut: Cut) -> Builder {
         self.settings.cut = Some(cut);
         self
     }
 
-    /// Answers by a script.
+    /// Replies by a script.
     pub fn reply(
         mut self,
         script: impl Fn(&Event<'_>) -> Option<String> + Send + Sync + 'static,

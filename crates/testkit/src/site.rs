@@ -1,4 +1,4 @@
-//! A throw-away site, driven through the built command.
+//! A temporary site, driven through the built command.
 
 use crate::servers::Account;
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// A site in a temporary directory, gone when dropped.
+/// A site in a temporary directory, removed when dropped.
 pub struct TestSite {
     home: TempDir,
     binary: PathBuf,
@@ -16,7 +16,7 @@ pub struct TestSite {
 }
 
 impl TestSite {
-    /// Makes a site for `lists.example.org` with the command at `binary`
+    /// Creates a site for `lists.example.org` with the command at `binary`
     /// (`env!("CARGO_BIN_EXE_dormouse")`).
     pub fn new(binary: &str) -> TestSite {
         TestSite::new_in(binary, &std::env::temp_dir())
@@ -27,7 +27,7 @@ impl TestSite {
         TestSite::with(binary, parent, throwaway_postgres::wanted().as_deref())
     }
 
-    /// One whose database is in a file of its own, wherever the tests are to have it.
+    /// Creates a site whose database is a file of its own, even if the tests run with PostgreSQL.
     pub fn in_a_file(binary: &str) -> TestSite {
         TestSite::with(binary, &std::env::temp_dir(), None)
     }
@@ -37,7 +37,7 @@ impl TestSite {
         TestSite::with(binary, parent, None)
     }
 
-    /// One whose database is on that PostgreSQL server.
+    /// Creates a site whose database is on that PostgreSQL server.
     pub fn on(binary: &str, server: &str) -> TestSite {
         TestSite::with(binary, &std::env::temp_dir(), Some(server))
     }
@@ -50,15 +50,15 @@ impl TestSite {
             Some(server) => site.ok(&[&init[..], &["--store", server]].concat()),
             None => site.ok(&init),
         };
-        // Somebody serves the archives.
+        // The archives count as served.
         site.ok(&["config", "set", "archive_url", "https://lists.example.org/pipermail/"]);
-        // Tests ask no name servers but their own.
+        // Tests query no name servers but their own.
         site.ok(&["config", "set", "dmarc.lookups", "no"]);
         site
     }
 
-    /// Gives the site to a user, as whom the command runs from now on: a copy of it, which that user
-    /// can reach.
+    /// Gives the site to a user. From now on the command runs as that user, from a copy that the
+    /// user can reach.
     pub fn give_to(&mut self, owner: &Account) {
         let copy = self.home.path().join("dormouse");
         copy_program(&self.binary, &copy);
@@ -70,34 +70,34 @@ impl TestSite {
         self.owner = Some(owner.clone());
     }
 
-    /// The command that [`TestSite::command`] runs.
+    /// Returns the path of the command that [`TestSite::command`] runs.
     pub fn binary(&self) -> &Path {
         &self.binary
     }
 
-    /// The site's directory.
+    /// Returns the site's directory.
     pub fn dir(&self) -> PathBuf {
         self.home.path().join("site")
     }
 
-    /// Whether its database is on a server, where the markers of jobs stay.
+    /// Returns whether its database is on a server, where the markers of jobs stay.
     pub fn is_shared(&self) -> bool {
         !self.dir().join("dormouse.db").exists()
     }
 
-    /// A queue's directory.
+    /// Returns a queue's directory.
     pub fn queue(&self, name: &str) -> PathBuf {
         self.dir().join("qfiles").join(name)
     }
 
-    /// The command, for this site, with an environment of its own.
+    /// Returns the command for this site, with a clean environment.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.args(args);
         self.surrounded(command)
     }
 
-    /// The command with a socket that is passed to it, as systemd does.
+    /// Returns the command with a socket that is passed to it as systemd does.
     pub fn command_with(&self, socket: OwnedFd, args: &[&str]) -> Command {
         let script = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" \"$@\"";
         let mut command = Command::new("sh");
@@ -123,7 +123,7 @@ impl TestSite {
         command
     }
 
-    /// Runs the command to its end.
+    /// Runs the command and waits for it.
     pub fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().expect("the command starts")
     }
@@ -145,7 +145,7 @@ impl TestSite {
             .spawn()
             .expect("the command starts");
         let mut stdin = child.stdin.take().expect("a pipe");
-        // A command that refuses early closes the pipe; what it says is what counts.
+        // A command that refuses early closes the pipe; its output is what counts.
         let _unread = stdin.write_all(input);
         drop(stdin);
         child.wait_with_output().expect("the command ends")
@@ -166,7 +166,7 @@ impl TestSite {
             .expect("the command starts")
     }
 
-    /// Makes a list of one member that gates to and from a newsgroup `local.dev`.
+    /// Creates a list of one member that is gated to and from the newsgroup `local.dev`.
     pub fn news_list(&self, name: &str, member: &str, server: impl std::fmt::Display) {
         self.plain_list(name, &[member]);
         let host = format!("nntp_host={server}");
@@ -175,7 +175,7 @@ impl TestSite {
         self.ok(&[&["list", "set", name], &gateway[..]].concat());
     }
 
-    /// Makes a list with plain settings: no prefix, no footer, nobody to be told of anything.
+    /// Creates a list with plain settings: no prefix, no footer, no moderation, no notices.
     pub fn plain_list(&self, name: &str, members: &[&str]) {
         self.ok(&["list", "create", name, "--owner", "owner@example.org", "--quiet"]);
         self.ok(&[
@@ -201,7 +201,7 @@ impl TestSite {
         }
     }
 
-    /// Names of the files in a queue with this ending (`pck`, `bak`, `psv`).
+    /// Returns the names of the files in a queue with this extension (`pck`, `bak`, `psv`).
     pub fn files(&self, queue: &str, ending: &str) -> Vec<String> {
         files_in(&self.queue(queue))
             .into_iter()
@@ -209,7 +209,7 @@ impl TestSite {
             .collect()
     }
 
-    /// The mails that the Maildir transport has put into one recipient's `new/`.
+    /// Returns the mails that the Maildir transport has put into one recipient's `new/`.
     pub fn maildir(&self, address: &str) -> Vec<Vec<u8>> {
         let dir = self.dir().join("mail").join(address).join("new");
         let mut names = files_in(&dir);
@@ -218,7 +218,7 @@ impl TestSite {
     }
 }
 
-/// A plain post.
+/// Returns a plain post.
 pub fn message(from: &str, subject: &str, body: &str) -> Vec<u8> {
     format!(
         "From: {from}\nTo: dev@lists.example.org\nSubject: {subject}\n\
@@ -227,14 +227,15 @@ pub fn message(from: &str, subject: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Copies a program that is started soon: by a process of its own, for one that another test starts
-/// meanwhile would hold the copy open for writing, and what is written to cannot be started.
+/// Copies a program that is about to be started. The copy is written by a separate process: a child
+/// that another test forks meanwhile would inherit a descriptor open for writing, and the copy
+/// could not be executed (`ETXTBSY`).
 pub fn copy_program(from: &Path, to: &Path) {
     let status = Command::new("cp").arg(from).arg(to).status().expect("cp starts");
     assert!(status.success(), "cp {}: {status}", from.display());
 }
 
-/// How a command ended, for a failing assertion.
+/// Describes how a command ended, for a failing assertion.
 pub fn describe(output: &Output) -> String {
     format!(
         "{}\n{}{}",
@@ -244,7 +245,7 @@ pub fn describe(output: &Output) -> String {
     )
 }
 
-/// A directory's file names; none when there is no directory.
+/// Returns a directory's file names; none if the directory does not exist.
 pub fn files_in(dir: &Path) -> Vec<String> {
     fs::read_dir(dir).map_or_else(
         |_| Vec::new(),

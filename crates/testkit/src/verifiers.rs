@@ -1,17 +1,17 @@
-//! Two verifiers of signatures and of chains of seals that share no code with each other or with us:
-//! dkimpy, and Perl's Mail::DKIM, which knows RSA only.
+//! Two verifiers of signatures and of chains of seals that share no code with each other or with
+//! dormouse: dkimpy, and Perl's Mail::DKIM, which supports RSA only.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Names with their texts.
+/// The texts of TXT records by name.
 #[derive(Debug, Default, Clone)]
 pub struct Records(pub HashMap<String, String>);
 
 impl Records {
-    /// The records of lines of a zone file, as `dormouse dkim dns` prints them.
+    /// Parses lines of a zone file, as `dormouse dkim dns` prints them.
     pub fn of_zone(zone: &str) -> Records {
         let record = |line: &str| {
             let (name, rest) = line.split_once(" IN TXT ").expect("a TXT record");
@@ -22,24 +22,24 @@ impl Records {
     }
 }
 
-/// What is said of a signature: its domain and selector, or what is wrong.
+/// The verdict on a signature: its domain and selector, or what is wrong with it.
 pub type Verdict = Result<(String, String), String>;
 
-/// What is said of a message.
+/// The verdict on a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examined {
-    /// Of its chain of seals: `none`, `pass` or `fail`.
+    /// On its chain of seals: `none`, `pass` or `fail`.
     pub chain: String,
-    /// Of each signature.
+    /// On each signature.
     pub signatures: Vec<Verdict>,
 }
 
 /// Both verifiers.
 pub struct Verifiers;
 
-/// Each gets the records and a directory, and prints for each message in it, by its name, a line for
-/// the chain and a line for each signature: its algorithm, then `good` with domain and selector, or
-/// `bad` with the reason.
+/// Takes the records and a directory. For each message in it, prints a line for the chain and a
+/// line for each signature, each beginning with the file's name: the algorithm, then `good` with
+/// domain and selector, or `bad` with the reason.
 const DKIMPY: [&str; 3] = [
     "python3",
     "-c",
@@ -97,8 +97,8 @@ for my $file (sort grep { !/^\./ } readdir $dir) {
 "#,
 ];
 
-/// Signs each message of a directory as mail servers do: the fields that are there, and no others.
-/// Mail::DKIM takes the PKCS#1 key that stands within a PKCS#8 one.
+/// Signs each message of a directory as mail servers do: the fields that exist and no others.
+/// Mail::DKIM needs the PKCS#1 key that is embedded in the PKCS#8 one.
 const SIGN: &str = r#"
 use strict; use warnings; use Mail::DKIM::Signer; use Mail::DKIM::PrivateKey; use MIME::Base64;
 my ($file, $domain, $selector, $dir) = @ARGV;
@@ -136,7 +136,7 @@ impl Verifiers {
         signed
     }
 
-    /// Both; `None`, and the test is skipped, when one is missing.
+    /// Returns both. `None`, with the test noted as skipped, if one is missing.
     pub fn find() -> Option<Verifiers> {
         let needed = [
             (["python3", "-c", "import dkim, nacl"], "dkimpy[ed25519] from PyPI"),
@@ -152,12 +152,12 @@ impl Verifiers {
         Some(Verifiers)
     }
 
-    /// What is said of the signatures of one message, on which both agree.
+    /// Returns the verdicts on the signatures of one message, on which both must agree.
     pub fn verdicts(&self, records: &Records, message: &[u8]) -> Vec<Verdict> {
         self.examine(records, &[message.to_vec()]).remove(0).signatures
     }
 
-    /// What is said of messages, on which both agree.
+    /// Returns the verdicts on messages, on which both must agree.
     pub fn examine(&self, records: &Records, messages: &[Vec<u8>]) -> Vec<Examined> {
         let (home, dir) = written(messages);
         let zone = home.path().join("zone");
@@ -189,8 +189,8 @@ impl Verifiers {
     }
 }
 
-/// What one verifier says of a message: of the chain, with the reason, and of each signature, with its
-/// algorithm.
+/// One verifier's verdict on a message: on the chain, with the reason, and on each signature, with
+/// its algorithm.
 #[derive(Debug, Default, Clone)]
 struct Said {
     chain: (String, String),
@@ -219,7 +219,7 @@ fn said(program: &str, text: &str, count: usize) -> Vec<Said> {
     all
 }
 
-/// A temporary directory, and one in it with the messages by their numbers.
+/// Returns a temporary directory and one in it with the messages, named by their numbers.
 fn written(messages: &[Vec<u8>]) -> (TempDir, PathBuf) {
     let home = tempfile::tempdir().expect("a directory");
     let dir = home.path().join("mail");
@@ -230,7 +230,7 @@ fn written(messages: &[Vec<u8>]) -> (TempDir, PathBuf) {
     (home, dir)
 }
 
-/// With the line ends of SMTP.
+/// Returns a message with CRLF line ends.
 fn on_the_wire(raw: &[u8]) -> Vec<u8> {
     let mut message = Vec::with_capacity(raw.len() + 64);
     for line in raw.split_inclusive(|&byte| byte == b'\n') {

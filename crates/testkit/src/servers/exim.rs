@@ -10,19 +10,19 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// The name that Debian has compiled into it.
+/// The account that Debian has compiled into it.
 const ACCOUNT: &str = "Debian-exim";
 
-/// Its programs, and the account to run them with.
+/// Its programs, and the account to run them as.
 pub struct EximPrograms {
     programs: Programs,
     account: Account,
-    /// Where it is only unpacked, its account does not exist: `nss_wrapper` has it believe otherwise.
+    /// If it is only unpacked, its account does not exist: `nss_wrapper` provides it.
     wrapper: Option<PathBuf>,
 }
 
 impl EximPrograms {
-    /// Debian's package `exim4-daemon-light`, or what `DORMOUSE_EXIM` names.
+    /// Finds Debian's package `exim4-daemon-light`, or what `DORMOUSE_EXIM` names.
     pub fn find() -> Option<EximPrograms> {
         let programs = Programs::find("DORMOUSE_EXIM", "usr/sbin/exim4", "exim4-daemon-light")?;
         let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -31,7 +31,7 @@ impl EximPrograms {
             return Some(EximPrograms { programs, account, wrapper: None });
         }
         let Some(wrapper) = programs.library("libnss_wrapper.so") else {
-            return skip("there is no account for Exim, and no libnss-wrapper to pretend one");
+            return skip("there is no account for Exim and no libnss-wrapper to simulate one");
         };
         let account = Account::find(&["uucp"])?;
         Some(EximPrograms { programs, account, wrapper: Some(wrapper) })
@@ -40,11 +40,11 @@ impl EximPrograms {
 
 /// A running Exim with a configuration of its own.
 ///
-/// It takes mail for everybody, sends what none of the given routers takes to a sink, and delivers
-/// when it is [told to](Mta::work): a copy of the program is run, which is not setuid, so that it
-/// finds its libraries wherever they are, and cannot become root again by itself.
+/// It accepts mail for everybody, sends what none of the given routers handles to a sink, and
+/// delivers [on request](Mta::work). A copy of the program is run that is not setuid, so that it
+/// finds its libraries wherever they are and cannot become root again.
 pub struct Exim<'p> {
-    // Ends before its files go.
+    // Dropped before its files.
     _daemon: Running,
     home: TempDir,
     address: SocketAddr,
@@ -67,7 +67,7 @@ impl<'p> Exim<'p> {
         for name in ["spool", "log"] {
             fs::create_dir(dir.join(name)).expect("a directory");
         }
-        // Several processes would make it at once.
+        // Several processes would create it at once.
         fs::write(dir.join("log/mainlog"), "").expect("a file");
         programs.account.gets(dir);
         let program = dir.join("exim");
@@ -128,7 +128,7 @@ impl<'p> Exim<'p> {
         command
     }
 
-    /// What a command needs that calls this Exim by its name.
+    /// Gives a command what it needs to call this Exim by its name.
     pub fn surrounds(&self, command: &mut Command) {
         let ours = Exim::exim(self.programs, &self.home);
         let settings = ours.get_envs().filter_map(|(name, value)| {
@@ -152,7 +152,7 @@ impl<'p> Exim<'p> {
         command.env("PATH", path);
     }
 
-    /// What the command says to these arguments: `-bt ADDRESS`, say.
+    /// Returns what the command prints for these arguments, such as `-bt ADDRESS`.
     pub fn says(&self, args: &[&str]) -> String {
         let mut command = Exim::exim(self.programs, &self.home);
         let output = command.args(args).output().expect("the command starts");

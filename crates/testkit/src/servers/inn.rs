@@ -10,14 +10,14 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// Its programs, and the account to run them with.
+/// Its programs, and the account to run them as.
 pub struct InnPrograms {
     programs: Programs,
     account: Account,
 }
 
 impl InnPrograms {
-    /// Debian's packages `inn2` and `inn2-inews`, or what `DORMOUSE_INN` names.
+    /// Finds Debian's packages `inn2` and `inn2-inews`, or what `DORMOUSE_INN` names.
     pub fn find() -> Option<InnPrograms> {
         let programs = Programs::find("DORMOUSE_INN", "usr/lib/news/bin/innd", "inn2")?;
         Some(InnPrograms { programs, account: Account::find(&["news"])? })
@@ -27,7 +27,7 @@ impl InnPrograms {
 /// A news server with the one newsgroup `local.dev`, which everybody on this machine may read and
 /// post to.
 pub struct Inn<'p> {
-    // Ends before its files go.
+    // Dropped before its files.
     daemon: Option<Running>,
     home: TempDir,
     address: SocketAddr,
@@ -35,7 +35,7 @@ pub struct Inn<'p> {
 }
 
 impl<'p> Inn<'p> {
-    /// Makes its files and starts it.
+    /// Creates its files and starts it.
     pub fn start(programs: &'p InnPrograms) -> Inn<'p> {
         let home = TempDir::new().expect("a temporary directory");
         let dir = home.path();
@@ -128,7 +128,7 @@ impl<'p> Inn<'p> {
         command
     }
 
-    /// Asks something of it: `pause`, `go`, `throttle`.
+    /// Sends it a command: `pause`, `go`, `throttle`.
     pub fn ctlinnd(&self, command: &str) {
         let status = self.command("ctlinnd").args([command, "a test"]).status();
         assert!(status.expect("the command starts").success(), "{command}: {}", self.log());
@@ -138,7 +138,7 @@ impl<'p> Inn<'p> {
         fs::read_to_string(self.home.path().join("log/news")).unwrap_or_default()
     }
 
-    /// Where it listens, as `nntp_host` has it.
+    /// Returns the address it listens on, as `nntp_host` has it.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -158,7 +158,7 @@ impl<'p> Inn<'p> {
         }
     }
 
-    /// The articles of `local.dev`, as they lie in its spool with line feeds, in their order.
+    /// Returns the articles of `local.dev` from its spool, with line feeds, in order.
     pub fn articles(&self) -> Vec<String> {
         let dir = self.home.path().join("spool/articles/local/dev");
         let article = |number: usize| -> Option<String> {

@@ -1,9 +1,9 @@
-//! Real mail and news servers from Debian, started by a test in directories of their own and gone
-//! with it.
+//! Real mail and news servers from Debian, started by a test in directories of their own and
+//! stopped with it.
 //!
-//! They want root (only root may become their accounts), and their packages: installed and not
-//! running, or unpacked into a directory that an environment variable names. Each `find` says why a
-//! test has to skip.
+//! They need root (only root may become their accounts) and their packages: installed and not
+//! running, or unpacked into a directory that an environment variable names. Each `find` notes why
+//! a test is skipped.
 
 mod exim;
 mod inn;
@@ -26,19 +26,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-/// How long a server may take to end when it is asked to.
+/// How long a server may take to stop on SIGTERM.
 const TO_END: Duration = Duration::from_secs(10);
 
 /// A package's programs, installed or only unpacked.
 struct Programs {
     root: PathBuf,
-    /// Where the libraries of unpacked programs are; empty for installed ones, which find theirs.
+    /// The library path of unpacked programs; empty for installed ones, which need none.
     libraries: OsString,
 }
 
 impl Programs {
-    /// `None`, saying why, where they are not or may not be run. `variable` names the directory they
-    /// are unpacked in.
+    /// Finds the programs. `None`, with the reason noted, if they do not exist or must not be run.
+    /// `variable` names the directory they are unpacked in.
     fn find(variable: &str, program: &str, package: &str) -> Option<Programs> {
         if !rustix::process::geteuid().is_root() {
             return skip(&format!("only root may run {package}"));
@@ -62,7 +62,7 @@ impl Programs {
         self.root.join(below)
     }
 
-    /// A command that finds its libraries. What does not begin with a slash is below the root.
+    /// Returns a command that finds its libraries. A relative path is below the root.
     fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(self.root.join(program));
         if !self.libraries.is_empty() {
@@ -71,13 +71,14 @@ impl Programs {
         command
     }
 
-    /// A file among the libraries, if it is there.
+    /// Returns the path of a file among the libraries, if it exists.
     fn library(&self, name: &str) -> Option<PathBuf> {
         library_dirs(&self.root).map(|dir| dir.join(name)).find(|file| file.exists())
     }
 }
 
-/// Debian's directories of libraries, which are named after the machine: `usr/lib/x86_64-linux-gnu`.
+/// Returns Debian's library directories, which are named after the architecture:
+/// `usr/lib/x86_64-linux-gnu`.
 fn library_dirs(root: &Path) -> impl Iterator<Item = PathBuf> {
     let places = ["usr/lib", "lib"].map(|place| fs::read_dir(root.join(place)));
     places
@@ -98,14 +99,15 @@ fn skip<T>(reason: &str) -> Option<T> {
 pub struct Account {
     /// Its name.
     pub name: String,
-    /// Its number.
+    /// Its user ID.
     pub user: u32,
-    /// The number of its group.
+    /// Its group ID.
     pub group: u32,
 }
 
 impl Account {
-    /// The first of these that exists; skips, saying so, where none does.
+    /// Returns the first of these that exists. `None`, with the test noted as skipped, if none
+    /// does.
     pub fn find(names: &[&str]) -> Option<Account> {
         let text = fs::read_to_string("/etc/passwd").unwrap_or_default();
         let found = names.iter().find_map(|name| {
@@ -117,7 +119,7 @@ impl Account {
         found.or_else(|| skip(&format!("there is no account {}", names.join(" or "))))
     }
 
-    /// Has a command run as this user.
+    /// Makes a command run as this user.
     pub fn runs(&self, command: &mut Command) {
         command.uid(self.user).gid(self.group);
     }
@@ -133,12 +135,12 @@ impl Account {
     }
 }
 
-/// A server, asked to end when dropped.
+/// A server, stopped when dropped.
 struct Running(Child);
 
 impl Running {
     fn stop(&mut self) {
-        // A master ends its daemons when it is asked to end.
+        // On SIGTERM a master also stops its daemons.
         if let Some(pid) = rustix::process::Pid::from_raw(self.0.id() as i32) {
             let _gone = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
@@ -146,7 +148,7 @@ impl Running {
         while matches!(self.0.try_wait(), Ok(None)) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
         }
-        // It has ended, most likely.
+        // It has most likely ended already.
         let _killed = self.0.kill();
         let _reaped = self.0.wait();
     }
@@ -158,7 +160,7 @@ impl Drop for Running {
     }
 }
 
-/// A port that is free at this moment, which is as good as it gets.
+/// Returns an address with a port that is free at this moment. Another process may still take it.
 pub fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("a bound socket")
@@ -166,27 +168,27 @@ pub fn free_address() -> SocketAddr {
 
 /// A mail server.
 pub trait Mta {
-    /// Where it takes mail.
+    /// Returns the address where it accepts mail.
     fn address(&self) -> SocketAddr;
 
-    /// What it logged.
+    /// Returns what it has logged.
     fn log(&self) -> String;
 
-    /// Has it do what it would do by itself in time.
+    /// Makes it do now what it would do by itself later.
     fn work(&self);
 
-    /// Where it takes mail, for `delivery.url`.
+    /// Returns the URL where it accepts mail, for `delivery.url`.
     fn url(&self) -> String {
         format!("smtp://{}", self.address())
     }
 
-    /// Brings it a mail, as another server would. Its last answer: `250 …` where it took it, or what
-    /// it said to the command that it refused.
+    /// Sends it a mail, as another server would. Returns its last reply: `250 …` if it accepted the
+    /// mail, or else the reply to the command that it refused.
     fn bring(&self, sender: &str, recipient: &str, mail: &[u8]) -> String {
         bring(self.address(), sender, recipient, mail)
     }
 
-    /// Waits until something is so.
+    /// Waits until a condition holds.
     fn eventually(&self, what: &str, is_so: &dyn Fn() -> bool) {
         let is_so = || {
             self.work();
@@ -228,12 +230,12 @@ fn bring(address: SocketAddr, sender: &str, recipient: &str, mail: &[u8]) -> Str
     answer
 }
 
-/// A process that ends with the test.
+/// A process that is killed when dropped.
 pub struct Ends(pub Child);
 
 impl Drop for Ends {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may already have exited.
         let _gone = self.0.kill();
         let _reaped = self.0.wait();
     }

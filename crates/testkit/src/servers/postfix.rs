@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// Its programs, and the accounts to run them with.
+/// Its programs, and the accounts to run them as.
 pub struct PostfixPrograms {
     programs: Programs,
     owner: Account,
@@ -19,11 +19,11 @@ pub struct PostfixPrograms {
 }
 
 impl PostfixPrograms {
-    /// Debian's package `postfix`, or what `DORMOUSE_POSTFIX` names.
+    /// Finds Debian's package `postfix`, or what `DORMOUSE_POSTFIX` names.
     pub fn find() -> Option<PostfixPrograms> {
         let programs =
             Programs::find("DORMOUSE_POSTFIX", "usr/lib/postfix/sbin/master", "postfix")?;
-        // Where it is only unpacked its accounts do not exist; any that nobody uses will do.
+        // If it is only unpacked, its accounts do not exist; any unused ones will do.
         let owner = Account::find(&["postfix", "uucp"])?;
         let groups = fs::read_to_string("/etc/group").unwrap_or_default();
         let has_group = groups.lines().any(|line| line.starts_with("postdrop:"));
@@ -32,11 +32,11 @@ impl PostfixPrograms {
     }
 }
 
-/// A Postfix with a configuration of its own; running from [`Postfix::start`] on.
+/// A Postfix with a configuration of its own. It runs from [`Postfix::start`] on.
 ///
-/// Mail for other hosts than `mx.test.example` goes to a sink, until something else is added.
+/// Mail for hosts other than `mx.test.example` goes to a sink unless the test adds something else.
 pub struct Postfix<'p> {
-    // Ends before its files go.
+    // Dropped before its files.
     master: Option<Running>,
     home: TempDir,
     address: SocketAddr,
@@ -121,18 +121,19 @@ impl<'p> Postfix<'p> {
         Postfix { home, address, programs, master: None }
     }
 
-    /// The file that a map which an administrator keeps beside `main.cf` is in.
+    /// Returns the path of a configuration file in the directory of `main.cf`.
     pub fn config(&self, file: &str) -> PathBuf {
         self.home.path().join("etc").join(file)
     }
 
-    /// Adds lines to `main.cf` or `master.cf`; the last one of a name counts.
+    /// Appends lines to `main.cf` or `master.cf`; the last line of a name counts.
     pub fn add(&self, file: &str, lines: &str) {
         let opened = OpenOptions::new().append(true).open(self.config(file));
         writeln!(opened.expect("a file"), "{lines}").expect("a file");
     }
 
-    /// What a command needs that calls this Postfix's own: where they are and what is set.
+    /// Gives a command what it needs to call this Postfix's own commands: their paths and the
+    /// configuration.
     pub fn surrounds(&self, command: &mut Command) {
         let programs = &self.programs.programs;
         let mut path = programs.path("usr/sbin").into_os_string();
@@ -148,7 +149,7 @@ impl<'p> Postfix<'p> {
         command.envs(environment.into_iter().filter(|(_, value)| !value.is_empty()));
     }
 
-    /// Whether nothing is in its queues.
+    /// Returns whether its queues are empty.
     pub fn is_idle(&self) -> bool {
         let is_empty = |queue: &str| {
             let entries = fs::read_dir(self.home.path().join("spool").join(queue));
@@ -157,7 +158,7 @@ impl<'p> Postfix<'p> {
         ["incoming", "active", "maildrop"].into_iter().all(is_empty) && self.has_none_deferred()
     }
 
-    /// Deferred mail is in directories that stay.
+    /// Returns whether no mail is deferred. The subdirectories stay even if they are empty.
     fn has_none_deferred(&self) -> bool {
         let dirs = fs::read_dir(self.home.path().join("spool/deferred"));
         let is_empty =

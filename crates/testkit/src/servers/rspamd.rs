@@ -1,4 +1,4 @@
-//! rspamd, which says what it thinks of a mail.
+//! rspamd, which scores mail.
 
 use super::{Programs, Running, free_address, listens};
 use std::collections::BTreeMap;
@@ -16,27 +16,27 @@ const LOADING: Duration = Duration::from_secs(120);
 pub struct RspamdPrograms(Programs);
 
 impl RspamdPrograms {
-    /// Debian's package `rspamd`, or what `DORMOUSE_RSPAMD` names.
+    /// Finds Debian's package `rspamd`, or what `DORMOUSE_RSPAMD` names.
     pub fn find() -> Option<RspamdPrograms> {
         Programs::find("DORMOUSE_RSPAMD", "usr/bin/rspamd", "rspamd").map(RspamdPrograms)
     }
 }
 
-/// A running rspamd with the rules and scores of its package, which asks one name server and nobody
-/// else.
+/// A running rspamd with the rules and scores of its package. It queries one name server and no
+/// other service.
 pub struct Rspamd {
-    // Ends before its files go.
+    // Dropped before its files.
     _daemon: Running,
     _home: TempDir,
     address: SocketAddr,
 }
 
-/// What it thinks of a mail: its score, and that of each symbol.
+/// The result for a mail: its score and that of each symbol.
 #[derive(Debug, Clone)]
 pub struct Opinion {
-    /// Of the whole mail.
+    /// The score of the whole mail.
     pub score: f64,
-    /// Of each symbol that it found.
+    /// The score of each symbol found.
     pub symbols: BTreeMap<String, f64>,
 }
 
@@ -46,9 +46,9 @@ impl Rspamd {
         let home = TempDir::new().expect("a temporary directory");
         let (dir, programs) = (home.path().display(), &programs.0);
         let address = free_address();
-        // The package's list of suffixes would be compiled for a long time.
+        // The package's list of suffixes takes long to compile.
         fs::write(home.path().join("suffixes"), "com\norg\nnet\nexample\n").expect("a file");
-        // Ours are merged into the package's options, as an administrator's are.
+        // These are merged into the package's options, as an administrator's are.
         let options = format!(
             "pidfile = \"{dir}/pid\"; control_socket = \"{dir}/control mode=0600\";\n\
              tempdir = \"{dir}\"; url_tld = \"{dir}/suffixes\"; disable_hyperscan = true;\n\
@@ -96,7 +96,7 @@ impl Rspamd {
         Rspamd { _daemon: daemon, _home: home, address }
     }
 
-    /// What it thinks of a mail that comes from this envelope sender, host and address.
+    /// Returns the result for a mail from this envelope sender, host and address.
     pub fn opinion(&self, mail: &[u8], sender: &str, host: &str, ip: &str) -> Opinion {
         let mut stream = TcpStream::connect(self.address).expect("a connection");
         let head = format!(

@@ -1,4 +1,4 @@
-//! A certificate nobody knows.
+//! A self-signed certificate.
 
 use rcgen::CertifiedKey;
 use rustls::ServerConfig;
@@ -6,13 +6,13 @@ use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::sync::Arc;
 
-/// A self-signed certificate for `localhost` and 127.0.0.1, made now.
+/// A newly generated self-signed certificate for `localhost` and 127.0.0.1.
 pub struct Certificate {
     made: CertifiedKey<rcgen::KeyPair>,
 }
 
 impl Certificate {
-    /// Makes one.
+    /// Generates a certificate.
     pub fn for_localhost() -> Certificate {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         Certificate {
@@ -20,12 +20,12 @@ impl Certificate {
         }
     }
 
-    /// The certificate, as a CA file holds it.
+    /// Returns the certificate in PEM, as a CA file holds it.
     pub fn pem(&self) -> String {
         self.made.cert.pem()
     }
 
-    /// Its key.
+    /// Returns its key in PEM.
     pub fn key_pem(&self) -> String {
         self.made.signing_key.serialize_pem()
     }

@@ -9,18 +9,19 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// How much is read at once.
+/// How many bytes are read at once.
 const READ_SIZE: usize = 256 * 1024;
-/// How many bytes of answers are kept back at most, for the next read to send.
+/// How many bytes of replies are held back at most until the next read sends them.
 const KEPT_BACK: usize = 32 * 1024;
 
-/// Why there is a stream.
+/// Why there is always a stream.
 const OPEN: &str = "it is back after a handshake, or the conversation has ended";
 
-/// Why a conversation goes on or ends. A client that is gone is no trouble: tests kill theirs.
+/// Whether a conversation continues. A client that has disappeared is not an error: tests kill
+/// theirs.
 type Flow = io::Result<()>;
 
-/// Talks until one side has had enough.
+/// Talks until either side ends the conversation.
 pub fn hold(stream: Stream, shared: &Arc<Shared>, number: u64) {
     let mut conversation = Conversation {
         stream: Some(stream),
@@ -37,17 +38,17 @@ pub fn hold(stream: Stream, shared: &Arc<Shared>, number: u64) {
         logged_in: false,
     };
     if let Err(error) = conversation.run() {
-        // Also how a cut or a 421 ends it.
+        // A cut or a 421 ends it in this way as well.
         drop(error);
     }
 }
 
 struct Conversation<'s> {
-    /// Gone only while it changes to TLS.
+    /// `None` only while it changes to TLS.
     stream: Option<Stream>,
     shared: &'s Shared,
     number: u64,
-    /// Always of full length; what has been read and not yet used is `start..end`.
+    /// Always of full length; `start..end` has been read but not yet used.
     input: Vec<u8>,
     start: usize,
     end: usize,
@@ -99,7 +100,7 @@ impl Conversation<'_> {
         self.stream.as_mut().expect(OPEN)
     }
 
-    /// Sends what has been kept back and reads some more.
+    /// Sends what has been held back and reads more.
     fn fill(&mut self) -> Flow {
         self.flush()?;
         self.input.copy_within(self.start..self.end, 0);
@@ -135,7 +136,7 @@ impl Conversation<'_> {
         Ok(())
     }
 
-    /// Answers. An empty answer ends the conversation, a 421 once it is out.
+    /// Replies. An empty reply ends the conversation; a 421 does so after it has been sent.
     fn say(&mut self, reply: &str) -> Flow {
         if reply.is_empty() {
             self.flush()?;
@@ -153,7 +154,7 @@ impl Conversation<'_> {
         Ok(())
     }
 
-    /// Reads a line, without its end.
+    /// Reads a line, without its line end.
     fn line(&mut self, line: &mut Vec<u8>) -> Flow {
         loop {
             if let Some(length) = memchr(b'\n', &self.input[self.start..self.end]) {
@@ -175,7 +176,7 @@ impl Conversation<'_> {
         let settings = &self.shared.settings;
         if !settings.pipelining && self.start < self.end {
             self.violation(format!(
-                "something behind {:?} without pipelining",
+                "something after {:?} without pipelining",
                 String::from_utf8_lossy(line)
             ));
         }
@@ -252,7 +253,7 @@ impl Conversation<'_> {
 
     fn start_tls(&mut self) -> Flow {
         if self.start < self.end {
-            self.violation("something behind STARTTLS before its answer");
+            self.violation("something after STARTTLS before its answer");
         }
         let reply =
             self.scripted(&Event::StartTls).unwrap_or_else(|| "220 2.0.0 go ahead".to_owned());
@@ -371,7 +372,7 @@ impl Conversation<'_> {
 
     fn data(&mut self) -> Flow {
         if self.start < self.end {
-            self.violation("something behind DATA before its answer");
+            self.violation("something after DATA before its answer");
         }
         if self.sender.is_none() || self.accepted == 0 && !self.shared.settings.data_for_nobody {
             return self.say("503 5.5.1 no valid recipients");
@@ -396,7 +397,8 @@ impl Conversation<'_> {
         Ok(())
     }
 
-    /// Reads up to the final dot: the length on the wire, and the message unless it is only counted.
+    /// Reads up to the final dot. Returns the length on the wire, and the message unless it is only
+    /// counted.
     fn body(&mut self) -> io::Result<(u64, Vec<u8>)> {
         while self.end - self.start < 3 {
             self.fill()?;
@@ -424,7 +426,7 @@ impl Conversation<'_> {
                 self.start += length + 3;
                 return Ok(((dropped + length) as u64, data));
             }
-            // The end may be cut anywhere in its five bytes.
+            // The end may be split anywhere in its five bytes.
             searched = bytes.len().saturating_sub(4);
             if counting {
                 dropped += searched;
@@ -441,7 +443,7 @@ impl Conversation<'_> {
         let usual = match (too_large, self.accepted) {
             (true, _) => "552 5.3.4 too large",
             (false, 0) => "554 5.5.1 no valid recipients",
-            (false, _) => "250 2.0.0 taken",
+            (false, _) => "250 2.0.0 accepted",
         };
         let mut replies = Vec::new();
         let mut recipients = std::mem::take(&mut self.recipients);
@@ -479,7 +481,7 @@ impl Conversation<'_> {
     fn take(&mut self, length: u64, data: Vec<u8>, recipients: Vec<String>, taken: u64) {
         let tls = self.stream().is_tls();
         let shared = self.shared;
-        // Under the lock, so that who waits for a number finds as many messages.
+        // Under the lock, so that a caller that waits for a number of messages finds as many.
         let mut record = shared.record();
         if !shared.settings.counting {
             let received = Received {
@@ -502,7 +504,7 @@ impl Conversation<'_> {
     }
 }
 
-/// The address in brackets behind a command, and what follows it.
+/// Returns the address in brackets after a command, and what follows it.
 fn path<'l>(line: &'l str, command: &str) -> Option<(&'l str, &'l str)> {
     let (before, after) = line.split_at_checked(command.len())?;
     let (address, rest) = after

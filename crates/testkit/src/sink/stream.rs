@@ -8,8 +8,8 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-/// Far less than a long list of recipients and the answers to it. With less than a loopback segment
-/// (64 KiB) the sender would wait for a timer of the kernel's before each one.
+/// Far less than a long list of recipients and the replies to it. With less than a loopback segment
+/// (64 KiB) the sender would wait for a kernel timer before each one.
 const TIGHT: usize = 64 * 1024;
 
 pub enum Listener {
@@ -27,7 +27,8 @@ impl Listener {
     pub fn tcp(tight: bool) -> io::Result<Listener> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         if tight {
-            // The window is settled at the handshake, so the accepted socket would be too late.
+            // The window is fixed at the handshake, so setting it on the accepted socket would be
+            // too late.
             sockopt::set_socket_recv_buffer_size(&listener, TIGHT)?;
         }
         Ok(Listener::Tcp(listener))
@@ -50,7 +51,7 @@ impl Listener {
         }
     }
 
-    /// Lets a waiting [`Listener::accept`] fail.
+    /// Makes a waiting [`Listener::accept`] fail.
     pub fn shut(&self) {
         match self {
             Listener::Tcp(listener) => rustix::net::shutdown(listener, Shutdown::Both),
@@ -69,7 +70,7 @@ impl Stream {
         }
     }
 
-    /// Goes on under TLS.
+    /// Continues with TLS.
     pub fn secure(self, certificate: &Certificate) -> io::Result<Stream> {
         let Stream::Tcp(mut tcp) = self else { return Err(io::ErrorKind::Unsupported.into()) };
         let mut connection =
@@ -84,7 +85,7 @@ impl Stream {
         matches!(self, Stream::Tls(_))
     }
 
-    /// Lets the kernel acknowledge at once, or when it must.
+    /// Makes the kernel acknowledge at once, or when it must.
     pub fn set_quick_ack(&self, at_once: bool) -> io::Result<()> {
         match self {
             Stream::Tcp(tcp) => Ok(sockopt::set_tcp_quickack(tcp, at_once)?),
@@ -93,7 +94,7 @@ impl Stream {
         }
     }
 
-    /// Ends both directions. The other side may have done so before.
+    /// Shuts down both directions. The other side may already have done so.
     pub fn shut(&self) {
         let shut = match self {
             Stream::Tcp(tcp) => tcp.shutdown(std::net::Shutdown::Both),

@@ -26,7 +26,7 @@ pub enum RunError {
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// An entry's recipients are the members of a list that no longer exists.
-    #[error("the members of the list {0:?} are asked for, and there is no such list")]
+    #[error("it asks for the members of the list {0:?}, which does not exist")]
     NoSuchList(String),
     /// An entry of `out` does not say who its recipients are.
     #[error("it has no recipients: there is no metadata key \"recips\"")]

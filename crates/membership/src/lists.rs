@@ -136,7 +136,10 @@ pub fn remove_password(store: &Store, list: &List, role: Role) -> Result<(), Lis
 
 fn keep_password(store: &Store, list: &List, role: Role, hash: &str) -> Result<(), ListError> {
     let Some(setting) = role.setting() else {
-        return Err(StoreError::Setting("the site's password is no list's".to_owned()).into());
+        return Err(StoreError::Setting(
+            "the site's password is not stored with a list".to_owned(),
+        )
+        .into());
     };
     Ok(store.write(|tx| tx.set_setting(&list.name, setting, hash))?)
 }

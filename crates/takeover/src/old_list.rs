@@ -164,7 +164,7 @@ pub fn read(name: &str, graph: &Graph<'_>, site: &MmCfg) -> Result<OldList, Stri
     old.version = old.int("data_version").unwrap_or(0);
     old.charset = charset(&old, site);
     if odd > 0 {
-        old.remark(format!("{odd} attributes have no name and are dropped"));
+        old.remark(format!("{odd} attributes have no name and are not imported"));
     }
     if old.version > attributes::DATA_VERSION {
         let version = old.version;
@@ -237,7 +237,9 @@ fn quiet(old: &mut Old<'_, '_>) -> Vec<(&'static str, String, Timestamp)> {
         }
     }
     if lost > 0 {
-        old.remark(format!("{lost} times of automatic replies cannot be read and are dropped"));
+        old.remark(format!(
+            "{lost} times of automatic replies cannot be read and are not imported"
+        ));
     }
     times
 }

@@ -174,7 +174,7 @@ fn create(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
 /// Rewrites the MTA's files; returns the error, if any.
 pub fn mta_hears(app: &App, store: &Store) -> Option<String> {
     let error = (app.program.lists_changed)(&app.site, store).err()?;
-    tracing::error!("the MTA's files were not written anew: {error}");
+    tracing::error!("the MTA's files were not updated: {error}");
     Some(format!("the MTA does not know it yet, because its files were not written: {error}"))
 }
 

@@ -73,7 +73,7 @@ fn start(site: &Site, pid_file: &Path) -> Result<ExitCode, Failure> {
             Some(status) => Err(Failure::new(
                 ExitCode::Unavailable,
                 format!(
-                    "the master exited at once ({status}); {} says why",
+                    "the master exited immediately ({status}); {} says why",
                     log_file(site).display()
                 ),
             )),

@@ -41,7 +41,7 @@ pub enum TextError {
     #[error("there is no such text, or the list does not have this language")]
     NoSuchText,
     /// The text is empty: readers would learn nothing.
-    #[error("an empty text would tell nobody anything; without one of its own the list has ours")]
+    #[error("a text cannot be empty; remove it to use the default")]
     Empty,
     /// The text is too long.
     #[error("the text has more than {LONGEST} letters")]

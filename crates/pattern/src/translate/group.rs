@@ -71,11 +71,11 @@ impl Reader {
                 Some(character) if character.is_ascii_alphanumeric() || character == '_' => {
                     name.push(character);
                 }
-                _ => return Err(self.error("this is no name for a group")),
+                _ => return Err(self.error("this is not a name for a group")),
             }
         }
         if name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
-            return Err(self.error("this is no name for a group"));
+            return Err(self.error("this is not a name for a group"));
         }
         Ok(name)
     }

@@ -66,8 +66,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if may_schedule(post)? {
         return Ok(wait(time));
     }
-    let text =
-        format!("it is to be sent at a later time ({FIELD}), and its author may not ask for that");
+    let text = format!("it asks to be sent later ({FIELD}), which its author may not do");
     Ok(Flow::Hold(Reason::new(SETTING, text)))
 }
 

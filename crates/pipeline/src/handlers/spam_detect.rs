@@ -137,7 +137,7 @@ fn header_rules(post: &Post<'_>, to_owner: bool) -> Flow {
         let patterns = rule.get(0).and_then(serde_json::Value::as_str).unwrap_or_default();
         let number = rule.get(1).and_then(serde_json::Value::as_i64).unwrap_or(0);
         let Some(action) = Action::of(number) else {
-            tracing::warn!("{}: {SETTING}: {number} is no action", post.list.name);
+            tracing::warn!("{}: {SETTING}: {number} is not an action", post.list.name);
             continue;
         };
         if action == Action::Defer {

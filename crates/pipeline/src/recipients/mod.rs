@@ -133,7 +133,7 @@ impl Digest {
         read().map(Some).ok_or_else(|| WrongValue {
             key: KEY.recips_digest,
             found: format!("a text ({text:?})"),
-            wanted: "`mime` or `plain` with a count behind it",
+            wanted: "`mime` or `plain`, followed by a count",
         })
     }
 

@@ -188,7 +188,7 @@ impl Mail<'_> {
         verdict: Verdict,
     ) -> Result<Outcome, HandlerError> {
         let failures = match verdict {
-            Verdict::Warning => return Ok(Outcome::dropped("a report of which nothing follows")),
+            Verdict::Warning => return Ok(Outcome::dropped("a report without a failure")),
             Verdict::AutoReply => return Ok(Outcome::dropped("an answering machine's")),
             Verdict::Complaint(complaint) => return self.complaint(recipient, complaint),
             Verdict::Unknown if !self.is_from_mail_system() => return self.unrecognised(),
@@ -238,15 +238,15 @@ impl Mail<'_> {
             Verdict::Warning | Verdict::AutoReply | Verdict::Complaint(_) => None,
         };
         let Some(failure) = failure.filter(|failure| failure.kind != Kind::Policy) else {
-            return Ok(Outcome::dropped("an answer to a probe of which nothing follows"));
+            return Ok(Outcome::dropped("a reply to a probe without a clear result"));
         };
         let (list, store) = (&*self.job.list, self.job.store);
         let pending = store.read().pending(cookie, Timestamp::now())?;
         let Some(pending) = pending.filter(|pending| pending.list_id == list.id) else {
-            return Ok(Outcome::dropped("a bounce of a probe that is not known, or too old"));
+            return Ok(Outcome::dropped("a bounce of a probe that is unknown or has expired"));
         };
         let Request::Probe { address } = &pending.request else {
-            return Ok(Outcome::dropped("a cookie that is no probe's"));
+            return Ok(Outcome::dropped("a cookie that does not belong to a probe"));
         };
         store.take_pending(cookie, Timestamp::now())?;
         let bounce = Bounce::new(address, &failure, BounceSource::Probe);

@@ -219,7 +219,7 @@ fn unanswerable(post: &Post<'_>) -> Option<String> {
     }
     let Some(sender) = message.sender() else { return Some("it has no sender".to_owned()) };
     if checked(&sender).is_err() {
-        return Some("its sender is no address to write to".to_owned());
+        return Some("its sender is not a valid address".to_owned());
     }
     let address = post.list.address();
     let was_here = message

@@ -209,8 +209,10 @@ impl Import<'_> {
         match held_message(&path) {
             Ok(Some(message)) => Some((request, Some(message))),
             Ok(None) => {
-                let text =
-                    format!("request {}: its message is gone; Mailman drops it, too", request.id);
+                let text = format!(
+                    "request {}: its message is missing; Mailman discards it, too",
+                    request.id
+                );
                 self.report.remark(self.old.name_of(&dir.join("request.pck")), text);
                 None
             }

@@ -265,14 +265,14 @@ impl Import<'_> {
         self.report.brought("bounces", number);
         if stale > 0 {
             let text = format!(
-                "{stale} of its bounces are too old to count (bounce_info_stale_after) and are dropped"
+                "{stale} of its bounces are too old to count (bounce_info_stale_after) and are not imported"
             );
             self.report.remark(self.old.name_of(path), text);
         }
         for list in lost {
             self.report.remark(
                 self.old.name_of(path),
-                format!("bounces of a list {list}, which is not here, are dropped"),
+                format!("bounces of the list {list}, which is not here, are not imported"),
             );
         }
         self.report.item(

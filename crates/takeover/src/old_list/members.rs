@@ -133,7 +133,7 @@ pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
     }
     if orphans > 0 {
         old.remark(format!(
-            "options and passwords of {orphans} addresses that are not members are dropped"
+            "options and passwords of {orphans} addresses that are not members are not imported"
         ));
     }
     if silent > 0 {

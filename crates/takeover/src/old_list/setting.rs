@@ -227,7 +227,7 @@ fn repair(old: &mut Old<'_, '_>, settings: &mut ListSettings, site: &MmCfg) {
         lost = before - rows.len();
     }
     if lost > 0 {
-        old.remark(format!("{lost} topics are invalid and are dropped, as in Mailman"));
+        old.remark(format!("{lost} topics are invalid and are discarded, as in Mailman"));
     }
     if old.version < 106
         && let Some(rows) = settings.topics.0.as_array_mut()

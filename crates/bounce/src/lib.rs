@@ -41,9 +41,8 @@ use dormouse_mail::Message;
 
 /// Interprets a message to a list's bounce address.
 ///
-/// `envelope_sender` is the message's envelope sender, if the MTA has given it: empty for the null
-/// sender,
-/// which mail systems use for their reports (RFC 5321 §4.5.5).
+/// `envelope_sender` is the message's envelope sender, if the MTA has passed it: empty for the null
+/// sender, which mail systems use for their reports (RFC 5321 §4.5.5).
 pub fn detect(message: &Message, envelope_sender: Option<&str>) -> Verdict {
     let report = Report::of(message, envelope_sender);
     match detectors::run(&report) {
@@ -56,8 +55,8 @@ pub fn detect(message: &Message, envelope_sender: Option<&str>) -> Verdict {
     }
 }
 
-/// Whether a mail system wrote the message to report a problem. Any other message to the bounce
-/// address of one recipient is not a bounce.
+/// Returns whether a mail system wrote the message to report a problem. Any other message to the
+/// bounce address of one recipient is not a bounce.
 pub fn is_from_mail_system(message: &Message, envelope_sender: Option<&str>) -> bool {
     Report::of(message, envelope_sender).is_from_mail_system()
 }

@@ -7,7 +7,7 @@ use crate::Report;
 use dormouse_mail::Message;
 use dormouse_mail::automatic::{self, Automatic};
 
-/// Whether a message has the null sender, according to the MTA or its header; `None` if
+/// Returns whether a message has the null sender, according to the MTA or its header. `None` if
 /// neither says.
 pub(crate) fn null_sender(message: &Message, envelope_sender: Option<&str>) -> Option<bool> {
     let is_null = |sender: &str| matches!(sender.trim(), "" | "<>");
@@ -15,13 +15,13 @@ pub(crate) fn null_sender(message: &Message, envelope_sender: Option<&str>) -> O
     envelope_sender
         .map(str::to_owned)
         .or_else(by_header)
-        // Some write the null sender into From.
+        // Some systems write the null sender into From.
         .or_else(|| message.text("From").filter(|from| from.trim() == "<>"))
-        // Some write their name where nothing should be.
+        // Some systems write their name where nothing should be.
         .map(|sender| is_null(&sender) || is_among(&sender.to_lowercase(), DAEMONS))
 }
 
-/// Whether a mail system wrote it to report a problem.
+/// Returns whether a mail system wrote it to report a problem.
 pub(crate) fn is_from_mail_system(report: &Report<'_>) -> bool {
     if is_delivery_report(report) || report.message.has("X-Failed-Recipients") {
         return true;
@@ -49,7 +49,7 @@ pub(crate) fn is_from_mail_system(report: &Report<'_>) -> bool {
         || fails && report.null_sender == Some(true)
 }
 
-/// A standard report (RFC 6522).
+/// Returns whether it is a standard report (RFC 6522).
 pub(crate) fn is_delivery_report(report: &Report<'_>) -> bool {
     report.parts().iter().any(|part| {
         part.content_type.value == "multipart/report"
@@ -60,8 +60,8 @@ pub(crate) fn is_delivery_report(report: &Report<'_>) -> bool {
     })
 }
 
-/// Whether an automatic responder wrote it (RFC 3834, and its predecessors), or it is a receipt
-/// (RFC 8098).
+/// Returns whether an automatic responder wrote it (RFC 3834 and its predecessors), or it is a
+/// receipt (RFC 8098).
 pub(crate) fn is_auto_reply(report: &Report<'_>) -> bool {
     match automatic::sign_of(report.message, None) {
         Some(Automatic::Receipt | Automatic::Answer) => true,
@@ -69,7 +69,7 @@ pub(crate) fn is_auto_reply(report: &Report<'_>) -> bool {
     }
 }
 
-/// Whether an address has one of these local parts.
+/// Returns whether an address has one of these local parts.
 fn is_among(address: &str, names: &[&str]) -> bool {
     let address = address.trim_matches(['<', '>', ' ']);
     let local = address.split_once('@').map_or(address, |(local, _)| local);
@@ -128,7 +128,7 @@ fn is_kddis(report: &Report<'_>) -> bool {
         && report.lines.iter().any(|line| line.starts("could not be delivered to: <"))
 }
 
-/// Whether a subject is about a delivery problem.
+/// Returns whether a subject is about a delivery problem.
 fn fails(subject: &str) -> bool {
     FAILURES.iter().any(|words| subject.contains(words))
 }

@@ -10,7 +10,7 @@ const MOST_TEXT: usize = 64 * 1024;
 const MOST_HEADER: usize = 1_000;
 /// The maximum number of lines.
 const MOST_LINES: usize = 2_000;
-/// The number of lines in which a reason is searched.
+/// The number of lines that are searched for a reason.
 const MOST_STORY: usize = 100;
 
 /// A line, and the same in lower case for comparing phrases.
@@ -73,26 +73,26 @@ impl<'m> Report<'m> {
         }
     }
 
-    /// Whether a mail system wrote it to report a problem.
+    /// Returns whether a mail system wrote it to report a problem.
     pub fn is_from_mail_system(&self) -> bool {
         origin::is_from_mail_system(self)
     }
 
-    /// The parts of the message, including the message itself, but not those of a
-    /// returned message.
+    /// Returns the parts of the message, including the message itself, but not those of a returned
+    /// message.
     pub(crate) fn parts(&self) -> Vec<&Part> {
         self.root.walk()
     }
 
-    /// A report within this message: gateways wrap the reports that they inspect, with or without
-    /// their own text.
+    /// Returns a report within this message: gateways wrap the reports that they inspect, with or
+    /// without their own text.
     pub(crate) fn wrapped(&self) -> Option<Message> {
         let part =
             self.parts().into_iter().find(|part| part.content_type.value == "message/rfc822")?;
         Some(Message::parse(part.decoded(self.message.body())))
     }
 
-    /// The visible text, without the quotation below.
+    /// Returns the visible text, without the quotation below.
     pub(crate) fn story(&self) -> String {
         let story = self
             .lines
@@ -102,24 +102,24 @@ impl<'m> Report<'m> {
         story.map(|line| line.text.trim()).collect::<Vec<_>>().join(" ")
     }
 
-    /// A part's text, truncated to the examined size.
+    /// Returns a part's text, truncated to the examined size.
     pub(crate) fn text_of(&self, part: &Part) -> String {
         text_of(self.message, part, MOST_TEXT)
     }
 
-    /// The lines after the first one that contains a phrase.
+    /// Returns the lines after the first one that contains a phrase.
     pub(crate) fn after(&self, phrase: &str) -> Option<&[Line]> {
         self.lines.iter().position(|line| line.has(phrase)).map(|at| &self.lines[at + 1..])
     }
 
-    /// Whether a header has a value with this prefix, in lower case.
+    /// Returns whether a header field, in lower case, begins with one of these prefixes.
     pub(crate) fn header_starts(&self, name: &str, starts: &[&str]) -> bool {
         let value = self.message.text(name).unwrap_or_default().to_lowercase();
         starts.iter().any(|start| value.starts_with(start))
     }
 }
 
-/// The start of a header's text, in lower case.
+/// Returns the start of a header field's text, in lower case.
 fn start_of(message: &Message, name: &str) -> String {
     let text = message.text(name).unwrap_or_default();
     text.chars().take(MOST_HEADER).flat_map(char::to_lowercase).collect()
@@ -148,7 +148,7 @@ fn lines(message: &Message, root: &Part) -> Vec<Line> {
                     html::Links::Omitted,
                 ));
             }
-            // Some write their text into a part of a private type.
+            // Some systems write their text into a part of a private type.
             "text/delivery-status" | "text/x-delivery-status" => {
                 all.push_str(&text_of(message, part, room));
             }
@@ -159,7 +159,7 @@ fn lines(message: &Message, root: &Part) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for text in all.lines().take(MOST_LINES) {
         let line = Line { text: text.to_owned(), lower: text.to_lowercase() };
-        // Here the header of the returned message begins.
+        // The header of the returned message begins here.
         if !lines.is_empty() && (line.starts("received: from ") || line.starts("return-path:")) {
             break;
         }
@@ -168,8 +168,8 @@ fn lines(message: &Message, root: &Part) -> Vec<Line> {
     lines
 }
 
-/// The type of a part without parts. A multipart without its boundary lines
-/// is treated as text; so is one with garbage after its type.
+/// Returns the type of a part without parts. A multipart without its boundary lines is treated as
+/// text; so is one with garbage after its type.
 fn kind(part: &Part) -> &str {
     let kind = part.content_type.value.as_str();
     if kind.starts_with("multipart/") {
@@ -178,7 +178,7 @@ fn kind(part: &Part) -> &str {
     kind.split_whitespace().next().unwrap_or_default()
 }
 
-/// Whether the returned message follows a line.
+/// Returns whether the returned message follows a line.
 pub(crate) fn begins_original(line: &Line) -> bool {
     const STARTS: &[&str] = &[
         "original message",
@@ -200,18 +200,18 @@ pub(crate) fn begins_original(line: &Line) -> bool {
     STARTS.iter().any(|words| plain.starts_with(words))
 }
 
-/// Whether a virus scanner's standard text follows a line.
+/// Returns whether a virus scanner's standard text follows a line.
 pub(crate) fn begins_footer(line: &Line) -> bool {
     line.starts("_____") || line.starts("*****") || line.has("been scanned")
 }
 
-/// The returned message, or its header.
+/// Returns whether a part is the returned message or its header.
 fn is_returned(part: &Part) -> bool {
     let kind = part.content_type.value.as_str();
     kind.starts_with("message/rfc822") || kind == "message/global" || kind.contains("-headers")
 }
 
-/// Decodes about this many bytes of a part; a truncated part keeps complete characters.
+/// Returns a part's decoded text, truncated to at most `most` bytes without splitting a character.
 fn text_of(message: &Message, part: &Part, most: usize) -> String {
     let mut part = part.clone();
     // Base64 and quoted-printable are longer than the decoded text.

@@ -25,10 +25,10 @@ impl fmt::Display for Status {
 }
 
 impl Status {
-    /// Whether it is that of a successful delivery.
+    /// The status of a successful delivery.
     pub(crate) const SUCCESS: Status = Status { class: 2, subject: 0, detail: 0 };
 
-    /// Parses one by itself.
+    /// Parses a text that consists of a status code.
     pub fn parse(text: &str) -> Option<Status> {
         let mut parts = text.split('.');
         let class = parts.next().filter(|class| matches!(*class, "2" | "4" | "5"))?;
@@ -44,19 +44,19 @@ impl Status {
         parts.next().is_none().then_some(status)
     }
 
-    /// Whether it only says that the failure is temporary or permanent.
+    /// Returns whether it only says that the failure is temporary or permanent.
     fn is_vague(self) -> bool {
         matches!((self.subject, self.detail), (0, _) | (_, 0))
     }
 }
 
-/// All codes in a text. IP addresses have four numbers and are skipped.
+/// Returns all codes in a text. IP addresses have four numbers and are skipped.
 fn all(text: &str) -> impl Iterator<Item = Status> {
     text.split(|letter: char| !letter.is_ascii_digit() && letter != '.')
         .filter_map(|word| Status::parse(word.trim_end_matches('.')))
 }
 
-/// The first SMTP reply code of a refusal in a text.
+/// Returns the first SMTP reply code of a refusal in a text.
 pub fn reply_code(text: &str) -> Option<u16> {
     text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.')
         .map(|word| word.trim_end_matches('.'))
@@ -72,7 +72,7 @@ pub(crate) struct Account<'a> {
     pub stated: Option<Status>,
     /// `Diagnostic-Code`, or another field with the reason.
     pub reason: &'a str,
-    /// The text for people; it counts if the rest is vague.
+    /// The text for people, which counts only if the rest is vague.
     pub beside: &'a str,
 }
 
@@ -116,8 +116,8 @@ const CONTENT: u8 = 45;
 const CLASS: u8 = 10;
 
 impl Account<'_> {
-    /// Whether the most specific information is that of a success. Class 2 never counts against anybody,
-    /// but a report may contradict itself.
+    /// Returns whether the most specific information is a success. Class 2 never counts against
+    /// anybody, but a report may contradict itself.
     fn is_success(&self, said: Option<Status>, class: Option<u8>) -> bool {
         let is_specific = |status: Option<Status>| status.is_some_and(|status| !status.is_vague());
         let stated = self.stated.filter(|status| status.class == 2);
@@ -137,7 +137,7 @@ impl Account<'_> {
         }
     }
 
-    /// Weighs all information. `None` for a success (class 2), whatever the report calls it.
+    /// Weighs all information. `None` for a success (class 2), no matter what the report calls it.
     pub fn judge(&self) -> Option<Judgement> {
         let (said, beside) = (said(self.reason), said(self.beside));
         let particular = |status: &Option<Status>| status.is_some_and(|status| !status.is_vague());
@@ -189,7 +189,7 @@ struct Acceptance {
 }
 
 impl Acceptance {
-    /// `None` if there is a refusal, too, or nothing of the kind.
+    /// Parses the reply. `None` if it contains a refusal as well, or no acceptance.
     fn of(reason: &str) -> Option<Acceptance> {
         let separates = |letter: char| letter.is_whitespace() || letter == '-';
         let mut words = reason.split(separates).filter(|word| !word.is_empty());
@@ -205,7 +205,7 @@ impl Acceptance {
     }
 }
 
-/// The most specific status of a refusal in a text.
+/// Returns the most specific status of a refusal in a text.
 fn said(text: &str) -> Option<Status> {
     let mut found = all(text).filter(|status| status.class != 2);
     let first = found.next()?;
@@ -218,7 +218,7 @@ fn said(text: &str) -> Option<Status> {
 /// Longer texts are not reasons.
 const MOST_REASON: usize = 4_000;
 
-/// A reason in lower case, without the codes at the start of each line of a reply.
+/// Returns a reason in lower case, without the codes at the start of each line of a reply.
 fn words(reason: &str) -> String {
     let is_code = |word: &str| {
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -234,7 +234,7 @@ fn words(reason: &str) -> String {
     phrases::NOISE.iter().fold(words, |words, noise| words.replace(noise, " "))
 }
 
-/// The meaning of a reason's words. `for_now` means that the refusal was temporary.
+/// Returns the meaning of a reason's words. `for_now` means that the refusal was temporary.
 fn signs(words: &str, for_now: bool) -> Vec<Sign> {
     let found = phrases::find(words);
     let sign = |reason: &Reason| {
@@ -259,7 +259,7 @@ fn signs(words: &str, for_now: bool) -> Vec<Sign> {
 }
 
 impl Status {
-    /// The meaning of a status; `None` for a vague one.
+    /// Returns the meaning of a status; `None` for a vague one.
     fn sign(self, weight: u8, for_now: bool) -> Option<Sign> {
         let kind = match (self.subject, self.detail) {
             _ if self.class == 2 => return None,

@@ -3,7 +3,7 @@
 /// The longest address (RFC 5321 §4.5.3.1 allows 254).
 const LONGEST: usize = 320;
 
-/// An address without surrounding marks, or `None`.
+/// Returns an address without surrounding marks, or `None` if the text is not an address.
 pub(crate) fn address(text: &str) -> Option<&str> {
     let mut text = text.trim();
     loop {
@@ -36,29 +36,30 @@ pub(crate) fn address(text: &str) -> Option<&str> {
 const AROUND: &[char] =
     &['<', '>', '(', ')', '[', ']', '{', '}', '"', '\'', '`', ',', ';', ':', '*', '|', '=', ' '];
 
-/// The address in the first angle brackets of a line that contain one.
+/// Returns the address in the first angle brackets of a line that contain one.
 pub(crate) fn in_angles(line: &str) -> Option<&str> {
     line.split('<').skip(1).find_map(|rest| address(rest.split('>').next()?))
 }
 
-/// The address at the start of a line, in angle brackets.
+/// Returns the address at the start of a line, in angle brackets.
 pub(crate) fn leading_angle(line: &str) -> Option<&str> {
     let rest = line.trim_start().strip_prefix('<')?;
     address(rest.split_once('>')?.0)
 }
 
-/// The address in angle brackets at the head of a paragraph: `<a@b>: reason`, or with the reason below.
+/// Returns the address in angle brackets at the head of a paragraph: `<a@b>: reason`, or with the
+/// reason below.
 pub(crate) fn heading(line: &str) -> Option<&str> {
     if line.contains(':') { leading_angle(line) } else { None }
 }
 
-/// The only address on a line, with surrounding marks.
+/// Returns the address that a line consists of, apart from surrounding marks.
 pub(crate) fn alone(line: &str) -> Option<&str> {
     let line = line.trim();
     if line.contains(char::is_whitespace) { None } else { address(line) }
 }
 
-/// The first address of a line.
+/// Returns the first address of a line.
 pub(crate) fn anywhere(line: &str) -> Option<&str> {
     in_angles(line).or_else(|| line.split([' ', '\t', '<', '>', '(', ')']).find_map(address))
 }

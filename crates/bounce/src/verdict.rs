@@ -21,7 +21,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The same without some addresses, unless there are no others.
+    /// Removes the failures of some addresses, unless there are no others.
     pub(crate) fn without(self, addresses: &[AddressKey]) -> Verdict {
         let Verdict::Failed(mut failures) = self else { return self };
         let is_other = |failure: &Failure| !addresses.contains(&AddressKey::of(&failure.address));
@@ -31,7 +31,7 @@ impl Verdict {
         Verdict::Failed(failures)
     }
 
-    /// These failures, each address once; `None` without any.
+    /// Returns the verdict for these failures, each address once. `None` if there are none.
     pub(crate) fn failed(failures: Vec<Failure>) -> Option<Verdict> {
         let mut known = HashSet::new();
         if !failures.is_empty() && failures.iter().all(Failure::is_success) {
@@ -78,12 +78,12 @@ pub(crate) const MOST_FAILURES: usize = 1000;
 const LONGEST_TEXT: usize = 400;
 
 impl Failure {
-    /// A failure with a reason; `status` if the report states it separately.
+    /// Creates a failure with a reason, and with a status if the report states it separately.
     pub fn new(address: &str, status: Option<Status>, reason: &str) -> Failure {
         Failure::of(address, Account { stated: status, reason, beside: "" })
     }
 
-    /// A failure by all information in a report. A success is a failure of class 2, which
+    /// Creates a failure from all information in a report. A success is a failure of class 2, which
     /// [`Verdict::failed`] leaves out.
     pub(crate) fn of(address: &str, account: Account<'_>) -> Failure {
         let shown = if account.reason.trim().is_empty() { account.beside } else { account.reason };
@@ -101,7 +101,7 @@ impl Failure {
         Failure { address: address.to_owned(), kind, status, text }
     }
 
-    /// Judges again, with a text for people in addition.
+    /// Judges the failure again, with a text for people in addition.
     pub(crate) fn weigh(&mut self, beside: &str) {
         let account = Account { stated: self.status, reason: &self.text, beside };
         if let Some(judgement) = account.judge() {
@@ -109,7 +109,7 @@ impl Failure {
         }
     }
 
-    /// Whether the report calls something a failure that was none.
+    /// Returns whether the report calls a success a failure.
     fn is_success(&self) -> bool {
         self.status.is_some_and(|status| status.class == 2)
     }
@@ -127,7 +127,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The name in the database.
+    /// Returns the name in the database.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Permanent => "permanent",

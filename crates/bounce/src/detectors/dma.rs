@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reason_stands_in_the_next_paragraph() {
+    fn the_reason_is_in_the_next_paragraph() {
         for (reason, kind) in [
             (
                 "mx.example.org [192.0.2.25] did not like our RCPT TO:\n550 5.1.1 unknown",

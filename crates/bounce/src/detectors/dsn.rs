@@ -76,12 +76,13 @@ fn failure(report: &Report<'_>, recipient: &Recipient) -> Option<Failure> {
     Some(Failure::of(&address, Account { stated: status, reason, beside: &beside }))
 }
 
-/// The address in `rfc822; a@b`: after the type, if it is a mail address, or in angle brackets.
+/// Returns the address in `rfc822; a@b`: after the type, if it is a mail address, or in angle
+/// brackets.
 fn typed_address(field: &str) -> Option<String> {
     let mut pieces = field.split(';').map(str::trim);
     let first = pieces.next()?.to_ascii_lowercase();
     let rest: Vec<&str> = pieces.collect();
-    // Some omit the type.
+    // Some systems omit the type.
     if rest.is_empty() {
         return text::address(field).map(str::to_owned);
     }
@@ -119,7 +120,8 @@ fn recipients(text: &str) -> Vec<Recipient> {
     found
 }
 
-/// Names in lower case, and values on one line. An empty line is a field without a name.
+/// Returns the fields: names in lower case, values on one line. An empty line is a field without a
+/// name.
 fn fields(text: &str) -> Vec<(String, String)> {
     let mut fields: Vec<(String, String)> = Vec::new();
     for line in text.lines() {
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn several_recipients_are_told_apart() {
+    fn several_recipients_are_distinguished() {
         let text = "Final-Recipient: rfc822;a@x.example\nAction: failed\nStatus: 5.1.1\n\nFinal-Recipient: rfc822;b@x.example\nAction: delayed\nStatus: 4.4.1\n\nFinal-Recipient: rfc822;c@x.example\nAction: failed\nStatus: 5.7.1\nDiagnostic-Code: smtp; 550\n  5.7.1 spam\n";
         assert_eq!(failures(detect, &dsn(text)), ["a@x.example permanent", "c@x.example policy"]);
         let unseparated = text.replace("\n\n", "\n");
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_and_successes_are_no_failures() {
+    fn delays_and_successes_are_not_failures() {
         for action in ["delayed", "delivered", "relayed", "expanded"] {
             let text = format!("Final-Recipient: rfc822;a@x.example\nAction: {action}\n");
             assert_eq!(ask(detect, &dsn(&text)), Some(Verdict::Warning), "{action}");
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_a_person_attaches_is_none() {
+    fn a_report_attached_by_a_person_is_not_a_bounce() {
         let letter = "From: anna@x.example\nSubject: what is this?\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nHelp!\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx\n\nFinal-Recipient: rfc822;a@x.example\nAction: failed\n--b--\n";
         assert_eq!(ask(detect, letter), None);
     }

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_to_write_a_recipient_are_read() {
+    fn both_notations_of_a_recipient_are_read() {
         let raw = "From: System Administrator <postmaster@x.example>\nSubject: Undeliverable: x\n\nYour message\n\n  To: dev\n\ndid not reach the following recipient(s):\n\na@x.example on Mon, 5 Jun 2000 10:00:00 -0400\n    The recipient name is not recognized\nc=US;a= ;p=X;o=Y;SMTP=b@x.example; on Mon, 5 Jun 2000 10:00:00\n    Unable to deliver the message\n    MSEXCH:IMS:X:Y:Z 0 (000C05A6) Unknown Recipient\nc@x.example on Tue\n";
         assert_eq!(failures(detect, raw), ["a@x.example permanent", "b@x.example permanent"]);
     }

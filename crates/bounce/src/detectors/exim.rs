@@ -15,7 +15,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     Verdict::failed(failures.collect())
 }
 
-/// With the reason below the address in the text.
+/// Returns a failure with the reason below the address in the text.
 fn failure(report: &Report<'_>, address: &str) -> Failure {
     let at = report.lines.iter().position(|line| {
         line.text.trim_start().trim_start_matches(['"', '<']).starts_with(address)

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sentence_may_stand_above_or_below() {
+    fn the_sentence_may_be_above_or_below() {
         let raw = |text: &str| {
             format!(
                 "From: <Postmaster@ezweb.ne.jp>\nSubject: Mail System Error - Returned Mail\n\n{text}\n"

@@ -45,7 +45,7 @@ fn of_outlook(report: &Report<'_>, mail: Option<&Message>) -> Option<Verdict> {
 
 const OUTLOOKS: &str = "X-HmXmrOriginalRecipient";
 
-/// What the mail itself says about its recipient.
+/// Returns what the mail itself says about its recipient.
 fn of_mail(mail: Option<&Message>) -> Complaint {
     let Some(mail) = mail else { return Complaint::default() };
     let links = mail.fields_named("List-Unsubscribe").take(MOST).map(|field| field.text());
@@ -56,7 +56,7 @@ fn of_mail(mail: Option<&Message>) -> Complaint {
     }
 }
 
-/// The addresses in some fields; redacted ones are skipped.
+/// Returns the addresses in some fields. Redacted ones are skipped.
 fn addresses(message: &Message, names: &[&str]) -> Vec<String> {
     names
         .iter()
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_without_the_address_has_what_the_mail_had() {
+    fn a_report_without_the_address_has_the_mails_fields() {
         let mail = "Return-Path: <dev-bounces+anna=isp.example@l.example>\nList-Unsubscribe: <https://l.example/u/1>\n";
         let Some(Verdict::Complaint(complaint)) = report(
             "Feedback-Type: abuse\nOriginal-Rcpt-To: redacted@isp.example\nOriginal-Mail-From: <dev-bounces+x=y.example@l.example>",
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn outlooks_has_a_field_on_top_of_the_mail() {
+    fn outlooks_report_is_the_mail_with_an_additional_field() {
         let raw = |from: &str| {
             format!(
                 "From: {from}\nSubject: complaint about message from 192.0.2.1\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\nX-HmXmrOriginalRecipient: anna@hotmail.example\nSubject: x\n\n--b--\n"

@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_server_said_is_the_reason() {
+    fn the_servers_reply_is_the_reason() {
         let raw = |said: &str| {
             format!(
                 "From: <>\nSubject: failure notice\nX-Mailer: m-FILTER\n\nnot sent\n\na@m.example\n\n-------server message\n{said}\n\n-------SMTP command\nDATA\n\n-------original message\nTo: b@m.example\n"

@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_that_are_addresses_are_taken() {
+    fn lines_that_are_addresses_are_recipients() {
         let raw = "From: postmaster@m.example\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\n   ----- Transcript of session follows -----\nThe mailbox is not there.\na@m.example\nask postmaster@m.example\n--b--\n";
         assert_eq!(failures(detect, raw), ["a@m.example permanent"]);
     }

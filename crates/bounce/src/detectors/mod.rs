@@ -1,7 +1,6 @@
 //! Each kind of bounce has a file. The first detector that finds something decides
-//! (docs/spec/bounces.md §2). Reports of a delay come before everything that reads free text, and
-//! detectors
-//! with generic phrases come last.
+//! (docs/spec/bounces.md §2). Reports of a delay come before everything that reads free text.
+//! Detectors with generic phrases come last.
 //!
 //! To add one: write `name.rs` with a `pub fn detect(&Report<'_>) -> Option<Verdict>` and tests
 //! in the same file, and add it to the table below.
@@ -77,7 +76,7 @@ pub(crate) fn run(report: &Report<'_>) -> Verdict {
     if origin::is_auto_reply(report) { Verdict::AutoReply } else { Verdict::Unknown }
 }
 
-/// The same, but the only failure is judged by the whole text as well: the reason may be
+/// Returns the verdict, its only failure judged by the whole text as well: the reason may be
 /// anywhere in it.
 fn with_story(verdict: Verdict, report: &Report<'_>) -> Verdict {
     let Verdict::Failed(mut failures) = verdict else { return verdict };
@@ -90,7 +89,7 @@ fn with_story(verdict: Verdict, report: &Report<'_>) -> Verdict {
 /// How many lines after an address belong to the reason.
 const REASON_LINES: usize = 8;
 
-/// A failure whose reason is next to the address on its line and below, up to the next
+/// Returns a failure whose reason is next to the address on its line and below, up to the next
 /// address (`is_next`) or the end of the paragraph.
 fn failure_at(
     address: &str,
@@ -121,7 +120,7 @@ fn failure_at(
     Failure::new(address, None, &reason)
 }
 
-/// Failures from the lines of a section; `take` finds an address in a line.
+/// Returns the failures in the lines of a section; `take` finds an address in a line.
 fn section<'l>(lines: &'l [Line], take: impl Fn(&'l Line) -> Option<&'l str>) -> Vec<Failure> {
     (0..lines.len())
         .filter_map(|at| {
@@ -131,12 +130,12 @@ fn section<'l>(lines: &'l [Line], take: impl Fn(&'l Line) -> Option<&'l str>) ->
         .collect()
 }
 
-/// Whether a line begins with an address.
+/// Returns whether a line begins with an address.
 fn text_names_address(line: &Line) -> bool {
     crate::text::leading_angle(&line.text).is_some() || crate::text::alone(&line.text).is_some()
 }
 
-/// The lines up to the first one for which `is_end` is true.
+/// Returns the lines up to the first one for which `is_end` is true.
 fn until(lines: &[Line], is_end: impl Fn(&Line) -> bool) -> &[Line] {
     let end = lines.iter().position(is_end).unwrap_or(lines.len());
     &lines[..end]
@@ -150,13 +149,13 @@ mod testing {
     use crate::{Failure, Report, Verdict};
     use dormouse_mail::Message;
 
-    /// The result of one detector for a message.
+    /// Returns the result of one detector for a message.
     pub fn ask(detect: Detector, raw: &str) -> Option<Verdict> {
         let message = Message::parse(raw);
         detect(&Report::of(&message, None))
     }
 
-    /// The failures that one detector finds, as `address kind`.
+    /// Returns the failures that one detector finds, as `address kind`.
     pub fn failures(detect: Detector, raw: &str) -> Vec<String> {
         match ask(detect, raw) {
             Some(Verdict::Failed(failures)) => failures

@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_postmasters_address_is_none_of_the_recipients() {
+    fn the_postmasters_address_is_not_a_recipient() {
         let raw = "From: Mail Administrator <postmaster@n.example>\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nThis Message was undeliverable due to the following reason:\n\nYour message was not delivered because the address does not exist.\n\n     <a@x.example>\n\nPlease reply to <postmaster@n.example>\nif you feel this message to be in error.\n--b\nContent-Type: message/rfc822\n\n\n--b--\n";
         assert_eq!(failures(detect, raw), ["a@x.example permanent"]);
     }

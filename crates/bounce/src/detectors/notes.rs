@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reason_stands_above_its_addresses() {
+    fn the_reason_is_above_its_addresses() {
         let raw = "From: postmaster@n.example\nSubject: Undeliverable message\n\n------- Failure Reasons  --------\n\nUser not listed in public Name & Address Book\na@n.example\nb@n.example\n\nMailbox size limit exceeded\nc@n.example\n\n------- Returned Message --------\nTo: d@n.example\nd@n.example\n";
         assert_eq!(
             failures(detect, raw),

@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn recipients_stand_below_the_programs_name() {
+    fn recipients_are_below_the_programs_name() {
         let raw = "From: MAILER-DAEMON@p.example\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Description: Notification\n\nThis is the Postfix program at host p.example.\n\nI'm sorry.\n\n\t\t\tThe Postfix program\n\n<a@x.example>: host mx.x.example[192.0.2.1] said: 550 5.1.1\n    <a@x.example>... User unknown\n--b\nContent-Type: message/rfc822\n\n<b@x.example>: no\n--b--\n";
         assert_eq!(failures(detect, raw), ["a@x.example permanent"]);
     }

@@ -17,7 +17,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     let greets = |line: &crate::report::Line| GREETINGS.iter().any(|start| line.starts(start));
     let begin = report.lines.iter().position(greets)?;
     let below = &report.lines[begin..];
-    // Some omit the empty line.
+    // Some systems omit the empty line.
     let is_first =
         |line: &crate::report::Line| line.is_blank() || text::heading(&line.text).is_some();
     let paragraph = below.iter().position(is_first)?;

@@ -4,7 +4,7 @@ use super::{section, until};
 use crate::report::Line;
 use crate::{Report, Verdict, text};
 
-/// How the sentence before the addresses is recognised, in lower case.
+/// How the sentence before the addresses is recognized, in lower case.
 enum Start {
     /// A line contains it.
     Has(&'static str),
@@ -178,7 +178,7 @@ impl Place {
     }
 }
 
-/// Where the addresses end: a sentence, or the header of the returned message.
+/// Returns whether the addresses end at a line: a sentence, or the header of the returned message.
 fn ends(line: &Line) -> bool {
     ENDS.iter().any(|words| line.has(words))
         || ["from:", "to:", "subject:", "message-id:", "x-", "sender:", "reply-to:"]
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_stand_below_a_known_sentence() {
+    fn addresses_are_below_a_known_sentence() {
         for (text, expected) in [
             (
                 "   ----- The following addresses had permanent fatal errors -----\n<a@x-y.example>\n    (reason: 550 5.1.1 <a@x-y.example>... User unknown)\n\n   ----- Transcript of session follows -----\n<b@x.example>\n",
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hyphen_in_the_domain_is_no_obstacle_and_the_returned_message_is_not_searched() {
+    fn a_domain_may_have_a_hyphen_and_the_returned_message_is_not_searched() {
         assert_eq!(
             bounce("Failed addresses follow:\n<a@x-y.example>\nSubject: hi\n<b@x.example>\n").len(),
             1

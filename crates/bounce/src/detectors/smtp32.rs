@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_to_complain_is_known() {
+    fn every_wording_is_known() {
         let raw = "From: Postmaster <postmaster@i.example>\nX-Mailer: <SMTP32 v8.05>\n\nUser mailbox exceeds allowed size: a@i.example\nundeliverable to b@i.example\nUnknown user: c@i.example\n\nOriginal message follows.\n\nUnknown user: d@i.example\n";
         assert_eq!(failures(detect, raw).len(), 3);
         assert!(failures(detect, &raw.replace("SMTP32", "other")).is_empty());

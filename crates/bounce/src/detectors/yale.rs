@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_stands_for_two_addresses() {
+    fn a_name_means_two_addresses() {
         let raw = "From: Mail Delivery Subsystem <MAILER-DAEMON@elm.cs.yale.edu>\nSubject: Returned mail\n\nMessage not delivered to the following:\n\n    person    User unknown\n\nError Detail (phquery)\n  other\n";
         assert_eq!(
             failures(detect, raw),

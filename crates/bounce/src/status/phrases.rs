@@ -1,7 +1,7 @@
 //! Phrases for reasons used by mail systems and large providers, in lower case.
 //!
 //! Each table is one reason; [`super`] decides which reason outweighs others. All phrases are
-//! searched in one pass, whatever their number.
+//! searched in one pass, no matter how many there are.
 //!
 //! Why this is one file: it is a table of phrases by reason.
 
@@ -43,7 +43,7 @@ static PHRASES: LazyLock<(Option<AhoCorasick>, Vec<Reason>)> = LazyLock::new(|| 
     (searcher.ok(), of_all().map(|(reason, _)| reason).collect())
 });
 
-/// The reasons in a text in lower case.
+/// Returns the reasons in a text in lower case.
 pub(super) fn find(text: &str) -> BTreeSet<Reason> {
     let (searcher, reasons) = &*PHRASES;
     let Some(searcher) = searcher else { return BTreeSet::new() };
@@ -54,8 +54,8 @@ pub(super) fn find(text: &str) -> BTreeSet<Reason> {
         .collect()
 }
 
-/// Whether a phrase is surrounded by something other than letters and digits; scripts without blanks
-/// have nothing between words.
+/// Returns whether a phrase is not part of a longer word; scripts without spaces have nothing
+/// between words.
 fn is_whole(text: &str, start: usize, end: usize) -> bool {
     let is_edge =
         |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
@@ -610,7 +610,7 @@ const FULL: &[&str] = &[
     "사서함이 가득",
 ];
 
-/// It was tried until the time was over.
+/// Delivery was tried until the time limit.
 const WAITED: &[&str] = &[
     "message expired",
     "delivery time expired",

@@ -18,7 +18,7 @@ fn codes_are_found_and_machines_addresses_are_not() {
 }
 
 #[test]
-fn the_address_the_moment_and_the_message_are_told_apart() {
+fn permanent_temporary_and_policy_failures_are_distinguished() {
     for (status, reason, expected) in [
         ("5.1.1", "", Kind::Permanent),
         ("5.4.4", "", Kind::Permanent),

@@ -1,8 +1,7 @@
 //! Archives: the mbox, threads, pages at Pipermail's addresses, search.
 //!
 //! The mbox is the source of truth. The index is derived from it, and the pages from the index:
-//! both can
-//! be rebuilt at any time, and every address stays the same.
+//! both can be rebuilt at any time, and every address stays the same.
 //!
 //! # Layout
 //! - [`place`]: paths and permissions. [`mbox`]: reading and appending.

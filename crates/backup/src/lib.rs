@@ -1,14 +1,12 @@
 //! Backs up a whole running site to one tar file, and restores a site from such files.
 //!
 //! # Consistency
-//! Mail moves between queues, the database and archives while a backup is taken. To miss
-//! none, the entries of all queues are hard-linked into a private directory twice: once before
-//! the instant at which the database is copied, and once after it. Mail
-//! that was accepted before the backup began, and not delivered when it ended, is in it: as an
-//! entry, in
-//! the database, or both; hand-over and archives recognise duplicates. SQLite copies databases
-//! as they are at one instant. Append-only files are copied up to their length at the time they
-//! are copied.
+//! Mail moves between queues, the database and archives while a backup is taken. To miss none, the
+//! entries of all queues are hard-linked into a private directory twice: once before the instant at
+//! which the database is copied, and once after it. Mail that was accepted before the backup began,
+//! and not delivered when it ended, is in it: as an entry, in the database, or both; hand-over and
+//! archives recognise duplicates. SQLite copies databases as they are at one instant. Append-only
+//! files are copied up to their length at the time they are copied.
 //!
 //! # The file
 //! A tar file (pax) with paths relative to the site's directory. `dormouse.toml` comes last: a site

@@ -38,8 +38,7 @@ impl Stage {
     }
 
     /// Hard-links every file below `from` to the same relative path below `to` of this directory,
-    /// unless
-    /// it exists. Files that move meanwhile are found at their new place.
+    /// unless it exists. Files that move meanwhile are found at their new place.
     pub fn link_all(&self, from: &Path, to: &Path) -> Result<(), BackupError> {
         let target = self.path(to);
         fs::create_dir_all(&target).map_err(BackupError::io("create", &target))?;

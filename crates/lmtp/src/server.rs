@@ -62,11 +62,10 @@ fn failed(source: io::Error) -> Error {
 }
 
 /// Accepts mail until no client has been connected for the idle time, if the socket was passed, or
-/// until
-/// SIGTERM: then sessions end after their transaction, and `stop` is set. `ready` gets the address of a
-/// socket that was not passed; `work` is called, never twice at the same time, when entries are
-/// durable. New
-/// settings apply from the next connection on, and within one from the next transaction on.
+/// until SIGTERM: then sessions end after their transaction, and `stop` is set. `ready` gets the
+/// address of a socket that was not passed; `work` is called, never twice at the same time, when
+/// entries are durable. New settings apply from the next connection on, and within one from the
+/// next transaction on.
 ///
 /// # Errors
 /// If there is no socket, or it fails.

@@ -3,8 +3,7 @@
 //! such texts.
 //!
 //! [`scrub`] does not access the disk: it returns the text and the attachments, and the caller must
-//! store
-//! these before using the text.
+//! store these before using the text.
 
 use crate::compose::Composed;
 use crate::decorate::{is_flowed, without_flow};
@@ -154,9 +153,8 @@ const NEXT_PART: &str = "-------------- next part --------------\n";
 /// The longest file name, in bytes.
 const LONGEST_NAME: usize = 240;
 
-/// Types that are harmless when a browser opens them, with their file extensions, the
-/// usual one first. Any other extension is replaced: an archive must not contain files that a
-/// browser would
+/// Types that are harmless when a browser opens them, with their file extensions, the usual one
+/// first. Any other extension is replaced: an archive must not contain files that a browser would
 /// execute.
 const HARMLESS: &[(&str, &[&str])] = &[
     ("text/plain", &["txt", "text", "log", "diff", "patch", "c", "h", "py", "rs", "sh", "tex"]),
@@ -397,8 +395,7 @@ impl<E, F: FnMut(&str, &[u8]) -> Result<bool, E>> Scrubber<'_, F> {
     }
 }
 
-/// An inline text. A file without a charset is not one: its bytes may
-/// be anything.
+/// An inline text. A file without a charset is not one: its bytes may be anything.
 fn is_kept_text(part: &Part) -> bool {
     part.content_type.value == "text/plain"
         && (part.disposition.value != "attachment" || !part.charset().is_empty())

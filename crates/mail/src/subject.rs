@@ -12,9 +12,8 @@ pub struct Prefixed {
 }
 
 /// Adds a prefix to a subject, once: earlier ones are removed, and a sequence of reply marks
-/// becomes one
-/// `Re:`. `old_style` puts that before a prefix without a number. Does nothing for an empty
-/// prefix.
+/// becomes one `Re:`. `old_style` puts that before a prefix without a number. Does nothing for an
+/// empty prefix.
 pub fn prefix(
     subject: Option<&[u8]>,
     template: &str,

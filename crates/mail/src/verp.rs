@@ -50,8 +50,7 @@ pub enum Tag {
 }
 
 /// All meanings that an envelope sender may have, in lower case, those with a tag first: a user
-/// name may look
-/// like a tag.
+/// name may look like a tag.
 pub fn readings(address: &str) -> Vec<Verp> {
     let address = address.to_lowercase();
     let mut found = Vec::new();

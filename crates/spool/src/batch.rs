@@ -42,8 +42,7 @@ pub struct Batch<'s> {
 #[derive(Debug)]
 struct Staged {
     /// Kept open for its lock, which tells recovery that we are alive. It is closed before the
-    /// queue shows
-    /// the entry, because a drain that finds the lock would consider the entry claimed.
+    /// queue shows the entry, because a drain that finds the lock would consider the entry claimed.
     file: Option<File>,
     path: PathBuf,
     queue: Queue,
@@ -88,8 +87,7 @@ impl<'s> Batch<'s> {
     }
 
     /// Adds an output by the bytes of its file, which may come from another program. `due` is the
-    /// due time of an
-    /// entry in `retry`.
+    /// due time of an entry in `retry`.
     pub fn put(
         &mut self,
         queue: Queue,

@@ -151,8 +151,7 @@ impl Claim {
     }
 
     /// Takes over the claim of a dead process; `None` if its owner is alive, or has finished it. It
-    /// is not
-    /// given back on drop, because a decided hand-over may name it.
+    /// is not given back on drop, because a decided hand-over may name it.
     pub(crate) fn inherit(
         paths: &Paths,
         queue: Queue,
@@ -221,8 +220,7 @@ impl Claim {
     }
 
     /// Appends one line to the entry's journal. The line survives the death of this process
-    /// immediately,
-    /// and a power failure after [`Claim::sync`].
+    /// immediately, and a power failure after [`Claim::sync`].
     ///
     /// # Panics
     /// If the line contains a line feed, because the journal would be read as two lines.

@@ -376,8 +376,7 @@ fn text_or_texts(value: Value<'_, 'static>) -> Read<Option<Vec<String>>> {
 }
 
 /// Addresses in any form in which Mailman delivers to them: a list, tuple or set of them, or a
-/// dictionary
-/// with them as its keys. Not a text, which Mailman treats as a list of letters.
+/// dictionary with them as its keys. Not a text, which Mailman treats as a list of letters.
 fn addresses(value: Value<'_, 'static>) -> Read<Option<Vec<String>>> {
     const WANTED: &str = "a list, tuple, set or dictionary of addresses";
     let address = |item: Value<'_, 'static>| match item.as_bytes().map(std::str::from_utf8) {

@@ -235,8 +235,7 @@ fn remove_orphans(spool: &Spool) -> Result<(), SpoolError> {
     for path in old_staged(spool)? {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         // A record may still name it: then it is not an orphan, and the holder of the record is
-        // completing
-        // it.
+        // completing it.
         if let Some(_lock) = lock_file(&path)?
             && !is_named(spool, &file)?
         {

@@ -218,10 +218,9 @@ impl Spool {
         Ok(by_time(files, |found| &found.name))
     }
 
-    /// When to look at the first entry of `retry`, if there is one. An entry written by Mailman
-    /// is due immediately: the time of its file is set when it is looked at. So is one with an
-    /// impossible
-    /// date, because no entry waits longer than `longest`.
+    /// When to look at the first entry of `retry`, if there is one. An entry written by Mailman is
+    /// due immediately: the time of its file is set when it is looked at. So is one with an
+    /// impossible date, because no entry waits longer than `longest`.
     pub fn next_due(&self, longest: Duration) -> Result<Option<SystemTime>, SpoolError> {
         let now = dormouse_clock::now();
         let waiting = self.list(Queue::Retry)?;
@@ -299,8 +298,7 @@ impl Spool {
     }
 
     /// Sets aside something that has an entry's name and cannot be opened: it stays in its queue,
-    /// with a name
-    /// that starts nothing. Returns its path.
+    /// with a name that starts nothing. Returns its path.
     pub fn put_aside(&self, queue: Queue, name: &EntryName) -> Result<PathBuf, SpoolError> {
         let aside = self.paths.entry(queue, name, State::Preserved);
         durable::rename(&self.paths.entry(queue, name, State::Ready), &aside)?;
@@ -319,8 +317,8 @@ impl Spool {
         recover::abandoned_handovers(self)
     }
 
-    /// Claims a preserved (`.psv`) or ready entry, to move it
-    /// by hand; `None` if there is none, or a live process holds it.
+    /// Claims a preserved (`.psv`) or ready entry, to move it by hand; `None` if there is none, or
+    /// a live process holds it.
     pub fn claim_any(&self, queue: Queue, name: &EntryName) -> Result<Option<Claim>, SpoolError> {
         if let Some(claim) = self.claim(queue, name)? {
             return Ok(Some(claim));

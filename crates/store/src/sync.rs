@@ -80,8 +80,7 @@ impl Sync<'_> {
     }
 
     /// Makes the changes, with the list's options for new members. `how` says who did it, and `at`
-    /// when. Nobody is notified. Returns how many members were added
-    /// and removed.
+    /// when. Nobody is notified. Returns how many members were added and removed.
     pub fn apply(self, digest: bool, at: Timestamp, how: &str) -> Result<(u64, u64), StoreError> {
         let options = self.list.settings.new_options().bits();
         let noted = |act: Act, of: &str| {

@@ -31,8 +31,7 @@ pub fn is_answering_machines(subject: &str) -> bool {
 }
 
 /// Whether a subject is that of a receipt or of a mail system's report, about a reply or about a
-/// mail that
-/// asked for a confirmation.
+/// mail that asked for a confirmation.
 pub(super) fn is_reports(subject: &str) -> bool {
     let subject = folded(subject);
     let start = subject.trim_start_matches(OPENING);
@@ -79,8 +78,7 @@ const OPENING: &[char] =
     &['[', '(', '<', '{', '*', '"', '\'', '„', '“', '«', '【', '「', '-', '–', '~', '#', '!', ' '];
 
 /// Whether the text after a phrase shows that the phrase does not begin a sentence. `asks` says
-/// that there
-/// is a question mark in the subject.
+/// that there is a question mark in the subject.
 fn ends_phrase(rest: &str, asks: bool) -> bool {
     let Some(first) = rest.chars().next() else { return true };
     if first == ':' || ")]>}】」\"'“”»*".contains(first) {

@@ -1,8 +1,8 @@
 //! HTML laid out as plain text, like `lynx -dump`: links are numbered, and their addresses
 //! follow the text.
 //!
-//! It makes one pass over the tokens and never looks back, so the
-//! time is proportional to the size, whatever the HTML.
+//! It makes one pass over the tokens and never looks back, so the time is proportional to the size,
+//! whatever the HTML.
 
 mod tables;
 mod tag;

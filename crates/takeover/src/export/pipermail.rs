@@ -240,8 +240,7 @@ impl Articles<'_> {
         for number in numbers {
             let Some(message) = self.index.message(*number)? else { continue };
             // Pipermail lists one message for each id; the others are identified by their numbers,
-            // as are those
-            // without an id.
+            // as are those without an id.
             let id = message.message_id.clone().into_bytes();
             let id = if taken.contains(&id) { number.to_string().into_bytes() } else { id };
             taken.insert(id.clone());

@@ -241,8 +241,7 @@ fn repair(old: &mut Old<'_, '_>, settings: &mut ListSettings, site: &MmCfg) {
 }
 
 /// Reports values that an administrator could not set here. They are kept for the way back, and
-/// because parts
-/// of them are usable.
+/// because parts of them are usable.
 fn judge(old: &mut Old<'_, '_>, settings: &ListSettings, name: &str) {
     // A list that is named may be imported later.
     let list = Subject { name, settings, is_list: &|_| true };

@@ -503,7 +503,7 @@ fn both_pythons_sites_come_over_whole_and_back() {
         let remarks = report["remarks"].to_string();
         for words in [
             "1 topics are invalid",
-            "its message is gone",
+            "its message is missing",
             "1 addresses that are not members",
             "runners.news is off",
             "resident 4",

@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(fs::read(&file).unwrap(), b"mine");
     }
 
-    /// Clients of the socket are trusted to say for whom a request is.
+    /// Clients of the socket are trusted with X-Forwarded-For.
     #[test]
     fn a_socket_for_a_group_is_for_nobody_else() {
         let home = TempDir::new().unwrap();

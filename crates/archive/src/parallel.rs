@@ -44,7 +44,7 @@ pub fn map<T: Send, R: Send, E: Send>(
                 loop {
                     let Some((place, group)) = lock(groups).next() else { return };
                     let results: Vec<_> = group.into_iter().map(work).collect();
-                    // After an error, the receiver is gone.
+                    // After an error, the receiver has been dropped.
                     if send.send((place, results)).is_err() {
                         return;
                     }

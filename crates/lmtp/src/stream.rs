@@ -14,7 +14,7 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
-/// Makes accepting non-blocking, because a connection may be gone again after the poll.
+/// Makes accepting non-blocking, because a connection may already be closed after the poll.
 pub fn prepare(socket: &Socket) -> io::Result<()> {
     match socket {
         Socket::Tcp(listener) => listener.set_nonblocking(true),

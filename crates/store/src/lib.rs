@@ -12,7 +12,7 @@
 //!   links and codes. [`secrets`], [`site_password`]: the site's own keys and passwords;
 //!   [`sessions`]: who is signed in on the web. [`jobs`], [`outcomes`]: completed jobs and
 //!   commands; [`due`]: jobs that have something to do. `dump`: a whole list in a file. [`sync`]:
-//!   synchronizing members with a file. [`answers`], [`digests`], [`patterns`], [`dns`]: state of
+//!   synchronising members with a file. [`answers`], [`digests`], [`patterns`], [`dns`]: state of
 //!   the posting pipeline. [`pace`]: domains that defer mail, and the counts for the [`limits`] of
 //!   domains. [`news`]: the last article read from a newsgroup. [`takeover`]: import and export of
 //!   a Mailman site. [`copy_database`]: a copy for a backup; [`Place`]: to another kind of

@@ -283,7 +283,7 @@ impl Read {
             params![name],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        // When in doubt, it is private.
+        // An invalid value counts as private.
         let is_private = |value: &str| <bool as crate::value::Value>::read(value).unwrap_or(true);
         Ok(rows.into_iter().filter(|(_, value)| is_private(value)).map(|(list, _)| list).collect())
     }

@@ -124,7 +124,7 @@ impl Read {
         })
     }
 
-    /// Returns the stored passwords of a list's members, by normalized address.
+    /// Returns the stored passwords of a list's members, by normalised address.
     pub fn member_passwords(
         &self,
         list_id: ListId,

@@ -88,7 +88,7 @@ impl Chromium {
         answer["result"]["value"].clone()
     }
 
-    /// Sets the window's width, the color scheme, and whether pages may run scripts.
+    /// Sets the window's width, the colour scheme, and whether pages may run scripts.
     pub fn look(&self, width: u32, is_dark: bool, runs_scripts: bool) {
         let size =
             json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
@@ -181,7 +181,7 @@ impl Chromium {
     fn try_eval(&self, expression: &str) -> bool {
         let asked =
             json!({ "expression": format!("Boolean({expression})"), "returnByValue": true });
-        // The page may go away while it is asked, which is an error.
+        // The page may disappear during the evaluation, which is an error.
         self.ask("Runtime.evaluate", asked)["result"]["result"]["value"] == true
     }
 
@@ -192,7 +192,7 @@ impl Chromium {
 
     /// Returns what axe-core, whose source is `axe`, finds wrong with the page: the rule, its
     /// message and the element. With `only_colours` it checks contrast only, which is enough if
-    /// nothing but colors has changed.
+    /// nothing but colours has changed.
     pub fn axe(&self, axe: &str, only_colours: bool) -> Vec<String> {
         if self.eval("typeof axe") != "object" {
             self.call("Runtime.evaluate", json!({ "expression": axe }));

@@ -172,7 +172,7 @@ struct Record {
 }
 
 impl Sink {
-    /// Returns a builder with the default behavior.
+    /// Returns a builder with the default behaviour.
     pub fn builder() -> Builder {
         Builder {
             settings: Settings {

@@ -130,7 +130,7 @@ fn the_queues_are_left_to_another_run_or_master() {
     rustix::fs::flock(&other, rustix::fs::FlockOperation::LockExclusive).unwrap();
     assert_eq!(run_now(&mailman), Outcome::Busy);
     drop(other);
-    // A stale ID does not count; a live master is recognized by its command line.
+    // A stale ID does not count; a live master is recognised by its command line.
     let pid = mailman.prefix.join("data/master-qrunner.pid");
     fs::write(&pid, format!("{}\n", std::process::id())).unwrap();
     assert_eq!(mailman.master(), None);

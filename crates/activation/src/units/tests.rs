@@ -507,8 +507,8 @@ fn only_a_users_manager_gets_timers_for_exact_times() {
     assert!(has_line(&contents(&plan(system()), "dormouse-retry.timer"), "OnActiveSec=60s"));
 }
 
-/// Clients of the pages' socket are trusted to say for whom a request is, and mail over LMTP has
-/// passed the MTA.
+/// Clients of the pages' socket are trusted with X-Forwarded-For, and mail over LMTP has passed the
+/// MTA.
 #[test]
 fn only_the_server_in_front_can_connect_to_a_socket() {
     let text = contents(&plan(system()), WEB_SOCKET);

@@ -200,7 +200,7 @@ WatchdogSec=15min
 }
 
 pub fn web_socket(plan: &Plan) -> String {
-    // Clients of the socket are trusted to say for whom a request is.
+    // Clients of the socket are trusted with X-Forwarded-For.
     socket(plan, "web pages", &plan.web, ("the web server in front", &plan.web_group))
 }
 

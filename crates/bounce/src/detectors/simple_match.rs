@@ -4,7 +4,7 @@ use super::{section, until};
 use crate::report::Line;
 use crate::{Report, Verdict, text};
 
-/// How the sentence before the addresses is recognized, in lower case.
+/// How the sentence before the addresses is recognised, in lower case.
 enum Start {
     /// A line contains it.
     Has(&'static str),

@@ -47,7 +47,7 @@ fn permanent_temporary_and_policy_failures_are_distinguished() {
 #[test]
 fn the_most_particular_of_status_and_words_decides() {
     for (status, reason, expected) in [
-        // Full mailboxes, whatever the status
+        // Full mailboxes, with any status
         ("5.1.1", "552 5.2.2 Over quota", Kind::Temporary),
         ("5.1.1", "550 sorry, mailbox anna@x.example is over quota (#5.1.1)", Kind::Temporary),
         (
@@ -228,7 +228,7 @@ fn the_most_particular_of_status_and_words_decides() {
         ),
         ("5.0.0", "552 Message size exceeds fixed limit", Kind::Policy),
         ("5.0.0", "450 4.7.1 <a@x.example>: Recipient address rejected: Greylisted", Kind::Policy),
-        // The address, whatever else is said
+        // The address, with other reasons in addition
         ("5.7.1", "550 5.7.1 550 User Unknown: anna@x.example", Kind::Permanent),
         (
             "5.0.0",

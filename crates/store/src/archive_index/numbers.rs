@@ -93,7 +93,7 @@ impl ArchiveIndex {
         Ok(found)
     }
 
-    /// Returns how many kept numbers no message has taken.
+    /// Returns how many kept numbers are not used by a message.
     pub fn unclaimed(&self) -> Result<i64, StoreError> {
         let count = self.first("select count(*) from known_number", &[], |row| row.get(0))?;
         Ok(count.unwrap_or(0))

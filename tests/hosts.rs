@@ -4,6 +4,8 @@
 mod adoption;
 #[path = "hosts/archives.rs"]
 mod archives;
+#[path = "hosts/decisions.rs"]
+mod decisions;
 #[path = "hosts/servers.rs"]
 mod servers;
 #[path = "hosts/trial.rs"]

@@ -10,6 +10,10 @@ use std::process::{Command, Output};
 use throwaway_postgres::Own;
 
 const ANNA: &str = "anna@example.org";
+const READER: &str = "digest@example.org";
+const NEW: &str = "new@example.net";
+/// What a command says of a server that cannot store: its disk is full, it takes no changes, or it is a replica.
+const CAUSES: [&str; 3] = ["No space left on device", "read-only", "does not allow writes"];
 /// The size of a page in SQLite's journal.
 const STEP: usize = 4_120;
 /// No file of a run needs more than this.
@@ -143,35 +147,56 @@ fn decided_by_the_web(site: &TestSite, spoil: impl FnOnce(), mend: impl FnOnce()
 fn nothing_is_lost(site: &TestSite, posts: usize, spoil: impl Fn(), mend: impl Fn()) {
     site.ok(&["config", "set", "intake.min_free", "0"]);
     site.plain_list("dev", &[ANNA]);
-    site.ok(&["list", "set", "dev", "digestable=yes"]);
+    site.ok(&["member", "add", "dev", "--digest", "--welcome", "no", READER]);
+    site.ok(&["list", "set", "dev", "digestable=yes", "digest_size_threshhold=0"]);
+    site.post("dev", &message(ANNA, "in a digest", "x\n"));
     site.ok(&["run"]);
     for number in 0..posts {
         let body = "A line of the post.\n".repeat(1500);
         site.post("dev", &message(ANNA, &format!("post{number}"), &body));
     }
     spoil();
+    // Mail is taken in, whatever it is for.
+    site.post("dev", &message(ANNA, "after", "x\n"));
+    let join = site.feed(&["deliver", "dev-join@lists.example.org"], &message(NEW, "join", ""));
+    assert!(join.status.success(), "{}", describe(&join));
     let add = ["member", "add", "dev", "--welcome", "no", "--file", "-"];
+    let digest = ["cron", "senddigests"];
     let many: String = (0..3000).map(|at| format!("m{at}@example.net\n")).collect();
     std::thread::scope(|scope| {
-        for (args, input) in [(&["run"][..], String::new()), (&add, many)] {
+        for (args, input) in [(&["run"][..], String::new()), (&add, many), (&digest, String::new())]
+        {
             scope.spawn(move || {
                 let said = site.feed(args, input.as_bytes());
                 assert_eq!(said.status.code(), Some(75), "{args:?}: {}", describe(&said));
                 let said = describe(&said);
-                let causes = ["No space left on device", "read-only"];
-                assert!(causes.iter().any(|cause| said.contains(cause)), "{args:?}: {said}");
+                assert!(CAUSES.iter().any(|cause| said.contains(cause)), "{args:?}: {said}");
             });
         }
     });
     assert_eq!(files_in(&site.queue("shunt")), Vec::<String>::new());
     mend();
     site.ok(&["run"]);
+    site.ok(&["cron", "senddigests"]);
+    site.ok(&["run"]);
     let mut arrived = subjects(site, ANNA);
     arrived.sort();
     let mut all: Vec<String> = (0..posts).map(|number| format!("post{number}")).collect();
+    all.extend(["after", "in a digest"].map(str::to_owned));
     all.sort();
     assert_eq!(arrived, all);
-    assert_eq!(site.ok(&["member", "ls", "dev"]), format!("{ANNA}\n"), "nobody by halves");
+    assert_eq!(
+        site.ok(&["member", "ls", "dev"]),
+        format!("{ANNA}\n{READER}\n"),
+        "nobody by halves"
+    );
+    assert_eq!(site.maildir(NEW).len(), 1, "one question to confirm");
+    let digests = site.maildir(READER);
+    for post in all {
+        let line = format!("Subject: {post}\n");
+        let has = |mail: &&Vec<u8>| String::from_utf8_lossy(mail).replace('\r', "").contains(&line);
+        assert_eq!(digests.iter().filter(has).count(), 1, "{post} is in one digest");
+    }
 }
 
 #[test]
@@ -207,7 +232,27 @@ fn a_server_whose_disk_is_full_stops_everything_and_loses_nothing() {
         let url = format!("postgres://dormouse@127.0.0.1:{}/postgres?{options}", server.port);
         let site = TestSite::on(DORMOUSE, &url);
         nothing_is_lost(&site, 20, || leave(disk, 0), || free(disk));
+        decided_by_the_web(&site, || leave(disk, 0), || free(disk));
     });
+}
+
+/// After a primary has died, until its replica is promoted, only a server that takes no changes is there.
+#[test]
+fn a_replica_that_is_not_promoted_yet_stops_everything_and_loses_nothing() {
+    let primary = match Own::start("", "host replication dormouse 127.0.0.1/32 trust") {
+        Ok(primary) => primary,
+        Err(problem) => return skipped::skip(&problem),
+    };
+    let replica = primary.replica(true).unwrap();
+    let (one, two) = (primary.port, replica.port);
+    let url = format!("postgres://dormouse@127.0.0.1:{one},127.0.0.1:{two}/postgres");
+    let site = TestSite::on(DORMOUSE, &url);
+    nothing_is_lost(&site, 5, || primary.crash().unwrap(), || replica.promote().unwrap());
+    // The same with the next replica, for a page.
+    let second = replica.replica(true).unwrap();
+    let url = format!("postgres://dormouse@127.0.0.1:{two},127.0.0.1:{}/postgres", second.port);
+    site.ok(&["config", "set", "store.url", &url]);
+    decided_by_the_web(&site, || replica.crash().unwrap(), || second.promote().unwrap());
 }
 
 /// Creates a directory on the disk for the server's user.

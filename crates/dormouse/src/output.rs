@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::stdio;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek as _, Write};
 use sysexits::ExitCode;
 
 /// Good.
@@ -67,16 +67,36 @@ pub fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Rows under headings, every column as wide as its widest cell.
+/// Prints values as one JSON array, each when it comes, so that there may be any number of them.
+pub fn json_each(values: impl Iterator<Item = impl Serialize>) -> Result<(), Failure> {
+    use serde::Serializer as _;
+    let mut out = io::BufWriter::new(io::stdout());
+    let written = serde_json::Serializer::pretty(&mut out).collect_seq(values);
+    ended(written.map_err(io::Error::from).and_then(|()| writeln!(out)).and_then(|()| out.flush()))
+}
+
+/// Rows under headings, every column as wide as its widest cell. The rows of a long table are in a temporary
+/// file until it is printed.
 pub struct Table {
     head: Vec<&'static str>,
-    rows: Vec<Vec<(String, Style)>>,
+    widths: Vec<usize>,
+    rows: Spilled,
+    count: u64,
+    /// Why a row could not be written.
+    failed: Option<io::Error>,
 }
+
+type Spilled = io::BufWriter<tempfile::SpooledTempFile>;
+
+/// So many bytes of a table are in memory.
+const IN_MEMORY: usize = 1 << 20;
 
 impl Table {
     /// Creates a table with these headings.
     pub fn new(head: &[&'static str]) -> Table {
-        Table { head: head.to_vec(), rows: Vec::new() }
+        let widths = head.iter().map(|text| text.len()).collect();
+        let rows = io::BufWriter::new(tempfile::SpooledTempFile::new(IN_MEMORY));
+        Table { head: head.to_vec(), widths, rows, count: 0, failed: None }
     }
 
     /// Adds a row of plain cells.
@@ -86,28 +106,72 @@ impl Table {
 
     /// Adds a row whose cells have styles.
     pub fn styled_row<const N: usize>(&mut self, cells: [(String, Style); N]) {
-        self.rows.push(cells.into());
+        self.count += 1;
+        for ((cell, style), widest) in cells.iter().zip(&mut self.widths) {
+            let width = cell.chars().count();
+            *widest = width.max(*widest);
+            if self.failed.is_none() {
+                self.failed = keep(&mut self.rows, width, &styled(*style, cell)).err();
+            }
+        }
     }
 
     /// Prints the table.
-    pub fn print(&self) -> Result<(), Failure> {
-        let width = |column: usize| {
-            let cells = self.rows.iter().map(|row| row[column].0.chars().count());
-            cells.chain([self.head[column].len()]).max().unwrap_or(0)
+    pub fn print(self) -> Result<(), Failure> {
+        let Table { head, widths, rows, count, failed } = self;
+        let spilled = |error: io::Error| {
+            let why = format!("the table could not be kept in a temporary file: {error}");
+            Failure::new(ExitCode::TempFail, why)
         };
-        let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
-        let head: Vec<(String, Style)> =
-            self.head.iter().map(|text| ((*text).to_owned(), HEAD)).collect();
-        for row in std::iter::once(&head).chain(&self.rows) {
-            let mut text = String::new();
-            for (column, (cell, style)) in row.iter().enumerate() {
-                let last = column + 1 == row.len();
-                let padding = if last { 0 } else { widths[column] - cell.chars().count() + 2 };
-                text.push_str(&format!("{style}{cell}{style:#}{:padding$}", ""));
-            }
-            ended(writeln!(anstream::stdout(), "{text}"))?;
+        if let Some(error) = failed {
+            return Err(spilled(error));
+        }
+        let mut rows = rows.into_inner().map_err(|error| spilled(error.into_error()))?;
+        rows.rewind().map_err(spilled)?;
+        let mut rows = io::BufReader::new(rows);
+        let mut out = anstream::stdout().lock();
+        let mut line = String::new();
+        let head = head.iter().map(|text| (text.len(), styled(HEAD, text)));
+        pad(&mut line, &widths, head);
+        ended(writeln!(out, "{line}"))?;
+        for _ in 0..count {
+            let cells: io::Result<Vec<_>> = widths.iter().map(|_| kept(&mut rows)).collect();
+            pad(&mut line, &widths, cells.map_err(spilled)?.into_iter());
+            ended(writeln!(out, "{line}"))?;
         }
         Ok(())
+    }
+}
+
+/// Keeps a cell: its width, the length of its text, and its text.
+fn keep(rows: &mut impl Write, width: usize, text: &str) -> io::Result<()> {
+    for number in [width, text.len()] {
+        rows.write_all(&(number as u64).to_le_bytes())?;
+    }
+    rows.write_all(text.as_bytes())
+}
+
+/// The next cell that was kept.
+fn kept(rows: &mut impl Read) -> io::Result<(usize, String)> {
+    let mut number = || {
+        let mut bytes = [0; 8];
+        rows.read_exact(&mut bytes).map(|()| u64::from_le_bytes(bytes) as usize)
+    };
+    let (width, length) = (number()?, number()?);
+    let mut text = vec![0; length];
+    rows.read_exact(&mut text)?;
+    let text = String::from_utf8(text).map_err(io::Error::other)?;
+    Ok((width, text))
+}
+
+/// Writes cells as a line; each but the last is as wide as its column.
+fn pad(line: &mut String, widths: &[usize], cells: impl Iterator<Item = (usize, String)>) {
+    line.clear();
+    for (column, (width, cell)) in cells.enumerate() {
+        let is_last = column + 1 == widths.len();
+        let padding = if is_last { 0 } else { widths[column].saturating_sub(width) + 2 };
+        line.push_str(&cell);
+        line.extend(std::iter::repeat_n(' ', padding));
     }
 }
 

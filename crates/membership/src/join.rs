@@ -1,7 +1,9 @@
 //! Becoming a member (docs/spec/commands.md §4, §8).
 
-use super::{Asked, MembershipError, Refusal, Registry, checked};
-use dormouse_store::{Act, Added, List, MemberOption, NewMember, Request, Roster, SubscribePolicy};
+use super::{Asked, MembershipError, Refusal, Registry, checked, split};
+use dormouse_store::{
+    Act, Added, List, MemberOption, NewMember, Request, Roster, StoreError, SubscribePolicy,
+};
 
 /// What a person who wants to join says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -130,20 +132,52 @@ impl Registry<'_> {
     /// Adds a member, sends the welcome message and notifies the owners. `welcome` overrides the list's
     /// `send_welcome_msg`.
     pub fn add(&mut self, request: &Request, welcome: Option<bool>) -> Result<(), MembershipError> {
-        let Request::Subscribe { address, real_name, digest, language, password, .. } = request
-        else {
+        let mut added = self.add_all(std::slice::from_ref(request), welcome)?;
+        Ok(added.pop().unwrap_or(Err(Refusal::Unknown))?)
+    }
+
+    /// The same for many, with few statements. The results are in the order of the requests.
+    pub fn add_all(
+        &mut self,
+        requests: &[Request],
+        welcome: Option<bool>,
+    ) -> Result<Vec<Result<(), Refusal>>, StoreError> {
+        let mut results = Vec::with_capacity(requests.len());
+        let mut coming = Vec::new();
+        for request in requests {
+            let admitted = split(self.admitted(request))?;
+            results.push(admitted.map(|new| coming.push(new)));
+        }
+        let added = self.store.add_members(self.list, &coming, self.now, &self.origin.how)?;
+        let mut added = added.into_iter();
+        for (request, result) in requests.iter().zip(&mut results).filter(|(_, one)| one.is_ok()) {
+            match added.next() {
+                Some(Added::Added) => self.welcome(request, welcome)?,
+                _ => *result = Err(Refusal::Member),
+            }
+        }
+        Ok(results)
+    }
+
+    /// The member that a request asks for, unless the list is closed or bans the address.
+    fn admitted(&self, request: &Request) -> Result<NewMember, MembershipError> {
+        let Request::Subscribe { address, real_name, digest, .. } = request else {
             return Err(Refusal::Unknown.into());
         };
         if self.list.settings.closed {
             return Err(Refusal::Closed.into());
         }
         self.check_ban(address)?;
-        let new =
-            NewMember { address: address.clone(), real_name: real_name.clone(), digest: *digest };
-        let added = self.store.add_member(self.list, &new, self.now, &self.origin.how)?;
-        if added == Added::AlreadyMember {
-            return Err(Refusal::Member.into());
-        }
+        Ok(NewMember { address: address.clone(), real_name: real_name.clone(), digest: *digest })
+    }
+
+    /// Does what is left to do after the address of a request was added: stores what was chosen, and sends
+    /// the notices.
+    fn welcome(&mut self, request: &Request, welcome: Option<bool>) -> Result<(), StoreError> {
+        let Request::Subscribe { address, real_name, digest, language, password, .. } = request
+        else {
+            return Ok(());
+        };
         tracing::info!(target: "subscribe",
             "{}: new{} {real_name:?} <{address}>, {}",
             self.list.name,
@@ -159,22 +193,23 @@ impl Registry<'_> {
         if language.is_empty() && !welcome && !notify {
             return Ok(());
         }
-        if let Some(mut member) = self.store.read().member(self.list.id, address)? {
-            if !language.is_empty() {
-                member.language.clone_from(language);
-                self.store.update_member(self.list.id, &member, self.now)?;
-            }
-            let plain = member.options.has(MemberOption::DisableMime);
-            if welcome {
-                let secret = self.store.secret(super::SECRET)?;
-                let link =
-                    super::link::unsubscribe_url(self.list, self.site, &secret, address, self.now);
-                let to = self.list.mailed(address);
-                self.send(self.notices().welcome(&member, &to, plain, &link));
-            }
-            if notify {
-                self.send(self.notices().member_joined(&member, self.origin.means));
-            }
+        let Some(mut member) = self.store.read().member(self.list.id, address)? else {
+            return Ok(());
+        };
+        if !language.is_empty() {
+            member.language.clone_from(language);
+            self.store.update_member(self.list.id, &member, self.now)?;
+        }
+        let plain = member.options.has(MemberOption::DisableMime);
+        if welcome {
+            let secret = self.store.secret(super::SECRET)?;
+            let link =
+                super::link::unsubscribe_url(self.list, self.site, &secret, address, self.now);
+            let to = self.list.mailed(address);
+            self.send(self.notices().welcome(&member, &to, plain, &link));
+        }
+        if notify {
+            self.send(self.notices().member_joined(&member, self.origin.means));
         }
         Ok(())
     }

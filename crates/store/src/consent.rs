@@ -1,6 +1,7 @@
 //! The record of what people agreed to, with time and evidence.
 
-use crate::db::{self, Row, params};
+use crate::db::{self, Row, ToParam, params};
+use crate::insert::many;
 use crate::value::choice;
 use crate::{ListId, Read, StoreError, Tx};
 use dormouse_clock::Timestamp;
@@ -65,6 +66,9 @@ impl Read {
     }
 }
 
+/// So many rows are added by one statement.
+const TOGETHER: usize = 500;
+
 impl Tx<'_> {
     /// Records an act.
     pub fn add_consent(
@@ -75,11 +79,28 @@ impl Tx<'_> {
         how: &str,
         at: Timestamp,
     ) -> Result<(), StoreError> {
+        self.add_consents(list_id, &[&AddressKey::of(address)], act, how, at)
+    }
+
+    /// Notes an act of many, with few statements.
+    pub(crate) fn add_consents(
+        &self,
+        list_id: ListId,
+        addresses: &[&AddressKey],
+        act: Act,
+        how: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         use crate::value::Value as _;
-        self.execute(
-            "insert into consent (list_id, address, act, how, at) values (?1, ?2, ?3, ?4, ?5)",
-            params![list_id, AddressKey::of(address), act.write(), how, at],
-        )?;
+        let act = act.write();
+        for addresses in addresses.chunks(TOGETHER) {
+            let values = ["?1", "?2", "?3", "?4"];
+            let rows = many(&values, 1, addresses.len());
+            let sql = format!("insert into consent (list_id, act, how, at, address) values {rows}");
+            let mut params = params![list_id, act, how, at].to_vec();
+            params.extend(addresses.iter().map(ToParam::to_param));
+            self.execute(&sql, &params)?;
+        }
         Ok(())
     }
 }

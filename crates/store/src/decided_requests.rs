@@ -183,7 +183,8 @@ impl Tx<'_> {
         let found: Option<(ListId, String)> =
             self.read().first(sql, params![request], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let Some((list_id, key)) = found else { return Ok(false) };
-        let restored = self.execute(
+        let restored = self.change_members(
+            list_id,
             &format!(
                 "insert into member ({MEMBER}) select {MEMBER} from decided_member
                  where request_id = ?1 on conflict (list_id, address_key) do nothing"

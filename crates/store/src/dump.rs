@@ -55,7 +55,8 @@ impl Read {
     fn tables(&self) -> Result<Vec<(String, &'static str)>, StoreError> {
         let mut names = self.run(|db| db.tables_with("list_id"))?;
         // Decisions can be undone for a minute only, so a restored list has no use for them.
-        names.retain(|name| !name.starts_with("decided_"));
+        // Its members are counted after it was restored.
+        names.retain(|name| !name.starts_with("decided_") && name != "member_count");
         let own = std::iter::once(("list".to_owned(), "id"));
         Ok(own.chain(names.into_iter().map(|name| (name, "list_id"))).collect())
     }
@@ -154,6 +155,7 @@ impl Tx<'_> {
                 false => Ok(()),
             })?;
         }
+        self.recount_members(list.id)?;
         self.note_archive(&list.name);
         Due::ALL.iter().for_each(|&job| self.note_due(job));
         Ok(list)

@@ -58,24 +58,31 @@ impl Read {
 
     /// Returns the lists under each of their current and former names.
     pub fn lists_by_all_names(&self) -> Result<Vec<List>, StoreError> {
-        let mut lists = self.lists()?;
-        lists.extend(self.lists_as_before()?);
+        let mut lists = Vec::new();
+        self.each_list_by_all_names(|list| -> Result<(), StoreError> {
+            lists.push(list);
+            Ok(())
+        })?;
         Ok(lists)
     }
 
-    /// Returns the lists under their former names.
-    fn lists_as_before(&self) -> Result<Vec<List>, StoreError> {
+    /// Calls `each` with every list that mail comes to, by name, and then with those that had other names,
+    /// under each of these.
+    pub(crate) fn each_list_by_all_names<E: From<StoreError>>(
+        &self,
+        mut each: impl FnMut(List) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.each_list(&mut each)?;
         let sql = "select name, host, list_id from former_name order by name";
         let rows: Vec<(FormerName, ListId)> =
             self.rows(sql, params![], |row| Ok((read(row)?, row.get(2)?)))?;
-        let mut before = Vec::new();
         for (former, id) in rows {
             let Some(mut list) = self.list_by_id(id)? else { continue };
             list.name = former.name;
             list.settings.host_name = former.host;
-            before.push(list);
+            each(list)?;
         }
-        Ok(before)
+        Ok(())
     }
 
     /// Returns the number of the list with this former name.
@@ -191,7 +198,8 @@ impl Tx<'_> {
             "delete from pending where list_id = ?1 and kind <> 'subscribe'",
             params![list_id],
         )?;
-        let removed = self.execute("delete from member where list_id = ?1", params![list_id])?;
+        let sql = "delete from member where list_id = ?1";
+        let removed = self.change_members(list_id, sql, params![list_id])?;
         self.tally(list_id, Count::Left, removed as u64);
         Ok(removed as u64)
     }
@@ -228,7 +236,7 @@ impl Tx<'_> {
             ("joined_at", "cast(?3 as double precision)"),
         ];
         let rows = members::rows(&values, Some("member where list_id = ?1"));
-        let copied = self.execute(&rows.add(), params![from, to, at])?;
+        let copied = self.change_members(to, &rows.add(), params![from, to, at])?;
         self.tally(to, Count::Joined, copied as u64);
         Ok(copied as u64)
     }

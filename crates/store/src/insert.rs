@@ -55,9 +55,31 @@ impl Rows<'_> {
     }
 }
 
+/// The values of many rows: `shared` are the same in each, and after them each row has `own` placeholders of
+/// its own, whose numbers follow those of the shared ones.
+pub(crate) fn many(shared: &[&str], own: usize, rows: usize) -> String {
+    let mut sql = String::new();
+    let mut next = shared.len();
+    for row in 0..rows {
+        sql.push_str(if row == 0 { "(" } else { ", (" });
+        sql.push_str(&shared.join(", "));
+        for _ in 0..own {
+            next += 1;
+            let _ = write!(sql, ", ?{next}");
+        }
+        sql.push(')');
+    }
+    sql
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_share_the_first_values() {
+        assert_eq!(many(&["?1", "?2"], 2, 2), "(?1, ?2, ?3, ?4), (?1, ?2, ?5, ?6)");
+    }
 
     #[test]
     fn a_row_that_is_there_stays_or_is_updated_but_for_its_key_and_what_is_fixed() {

@@ -304,11 +304,12 @@ impl Store {
                 return Ok(());
             }
             let settings = IntakeSettings::of(site);
-            let lists = tx.read().lists_by_all_names()?;
-            match text(&lists, may_refuse, (generation, stamp, settings)) {
-                Some(text) => self.put_index(text.as_bytes()),
-                None => Ok(()),
-            }
+            let mut lines = Some(Vec::new());
+            tx.read().each_list_by_all_names(|list| -> Result<(), StoreError> {
+                add_line(&mut lines, &list, may_refuse);
+                Ok(())
+            })?;
+            self.put_index(lines, (generation, stamp, settings))
         })
     }
 
@@ -343,25 +344,35 @@ impl Store {
         if spare_age(self.read().site_dir()).is_some_and(|age| age < RENEWED_AFTER) {
             return Ok(());
         }
-        let lists = self.look(|tx| tx.read().lists_by_all_names())?;
+        let (mut lines, mut gates_news) = (Some(Vec::new()), false);
+        self.look(|tx| {
+            tx.read().each_list_by_all_names(|list| -> Result<(), StoreError> {
+                gates_news |= list.gates_news();
+                add_line(&mut lines, &list, may_refuse);
+                Ok(())
+            })
+        })?;
         // Another host may have set a list's gateway.
-        if lists.iter().any(List::gates_news) {
+        if gates_news {
             Due::GateNews.mark(self.read().site_dir())?;
         }
-        match text(&lists, may_refuse, (0, String::new(), IntakeSettings::of(site))) {
-            Some(text) => self.put_index(text.as_bytes()),
-            None => Ok(()),
-        }
+        self.put_index(lines, (0, String::new(), IntakeSettings::of(site)))
     }
 
-    fn put_index(&self, text: &[u8]) -> Result<(), StoreError> {
+    /// Writes the index; none if something does not fit into a line.
+    fn put_index(
+        &self,
+        lines: Option<Vec<Line>>,
+        head: (i32, String, IntakeSettings),
+    ) -> Result<(), StoreError> {
+        let Some(text) = lines.and_then(|lines| text(lines, head)) else { return Ok(()) };
         let path = self.read().site_dir().join(FILE);
         let new = path.with_extension("index.new");
         let write = || {
             let mut options = OpenOptions::new();
             let mut file =
                 options.write(true).create(true).truncate(true).mode(0o660).open(&new)?;
-            file.write_all(text)?;
+            file.write_all(text.as_bytes())?;
             // Before the renaming, so that the file is complete under its name.
             file.sync_all()?;
             fs::rename(&new, &path)
@@ -370,22 +381,26 @@ impl Store {
     }
 }
 
+/// The name of a list, and its line.
+type Line = (String, String);
+
+/// Adds a list's line to the others; there are none any more when it would not fit.
+fn add_line(lines: &mut Option<Vec<Line>>, list: &List, may_refuse: &dyn Fn(&List) -> bool) {
+    let (name, host) = (list.name.clone(), list.settings.host_name.clone());
+    let line = KnownList { name, host, may_refuse: may_refuse(list) }.line();
+    if line.len() > LONGEST_LINE || line.split_whitespace().count() != 3 {
+        *lines = None;
+    }
+    if let Some(lines) = lines {
+        lines.push((list.name.clone(), line));
+    }
+}
+
 /// Returns the text of the file, or `None` if a value does not fit the format.
 fn text(
-    lists: &[List],
-    may_refuse: &dyn Fn(&List) -> bool,
+    mut lines: Vec<Line>,
     (generation, stamp, settings): (i32, String, IntakeSettings),
 ) -> Option<String> {
-    let mut lines: Vec<(&str, String)> = Vec::with_capacity(lists.len());
-    for list in lists {
-        let (name, host) = (list.name.as_str(), list.settings.host_name.clone());
-        let known = KnownList { name: name.to_owned(), host, may_refuse: may_refuse(list) };
-        let line = known.line();
-        if line.len() > LONGEST_LINE || line.split_whitespace().count() != 3 {
-            return None;
-        }
-        lines.push((name, line));
-    }
     // The search compares bytes; the database may have another order.
     lines.sort_unstable();
     let lists_bytes = lines.iter().map(|(_, line)| line.len() as u64).sum();

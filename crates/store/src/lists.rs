@@ -204,6 +204,8 @@ const OWN: [&str; 16] = [
     "post_password",
 ];
 
+/// So many lists are read by one question when all are read.
+const TOGETHER: u32 = 1000;
 const COLUMNS: &str = "id, name, created_at, post_id, last_post_time";
 
 fn read(row: &Row<'_>) -> db::Result<List> {
@@ -264,9 +266,31 @@ impl Read {
 
     /// Returns all lists, by name.
     pub fn lists(&self) -> Result<Vec<List>, StoreError> {
-        let sql = format!("select {COLUMNS} from list order by name");
-        let lists = self.rows(&sql, &[], read)?;
-        self.with_all_settings(lists)
+        let mut lists = Vec::new();
+        self.each_list(|list| -> Result<(), StoreError> {
+            lists.push(list);
+            Ok(())
+        })?;
+        Ok(lists)
+    }
+
+    /// Calls `each` with every list, by name. [`TOGETHER`] of them are in memory.
+    pub fn each_list<E: From<StoreError>>(
+        &self,
+        mut each: impl FnMut(List) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut after = String::new();
+        loop {
+            let page = self.lists_after(&after)?;
+            let is_last = page.len() < TOGETHER as usize;
+            if let Some(last) = page.last() {
+                after.clone_from(&last.name);
+            }
+            page.into_iter().try_for_each(&mut each)?;
+            if is_last {
+                return Ok(());
+            }
+        }
     }
 
     /// Returns the names of all lists, even of those with invalid settings.
@@ -294,11 +318,17 @@ impl Read {
         self.first(sql, params![list_id, name], |row| row.get(0))
     }
 
-    /// Reads the settings of many lists in one query.
-    fn with_all_settings(&self, lists: Vec<List>) -> Result<Vec<List>, StoreError> {
+    /// The next lists, by name, with their settings: two questions.
+    fn lists_after(&self, after: &str) -> Result<Vec<List>, StoreError> {
+        let page = "from list where name > ?1 order by name limit ?2";
+        let sql = format!("select {COLUMNS} {page}");
+        let lists = self.rows(&sql, params![after, TOGETHER], read)?;
+        let sql = format!(
+            "select list_id, name, value from list_setting where list_id in (select id {page})"
+        );
         let read = |row: &Row<'_>| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
         let rows: Vec<(ListId, (String, String))> =
-            self.rows("select list_id, name, value from list_setting", &[], read)?;
+            self.rows(&sql, params![after, TOGETHER], read)?;
         let mut settings: HashMap<ListId, Vec<(String, String)>> = HashMap::new();
         for (list, setting) in rows {
             settings.entry(list).or_default().push(setting);

@@ -1,5 +1,7 @@
 //! Members. Large lists are read page by page, and are never completely in memory.
 
+mod add;
+mod count;
 mod moves;
 mod recipients;
 
@@ -9,10 +11,9 @@ use crate::db::{self, Row, params};
 use crate::insert::Rows;
 use crate::options::{MemberOption, MemberOptions};
 use crate::value::choice;
-use crate::{Act, Count, Due, List, ListId, Read, StoreError, Tx};
+use crate::{Act, Count, Due, ListId, Read, StoreError, Tx};
 use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
-use std::sync::LazyLock;
 
 choice! {
     /// Whether a member gets mail, and if not, who turned delivery off (docs/spec/pickles.md §4).
@@ -92,22 +93,6 @@ pub(crate) const COLUMNS: &str =
 pub(crate) fn rows<'r>(values: &'r [(&'r str, &'r str)], from: Option<&'r str>) -> Rows<'r> {
     Rows { table: "member", values, from, key: "list_id, address_key" }
 }
-
-/// The statement that adds a member, built once because thousands may be added together.
-static ADD: LazyLock<String> = LazyLock::new(|| {
-    let values = [
-        ("list_id", "?1"),
-        ("address_key", "?2"),
-        ("domain", "?3"),
-        ("address", "?4"),
-        ("real_name", "?5"),
-        ("digest", "?6"),
-        ("options", "?7"),
-        ("joined_at", "?8"),
-        ("consent", "?9"),
-    ];
-    rows(&values, None).add()
-});
 
 pub(crate) fn read(row: &Row<'_>) -> db::Result<Member> {
     Ok(Member {
@@ -250,58 +235,9 @@ impl Read {
         let end = format!("{text}{}", char::MAX);
         self.rows(&sql, params![list_id, after, text, end, most], read)
     }
-
-    /// Returns the number of members of a list.
-    pub fn count_members(&self, list_id: ListId) -> Result<u64, StoreError> {
-        let count: i64 =
-            self.one("select count(*) from member where list_id = ?1", params![list_id], |row| {
-                row.get(0)
-            })?;
-        Ok(u64::try_from(count).unwrap_or(0))
-    }
-
-    /// Returns the number of memberships on all lists together.
-    pub fn count_all_members(&self) -> Result<u64, StoreError> {
-        let count: Option<i64> =
-            self.first("select count(*) from member", params![], |row| row.get(0))?;
-        Ok(count.map_or(0, i64::unsigned_abs))
-    }
 }
 
 impl Tx<'_> {
-    /// Adds a member with the list's options for new members.
-    pub fn add_member(
-        &self,
-        list: &List,
-        new: &NewMember,
-        at: Timestamp,
-        consent: &str,
-    ) -> Result<Added, StoreError> {
-        let key = AddressKey::of(&new.address);
-        let options = list.settings.new_options();
-        let (name, domain) = (&new.real_name, key.domain());
-        let added = self.execute(
-            &ADD,
-            params![
-                list.id,
-                key,
-                domain,
-                new.address,
-                name,
-                new.digest,
-                options.bits(),
-                at,
-                consent
-            ],
-        )?;
-        if added == 0 {
-            return Ok(Added::AlreadyMember);
-        }
-        self.tally(list.id, Count::Joined, 1);
-        self.add_consent(list.id, &key, Act::Joined, consent, at)?;
-        Ok(Added::Added)
-    }
-
     /// Removes a member, and its pending requests. Returns false if there was none. `how` says who
     /// did it, and `at` when.
     pub fn remove_member(
@@ -312,7 +248,8 @@ impl Tx<'_> {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let sql = "delete from member where list_id = ?1 and address_key = ?2";
-        let removed = self.execute(sql, params![list_id, AddressKey::of(address)])?;
+        let removed =
+            self.change_members(list_id, sql, params![list_id, AddressKey::of(address)])?;
         if removed > 0 {
             self.tally(list_id, Count::Left, 1);
             self.add_consent(list_id, address, Act::Left, how, at)?;

@@ -29,6 +29,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0040_pace.sql"),
     include_str!("schema/0044_adopted_spool.sql"),
     include_str!("schema/0041_paced_part.sql"),
+    include_str!("schema/0045_member_count.sql"),
 ];
 
 /// Returns the number of the schema that this program needs.

@@ -97,7 +97,7 @@ impl Read {
     pub fn glances(&self, of: Glances<'_>) -> Result<Vec<Glance>, StoreError> {
         let statement = format!(
             r"select list.name, {SETTING}'host_name'), {SETTING}'description'), {SETTING}'owner'),
-                 (select count(*) from member where list_id = list.id),
+                 coalesce((select number from member_count where list_id = list.id), 0),
                  list.post_id, list.last_post_time,
                  (select count(*) from member
                   where list_id = list.id and (bounce_date <> '' or delivery = 4)),

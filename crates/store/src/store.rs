@@ -71,7 +71,9 @@ impl Read {
     /// Checks the integrity of the whole database and its foreign keys. Returns the problems, none
     /// if there are none.
     pub fn check(&self) -> Result<Vec<String>, StoreError> {
-        self.run(Db::check)
+        let mut problems = self.run(Db::check)?;
+        problems.extend(self.check_counts()?);
+        Ok(problems)
     }
 
     /// Runs an operation on the database, and adds its path to an error.

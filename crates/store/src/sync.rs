@@ -107,9 +107,13 @@ impl Sync<'_> {
             ("consent", "?5"),
         ];
         let rows = members::rows(&values, Some("wanted where true"));
-        let added =
-            self.tx.execute(&rows.add(), params![self.list.id, digest, options, at, how])?;
-        let removed = self.tx.execute(
+        let added = self.tx.change_members(
+            self.list.id,
+            &rows.add(),
+            params![self.list.id, digest, options, at, how],
+        )?;
+        let removed = self.tx.change_members(
+            self.list.id,
             "delete from member where list_id = ?1
              and address_key not in (select address_key from wanted)",
             params![self.list.id],

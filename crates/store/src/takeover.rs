@@ -270,9 +270,14 @@ impl Tx<'_> {
         Ok(made)
     }
 
-    /// Adds a member, or updates the one with this address, except for when it joined and its
-    /// consent.
-    pub fn put_member(&self, list_id: ListId, whole: &WholeMember) -> Result<(), StoreError> {
+    /// Adds members, or updates the ones with their addresses. How and when a membership began stays
+    /// as it was.
+    pub fn put_members(&self, list_id: ListId, members: &[WholeMember]) -> Result<(), StoreError> {
+        members.iter().try_for_each(|whole| self.put_member(list_id, whole))?;
+        self.recount_members(list_id)
+    }
+
+    fn put_member(&self, list_id: ListId, whole: &WholeMember) -> Result<(), StoreError> {
         let member = &whole.member;
         let topics = serde_json::Value::from(whole.topics.as_slice()).to_string();
         if member.delivery != Delivery::Enabled || !whole.bounces.is_empty() {

@@ -50,55 +50,60 @@ fn ls(spool: &Spool, queue: Option<&str>, json: bool) -> Result<ExitCode, Failur
         Some(queue) => vec![parse_queue(queue)?],
         None => Queue::ALL.to_vec(),
     };
-    let mut rows = Vec::new();
-    for queue in queues {
-        for found in spool.list(queue)? {
-            rows.push(Waiting::of(spool, queue, &found));
-        }
-    }
+    // An entry is read when it is printed: a queue may have very many.
+    let listed: Vec<(Queue, Vec<Found>)> = queues
+        .into_iter()
+        .map(|queue| spool.list(queue).map(|found| (queue, found)))
+        .collect::<Result<_, _>>()?;
     if json {
-        output::json(&rows)?;
+        output::json_each(listed.iter().flat_map(|(queue, found)| {
+            found.iter().map(|found| Waiting::of(spool, *queue, found))
+        }))?;
         return Ok(ExitCode::Ok);
     }
     let mut table =
         Table::new(&["Entry", "State", "Age", "Size", "List", "From", "Subject", "Why it waits"]);
-    let names = short_names(&rows);
-    for (row, name) in rows.into_iter().zip(names) {
-        let state = match row.due_in {
-            Some(left) if left > 0.0 => format!("in {}", output::span(left)),
-            Some(_) => "due".to_owned(),
-            None => row.state.to_owned(),
-        };
-        table.row([
-            format!("{}/{name}", row.queue),
-            state,
-            row.age.map_or_else(|| "-".to_owned(), output::span),
-            output::size(row.size),
-            row.list.unwrap_or_default(),
-            row.sender.unwrap_or_default(),
-            row.subject.unwrap_or_default(),
-            row.reason.unwrap_or_default(),
-        ]);
+    for (queue, found) in &listed {
+        let uses = short_names(found);
+        for found in found {
+            let row = Waiting::of(spool, *queue, found);
+            let name = Some(short_name(&row.name)).filter(|name| uses.get(name) == Some(&1));
+            let state = match row.due_in {
+                Some(left) if left > 0.0 => format!("in {}", output::span(left)),
+                Some(_) => "due".to_owned(),
+                None => row.state.to_owned(),
+            };
+            table.row([
+                format!("{}/{}", row.queue, name.unwrap_or(&row.name)),
+                state,
+                row.age.map_or_else(|| "-".to_owned(), output::span),
+                output::size(row.size),
+                row.list.unwrap_or_default(),
+                row.sender.unwrap_or_default(),
+                row.subject.unwrap_or_default(),
+                row.reason.unwrap_or_default(),
+            ]);
+        }
     }
     table.print()?;
     Ok(ExitCode::Ok)
 }
 
-/// Names as short as they can be given: the time and the first letters after it, if no other
-/// entry begins with them.
-fn short_names(rows: &[Waiting]) -> Vec<String> {
-    const LETTERS: usize = 6;
-    let short = |row: &Waiting| -> String {
-        let length = row.name.find('+').map_or(row.name.len(), |plus| plus + 1 + LETTERS);
-        row.name.chars().take(length).collect()
-    };
-    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
-    for row in rows {
-        *uses.entry(short(row)).or_insert(0) += 1;
+/// How many entries of a queue have each short name.
+fn short_names(found: &[Found]) -> BTreeMap<&str, usize> {
+    let mut uses = BTreeMap::new();
+    for found in found {
+        *uses.entry(short_name(found.name.as_str())).or_insert(0) += 1;
     }
-    rows.iter()
-        .map(|row| Some(short(row)).filter(|name| uses[name] == 1).unwrap_or(row.name.clone()))
-        .collect()
+    uses
+}
+
+/// A name as short as it can be given, if no other entry of its queue begins with it: the time and the first
+/// letters after it.
+fn short_name(name: &str) -> &str {
+    const LETTERS: usize = 6;
+    let length = name.find('+').map_or(name.len(), |plus| plus + 1 + LETTERS);
+    name.get(..length).unwrap_or(name)
 }
 
 /// Finds an entry by `queue/name`, by its name, or by the beginning of one.

@@ -1,7 +1,7 @@
 //! Shared code of the commands that change memberships.
 
 use super::call::Trouble;
-pub use crate::commands::member::office::{Office, Person, TOGETHER, subscribe};
+pub use crate::commands::member::office::{Office, Person, TOGETHER, subscribe, subscribe_all};
 use dormouse_mail::address::{Address, AddressError};
 use dormouse_membership::join::Wish;
 use dormouse_membership::{Refusal, Registry, split};

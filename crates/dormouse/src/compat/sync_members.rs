@@ -122,8 +122,7 @@ fn add(
         people.iter().map(judge).collect()
     } else {
         office.change(list, wanted.notify, |registry| {
-            let add = |person| members::subscribe(registry, person, wanted.digest, wanted.welcome);
-            Ok(people.iter().map(add).collect::<Result<_, _>>()?)
+            Ok(members::subscribe_all(registry, people, wanted.digest, wanted.welcome)?)
         })?
     };
     let tell = |(person, taken): (&Person, Result<(), Refusal>)| match taken {

@@ -9,8 +9,11 @@ use std::collections::BTreeSet;
 /// The members of another list who get single posts. Which of its digests contains the post, if
 /// any, is unknown here.
 const SINGLE_POSTS: Audience = Audience::Regular { issue: None };
-/// Members fetched at a time.
-const PAGE: usize = 1000;
+/// Members fetched at first. A small post needs no more, and asks for no more.
+const FIRST_PAGE: usize = 1000;
+/// Members fetched at a time from a server, to which each question is a round trip; a page is twice as long
+/// as the one before up to here, and takes about 5 MB then.
+const MOST_FROM_SERVER: usize = 16_000;
 
 /// Recipients, one after the other, from where an earlier process stopped.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub struct Members<'s> {
     except_members_of: Vec<ListId>,
     /// Where the next page starts.
     after: Option<Cursor>,
+    /// How many members the next page may have.
+    length: usize,
     /// The rest of the current page.
     page: std::vec::IntoIter<Recipient>,
     /// Whether the last page of this list has been fetched.
@@ -118,6 +123,7 @@ impl<'s> Stream<'s> {
             except: rule.except.clone(),
             except_members_of,
             after: after.map(|place| place.cursor),
+            length: FIRST_PAGE,
             page: Vec::new().into_iter(),
             ended: false,
         })))
@@ -159,10 +165,15 @@ impl Members<'_> {
             let Some(&list) = self.lists.get(self.current) else { return Ok(None) };
             let audience = self.audience(self.current);
             let fetched = match list {
-                Some(list) => self.store.recipients(list, audience, self.after.as_ref(), PAGE)?,
+                Some(list) => {
+                    self.store.recipients(list, audience, self.after.as_ref(), self.length)?
+                }
                 None => Vec::new(),
             };
-            self.ended = fetched.len() < PAGE;
+            self.ended = fetched.len() < self.length;
+            if self.store.is_shared() {
+                self.length = (self.length * 2).min(MOST_FROM_SERVER);
+            }
             if let Some(last) = fetched.last() {
                 self.after = Some(last.clone().into_parts().1);
             }

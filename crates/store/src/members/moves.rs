@@ -68,7 +68,8 @@ impl Tx<'_> {
             ("consent", "?8"),
         ];
         let old_member = "member where list_id = ?1 and address_key = ?2";
-        let copied = self.execute(
+        let copied = self.change_members(
+            list_id,
             &rows(&values, Some(old_member)).add(),
             params![
                 list_id,

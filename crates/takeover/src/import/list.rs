@@ -326,9 +326,7 @@ fn write_list(
         let gone = |key: &str| keys.contains(key);
         let how = "no longer a member in Mailman";
         tx.remove_members_by_consent(list.id, old_list::CONSENT, gone, how, now)?;
-        for member in members {
-            tx.put_member(list.id, member)?;
-        }
+        tx.put_members(list.id, members)?;
         tx.put_extras(list.id, &old.extras)?;
         for (kind, address, until) in &old.quiet {
             tx.keep_quiet(list.id, kind, address, *until)?;

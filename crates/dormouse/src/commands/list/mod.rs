@@ -15,7 +15,7 @@ pub use create::make;
 use super::{find_list, open};
 use crate::cli::{ListCommand, PasswordArgs};
 use crate::failure::Failure;
-use crate::output::{self, DIM, HEAD, Table, styled};
+use crate::output::{self, DIM, HEAD, Rows, Table, styled};
 use crate::terminal;
 use dormouse_membership::lists;
 use dormouse_membership::role::Role;
@@ -71,23 +71,22 @@ pub fn run(dir: &Path, command: ListCommand) -> Result<ExitCode, Failure> {
 }
 
 fn ls(store: &Read, json: bool) -> Result<(), Failure> {
-    let mut rows = Vec::new();
-    for list in store.lists()? {
-        rows.push(Row {
+    let mut rows = Rows::new(json);
+    let mut table = Table::new(&["List", "Address", "Members", "Description"]);
+    store.each_list(|list| {
+        let row = Row {
             address: list.address(),
             members: store.count_members(list.id)?,
             description: list.settings.description,
             name: list.name,
-        });
-    }
-    if json {
-        return output::json(&rows);
-    }
-    let mut table = Table::new(&["List", "Address", "Members", "Description"]);
-    for row in rows {
+        };
+        if json {
+            return rows.add(&row, "");
+        }
         table.row([row.name, row.address, row.members.to_string(), row.description]);
-    }
-    table.print()
+        Ok(())
+    })?;
+    if json { rows.finish() } else { table.print() }
 }
 
 fn show(list: &List, explain: bool, json: bool) -> Result<(), Failure> {

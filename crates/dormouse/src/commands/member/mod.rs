@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::output;
 use dormouse_membership::{MembershipError, Refusal, Registry, split};
 use dormouse_store::{List, Member, Read, Store, StoreError};
-use office::{Office, Person, Told, subscribe, together};
+use office::{Office, Person, Told, subscribe_all, together};
 use std::fmt;
 use std::io::{self, BufRead as _};
 use std::path::Path;
@@ -174,11 +174,10 @@ fn add(
     let mut report = String::new();
     let notify = told.owners(list);
     let silently = Told { notify: Some(false), ..told };
+    office.store.keep_in_memory(CACHE)?;
     in_parts(lines, together(silently.of_coming(list)), |part| {
-        let taken = office.change(list, silently.notify, |registry| {
-            part.iter().map(|line| add_one(registry, &line.text, digest, told)).collect()
-        })?;
-        let taken: Vec<Result<(), NotAdded>> = taken;
+        let taken = office
+            .change(list, silently.notify, |registry| add_part(registry, part, digest, told))?;
         for (line, taken) in part.iter().zip(taken) {
             let what = match taken {
                 Ok(()) => {
@@ -214,6 +213,10 @@ fn add(
     Ok(if bad.is_empty() { ExitCode::Ok } else { ExitCode::DataErr })
 }
 
+/// So much of the tables and indexes of a file's database is in memory while many are added: each new address
+/// has its place anywhere in four indexes.
+const CACHE: i64 = 32 << 20;
+
 /// Why somebody was not added.
 enum NotAdded {
     /// Already a member.
@@ -222,24 +225,29 @@ enum NotAdded {
     Because(String),
 }
 
-fn add_one(
+/// Adds the people of some lines. The results are in the order of the lines.
+fn add_part(
     registry: &mut Registry<'_>,
-    line: &str,
+    lines: &[Line],
     digest: bool,
     told: Told,
-) -> Result<Result<(), NotAdded>, MembershipError> {
-    let person = match Person::parse(line) {
-        Ok(person) => person,
-        Err(problem) => return Ok(Err(NotAdded::Because(problem.to_string()))),
-    };
-    Ok(subscribe(registry, &person, digest, told.welcome)?.map_err(|refusal| match refusal {
-        Refusal::Member => NotAdded::Known,
-        Refusal::Banned(_) => {
-            let ban = registry.ban(&person.address).unwrap_or_default();
-            NotAdded::Because(format!("banned by {ban}"))
-        }
-        other => NotAdded::Because(other.to_string()),
-    }))
+) -> Result<Vec<Result<(), NotAdded>>, MembershipError> {
+    let people: Vec<_> = lines.iter().map(|line| Person::parse(&line.text)).collect();
+    let valid = people.iter().filter_map(|person| person.as_ref().ok());
+    let mut taken = subscribe_all(registry, valid, digest, told.welcome)?.into_iter();
+    let results = people.iter().map(|person| match person {
+        Err(problem) => Err(NotAdded::Because(problem.to_string())),
+        Ok(person) => match taken.next() {
+            Some(Ok(())) => Ok(()),
+            Some(Err(Refusal::Member)) | None => Err(NotAdded::Known),
+            Some(Err(Refusal::Banned(_))) => {
+                let ban = registry.ban(&person.address).unwrap_or_default();
+                Err(NotAdded::Because(format!("banned by {ban}")))
+            }
+            Some(Err(other)) => Err(NotAdded::Because(other.to_string())),
+        },
+    });
+    Ok(results.collect())
 }
 
 /// How memberships began and ended here, as stored with the consent.

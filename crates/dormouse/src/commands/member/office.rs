@@ -89,13 +89,27 @@ pub fn subscribe(
     digest: bool,
     welcome: Option<bool>,
 ) -> Result<Result<(), Refusal>, StoreError> {
-    let request = Request::Subscribe {
+    split(registry.add(&request(person, digest), welcome))
+}
+
+/// The same for many, with few statements. The results are in the order of the people.
+pub fn subscribe_all<'p>(
+    registry: &mut Registry<'_>,
+    people: impl IntoIterator<Item = &'p Person>,
+    digest: bool,
+    welcome: Option<bool>,
+) -> Result<Vec<Result<(), Refusal>>, StoreError> {
+    let requests: Vec<Request> = people.into_iter().map(|person| request(person, digest)).collect();
+    registry.add_all(&requests, welcome)
+}
+
+fn request(person: &Person, digest: bool) -> Request {
+    Request::Subscribe {
         address: person.address.clone(),
         real_name: person.name.clone(),
         digest,
         language: String::new(),
         password: String::new(),
         invitation: false,
-    };
-    split(registry.add(&request, welcome))
+    }
 }

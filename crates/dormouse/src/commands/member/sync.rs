@@ -2,7 +2,7 @@
 //! and all of it is one transaction.
 
 use super::Lines;
-use super::office::{Office, Person, Told, subscribe, together};
+use super::office::{Office, Person, Told, subscribe_all, together};
 use crate::failure::Failure;
 use crate::output;
 use dormouse_clock::Timestamp;
@@ -177,10 +177,7 @@ fn carry_out(
 ) -> Result<(), Failure> {
     for people in coming.chunks(together(told.of_coming(list))) {
         office.change(list, told.notify, |registry| {
-            for person in people {
-                let _known = subscribe(registry, person, digest, told.welcome)?;
-            }
-            Ok(())
+            Ok(subscribe_all(registry, people, digest, told.welcome).map(drop)?)
         })?;
     }
     for addresses in going.chunks(together(told.of_going(list))) {

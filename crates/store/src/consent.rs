@@ -66,9 +66,6 @@ impl Read {
     }
 }
 
-/// So many rows are added by one statement.
-const TOGETHER: usize = 500;
-
 impl Tx<'_> {
     /// Records an act.
     pub fn add_consent(
@@ -79,27 +76,33 @@ impl Tx<'_> {
         how: &str,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.add_consents(list_id, &[&AddressKey::of(address)], act, how, at)
+        self.add_consents(list_id, &[AddressKey::of(address)], act, how, at)
     }
 
     /// Notes an act of many, with few statements.
     pub(crate) fn add_consents(
         &self,
         list_id: ListId,
-        addresses: &[&AddressKey],
+        addresses: &[AddressKey],
         act: Act,
         how: &str,
         at: Timestamp,
     ) -> Result<(), StoreError> {
         use crate::value::Value as _;
         let act = act.write();
-        for addresses in addresses.chunks(TOGETHER) {
-            let values = ["?1", "?2", "?3", "?4"];
-            let rows = many(&values, 1, addresses.len());
-            let sql = format!("insert into consent (list_id, act, how, at, address) values {rows}");
+        let together = self.rows_together().min(addresses.len().max(1));
+        let statement = |rows: usize| {
+            let rows = many(&["?1", "?2", "?3", "?4"], 1, rows);
+            format!("insert into consent (list_id, act, how, at, address) values {rows}")
+        };
+        let whole = statement(together);
+        for addresses in addresses.chunks(together) {
             let mut params = params![list_id, act, how, at].to_vec();
             params.extend(addresses.iter().map(ToParam::to_param));
-            self.execute(&sql, &params)?;
+            match addresses.len() {
+                length if length == together => self.execute(&whole, &params)?,
+                length => self.execute(&statement(length), &params)?,
+            };
         }
         Ok(())
     }

@@ -1,14 +1,14 @@
 //! New members, many with one statement.
 
 use super::{Added, NewMember};
-use crate::db::params;
+use crate::db::{Row, params};
 use crate::insert::many;
 use crate::{Act, Count, List, StoreError, Tx};
 use dormouse_mail::AddressKey;
 use std::collections::BTreeSet;
 
-/// So many members are added by one statement.
-const TOGETHER: usize = 500;
+/// No statement adds more rows.
+const MOST_TOGETHER: usize = 500;
 
 impl Tx<'_> {
     /// Adds a member with the list's options for new ones.
@@ -32,51 +32,53 @@ impl Tx<'_> {
         at: f64,
         consent: &str,
     ) -> Result<Vec<Added>, StoreError> {
+        let together = self.rows_together().min(new.len().max(1));
+        let options = list.settings.new_options().bits();
+        let shared = params![list.id, options, at, consent];
+        let whole = statement(together);
         let mut added = Vec::with_capacity(new.len());
-        for new in new.chunks(TOGETHER) {
+        let mut joined = Vec::new();
+        for new in new.chunks(together) {
             let keys: Vec<AddressKey> =
                 new.iter().map(|new| AddressKey::of(&new.address)).collect();
-            let mut came = self.insert(list, new, &keys, at, consent)?;
-            let noted: Vec<&AddressKey> = came.iter().collect();
-            self.add_consents(list.id, &noted, Act::Joined, consent, at)?;
-            self.members_came(list.id, came.len() as i64)?;
-            self.tally(list.id, Count::Joined, came.len() as u64);
-            added.extend(keys.iter().map(|key| match came.remove(key) {
+            let mut params = shared.to_vec();
+            let domains: Vec<&str> = keys.iter().map(AddressKey::domain).collect();
+            for ((new, key), domain) in new.iter().zip(&keys).zip(&domains) {
+                let own = params![*key, *domain, new.address, new.real_name, new.digest];
+                params.extend_from_slice(own);
+            }
+            let read = |row: &Row<'_>| row.get(0);
+            let came: Vec<AddressKey> = match new.len() {
+                length if length == together => self.read().rows(&whole, &params, read)?,
+                length => self.read().rows(&statement(length), &params, read)?,
+            };
+            // An address that occurs twice comes back once.
+            let mut left: BTreeSet<&AddressKey> = came.iter().collect();
+            added.extend(keys.iter().map(|key| match left.remove(key) {
                 true => Added::Added,
                 false => Added::AlreadyMember,
             }));
+            joined.extend(came);
         }
+        self.add_consents(list.id, &joined, Act::Joined, consent, at)?;
+        self.members_came(list.id, joined.len() as i64)?;
+        self.tally(list.id, Count::Joined, joined.len() as u64);
         Ok(added)
     }
 
-    /// Adds rows, and returns the addresses that are new.
-    fn insert(
-        &self,
-        list: &List,
-        new: &[NewMember],
-        keys: &[AddressKey],
-        at: f64,
-        consent: &str,
-    ) -> Result<BTreeSet<AddressKey>, StoreError> {
-        let options = list.settings.new_options().bits();
-        let rows = many(&["?1", "?2", "?3", "?4"], 5, new.len());
-        let sql = format!(
-            "insert into member (list_id, options, joined_at, consent,
-                 address_key, domain, address, real_name, digest) values {rows}
-             on conflict (list_id, address_key) do nothing returning address_key"
-        );
-        let domains: Vec<&str> = keys.iter().map(AddressKey::domain).collect();
-        let mut params = params![list.id, options, at, consent].to_vec();
-        for ((new, key), domain) in new.iter().zip(keys).zip(&domains) {
-            params.extend_from_slice(params![
-                *key,
-                *domain,
-                new.address,
-                new.real_name,
-                new.digest
-            ]);
-        }
-        let came = self.read().rows(&sql, &params, |row| row.get(0))?;
-        Ok(came.into_iter().collect())
+    /// How many rows one statement adds. A server takes many, as each statement is a round trip. SQLite takes a
+    /// short statement that it has prepared already faster than a long one that it must read.
+    pub(crate) fn rows_together(&self) -> usize {
+        if self.read().is_shared() { MOST_TOGETHER } else { 1 }
     }
+}
+
+/// Adds so many members, and returns the addresses that are new.
+fn statement(rows: usize) -> String {
+    let rows = many(&["?1", "?2", "?3", "?4"], 5, rows);
+    format!(
+        "insert into member (list_id, options, joined_at, consent,
+             address_key, domain, address, real_name, digest) values {rows}
+         on conflict (list_id, address_key) do nothing returning address_key"
+    )
 }

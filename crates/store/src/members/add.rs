@@ -4,6 +4,7 @@ use super::{Added, NewMember};
 use crate::db::{Row, params};
 use crate::insert::many;
 use crate::{Act, Count, List, StoreError, Tx};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use std::collections::BTreeSet;
 
@@ -16,7 +17,7 @@ impl Tx<'_> {
         &self,
         list: &List,
         new: &NewMember,
-        at: f64,
+        at: Timestamp,
         consent: &str,
     ) -> Result<Added, StoreError> {
         let added = self.add_members(list, std::slice::from_ref(new), at, consent)?;
@@ -29,7 +30,7 @@ impl Tx<'_> {
         &self,
         list: &List,
         new: &[NewMember],
-        at: f64,
+        at: Timestamp,
         consent: &str,
     ) -> Result<Vec<Added>, StoreError> {
         let together = self.rows_together().min(new.len().max(1));

@@ -77,8 +77,13 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use crate::{Member, NewMember, Read, Store, WholeMember};
+    use dormouse_clock::Timestamp;
     use std::fs;
     use std::path::Path;
+
+    fn time(seconds: f64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
 
     fn new(address: &str) -> NewMember {
         NewMember { address: address.to_owned(), real_name: String::new(), digest: false }
@@ -102,16 +107,16 @@ mod tests {
             (0..1203).map(|at| new(&format!("m{}@x.example", at % 1200))).collect();
         let added = store
             .write(|tx| {
-                let added = tx.add_members(&tea, &many, 1.0, "t")?;
+                let added = tx.add_members(&tea, &many, time(1.0), "t")?;
                 is_counted(tx.read(), 1200);
-                tx.remove_member(tea.id, "M7@x.example", "t", 2.0)?;
-                tx.remove_member(tea.id, "nobody@x.example", "t", 2.0)?;
-                tx.clone_member(tea.id, "m8@x.example", "m7@x.example", 2.0, "t")?;
-                tx.clone_member(tea.id, "m8@x.example", "m9@x.example", 2.0, "t")?;
-                tx.move_member(tea.id, "m8@x.example", "moved@x.example", "t", 2.0)?;
-                tx.add_member(&milk, &new("m@x.example"), 2.0, "t")?;
+                tx.remove_member(tea.id, "M7@x.example", "t", time(2.0))?;
+                tx.remove_member(tea.id, "nobody@x.example", "t", time(2.0))?;
+                tx.clone_member(tea.id, "m8@x.example", "m7@x.example", time(2.0), "t")?;
+                tx.clone_member(tea.id, "m8@x.example", "m9@x.example", time(2.0), "t")?;
+                tx.move_member(tea.id, "m8@x.example", "moved@x.example", "t", time(2.0))?;
+                tx.add_member(&milk, &new("m@x.example"), time(2.0), "t")?;
                 is_counted(tx.read(), 1200);
-                tx.copy_members(milk.id, tea.id, 3.0, "t")?;
+                tx.copy_members(milk.id, tea.id, time(3.0), "t")?;
                 Ok::<_, crate::StoreError>(added)
             })
             .unwrap();
@@ -119,14 +124,14 @@ mod tests {
         assert_eq!(added.iter().filter(|added| **added == crate::Added::Added).count(), 1200);
         assert!(added[1200..].iter().all(|added| *added == crate::Added::AlreadyMember));
         assert_eq!(store.read().count_all_members().unwrap(), 1202);
-        store.rehearse(|tx| tx.remove_all_members(tea.id, 3.0, "t")).unwrap();
+        store.rehearse(|tx| tx.remove_all_members(tea.id, time(3.0), "t")).unwrap();
         is_counted(store.read(), 1201);
         store
             .write(|tx| -> Result<(), crate::StoreError> {
                 let sync = tx.sync(&tea)?;
                 sync.want("m1@x.example", "")?;
                 sync.want("comes@x.example", "")?;
-                sync.apply(false, 4.0, "t").map(drop)
+                sync.apply(false, time(4.0), "t").map(drop)
             })
             .unwrap();
         is_counted(store.read(), 2);
@@ -172,9 +177,13 @@ mod tests {
                     for at in 0..20 {
                         // Half of the addresses are wanted by two threads.
                         let address = format!("m{at}-{}@x.example", thread / 2);
-                        store.write(|tx| tx.add_member(tea, &new(&address), 1.0, "t")).unwrap();
+                        store
+                            .write(|tx| tx.add_member(tea, &new(&address), time(1.0), "t"))
+                            .unwrap();
                         if at % 3 == 0 {
-                            store.write(|tx| tx.remove_member(tea.id, &address, "t", 2.0)).unwrap();
+                            store
+                                .write(|tx| tx.remove_member(tea.id, &address, "t", time(2.0)))
+                                .unwrap();
                         }
                     }
                 });

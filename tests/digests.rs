@@ -333,7 +333,7 @@ fn the_clock_sends_digests_once_a_day_and_only_where_there_are_posts() {
     let names: Vec<&str> =
         jobs.as_array().unwrap().iter().map(|job| job["job"].as_str().unwrap()).collect();
     assert!(names.contains(&"gate_news") && names.contains(&"mailpasswds"), "{names:?}");
-    assert!(site.ok(&["cron", "mailpasswds"]).contains("not sent by mail"));
+    assert!(site.ok(&["cron", "mailpasswds"]).contains("no longer sent by mail"));
     let units = site.ok(&["units", "print", "--user"]);
     assert!(units.contains("# dormouse-cron@senddigests.timer"), "{units}");
     // The timer is active only while a list gets articles from a newsgroup.

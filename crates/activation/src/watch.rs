@@ -75,26 +75,12 @@ fn keep(
     signals: UnixStream,
     jobs: &mut [Job<'_>],
 ) -> Result<Ended, ActivationError> {
-    let spool = &Spool::new(&post.qfiles);
-    let on_demand: Vec<Queue> = post
-        .queues
-        .iter()
-        .filter(|(_, arrangement)| *arrangement == Arrangement::OnDemand)
-        .map(|(queue, _)| *queue)
-        .collect();
-    let dirs: Vec<PathBuf> = on_demand.iter().map(|&queue| spool.dir(queue)).collect();
+    let mut queues = Queues::of(post);
+    let dirs: Vec<PathBuf> =
+        queues.on_demand.iter().map(|&queue| queues.spool.dir(queue)).collect();
     let mut waiter = Waiter::new(&dirs, post.interval, signals)?;
     let mut settings = Settings::of(post);
     waiter.also_watch(&settings.file)?;
-    let mut rounds: Vec<(Queue, Round)> = post
-        .queues
-        .iter()
-        .filter_map(|(queue, arrangement)| match arrangement {
-            Arrangement::Timer(every) => Some((*queue, Round::new(every.duration()))),
-            _ => None,
-        })
-        .collect();
-    let mut sweep = Round::new(SWEEP);
     while !stop.load(Ordering::Relaxed) {
         if settings.have_changed(post) {
             return Ok(Ended::Changed);
@@ -104,24 +90,7 @@ fn keep(
         for job in &mut *jobs {
             job.look_after(post)?;
         }
-        let mut due = Vec::new();
-        let left_behind = sweep.is_due();
-        if left_behind && !on_demand.is_empty() && spool.has_remains()? {
-            due.clone_from(&on_demand);
-        }
-        for &queue in &on_demand {
-            if is_due(spool, queue)?
-                || left_behind && has_claims(spool, queue)?
-                || left_behind && waits_long(spool, queue)?
-            {
-                due.clone_from(&on_demand);
-            }
-        }
-        for (queue, round) in &mut rounds {
-            if round.is_due() && (is_due(spool, *queue)? || has_claims(spool, *queue)?) {
-                due.push(*queue);
-            }
-        }
+        let due = queues.due()?;
         if !due.is_empty() {
             let well = drain(post, &due, stop, &mut waiter)?;
             if !well && !stop.load(Ordering::Relaxed) {
@@ -132,17 +101,76 @@ fn keep(
             }
             continue;
         }
-        let retry = on_demand.contains(&Queue::Retry).then(|| spool.next_due(ANY_WAIT));
-        let retry = retry.transpose()?.flatten().map(|due| {
+        let of_jobs = jobs.iter().map(|job| job.round.left());
+        waiter.wait(of_jobs.chain(queues.next()?).min())?;
+    }
+    Ok(Ended::Stop)
+}
+
+/// The queues that are watched, and when each is looked at.
+struct Queues {
+    spool: Spool,
+    on_demand: Vec<Queue>,
+    rounds: Vec<(Queue, Round)>,
+    sweep: Round,
+}
+
+impl Queues {
+    fn of(post: &Post) -> Queues {
+        let mut queues = Queues {
+            spool: Spool::new(&post.qfiles),
+            on_demand: Vec::new(),
+            rounds: Vec::new(),
+            sweep: Round::new(SWEEP),
+        };
+        for (queue, arrangement) in &post.queues {
+            match arrangement {
+                Arrangement::OnDemand => queues.on_demand.push(*queue),
+                Arrangement::Timer(every) => {
+                    queues.rounds.push((*queue, Round::new(every.duration())));
+                }
+                _ => {}
+            }
+        }
+        queues
+    }
+
+    /// The queues that have something to do now.
+    fn due(&mut self) -> Result<Vec<Queue>, ActivationError> {
+        let spool = &self.spool;
+        let mut due = Vec::new();
+        let left_behind = self.sweep.is_due();
+        if left_behind && !self.on_demand.is_empty() && spool.has_remains()? {
+            due.clone_from(&self.on_demand);
+        }
+        for &queue in &self.on_demand {
+            if is_due(spool, queue)?
+                || left_behind && has_claims(spool, queue)?
+                || left_behind && waits_long(spool, queue)?
+            {
+                due.clone_from(&self.on_demand);
+            }
+        }
+        for (queue, round) in &mut self.rounds {
+            if round.is_due() && (is_due(spool, *queue)? || has_claims(spool, *queue)?) {
+                due.push(*queue);
+            }
+        }
+        Ok(due)
+    }
+
+    /// The time until a queue must be looked at without any notification.
+    fn next(&self) -> Result<Option<Duration>, ActivationError> {
+        let has_retries = self.on_demand.contains(&Queue::Retry);
+        let retry = has_retries.then(|| self.spool.next_due(ANY_WAIT)).transpose()?.flatten();
+        let retry = retry.map(|due| {
             // File times may have whole seconds; a moment later is late enough.
             due.duration_since(dormouse_clock::now()).unwrap_or_default()
                 + Duration::from_millis(20)
         });
-        let rounds = rounds.iter().map(|(_, round)| round).chain(jobs.iter().map(|job| &job.round));
-        let next = rounds.map(Round::left).chain([sweep.left()]).chain(retry).min();
-        waiter.wait(next)?;
+        let rounds = self.rounds.iter().map(|(_, round)| round.left());
+        Ok(rounds.chain([self.sweep.left()]).chain(retry).min())
     }
-    Ok(Ended::Stop)
 }
 
 /// The settings file, as it was when it was last checked.

@@ -23,6 +23,17 @@ pub enum Command {
     Data,
 }
 
+impl Command {
+    /// The stage that a reply to it is about.
+    pub fn stage(self) -> Stage {
+        match self {
+            Command::Rset | Command::Mail => Stage::Mail,
+            Command::Rcpt(_) => Stage::Rcpt,
+            Command::Data => Stage::Data,
+        }
+    }
+}
+
 /// A transaction on its way through the session.
 pub struct Envelope<'a> {
     /// The caller's transaction.

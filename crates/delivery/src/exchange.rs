@@ -7,7 +7,7 @@
 //! While the server processes a transaction's commands the next transaction is prepared, if that
 //! does not depend on the server's replies.
 
-use crate::connection::Connection;
+use crate::connection::{Connection, RawReply};
 use crate::envelope::{Command, Envelope};
 use crate::{
     Ask, Capabilities, Cause, ConnectError, Endpoint, Options, Outcome, Protocol, Reply, Report,
@@ -193,29 +193,18 @@ impl Exchange {
             return Ok(Body::Nothing);
         }
         let pipelining = self.offered.pipelining;
-        let mut accepted = 0;
-        let mut of_mail = None;
-        let mut go_ahead = false;
+        let mut replies = Replies::default();
         let mut answered = 0;
         while let Some(command) = envelope.command(answered) {
             // Without pipelining, commands that have become pointless are not sent.
-            let pointless = match command {
-                Command::Rcpt(_) => of_mail.is_some(),
-                Command::Data => accepted == 0,
-                Command::Rset | Command::Mail => false,
-            };
-            if pointless && !pipelining {
+            if replies.is_pointless(command) && !pipelining {
                 break;
             }
             let commands = envelope.next_commands(answered, pipelining);
             if !commands.is_empty() {
                 self.connection.write(&[commands])?;
             }
-            let stage = match command {
-                Command::Rset | Command::Mail => Stage::Mail,
-                Command::Rcpt(_) => Stage::Rcpt,
-                Command::Data => Stage::Data,
-            };
+            let stage = command.stage();
             let reply = self.connection.reply(stage, self.timeout)?;
             if reply.code == 421 {
                 let reply = reply.to_reply(stage);
@@ -224,40 +213,10 @@ impl Exchange {
                 }
                 return Err(Cause::Reply(reply));
             }
-            match command {
-                Command::Rset => {}
-                Command::Mail if reply.is_ok() => {}
-                Command::Mail => of_mail = Some(reply.to_reply(stage)),
-                Command::Rcpt(_) if reply.is_ok() => accepted += 1,
-                Command::Rcpt(_) if of_mail.is_some() => {}
-                Command::Rcpt(index) => {
-                    envelope.outcomes[index] = Outcome::of(reply.to_reply(stage));
-                }
-                Command::Data if reply.code / 100 == 3 => go_ahead = true,
-                Command::Data if reply.is_ok() => {
-                    return Err(Cause::Protocol(format!(
-                        "the reply to DATA was {}",
-                        reply.to_reply(stage)
-                    )));
-                }
-                Command::Data if of_mail.is_none() && accepted > 0 => {
-                    let reply = reply.to_reply(stage);
-                    envelope.settle(&reply);
-                }
-                Command::Data => {}
-            }
+            replies.take(command, &reply, envelope)?;
             answered += 1;
         }
-        if let Some(reply) = &of_mail {
-            // Without a sender, even recipients that the server accepted get no mail.
-            envelope.settle(reply);
-            accepted = 0;
-        }
-        let body = match (go_ahead, accepted) {
-            (true, 0) => Body::LoneDot,
-            (true, _) => Body::Message,
-            (false, _) => Body::Nothing,
-        };
+        let body = replies.body(envelope);
         self.half_open = body == Body::Nothing;
         Ok(body)
     }
@@ -319,6 +278,73 @@ impl Exchange {
             }
         }
         Ok(())
+    }
+}
+
+/// What the replies to a transaction's commands amount to so far.
+#[derive(Default)]
+struct Replies {
+    /// The number of accepted recipients.
+    accepted: usize,
+    /// The reply that rejected the sender.
+    of_mail: Option<Reply>,
+    /// The server waits for the message.
+    go_ahead: bool,
+}
+
+impl Replies {
+    /// Whether the command cannot have an effect any more.
+    fn is_pointless(&self, command: Command) -> bool {
+        match command {
+            Command::Rcpt(_) => self.of_mail.is_some(),
+            Command::Data => self.accepted == 0,
+            Command::Rset | Command::Mail => false,
+        }
+    }
+
+    fn take(
+        &mut self,
+        command: Command,
+        reply: &RawReply<'_>,
+        envelope: &mut Envelope<'_>,
+    ) -> Result<(), Cause> {
+        let stage = command.stage();
+        match command {
+            Command::Rset => {}
+            Command::Mail if reply.is_ok() => {}
+            Command::Mail => self.of_mail = Some(reply.to_reply(stage)),
+            Command::Rcpt(_) if reply.is_ok() => self.accepted += 1,
+            Command::Rcpt(_) if self.of_mail.is_some() => {}
+            Command::Rcpt(index) => {
+                envelope.outcomes[index] = Outcome::of(reply.to_reply(stage));
+            }
+            Command::Data if reply.code / 100 == 3 => self.go_ahead = true,
+            Command::Data if reply.is_ok() => {
+                return Err(Cause::Protocol(format!(
+                    "the reply to DATA was {}",
+                    reply.to_reply(stage)
+                )));
+            }
+            Command::Data if self.of_mail.is_none() && self.accepted > 0 => {
+                envelope.settle(&reply.to_reply(stage));
+            }
+            Command::Data => {}
+        }
+        Ok(())
+    }
+
+    /// What must follow after the last reply.
+    fn body(self, envelope: &mut Envelope<'_>) -> Body {
+        let is_for_nobody = self.accepted == 0 || self.of_mail.is_some();
+        if let Some(reply) = &self.of_mail {
+            // Without a sender, even recipients that the server accepted get no mail.
+            envelope.settle(reply);
+        }
+        match (self.go_ahead, is_for_nobody) {
+            (true, true) => Body::LoneDot,
+            (true, false) => Body::Message,
+            (false, _) => Body::Nothing,
+        }
     }
 }
 

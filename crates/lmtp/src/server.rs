@@ -137,6 +137,19 @@ fn is_shortage(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| lacks.contains(&errno))
 }
 
+/// Accepts a connection, if one is there. If the system lacks resources for it, existing sessions
+/// continue, and the others wait in the backlog.
+fn accept(listener: &Socket) -> io::Result<Option<Stream>> {
+    match stream::accept(listener) {
+        Err(error) if is_shortage(&error) => {
+            tracing::warn!("a connection must wait: {error}");
+            std::thread::sleep(SHORTAGE_PAUSE);
+            Ok(None)
+        }
+        accepted => accepted,
+    }
+}
+
 /// A client that has been silent for this long may have to make room for another.
 const ROOM: Duration = Duration::from_secs(1);
 
@@ -172,58 +185,12 @@ impl House<'_> {
         &'s self,
         scope: &'s Scope<'s, '_>,
         listener: &Socket,
-        mut wakes: &UnixStream,
+        wakes: &UnixStream,
     ) -> io::Result<()> {
         let mut quiet_since = Instant::now();
         for number in 0u64.. {
-            // Wait for a connection.
-            let stream = loop {
-                if self.stop.load(Ordering::SeqCst) {
-                    return Ok(());
-                }
-                let site = self.live.now();
-                let open = lock(&self.sessions).len();
-                let is_full = open as u64 >= site.config().lmtp_connections;
-                let in_use = open > 0 || self.desk.is_busy();
-                let left = if is_full {
-                    Some(ROOM)
-                } else {
-                    let idle = site.config().lmtp_idle.duration();
-                    (!self.stays && !in_use).then(|| idle.saturating_sub(quiet_since.elapsed()))
-                };
-                let left = left.map(|left| Timespec {
-                    tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-                    tv_nsec: left.subsec_nanos().into(),
-                });
-                let may_come = !is_full || self.idlest().is_some();
-                let for_guests = if may_come { PollFlags::IN } else { PollFlags::empty() };
-                let mut fds =
-                    [PollFd::new(listener, for_guests), PollFd::new(wakes, PollFlags::IN)];
-                match poll(&mut fds, left.as_ref()) {
-                    Ok(0) if !is_full => return Ok(()),
-                    Ok(_) | Err(Errno::INTR) => {}
-                    Err(error) => return Err(error.into()),
-                }
-                let (guest, woken) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
-                if woken {
-                    // Its content does not matter: something ended.
-                    let _nothing = wakes.read(&mut [0; 512]);
-                    quiet_since = Instant::now();
-                }
-                if guest && is_full {
-                    self.make_room();
-                    continue;
-                }
-                match if guest { stream::accept(listener) } else { Ok(None) } {
-                    Ok(Some(stream)) => break stream,
-                    Ok(None) => {}
-                    // Existing sessions continue; the others wait in the backlog.
-                    Err(error) if is_shortage(&error) => {
-                        tracing::warn!("a connection must wait: {error}");
-                        std::thread::sleep(SHORTAGE_PAUSE);
-                    }
-                    Err(error) => return Err(error),
-                }
+            let Some(stream) = self.next_client(listener, wakes, &mut quiet_since)? else {
+                return Ok(());
             };
             if let Err(error) = self.admit(scope, number, stream) {
                 tracing::warn!("a connection could not be served: {error}");
@@ -231,6 +198,53 @@ impl House<'_> {
             quiet_since = Instant::now();
         }
         Ok(())
+    }
+
+    /// Waits for a client; `None` when it is time to exit.
+    fn next_client(
+        &self,
+        listener: &Socket,
+        mut wakes: &UnixStream,
+        quiet_since: &mut Instant,
+    ) -> io::Result<Option<Stream>> {
+        loop {
+            if self.stop.load(Ordering::SeqCst) {
+                return Ok(None);
+            }
+            let site = self.live.now();
+            let open = lock(&self.sessions).len();
+            let is_full = open as u64 >= site.config().lmtp_connections;
+            let in_use = open > 0 || self.desk.is_busy();
+            let left = if is_full {
+                Some(ROOM)
+            } else {
+                let idle = site.config().lmtp_idle.duration();
+                (!self.stays && !in_use).then(|| idle.saturating_sub(quiet_since.elapsed()))
+            };
+            let left = left.map(|left| Timespec {
+                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: left.subsec_nanos().into(),
+            });
+            let may_come = !is_full || self.idlest().is_some();
+            let for_guests = if may_come { PollFlags::IN } else { PollFlags::empty() };
+            let mut fds = [PollFd::new(listener, for_guests), PollFd::new(wakes, PollFlags::IN)];
+            match poll(&mut fds, left.as_ref()) {
+                Ok(0) if !is_full => return Ok(None),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let (guest, woken) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
+            if woken {
+                // Its content does not matter: something ended.
+                let _nothing = wakes.read(&mut [0; 512]);
+                *quiet_since = Instant::now();
+            }
+            if guest && is_full {
+                self.make_room();
+            } else if guest && let Some(stream) = accept(listener)? {
+                return Ok(Some(stream));
+            }
+        }
     }
 
     fn admit<'s>(

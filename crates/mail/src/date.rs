@@ -94,49 +94,7 @@ impl Written {
     /// Parses what Python 2.7's `email.utils.parsedate_tz` accepts, with the same result: words in
     /// almost any order. Python knows only the zones of RFC 822, and reads `+02` as two minutes.
     fn read(text: &str) -> Option<Written> {
-        let blank = |letter: char| letter.is_ascii_whitespace() || letter == '\u{b}';
-        let mut words: Vec<&str> = text.split(blank).filter(|word| !word.is_empty()).collect();
-        let first = *words.first()?;
-        if first.ends_with(',') || DAYS.iter().any(|day| first.eq_ignore_ascii_case(day)) {
-            words.remove(0);
-        } else if let Some((_, behind)) = first.rsplit_once(',') {
-            words[0] = behind;
-        }
-        // 03-Nov-2003
-        if let [date, time, zone] = words[..]
-            && let [day, month, year] = date.split('-').collect::<Vec<_>>()[..]
-        {
-            words = vec![day, month, year, time, zone];
-        }
-        if let [.., last] = words[..]
-            && words.len() == 4
-        {
-            match last.split_once('+').filter(|(time, _)| !time.is_empty()) {
-                Some((time, zone)) => {
-                    words[3] = time;
-                    words.push(zone);
-                }
-                None => words.push(""),
-            }
-        }
-        let &[mut day, mut month, mut year, mut time, mut zone, ..] = words.as_slice() else {
-            return None;
-        };
-        let known = |name: &str| MONTHS.iter().position(|month| name.eq_ignore_ascii_case(month));
-        let number = known(month).or_else(|| {
-            std::mem::swap(&mut day, &mut month);
-            known(month)
-        })?;
-        let without_comma = |word: &'_ str| word.len() - usize::from(word.ends_with(','));
-        day = &day[..without_comma(day)];
-        if year.find(':').is_some_and(|at| at > 0) {
-            std::mem::swap(&mut year, &mut time);
-        }
-        year = &year[..without_comma(year)];
-        if !year.starts_with(|letter: char| letter.is_ascii_digit()) {
-            std::mem::swap(&mut year, &mut zone);
-        }
-        time = &time[..without_comma(time)];
+        let Ordered { day, month, year, time, zone } = Ordered::of(words_of_a_date(text)?)?;
         let (hour, minute, second) = match time.split(':').collect::<Vec<_>>()[..] {
             [hour, minute] => (hour, minute, "0"),
             [hour, minute, second] => (hour, minute, second),
@@ -152,7 +110,7 @@ impl Written {
         let offset = |zone: i64| zone.signum() * (zone.abs() / 100 * 3600 + zone.abs() % 100 * 60);
         Some(Written {
             year,
-            month: i64::try_from(number % 12).ok()? + 1,
+            month,
             day: integer(day)?,
             hour: integer(hour)?,
             minute: integer(minute)?,
@@ -186,6 +144,72 @@ impl Written {
         let days = first.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second() / 86_400;
         let minutes = ((days + self.day - 1) * 24 + self.hour) * 60 + self.minute;
         Some(minutes * 60 + self.second - self.offset.unwrap_or(0))
+    }
+}
+
+/// The words of a date, without the name of the day, and with a separate zone (which may be empty).
+fn words_of_a_date(text: &str) -> Option<Vec<&str>> {
+    let blank = |letter: char| letter.is_ascii_whitespace() || letter == '\u{b}';
+    let mut words: Vec<&str> = text.split(blank).filter(|word| !word.is_empty()).collect();
+    let first = *words.first()?;
+    if first.ends_with(',') || DAYS.iter().any(|day| first.eq_ignore_ascii_case(day)) {
+        words.remove(0);
+    } else if let Some((_, behind)) = first.rsplit_once(',') {
+        words[0] = behind;
+    }
+    // 03-Nov-2003
+    if let [date, time, zone] = words[..]
+        && let [day, month, year] = date.split('-').collect::<Vec<_>>()[..]
+    {
+        words = vec![day, month, year, time, zone];
+    }
+    if let [.., last] = words[..]
+        && words.len() == 4
+    {
+        match last.split_once('+').filter(|(time, _)| !time.is_empty()) {
+            Some((time, zone)) => {
+                words[3] = time;
+                words.push(zone);
+            }
+            None => words.push(""),
+        }
+    }
+    Some(words)
+}
+
+/// The words of a date, each in its place, not yet checked.
+struct Ordered<'t> {
+    day: &'t str,
+    /// 1 to 12.
+    month: i64,
+    year: &'t str,
+    time: &'t str,
+    zone: &'t str,
+}
+
+impl<'t> Ordered<'t> {
+    /// Recognizes the month by its name, the time by its colon, and the year by its digits.
+    fn of(words: Vec<&'t str>) -> Option<Ordered<'t>> {
+        let &[mut day, mut month, mut year, mut time, mut zone, ..] = words.as_slice() else {
+            return None;
+        };
+        let known = |name: &str| MONTHS.iter().position(|month| name.eq_ignore_ascii_case(month));
+        let number = known(month).or_else(|| {
+            std::mem::swap(&mut day, &mut month);
+            known(month)
+        })?;
+        let without_comma = |word: &'_ str| word.len() - usize::from(word.ends_with(','));
+        day = &day[..without_comma(day)];
+        if year.find(':').is_some_and(|at| at > 0) {
+            std::mem::swap(&mut year, &mut time);
+        }
+        year = &year[..without_comma(year)];
+        if !year.starts_with(|letter: char| letter.is_ascii_digit()) {
+            std::mem::swap(&mut year, &mut zone);
+        }
+        time = &time[..without_comma(time)];
+        let month = i64::try_from(number % 12).ok()? + 1;
+        Some(Ordered { day, month, year, time, zone })
     }
 }
 

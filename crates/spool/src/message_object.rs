@@ -36,62 +36,88 @@ fn write(message: Value<'_, '_>, out: &mut Vec<u8>, depth: usize) -> Result<(), 
         Some((module, class)) => format!("an instance of {module}.{class} is not a message object"),
         None => "the first pickle is neither text nor a message object".to_owned(),
     })?;
+    let mut head = Head::read(headers)?;
     let payload = attribute(message, "_payload");
     let parts: Option<Vec<Value<'_, '_>>> =
         payload.filter(|payload| payload.is_sequence()).map(|parts| parts.items().collect());
-
-    let mut content_type = Vec::new();
-    let mut fields = Vec::new();
-    for header in headers.items() {
-        let mut pair = header.items();
-        let (Some(name), Some(value)) = (pair.next(), pair.next()) else {
-            return Err("a header of the message object is not a (name, value) pair".to_owned());
-        };
-        let name = name.as_bytes().unwrap_or_default().to_vec();
-        let value = header_text(value);
-        if name.eq_ignore_ascii_case(b"content-type") {
-            content_type.clone_from(&value);
-        }
-        fields.push((name, value));
-    }
-
-    let main_type = content_type.split(|&byte| byte == b'/').next().unwrap_or_default();
-    let multipart = main_type.trim_ascii().eq_ignore_ascii_case(b"multipart");
-    let mut boundary = parameter(&content_type, "boundary");
-    if multipart && boundary.is_none() && parts.is_some() {
-        let made = make_boundary(&fields);
-        if let Some((_, value)) =
-            fields.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(b"content-type"))
-        {
-            value.extend_from_slice(format!("; boundary=\"{made}\"").as_bytes());
-        }
-        boundary = Some(made.into_bytes());
-    }
-    for (name, value) in &fields {
+    let boundary = parts.is_some().then(|| head.boundary()).flatten();
+    for (name, value) in &head.fields {
         write_field(name, value, depth == 0, out);
     }
     out.push(b'\n');
-
-    let Some(parts) = parts else {
-        if let Some(text) = payload.and_then(|payload| payload.raw_bytes()) {
-            out.extend_from_slice(&text);
-        }
-        return Ok(());
-    };
-    match boundary.filter(|_| multipart) {
-        Some(boundary) => write_multipart(message, &parts, &boundary, out, depth),
-        // message/rfc822 has one part; message/delivery-status has blocks of headers.
-        None => {
-            parts.iter().try_for_each(|&part| write(part, out, depth + 1))?;
-            // Python puts line feeds between the blocks, but none after the last.
-            let status = b"message/delivery-status";
-            let start = content_type.get(..status.len()).unwrap_or_default();
-            if start.eq_ignore_ascii_case(status) && out.ends_with(b"\n\n") {
-                out.pop();
+    match (parts, boundary) {
+        (Some(parts), Some(boundary)) => write_multipart(message, &parts, &boundary, out, depth),
+        (Some(parts), None) => write_parts(&parts, &head.content_type, out, depth),
+        (None, _) => {
+            if let Some(text) = payload.and_then(|payload| payload.raw_bytes()) {
+                out.extend_from_slice(&text);
             }
             Ok(())
         }
     }
+}
+
+/// The fields of a message object's header.
+struct Head {
+    fields: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The value of the last Content-Type field; empty without one.
+    content_type: Vec<u8>,
+}
+
+impl Head {
+    fn read(headers: Value<'_, '_>) -> Result<Head, String> {
+        let mut head = Head { fields: Vec::new(), content_type: Vec::new() };
+        for header in headers.items() {
+            let mut pair = header.items();
+            let (Some(name), Some(value)) = (pair.next(), pair.next()) else {
+                return Err("a header of the message object is not a (name, value) pair".to_owned());
+            };
+            let name = name.as_bytes().unwrap_or_default().to_vec();
+            let value = header_text(value);
+            if name.eq_ignore_ascii_case(b"content-type") {
+                head.content_type.clone_from(&value);
+            }
+            head.fields.push((name, value));
+        }
+        Ok(head)
+    }
+
+    /// The boundary between the parts of a multipart; one that is missing is added to the fields.
+    fn boundary(&mut self) -> Option<Vec<u8>> {
+        let main_type = self.content_type.split(|&byte| byte == b'/').next().unwrap_or_default();
+        if !main_type.trim_ascii().eq_ignore_ascii_case(b"multipart") {
+            return None;
+        }
+        if let Some(boundary) = parameter(&self.content_type, "boundary") {
+            return Some(boundary);
+        }
+        let made = make_boundary(&self.fields);
+        let mut fields = self.fields.iter_mut();
+        if let Some((_, value)) =
+            fields.find(|(name, _)| name.eq_ignore_ascii_case(b"content-type"))
+        {
+            value.extend_from_slice(format!("; boundary=\"{made}\"").as_bytes());
+        }
+        Some(made.into_bytes())
+    }
+}
+
+/// Parts without a boundary: the one of `message/rfc822`, or the blocks of headers of
+/// `message/delivery-status`.
+fn write_parts(
+    parts: &[Value<'_, '_>],
+    content_type: &[u8],
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<(), String> {
+    parts.iter().try_for_each(|&part| write(part, out, depth + 1))?;
+    // Python puts line feeds between the blocks, but none after the last.
+    let status = b"message/delivery-status";
+    let start = content_type.get(..status.len()).unwrap_or_default();
+    if start.eq_ignore_ascii_case(status) && out.ends_with(b"\n\n") {
+        out.pop();
+    }
+    Ok(())
 }
 
 fn write_multipart(

@@ -138,6 +138,16 @@ pub fn generate(plan: &Plan) -> Vec<UnitFile> {
         files.push(UnitFile { name: name.to_owned(), contents, kind: Kind::Unit });
     };
     unit(TARGET, text::target(plan));
+    put_queues(plan, &mut unit);
+    put_jobs(plan, &mut unit);
+    put_sockets(plan, &mut unit);
+    if let Manager::System { user, group } = &plan.manager {
+        put_account(plan, user, group, &mut files);
+    }
+    files
+}
+
+fn put_queues(plan: &Plan, unit: &mut impl FnMut(&str, String)) {
     if plan.has_drain() {
         unit(QUEUE_TEMPLATE, text::queue_path(plan));
         unit(SERVICE, text::drain(plan));
@@ -168,6 +178,9 @@ pub fn generate(plan: &Plan) -> Vec<UnitFile> {
         unit(SWEEP_TIMER, text::sweep_timer());
         unit("dormouse-sweep.service", text::sweep(plan));
     }
+}
+
+fn put_jobs(plan: &Plan, unit: &mut impl FnMut(&str, String)) {
     for job in plan.wanted_jobs() {
         let name = |kind| job_unit(&job.name, kind);
         match &job.start {
@@ -179,6 +192,9 @@ pub fn generate(plan: &Plan) -> Vec<UnitFile> {
         }
         unit(&name("service"), text::job(plan, job));
     }
+}
+
+fn put_sockets(plan: &Plan, unit: &mut impl FnMut(&str, String)) {
     if !plan.web.is_empty() {
         unit(WEB_SOCKET, text::web_socket(plan));
         unit("dormouse-web.service", text::web(plan));
@@ -187,20 +203,20 @@ pub fn generate(plan: &Plan) -> Vec<UnitFile> {
         unit(LMTP_SOCKET, text::lmtp_socket(plan));
         unit("dormouse-lmtp.service", text::lmtp(plan));
     }
-    if let Manager::System { user, group } = &plan.manager {
-        // The directories belong to the user, which must be created first.
-        files.push(UnitFile {
-            name: "sysusers.d/dormouse.conf".to_owned(),
-            contents: text::sysusers(plan, user, group),
-            kind: Kind::Sysusers,
-        });
-        files.push(UnitFile {
-            name: "tmpfiles.d/dormouse.conf".to_owned(),
-            contents: text::tmpfiles(plan, user, group),
-            kind: Kind::Tmpfiles,
-        });
-    }
-    files
+}
+
+/// The directories belong to the user, which must be created first.
+fn put_account(plan: &Plan, user: &str, group: &str, files: &mut Vec<UnitFile>) {
+    files.push(UnitFile {
+        name: "sysusers.d/dormouse.conf".to_owned(),
+        contents: text::sysusers(plan, user, group),
+        kind: Kind::Sysusers,
+    });
+    files.push(UnitFile {
+        name: "tmpfiles.d/dormouse.conf".to_owned(),
+        contents: text::tmpfiles(plan, user, group),
+        kind: Kind::Tmpfiles,
+    });
 }
 
 /// Whether any plan can have a unit file with this name. Instances of templates do not count.

@@ -83,7 +83,9 @@ pub fn article(frame: &Frame, around: &Around, article: &Article) -> Result<Stri
     let name = if message.author.is_empty() { "?" } else { message.author.as_str() };
     let shown = frame.plain(&message.email);
     let author = frame.plain(name);
-    let subject = format!("Re: {}", message.subject);
+    let in_listing = |&(order, page): &(Order, i64)| {
+        format!("{directory}{}#{}", listing_file(order, page), message.number)
+    };
     let page = ArticlePage {
         frame,
         here: format!("{directory}{}", file_name(message.number)),
@@ -91,12 +93,7 @@ pub fn article(frame: &Frame, around: &Around, article: &Article) -> Result<Stri
             .listings
             .iter()
             .find(|(order, _)| *order == Order::Thread)
-            .map_or_else(
-                || format!("{directory}thread.html"),
-                |&(order, page)| {
-                    format!("{directory}{}#{}", listing_file(order, page), message.number)
-                },
-            ),
+            .map_or_else(|| format!("{directory}thread.html"), in_listing),
         label: frame.label(volume),
         message_id: &message.message_id,
         subject: frame.plain(&message.subject),
@@ -108,12 +105,7 @@ pub fn article(frame: &Frame, around: &Around, article: &Article) -> Result<Stri
         date: frame.moment(message.date),
         parent: around.parent.as_ref(),
         body: body::html(article, frame.is_obscured, frame.up),
-        reply: format!(
-            "mailto:{}?Subject={}&In-Reply-To={}",
-            percent(&frame.address),
-            percent(&subject),
-            percent(&format!("<{}>", message.message_id))
-        ),
+        reply: reply_link(frame, message),
         permanent: format!("{}{}", frame.up, permanent(&message.message_id)),
         source: frame.source.as_ref().map(|source| format!("{source}/{:06}", message.number)),
         feed: frame.feed.as_ref().map(|feed| format!("{feed}/{}", message.number)),
@@ -124,9 +116,9 @@ pub fn article(frame: &Frame, around: &Around, article: &Article) -> Result<Stri
         listings: around
             .listings
             .iter()
-            .map(|&(order, page)| Tab {
-                href: format!("{directory}{}#{}", listing_file(order, page), message.number),
-                name: frame.say(order_title(order)).to_string(),
+            .map(|listing| Tab {
+                href: in_listing(listing),
+                name: frame.say(order_title(listing.0)).to_string(),
                 is_here: false,
             })
             .collect(),
@@ -134,6 +126,16 @@ pub fn article(frame: &Frame, around: &Around, article: &Article) -> Result<Stri
         thread_after: around.walks.first().and_then(|walk| walk.after.as_ref()),
     };
     page.render()
+}
+
+/// The link that opens a reply to the list in the reader's mail program.
+fn reply_link(frame: &Frame, message: &Indexed) -> String {
+    format!(
+        "mailto:{}?Subject={}&In-Reply-To={}",
+        percent(&frame.address),
+        percent(&format!("Re: {}", message.subject)),
+        percent(&format!("<{}>", message.message_id))
+    )
 }
 
 /// Formats a message for its volume's text file, in Pipermail's format (docs/spec/archives.md §4).

@@ -26,6 +26,77 @@ pub(crate) struct Address {
     key: String,
 }
 
+/// An error about a URL, with the correct form.
+fn wrong(problem: &str) -> String {
+    format!(
+        "{problem}; write it like postgres://USER@HOST/DATABASE, with ?host=DIRECTORY for a socket"
+    )
+}
+
+/// The part of a URL after the `?`.
+struct Query<'u> {
+    /// `sslmode`
+    mode: Option<&'u str>,
+    /// `sslrootcert`
+    roots: Option<PathBuf>,
+    passfile: Option<PathBuf>,
+    /// Everything that the client library understands.
+    kept: Vec<&'u str>,
+}
+
+impl<'u> Query<'u> {
+    fn read(query: &'u str, dir: &Path) -> Result<Query<'u>, String> {
+        let mut read = Query { mode: None, roots: None, passfile: None, kept: Vec::new() };
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) =
+                pair.split_once('=').ok_or_else(|| wrong(&format!("{pair} has no value")))?;
+            match name {
+                "sslmode" => read.mode = Some(value),
+                "sslrootcert" => read.roots = Some(dir.join(decoded(value)?)),
+                "passfile" => read.passfile = Some(dir.join(decoded(value)?)),
+                _ => read.kept.push(pair),
+            }
+        }
+        Ok(read)
+    }
+}
+
+/// Whether the connection is encrypted, and which certificates are trusted, by libpq's rules for
+/// `sslmode` and `sslrootcert`.
+fn encryption(
+    mode: Option<&str>,
+    roots: Option<PathBuf>,
+) -> Result<(SslMode, Option<Trust>), String> {
+    Ok(match (mode, roots) {
+        (Some("disable"), _) => (SslMode::Disable, None),
+        (None | Some("allow" | "prefer"), _) => (SslMode::Prefer, Some(Trust::Anyone)),
+        (Some("require"), None) => (SslMode::Require, Some(Trust::Anyone)),
+        (Some("require" | "verify-ca" | "verify-full"), Some(file)) => {
+            (SslMode::Require, Some(Trust::File(file)))
+        }
+        (Some("verify-ca" | "verify-full"), None) => (SslMode::Require, Some(Trust::System)),
+        (Some(other), _) => {
+            return Err(wrong(&format!(
+                "sslmode={other} is not disable, prefer, require or verify-full"
+            )));
+        }
+    })
+}
+
+/// Sets what the URL leaves open, so that a dead server is noticed soon.
+fn set_defaults(config: &mut Config) {
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_FOR);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(SILENCE);
+    }
+    config.keepalives_idle(SILENCE / 4).keepalives_interval(SILENCE / 4).keepalives_retries(3);
+    if config.get_application_name().is_none() {
+        config.application_name("dormouse");
+    }
+}
+
 impl Address {
     /// Parses `postgres://user@host,host:port/database?key=value`. The directory of a socket is
     /// given as `host=` after the `?`, which replaces the hosts before it. `sslmode`, `sslrootcert`
@@ -34,27 +105,12 @@ impl Address {
     /// # Errors
     /// If the URL is invalid; the text says what is wrong and shows the correct form.
     pub fn read(url: &str, password_file: &str, dir: &Path) -> Result<Address, String> {
-        let wrong = |problem: &str| {
-            format!(
-                "{problem}; write it like postgres://USER@HOST/DATABASE, with ?host=DIRECTORY for a socket"
-            )
-        };
         let (scheme, rest) = url
             .split_once("://")
             .filter(|(scheme, _)| matches!(*scheme, "postgres" | "postgresql"))
             .ok_or_else(|| wrong("it does not begin with postgres://"))?;
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (mut mode, mut roots, mut passfile, mut kept) = (None, None, None, Vec::new());
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) =
-                pair.split_once('=').ok_or_else(|| wrong(&format!("{pair} has no value")))?;
-            match name {
-                "sslmode" => mode = Some(value),
-                "sslrootcert" => roots = Some(dir.join(decoded(value)?)),
-                "passfile" => passfile = Some(dir.join(decoded(value)?)),
-                _ => kept.push(pair),
-            }
-        }
+        let Query { mode, roots, passfile, kept } = Query::read(query, dir)?;
         let (user, server) =
             place.split_once('@').map_or(("", place), |(user, server)| (user, server));
         let (hosts, database) = server.split_once('/').unwrap_or((server, ""));
@@ -72,31 +128,9 @@ impl Address {
         if config.get_hosts().is_empty() {
             return Err(wrong("it names no host"));
         }
-        let (mode, trust) = match (mode, roots) {
-            (Some("disable"), _) => (SslMode::Disable, None),
-            (None | Some("allow" | "prefer"), _) => (SslMode::Prefer, Some(Trust::Anyone)),
-            (Some("require"), None) => (SslMode::Require, Some(Trust::Anyone)),
-            (Some("require" | "verify-ca" | "verify-full"), Some(file)) => {
-                (SslMode::Require, Some(Trust::File(file)))
-            }
-            (Some("verify-ca" | "verify-full"), None) => (SslMode::Require, Some(Trust::System)),
-            (Some(other), _) => {
-                return Err(wrong(&format!(
-                    "sslmode={other} is not disable, prefer, require or verify-full"
-                )));
-            }
-        };
+        let (mode, trust) = encryption(mode, roots)?;
         config.ssl_mode(mode);
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_FOR);
-        }
-        if config.get_tcp_user_timeout().is_none() {
-            config.tcp_user_timeout(SILENCE);
-        }
-        config.keepalives_idle(SILENCE / 4).keepalives_interval(SILENCE / 4).keepalives_retries(3);
-        if config.get_application_name().is_none() {
-            config.application_name("dormouse");
-        }
+        set_defaults(&mut config);
         // One of several servers accepts changes, but not always the same one.
         if config.get_hosts().len() > 1 && !query.contains("target_session_attrs") {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);

@@ -112,6 +112,33 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     })
 }
 
+/// Indexes a table with `postmap` or `postalias`, and prints what Postfix's settings lack.
+fn index_for_postfix(
+    program: &str,
+    site: &Site,
+    lists: &[List],
+    path: &Path,
+) -> Result<(), Failure> {
+    let kind = map_type();
+    index(program, &kind, path)?;
+    let shown = path.display();
+    match Postfix::find() {
+        Some(postfix) => say_missing("Postfix", &postfix.missing(site, lists))?,
+        None if program == "postmap" => {
+            output::line(format_args!(
+                "in /etc/postfix/main.cf: add {kind}:{shown} to virtual_alias_maps"
+            ))?;
+            output::line(
+                "and the domains to virtual_alias_domains, unless they are configured elsewhere",
+            )?;
+        }
+        None => output::line(format_args!(
+            "in /etc/postfix/main.cf: add {kind}:{shown} to alias_maps, instead of Mailman's"
+        ))?,
+    }
+    Ok(())
+}
+
 /// Writes the files into the site's directory, indexes them and prints the settings they need.
 fn install(
     site: &Site,
@@ -134,31 +161,9 @@ fn install(
     ))?;
     let shown = path.display();
     match (name, args.mta) {
-        ("virtual", _) => {
-            let kind = map_type();
-            index("postmap", &kind, &path)?;
-            match Postfix::find() {
-                Some(postfix) => say_missing("Postfix", &postfix.missing(site, lists))?,
-                None => {
-                    output::line(format_args!(
-                        "in /etc/postfix/main.cf: add {kind}:{shown} to virtual_alias_maps"
-                    ))?;
-                    output::line(
-                        "and the domains to virtual_alias_domains, unless they are configured elsewhere",
-                    )?;
-                }
-            }
-        }
+        ("virtual", _) => index_for_postfix("postmap", site, lists, &path)?,
         (_, Mta::Postfix) => {
-            let kind = map_type();
-            index("postalias", &kind, &path)?;
-            match Postfix::find() {
-                Some(postfix) => say_missing("Postfix", &postfix.missing(site, lists))?,
-                None => output::line(format_args!(
-                    "in /etc/postfix/main.cf: add {kind}:{shown} to alias_maps, instead of \
-                     Mailman's"
-                ))?,
-            }
+            index_for_postfix("postalias", site, lists, &path)?;
             if std::fs::metadata(&path)?.uid() == 0 {
                 output::line(format_args!(
                     "Postfix runs the commands as the owner of {shown}, which is root: change it to the \

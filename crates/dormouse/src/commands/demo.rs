@@ -53,6 +53,21 @@ struct PostShown {
     fate: String,
 }
 
+/// The posts of an mbox, or the demo's own.
+fn posts(mbox: Option<&Path>) -> Result<Vec<Vec<u8>>, Failure> {
+    let Some(file) = mbox else { return Ok(own_posts()) };
+    let posts = split_mbox(&fs::read(file).map_err(|error| {
+        Failure::new(ExitCode::NoInput, format!("cannot read {}: {error}", file.display()))
+    })?);
+    if posts.is_empty() {
+        return Err(Failure::new(
+            ExitCode::DataErr,
+            "the mbox contains no messages (each begins with a line `From …`)",
+        ));
+    }
+    Ok(posts)
+}
+
 pub fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     let dir = match &args.dir {
         Some(dir) => dir.clone(),
@@ -62,19 +77,7 @@ pub fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
     let spool = Spool::new(site.qfiles());
     spool.create()?;
     make_list(&site)?;
-    let posts = match &args.mbox {
-        Some(file) => split_mbox(&fs::read(file).map_err(|error| {
-            Failure::new(ExitCode::NoInput, format!("cannot read {}: {error}", file.display()))
-        })?),
-        None => own_posts(),
-    };
-    if posts.is_empty() {
-        return Err(Failure::new(
-            ExitCode::DataErr,
-            "the mbox contains no messages (each begins with a line `From …`)",
-        ));
-    }
-
+    let posts = posts(args.mbox.as_deref())?;
     let units = if args.systemd || !args.no_systemd && is_manager_free(&site)? {
         Some(Woken::start(&site)?)
     } else {

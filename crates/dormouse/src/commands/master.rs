@@ -188,6 +188,18 @@ pub fn is_outdated(site: &Site) -> Result<bool, Failure> {
     Ok(PidFile::noted(&site.dir().join("master.pid"))? != asked_for(site))
 }
 
+/// Listens at the place of a process's socket.
+fn listen(site: &Site, name: &str, place: &str) -> Result<Socket, Failure> {
+    let group = match name {
+        "lmtp" => site.config().lmtp_group(),
+        _ => site.config().web_group.trim().to_owned(),
+    };
+    Socket::bind(place, &group).map_err(|error| {
+        let text = format!("cannot listen at {place} for {name}: {error}");
+        Failure::new(ExitCode::Config, text)
+    })
+}
+
 /// Returns the processes that the settings require. A place that cannot be listened at is an error
 /// at first; later it is only logged, because mail must be processed.
 fn charges(
@@ -227,25 +239,16 @@ fn charges(
     }
     for name in ["lmtp", "serve"] {
         let place = place_of(site, name);
-        let group = match name {
-            "lmtp" => site.config().lmtp_group(),
-            _ => site.config().web_group.trim().to_owned(),
-        };
         if place.is_empty() {
             continue;
         }
-        let socket = match sockets.remove(&place).map_or_else(|| Socket::bind(&place, &group), Ok) {
-            Ok(socket) => socket,
-            Err(error) => {
-                let text = format!("cannot listen at {place} for {name}: {error}");
-                if is_first {
-                    return Err(Failure::new(ExitCode::Config, text));
-                }
-                tracing::error!("{text}");
-                continue;
+        match sockets.remove(&place).map_or_else(|| listen(site, name, &place), Ok) {
+            Ok(socket) => {
+                charges.push(charge(name.to_owned(), vec![name.to_owned()], Some(socket)));
             }
-        };
-        charges.push(charge(name.to_owned(), vec![name.to_owned()], Some(socket)));
+            Err(failure) if is_first => return Err(failure),
+            Err(failure) => tracing::error!("{failure}"),
+        }
     }
     // The socket is no longer used.
     sockets.clear();

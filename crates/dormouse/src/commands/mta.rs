@@ -107,9 +107,32 @@ impl Postfix {
 
     /// Returns what is missing to deliver the mail of these lists, with the commands that add it.
     pub fn missing(&self, site: &Site, lists: &[List]) -> Vec<Missing> {
-        let dir = site.dir().canonicalize().unwrap_or_else(|_| site.dir().to_owned());
-        let kind = super::aliases::map_type();
         let mut missing = Vec::new();
+        let ways = self.missing_hosts(site, lists, &mut missing);
+        self.missing_tables(site, &ways, &mut missing);
+        let delimiter = self.meant.get("recipient_delimiter").map_or("", String::as_str);
+        if !delimiter.contains('+') {
+            missing.push(Missing {
+                text:
+                    "Postfix does not split addresses at +, so bounces and confirmations are lost"
+                        .to_owned(),
+                mend: format!(
+                    "postconf -e {}",
+                    quoted(&format!("recipient_delimiter = +{delimiter}"))
+                ),
+            });
+        }
+        missing
+    }
+
+    /// The hosts whose mail is not accepted. Returns how the mail of all hosts is delivered, or will
+    /// be.
+    fn missing_hosts(
+        &self,
+        site: &Site,
+        lists: &[List],
+        missing: &mut Vec<Missing>,
+    ) -> BTreeSet<Way> {
         let mut ways = BTreeSet::new();
         let (mut local, mut foreign) = (Vec::new(), Vec::new());
         for host in hosts(site, lists) {
@@ -133,6 +156,13 @@ impl Postfix {
                 });
             }
         }
+        ways
+    }
+
+    /// The tables of aliases that are not used, cannot be read, or do not exist.
+    fn missing_tables(&self, site: &Site, ways: &BTreeSet<Way>, missing: &mut Vec<Missing>) {
+        let dir = site.dir().canonicalize().unwrap_or_else(|_| site.dir().to_owned());
+        let kind = super::aliases::map_type();
         let uses = |way: Way| ways.contains(&way);
         let mut need = |name: &str, file: &Path| {
             let ending = format!(":{}", file.display());
@@ -166,19 +196,6 @@ impl Postfix {
                 mend: "dormouse aliases --virtual --install".to_owned(),
             });
         }
-        let delimiter = self.meant.get("recipient_delimiter").map_or("", String::as_str);
-        if !delimiter.contains('+') {
-            missing.push(Missing {
-                text:
-                    "Postfix does not split addresses at +, so bounces and confirmations are lost"
-                        .to_owned(),
-                mend: format!(
-                    "postconf -e {}",
-                    quoted(&format!("recipient_delimiter = +{delimiter}"))
-                ),
-            });
-        }
-        missing
     }
 }
 

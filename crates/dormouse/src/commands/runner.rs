@@ -48,23 +48,8 @@ pub fn run(dir: &Path, args: &RunnerArgs) -> Result<ExitCode, Failure> {
     while !stop.load(Ordering::Relaxed) {
         let (site, worker) = hands.now();
         waiter.look_every(site.config().run_interval.duration());
-        let well = std::thread::scope(|threads| {
-            let (worker, site, spool) = (&*worker, &*site, &spool);
-            let shares: Vec<_> = slices
-                .iter()
-                .map(|&slice| {
-                    let scope = scope.clone().share(slice);
-                    threads.spawn(move || one_pass(worker, site, spool, &scope))
-                })
-                .collect();
-            while let Some(every) = alarm
-                && shares.iter().any(|share| !share.is_finished())
-            {
-                watch_over(worker, every, || shares.iter().all(|share| share.is_finished()));
-            }
-            // A share that panicked has logged it; the next pass recovers what it had claimed.
-            shares.into_iter().map(|share| share.join().unwrap_or(false)).fold(true, |a, b| a & b)
-        });
+        let scopes = slices.iter().map(|slice| scope.clone().share(*slice)).collect();
+        let well = pass_of_all(&worker, &site, &spool, scopes, alarm);
         tell(NotifyState::Watchdog);
         let due = match args.queue {
             Queue::Retry => spool.next_due(site.config().longest_retry_wait())?,
@@ -83,6 +68,29 @@ pub fn run(dir: &Path, args: &RunnerArgs) -> Result<ExitCode, Failure> {
     }
     tell(NotifyState::Stopping);
     Ok(ExitCode::Ok)
+}
+
+/// Lets each share of the queue be processed by a thread of its own. Whether nothing was left.
+fn pass_of_all(
+    worker: &Worker,
+    site: &Site,
+    spool: &Spool,
+    scopes: Vec<Scope>,
+    alarm: Option<Duration>,
+) -> bool {
+    std::thread::scope(|threads| {
+        let shares: Vec<_> = scopes
+            .into_iter()
+            .map(|scope| threads.spawn(move || one_pass(worker, site, spool, &scope)))
+            .collect();
+        while let Some(every) = alarm
+            && shares.iter().any(|share| !share.is_finished())
+        {
+            watch_over(worker, every, || shares.iter().all(|share| share.is_finished()));
+        }
+        // A share that panicked has logged it; the next pass recovers what it had claimed.
+        shares.into_iter().map(|share| share.join().unwrap_or(false)).fold(true, |a, b| a & b)
+    })
 }
 
 /// Whether nothing was left.

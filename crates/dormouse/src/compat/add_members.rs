@@ -32,6 +32,16 @@ struct How {
     invitation: Option<String>,
 }
 
+/// The text of the invitations, if people are to be invited.
+fn invitation(invite: bool, file: Option<&str>) -> Result<Option<String>, Trouble> {
+    Ok(match (invite, file) {
+        (false, None) => None,
+        (false, Some(_)) => return Err(Trouble::usage("--invite-msg-file is for --invite")),
+        (true, None) => Some(String::new()),
+        (true, Some(file)) => Some(String::from_utf8_lossy(&read_bytes(file)?).into_owned()),
+    })
+}
+
 pub fn run(call: &Call) -> Done {
     let options = call.options(&[
         H,
@@ -59,14 +69,7 @@ pub fn run(call: &Call) -> Done {
             "Cannot read both digest and normal members from standard input.",
         ));
     }
-    let invitation = match (options.has("invite"), options.value("invite-msg-file")) {
-        (false, None) => None,
-        (false, Some(_)) => {
-            return Err(Trouble::usage("--invite-msg-file is for --invite"));
-        }
-        (true, None) => Some(String::new()),
-        (true, Some(file)) => Some(String::from_utf8_lossy(&read_bytes(file)?).into_owned()),
-    };
+    let invitation = invitation(options.has("invite"), options.value("invite-msg-file"))?;
     let how = How { nomail: options.has("nomail"), welcome, invitation };
     let lines = |file: Option<&str>| file.map_or(Ok(Vec::new()), read_lines);
     let (regular, digest) = (lines(regular)?, lines(digest)?);

@@ -150,6 +150,11 @@ pub fn format_address(name: &str, address: &str) -> String {
     format!("{quote}{quoted}{quote} <{address}>")
 }
 
+/// The meaning of an option's value.
+fn known<T>(option: &str, value: &str, read: fn(&str) -> Option<T>) -> Result<T, Trouble> {
+    read(value).ok_or_else(|| Trouble::usage(format!("Bad {option} option: {value}")))
+}
+
 /// Reads the arguments one by one: the word after -d or -n may be its value or not.
 fn read(args: &[String]) -> Result<Wanted, Trouble> {
     let mut wanted = Wanted::default();
@@ -176,13 +181,7 @@ fn read(args: &[String]) -> Result<Wanted, Trouble> {
             }
             "--nomail" => {
                 wanted.nomail = true;
-                wanted.why = match value {
-                    None => None,
-                    Some(why) => Some(
-                        delivery(why)
-                            .ok_or_else(|| Trouble::usage(format!("Bad --nomail option: {why}")))?,
-                    ),
-                };
+                wanted.why = value.map(|why| known("--nomail", why, delivery)).transpose()?;
             }
             "-d" => {
                 wanted.digest = true;
@@ -193,13 +192,7 @@ fn read(args: &[String]) -> Result<Wanted, Trouble> {
             }
             "--digest" => {
                 wanted.digest = true;
-                wanted.plain =
-                    match value {
-                        None => None,
-                        Some(kind) => Some(plain(kind).ok_or_else(|| {
-                            Trouble::usage(format!("Bad --digest option: {kind}"))
-                        })?),
-                    };
+                wanted.plain = value.map(|kind| known("--digest", kind, plain)).transpose()?;
             }
             "-m" | "--moderated" => only(&mut wanted, Only::Moderated)?,
             "-M" | "--non-moderated" => only(&mut wanted, Only::Unmoderated)?,

@@ -9,7 +9,7 @@ use dormouse_mail::address::Address;
 use dormouse_membership::notices::Notices;
 use dormouse_membership::password;
 use dormouse_spool::Spool;
-use dormouse_store::StoreError;
+use dormouse_store::{List, Store, StoreError};
 
 pub const HELP: &str = "\
 Creates a list. Missing arguments are asked for.
@@ -25,6 +25,52 @@ Usage: newlist [options] [LIST[@DOMAIN] [OWNER [PASSWORD]]]
 
 With LIST@DOMAIN, DOMAIN is used for both hosts.
 ";
+
+/// A list to create.
+struct New<'c> {
+    local: &'c str,
+    host: &'c str,
+    /// The host of its pages, if it is not the site's.
+    url_host: Option<&'c str>,
+    owner: &'c String,
+    /// The administrators' password.
+    secret: &'c str,
+    language: Option<&'c str>,
+}
+
+impl New<'_> {
+    fn create(self, store: &Store) -> Result<List, Trouble> {
+        let New { local, host, url_host, owner, secret, language } = self;
+        let hash = password::hash(secret).map_err(Trouble::Said)?;
+        // A name that already exists at another host is stored with its host.
+        let taken = store.read().list(local)?.is_some();
+        let key = if taken { format!("{local}@{host}") } else { local.to_owned() };
+        let made = store.write(|tx| -> Result<_, StoreError> {
+            let made = tx.create_list(&key, host, std::slice::from_ref(owner))?;
+            tx.edit_settings(&made.name, |settings| settings.password = hash)?;
+            if let Some(url_host) = url_host {
+                let url = format!("https://{url_host}/mailman/");
+                tx.change_settings(&made.name, &[("web_page_url", &url)])?;
+            }
+            if let Some(language) = language {
+                let available = format!("{language}\nen\n");
+                let languages =
+                    [("preferred_language", language), ("available_languages", available.as_str())];
+                tx.change_settings(&made.name, &languages)?;
+            }
+            tx.read().list(&made.name)
+        });
+        match made {
+            Err(StoreError::Setting(problem)) => {
+                Err(Trouble::usage(format!("Illegal list name: {problem}")))
+            }
+            Err(StoreError::ListExists(name)) => {
+                Err(Trouble::usage(format!("List already exists: {name}")))
+            }
+            made => made?.ok_or_else(|| Trouble::Said(format!("the list {key} was not created"))),
+        }
+    }
+}
 
 pub fn run(call: &Call) -> Done {
     let options = call.options(&[
@@ -62,34 +108,15 @@ pub fn run(call: &Call) -> Done {
             "Bad owner email address: {owner} - a full one such as owner@example.com is needed"
         ))
     })?;
-    let hash = password::hash(secret).map_err(Trouble::Said)?;
-    // A name that already exists at another host is stored with its host.
-    let taken = store.read().list(local)?.is_some();
-    let key = if taken { format!("{local}@{host}") } else { local.to_owned() };
-    let made = store.write(|tx| -> Result<_, StoreError> {
-        let made = tx.create_list(&key, host, std::slice::from_ref(&owner))?;
-        tx.edit_settings(&made.name, |settings| settings.password = hash)?;
-        if let Some(url_host) = url_host.filter(|url_host| *url_host != site.config().host) {
-            let url = format!("https://{url_host}/mailman/");
-            tx.change_settings(&made.name, &[("web_page_url", &url)])?;
-        }
-        if let Some(language) = options.value("language") {
-            let available = format!("{language}\nen\n");
-            let languages =
-                [("preferred_language", language), ("available_languages", available.as_str())];
-            tx.change_settings(&made.name, &languages)?;
-        }
-        tx.read().list(&made.name)
-    });
-    let list = match made {
-        Err(StoreError::Setting(problem)) => {
-            return Err(Trouble::usage(format!("Illegal list name: {problem}")));
-        }
-        Err(StoreError::ListExists(name)) => {
-            return Err(Trouble::usage(format!("List already exists: {name}")));
-        }
-        made => made?.ok_or_else(|| Trouble::Said(format!("the list {key} was not created")))?,
+    let new = New {
+        local,
+        host,
+        url_host: url_host.filter(|url_host| *url_host != site.config().host),
+        owner: &owner,
+        secret,
+        language: options.value("language"),
     };
+    let list = new.create(&store)?;
     if aliases::refresh(&site, store.read())?.is_empty() {
         genaliases::print(&site, &list)?;
     }

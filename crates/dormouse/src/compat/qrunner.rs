@@ -6,7 +6,8 @@ use crate::cli::RunnerArgs;
 use crate::commands::run::drain_once;
 use crate::commands::runner;
 use dormouse_runners::arrangement::{self, Scope};
-use dormouse_spool::{Slice, Spool};
+use dormouse_spool::{Queue, Slice, Spool};
+use dormouse_store::Site;
 use std::time::Duration;
 
 pub const HELP: &str = "\
@@ -50,24 +51,10 @@ pub fn run(call: &Call) -> Done {
     let mut all = false;
     let mut chosen = Vec::new();
     for runner in options.values("runner") {
-        let bad = || Trouble::usage(format!("Bad runner specification: {runner}"));
-        let parts: Vec<&str> = runner.split(':').collect();
-        let (name, slice) = match parts.as_slice() {
-            [name] => (*name, Slice::WHOLE),
-            [name, slice, range] => {
-                let (slice, range) = (slice.parse().ok(), range.parse().ok());
-                let slice = slice.zip(range).and_then(|(slice, range)| part(slice, range));
-                (*name, slice.ok_or_else(bad)?)
-            }
-            _ => return Err(bad()),
-        };
-        if name == "All" {
-            all = true;
-            continue;
+        match specified(runner)? {
+            Some(one) => chosen.push(one),
+            None => all = true,
         }
-        let queue = arrangement::of_mailman(name);
-        let queue = queue.ok_or_else(|| Trouble::usage(format!("There is no runner {name}")))?;
-        chosen.push((queue, slice));
     }
     if !options.rest.is_empty() {
         return Err(Trouble::usage(""));
@@ -94,13 +81,39 @@ pub fn run(call: &Call) -> Done {
     } else {
         chosen.iter().map(|(queue, slice)| Scope::of(&[*queue]).share(*slice)).collect()
     };
-    // A runner may create entries for a runner that was named before it.
+    drain_all(&site, &spool, &scopes)
+}
+
+/// Reads `NAME` or `NAME:SLICE:RANGE`. `None` stands for all runners.
+fn specified(runner: &str) -> Result<Option<(Queue, Slice)>, Trouble> {
+    let bad = || Trouble::usage(format!("Bad runner specification: {runner}"));
+    let parts: Vec<&str> = runner.split(':').collect();
+    let (name, slice) = match parts.as_slice() {
+        [name] => (*name, Slice::WHOLE),
+        [name, slice, range] => {
+            let (slice, range) = (slice.parse().ok(), range.parse().ok());
+            let slice = slice.zip(range).and_then(|(slice, range)| part(slice, range));
+            (*name, slice.ok_or_else(bad)?)
+        }
+        _ => return Err(bad()),
+    };
+    if name == "All" {
+        return Ok(None);
+    }
+    let queue = arrangement::of_mailman(name);
+    let queue = queue.ok_or_else(|| Trouble::usage(format!("There is no runner {name}")))?;
+    Ok(Some((queue, slice)))
+}
+
+/// Drains the scopes until nothing is left: a runner may create entries for a runner that was named
+/// before it.
+fn drain_all(site: &Site, spool: &Spool, scopes: &[Scope]) -> Done {
     let mut clean = false;
     let mut worked = true;
     while worked {
         (clean, worked) = (true, false);
-        for scope in &scopes {
-            let summary = drain_once(&site, &spool, scope, Duration::ZERO)?;
+        for scope in scopes {
+            let summary = drain_once(site, spool, scope, Duration::ZERO)?;
             summary.errors.iter().for_each(warn);
             clean &= summary.is_clean();
             worked |= clean && scopes.len() > 1 && summary.did_something();

@@ -34,19 +34,16 @@ struct Wanted {
     list: String,
 }
 
-pub fn run(call: &Call) -> Done {
-    let wanted = read(&call.args)?;
-    if wanted.dry {
-        say("Dry run mode")?;
-    }
-    let bytes = read_bytes(&wanted.file).map_err(|trouble| match trouble {
+/// The people in a file; `None` if it has invalid lines, which are printed.
+fn people_in(file: &str) -> Result<Option<Vec<Person>>, Trouble> {
+    let bytes = read_bytes(file).map_err(|trouble| match trouble {
         Trouble::Said(problem) => {
-            Trouble::usage(format!("Cannot read address file: {}: {problem}", wanted.file))
+            Trouble::usage(format!("Cannot read address file: {file}: {problem}"))
         }
         other => other,
     })?;
     let text = String::from_utf8(bytes)
-        .map_err(|error| Trouble::usage(format!("{} is not UTF-8: {error}", wanted.file)))?;
+        .map_err(|error| Trouble::usage(format!("{file} is not UTF-8: {error}")))?;
     let mut people = Vec::new();
     let mut invalid = false;
     for line in text.lines().map(str::trim) {
@@ -54,7 +51,7 @@ pub fn run(call: &Call) -> Done {
             say(format_args!("Ignore  :  {line:>30}"))?;
             continue;
         }
-        match members::Person::parse(line) {
+        match Person::parse(line) {
             Ok(person) => people.push(person),
             Err(_) => {
                 say(format_args!("Invalid :  {line:>30}"))?;
@@ -62,10 +59,18 @@ pub fn run(call: &Call) -> Done {
             }
         }
     }
-    if invalid {
+    Ok((!invalid).then_some(people))
+}
+
+pub fn run(call: &Call) -> Done {
+    let wanted = read(&call.args)?;
+    if wanted.dry {
+        say("Dry run mode")?;
+    }
+    let Some(people) = people_in(&wanted.file)? else {
         say("You must fix the preceding invalid addresses first.")?;
         return Ok(1);
-    }
+    };
     let (site, store) = call.open()?;
     let office = Office { site: &site, store: &store, how: members::HOW };
     let Some(list) = find(store.read(), &wanted.list)? else {

@@ -39,6 +39,46 @@ struct Plan {
     people: (Vec<Person>, Vec<String>),
 }
 
+impl Plan {
+    fn count(&mut self, change: &Change<'_>) {
+        match change {
+            Change::Add(..) => self.coming += 1,
+            Change::Remove(_) => self.going += 1,
+        }
+    }
+
+    fn keep(&mut self, change: &Change<'_>) {
+        match *change {
+            Change::Add(address, name) => {
+                self.people.0.push(Person { name: name.to_owned(), address: address.to_owned() });
+            }
+            Change::Remove(address) => self.people.1.push(address.to_owned()),
+        }
+    }
+}
+
+/// Writes a change as a line, or as an element of a JSON array.
+fn write_change(
+    out: &mut impl io::Write,
+    change: &Change<'_>,
+    dry_run: bool,
+    json_is_first: Option<bool>,
+) -> Result<(), Failure> {
+    let (verb, would, address) = match *change {
+        Change::Add(address, _) => ("added", "would add", address),
+        Change::Remove(address) => ("removed", "would remove", address),
+    };
+    match json_is_first {
+        Some(is_first) => {
+            let comma = if is_first { "" } else { "," };
+            let row = serde_json::json!({ "change": verb, "address": address });
+            write!(out, "{comma}\n    {row}")?;
+        }
+        None => writeln!(out, "{} {address}", if dry_run { would } else { verb })?,
+    }
+    Ok(())
+}
+
 /// Makes the changes, or only prints them.
 pub fn run(
     office: &Office<'_>,
@@ -66,28 +106,13 @@ pub fn run(
             Ok(())
         })?;
         plan.banned.iter().try_for_each(|(address, _)| sync.forget(address))?;
-        sync.changes(|change| -> Result<(), Failure> {
-            let (verb, would, address, number) = match change {
-                Change::Add(address, _) => ("added", "would add", address, &mut plan.coming),
-                Change::Remove(address) => ("removed", "would remove", address, &mut plan.going),
-            };
-            *number += 1;
-            if json {
-                let comma = if plan.coming + plan.going > 1 { "," } else { "" };
-                let row = serde_json::json!({ "change": verb, "address": address });
-                write!(out, "{comma}\n    {row}")?;
-            } else {
-                writeln!(out, "{} {address}", if dry_run { would } else { verb })?;
+        sync.changes(|change| {
+            plan.count(&change);
+            if !in_one_go {
+                plan.keep(&change);
             }
-            match change {
-                _ if in_one_go => {}
-                Change::Add(address, name) => plan
-                    .people
-                    .0
-                    .push(Person { name: name.to_owned(), address: address.to_owned() }),
-                Change::Remove(address) => plan.people.1.push(address.to_owned()),
-            }
-            Ok(())
+            let is_first = plan.coming + plan.going == 1;
+            write_change(&mut out, &change, dry_run, json.then_some(is_first))
         })?;
         if in_one_go && !dry_run {
             sync.apply(digest, Timestamp::now(), office.how)?;

@@ -3,7 +3,7 @@
 
 use super::options;
 use super::values;
-use dormouse_python_literal::{Expr, Operator, Problem, Scope, Value, What, parse};
+use dormouse_python_literal::{Expr, Operator, Problem, Scope, Statement, Value, What, parse};
 use dormouse_store::check::{Subject, Wrong};
 use dormouse_store::takeover::STATE_NUMBERS;
 use dormouse_store::{List, ListSettings, ListState};
@@ -37,78 +37,55 @@ pub fn read(
         Reader { list, state, names: HashMap::new(), order: Vec::new(), problems: file.problems };
     let mut declared = Declared::default();
     for statement in &file.statements {
-        let line = statement.line;
-        match &statement.what {
-            What::Other { keyword } if matches!(keyword.as_str(), "import" | "from" | "pass") => {
-                if keyword != "pass" {
-                    declared.remarks.push(format!("line {line}: nothing is imported"));
-                }
-            }
-            // It is reported with the file's problems.
-            What::Broken { .. } => {}
-            What::Other { keyword } => {
-                reader.wrong(
-                    line,
-                    format!("{keyword} is not an assignment, and nothing is executed"),
-                );
-            }
-            _ if statement.indent > 0 => {
-                reader.wrong(
-                    line,
-                    "it depends on something else, and nothing is executed".to_owned(),
-                );
-            }
-            What::Assign { targets, value } => match reader.evaluate(value) {
-                Ok(value) => targets.iter().for_each(|target| reader.assign(line, target, &value)),
-                Err(problem) => reader.wrong(line, problem),
-            },
-            What::Augment { target, operator, value } => {
-                let whole =
-                    Expr::Binary(*operator, Box::new(target.clone()), Box::new(value.clone()));
-                match reader.evaluate(&whole) {
-                    Ok(value) => reader.assign(line, target, &value),
-                    Err(problem) => reader.wrong(line, problem),
-                }
-            }
-            What::Expression(expr) => reader.expression(line, expr),
-        }
+        reader.statement(statement, &mut declared.remarks);
     }
     if !reader.problems.is_empty() {
         reader.problems.sort_by_key(|problem| problem.line);
         return Err(reader.problems);
     }
     for name in &reader.order {
-        let value = &reader.names[name];
-        let is_number = STATE_NUMBERS.contains(&name.as_str());
-        if !is_number && !ListSettings::is_known(name) {
-            declared.remarks.push(match place_of_attribute(name) {
-                Some(place) => format!("attribute \"{name}\" ignored: it is here: {place}"),
-                None => format!("attribute \"{name}\" ignored"),
-            });
-            continue;
-        }
-        if verbose {
-            declared.remarks.push(format!("attribute \"{name}\" changed"));
-        }
-        if is_number {
-            match number(value) {
-                Some(number) => {
-                    declared.remarks.push(format!("Non-standard property restored: {name}"));
-                    declared.numbers.push((name.clone(), number));
-                }
-                None => {
-                    declared.remarks.push(format!("Invalid value for property: {name}"));
-                    declared.remarks.push(format!("    {value} is not a number from 0 up"));
-                }
-            }
-            continue;
-        }
-        if options::kind(name).is_none() {
-            declared.remarks.push(format!("Non-standard property restored: {name}"));
-        }
-        judge(list, name, value, is_list, &mut declared);
+        declare(list, name, &reader.names[name], verbose, is_list, &mut declared);
     }
     Ok(declared)
+}
+
+/// Adds an assigned name to the changes, or says why it is ignored.
+fn declare(
+    list: &List,
+    name: &str,
+    value: &Value,
+    verbose: bool,
+    is_list: &dyn Fn(&str) -> bool,
+    declared: &mut Declared,
+) {
+    let is_number = STATE_NUMBERS.contains(&name);
+    if !is_number && !ListSettings::is_known(name) {
+        declared.remarks.push(match place_of_attribute(name) {
+            Some(place) => format!("attribute \"{name}\" ignored: it is here: {place}"),
+            None => format!("attribute \"{name}\" ignored"),
+        });
+        return;
+    }
+    if verbose {
+        declared.remarks.push(format!("attribute \"{name}\" changed"));
+    }
+    if is_number {
+        match number(value) {
+            Some(number) => {
+                declared.remarks.push(format!("Non-standard property restored: {name}"));
+                declared.numbers.push((name.to_owned(), number));
+            }
+            None => {
+                declared.remarks.push(format!("Invalid value for property: {name}"));
+                declared.remarks.push(format!("    {value} is not a number from 0 up"));
+            }
+        }
+        return;
+    }
+    if options::kind(name).is_none() {
+        declared.remarks.push(format!("Non-standard property restored: {name}"));
+    }
+    judge(list, name, value, is_list, declared);
 }
 
 /// Returns a number that is valid for a list's state.
@@ -129,6 +106,45 @@ struct Reader<'l> {
 impl Reader<'_> {
     fn wrong(&mut self, line: usize, what: String) {
         self.problems.push(Problem { line, what });
+    }
+
+    /// Keeps the value of an assignment; anything else is wrong.
+    fn statement(&mut self, statement: &Statement, remarks: &mut Vec<String>) {
+        let line = statement.line;
+        match &statement.what {
+            What::Other { keyword } if matches!(keyword.as_str(), "import" | "from" | "pass") => {
+                if keyword != "pass" {
+                    remarks.push(format!("line {line}: nothing is imported"));
+                }
+            }
+            // It is reported with the file's problems.
+            What::Broken { .. } => {}
+            What::Other { keyword } => {
+                self.wrong(
+                    line,
+                    format!("{keyword} is not an assignment, and nothing is executed"),
+                );
+            }
+            _ if statement.indent > 0 => {
+                self.wrong(
+                    line,
+                    "it depends on something else, and nothing is executed".to_owned(),
+                );
+            }
+            What::Assign { targets, value } => match self.evaluate(value) {
+                Ok(value) => targets.iter().for_each(|target| self.assign(line, target, &value)),
+                Err(problem) => self.wrong(line, problem),
+            },
+            What::Augment { target, operator, value } => {
+                let whole =
+                    Expr::Binary(*operator, Box::new(target.clone()), Box::new(value.clone()));
+                match self.evaluate(&whole) {
+                    Ok(value) => self.assign(line, target, &value),
+                    Err(problem) => self.wrong(line, problem),
+                }
+            }
+            What::Expression(expr) => self.expression(line, expr),
+        }
     }
 
     fn evaluate(&self, expr: &Expr) -> Result<Value, String> {

@@ -8,7 +8,7 @@ use super::call::{Call, Done, Trouble, must_find, read_bytes, say, warn};
 use super::getopt::{HELP as H, flag, with};
 use dormouse_clock::Timestamp;
 use dormouse_mail::date;
-use dormouse_store::List;
+use dormouse_store::{List, Store};
 use options::{Kind, PAGES};
 use std::fs::File;
 use std::io::Write as _;
@@ -74,28 +74,51 @@ pub fn run(call: &Call) -> Done {
         };
         return write().map(|()| 0).map_err(|error| wrong(path, error));
     }
-    let path = input.unwrap_or_default();
-    let bytes = bytes.unwrap_or_default();
-    // If that cannot be found out, the list is assumed to exist.
-    let is_list = |name: &str| store.read().list(name).map_or(true, |list| list.is_some());
-    let state = store.read().list_state(list.id)?.unwrap_or_default();
-    let read = input::read(&list, &state, &bytes, options.has("verbose"), &is_list);
-    let declared = read.map_err(|problems| {
-        let problems: Vec<String> =
-            problems.iter().map(|problem| format!("{path}, {problem}")).collect();
-        Trouble::Said(format!("{}\nnothing was changed", problems.join("\n")))
-    })?;
-    declared.remarks.iter().for_each(warn);
-    if !options.has("checkonly") {
-        let changes: Vec<(&str, &str)> =
-            declared.changes.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        store.write(|tx| {
-            let mut numbers = declared.numbers.iter();
-            numbers.try_for_each(|(name, number)| tx.set_state_number(list.id, name, *number))?;
-            tx.change_settings(&list.name, &changes)
+    let file = InputFile {
+        path: input.unwrap_or_default(),
+        bytes: bytes.unwrap_or_default(),
+        verbose: options.has("verbose"),
+        check_only: options.has("checkonly"),
+    };
+    file.apply(&store, &list)
+}
+
+/// A file of assignments, and what to do with it.
+struct InputFile<'c> {
+    path: &'c str,
+    bytes: Vec<u8>,
+    verbose: bool,
+    check_only: bool,
+}
+
+impl InputFile<'_> {
+    /// Sets the list's options as the file says, all or none.
+    fn apply(&self, store: &Store, list: &List) -> Done {
+        // If that cannot be found out, the list is assumed to exist.
+        let is_list = |name: &str| store.read().list(name).map_or(true, |list| list.is_some());
+        let state = store.read().list_state(list.id)?.unwrap_or_default();
+        let read = input::read(list, &state, &self.bytes, self.verbose, &is_list);
+        let declared = read.map_err(|problems| {
+            let problems: Vec<String> =
+                problems.iter().map(|problem| format!("{}, {problem}", self.path)).collect();
+            Trouble::Said(format!("{}\nnothing was changed", problems.join("\n")))
         })?;
+        declared.remarks.iter().for_each(warn);
+        if !self.check_only {
+            let changes: Vec<(&str, &str)> = declared
+                .changes
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect();
+            store.write(|tx| {
+                let mut numbers = declared.numbers.iter();
+                numbers
+                    .try_for_each(|(name, number)| tx.set_state_number(list.id, name, *number))?;
+                tx.change_settings(&list.name, &changes)
+            })?;
+        }
+        Ok(0)
     }
-    Ok(0)
 }
 
 /// Returns the whole file.

@@ -64,6 +64,32 @@ pub struct Rehearsal {
     pub message: Vec<u8>,
 }
 
+impl Rehearsal {
+    /// Records where and why the message was stopped.
+    fn stop(&mut self, list: &List, handler: &'static str, flow: Flow) {
+        let (verdict, reason) = match flow {
+            Flow::Hold(reason) => ("held", reason),
+            Flow::Reject(reason) => ("rejected", reason),
+            Flow::Discard(reason) => ("discarded", reason),
+            Flow::Wait { reason, .. } => ("scheduled", reason),
+            Flow::Next => unreachable!("a handler that stops a message says how"),
+        };
+        self.verdict = verdict;
+        let is_before = |name: &str| match verdict {
+            "scheduled" => scheduled::BEFORE.contains(&name),
+            _ => name != handler,
+        };
+        self.passes = std::mem::take(&mut self.passes)
+            .into_iter()
+            .take_while(|name| is_before(name))
+            .collect();
+        self.stopped_by = Some(handler);
+        self.setting =
+            reason.setting.map(|name| (name, list.settings.get(name).unwrap_or_default()));
+        self.reason = reason.text;
+    }
+}
+
 /// Runs a message through a list's pipeline, and rolls back all its effects.
 pub fn rehearse(
     site: &Site,
@@ -93,7 +119,7 @@ pub fn rehearse(
             list: list.name.clone(),
             sender: sender.to_string(),
             verdict: "passed",
-            passes: left.clone(),
+            passes: left,
             stopped_by: None,
             setting: None,
             reason: String::new(),
@@ -110,23 +136,7 @@ pub fn rehearse(
         };
         if let Verdict::Stopped { handler, flow } = verdict {
             made.sender_is_told = is_sender_told(&post, &sender, &flow)?;
-            let (verdict, reason) = match flow {
-                Flow::Hold(reason) => ("held", reason),
-                Flow::Reject(reason) => ("rejected", reason),
-                Flow::Discard(reason) => ("discarded", reason),
-                Flow::Wait { reason, .. } => ("scheduled", reason),
-                Flow::Next => unreachable!("a handler that stops a message says how"),
-            };
-            made.verdict = verdict;
-            let is_before = |name: &str| match verdict {
-                "scheduled" => scheduled::BEFORE.contains(&name),
-                _ => name != handler,
-            };
-            made.passes = left.into_iter().take_while(|name| is_before(name)).collect();
-            made.stopped_by = Some(handler);
-            made.setting =
-                reason.setting.map(|name| (name, list.settings.get(name).unwrap_or_default()));
-            made.reason = reason.text;
+            made.stop(list, handler, flow);
             return Ok(made);
         }
         let sent = || post.outputs.iter().filter(|output| output.queue == Queue::Out);

@@ -48,6 +48,42 @@ pub struct Outbound<'o> {
     found: Option<Found>,
 }
 
+/// Adds header and footer to a message. If they differ for each recipient, returns them instead, with
+/// the message without them.
+fn add_texts(
+    message: &mut Message,
+    texts: Option<Texts>,
+    personal: bool,
+) -> Option<(Texts, Message)> {
+    match texts {
+        Some(texts) if personal && texts.name_recipient() => Some((texts, message.clone())),
+        // The entry is Mailman's, or passed a list's own pipeline, so the texts may still be
+        // missing.
+        Some(texts) => {
+            texts.add_to(message, &Vec::new());
+            None
+        }
+        None => None,
+    }
+}
+
+/// Returns the envelope senders of an entry. Only the list's own address identifies recipients.
+fn senders(
+    envelope: &Envelope<'_>,
+    list: &List,
+    store: &Store,
+    config: &Config,
+) -> Result<Senders, RunError> {
+    let own = list.sub_address("bounces");
+    let sender = envelope.envsender().map_or_else(|| own.clone(), Cow::into_owned);
+    if sender.contains(['\r', '\n']) {
+        return Err(RunError::BadSender(sender));
+    }
+    let is_own = sender.eq_ignore_ascii_case(&own);
+    let tags = if is_own { Tags::for_mail(store, list)? } else { None };
+    Ok(Senders::new(sender, &config.host, tags))
+}
+
 impl<'o> Outbound<'o> {
     /// Determines from the entry and its list how the message is sent.
     pub fn new(
@@ -61,53 +97,38 @@ impl<'o> Outbound<'o> {
         let envelope = Envelope::read(metadata)?;
         let config = shared.site.config();
         let settings = &list.settings;
-        let own = list.sub_address("bounces");
-        let sender = envelope.envsender().map_or_else(|| own.clone(), Cow::into_owned);
-        if sender.contains(['\r', '\n']) {
-            return Err(RunError::BadSender(sender));
-        }
-        let is_own = sender.eq_ignore_ascii_case(&own);
-        let tags = if is_own { Tags::for_mail(store, list)? } else { None };
+        let senders = senders(&envelope, list, store, config)?;
         let personal = is_personal(list, metadata);
         // To stays unchanged in digests and notices.
         let is_post =
             !(envelope.is_digest() || envelope.reduced_list_headers() || envelope.to_owner());
         let to_recipient = personal && is_post && settings.personalize.is_full();
         let verp = envelope.verp().unwrap_or_default() && may_be_personal(metadata);
-        let mut message = Message::parse(entry.message.as_slice());
-        message.remove("Errors-To");
         let sender_name = settings.include_sender_header.then(|| settings.real_name.clone());
-        if sender_name.is_some() {
-            message.remove("Sender");
-        }
-        if to_recipient {
-            message.remove("To");
+        let mut message = Message::parse(entry.message.as_slice());
+        for (is_replaced, field) in [
+            (true, "Errors-To"),
+            (sender_name.is_some(), "Sender"),
+            (to_recipient, "To"),
+            (personal || verp, "X-Mailman-Copy"),
+        ] {
+            if is_replaced {
+                message.remove(field);
+            }
         }
         let mut unsubscribe = None;
-        if personal || verp {
-            message.remove("X-Mailman-Copy");
-        }
         let every = settings.one_click_unsubscribe == OneClick::Every;
         if personal || verp || every {
             unsubscribe = Unsubscribe::take(&mut message, list, store, shared.site)?;
         }
-        let own_texts = match Texts::of(list, config, metadata) {
-            Some(texts) if personal && texts.name_recipient() => Some((texts, message.clone())),
-            // The entry is Mailman's, or passed a list's own pipeline, so the texts may still be
-            // missing.
-            Some(texts) => {
-                texts.add_to(&mut message, &Vec::new());
-                None
-            }
-            None => None,
-        };
+        let own_texts = add_texts(&mut message, Texts::of(list, config, metadata), personal);
         Ok(Outbound {
             list,
             config,
             store,
             contents: Default::default(),
             message,
-            senders: Senders::new(sender, &config.host, tags),
+            senders,
             sender_name,
             entry: name.to_string(),
             verp,

@@ -223,6 +223,38 @@ pub fn virtual_map(lists: &[List], site_list: &str, site_host: &str, domains: &[
     out
 }
 
+/// Returns the condition that an address exists: with several hosts, not every name is a list at each
+/// of them.
+fn exim_condition(lists: &[List], sites: &[String], site_host: &str) -> String {
+    let sites = sites.iter().map(|local| format!("{local}@{site_host}"));
+    let addresses = lists.iter().map(List::address).chain(sites);
+    let addresses: Vec<String> = addresses.map(|address| exim_item(&address)).collect();
+    format!(
+        "  condition = ${{if match_address{{$local_part@$domain}}{{{}}}}}\n",
+        addresses.join(" : ")
+    )
+}
+
+/// Returns the command of Exim's transport.
+fn exim_command(receiver: &Receiver) -> String {
+    match receiver {
+        Receiver::Dormouse { program, site } => {
+            format!("{} --site {} deliver", exim_quoted(program), exim_quoted(site))
+        }
+        Receiver::Mailman { program } => {
+            let words: Vec<String> =
+                ADDRESSES[1..].iter().map(|(suffix, word)| format!("{suffix}={word}")).collect();
+            format!(
+                "{} '${{if def:local_part_suffix \\\n    \
+                 {{${{extract{{${{sg{{$local_part_suffix}}{{[+].*}}{{}}}}}}{{{}}}}}}}{{post}}}}' \
+                 $local_part_data",
+                exim_quoted(program),
+                words.join(" ")
+            )
+        }
+    }
+}
+
 /// Routers and a transport for Exim. The first router accepts posts, the second one mail to a
 /// list's other addresses: so a list whose name ends like one of those (`net-admin`) is found.
 ///
@@ -259,34 +291,9 @@ pub fn exim(
         })
         .collect();
     let name = receiver.name();
-    let command = match receiver {
-        Receiver::Dormouse { program, site } => {
-            format!("{} --site {} deliver", exim_quoted(program), exim_quoted(site))
-        }
-        Receiver::Mailman { program } => {
-            let words: Vec<String> =
-                ADDRESSES[1..].iter().map(|(suffix, word)| format!("{suffix}={word}")).collect();
-            format!(
-                "{} '${{if def:local_part_suffix \\\n    \
-                 {{${{extract{{${{sg{{$local_part_suffix}}{{[+].*}}{{}}}}}}{{{}}}}}}}{{post}}}}' \
-                 $local_part_data",
-                exim_quoted(program),
-                words.join(" ")
-            )
-        }
-    };
-    // With several hosts, not every name is a list at each of them.
-    let condition = if hosts.len() > 1 {
-        let sites = sites.iter().map(|local| format!("{local}@{site_host}"));
-        let addresses = lists.iter().map(List::address).chain(sites);
-        let addresses: Vec<String> = addresses.map(|address| exim_item(&address)).collect();
-        format!(
-            "  condition = ${{if match_address{{$local_part@$domain}}{{{}}}}}\n",
-            addresses.join(" : ")
-        )
-    } else {
-        String::new()
-    };
+    let command = exim_command(receiver);
+    let condition =
+        if hosts.len() > 1 { exim_condition(lists, &sites, site_host) } else { String::new() };
     let names: Vec<String> = names.into_iter().map(exim_item).collect();
     let router = |router: &str, suffixes: &str| {
         format!(

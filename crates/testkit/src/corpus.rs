@@ -1,113 +1,11 @@
 //! Mail as a list collects it over years: threads, charsets, attachments, patches, and broken
 //! messages. The same seed gives the same mail.
 
+mod vocabulary;
+
 use std::collections::VecDeque;
 use std::io::{self, Write};
-
-const GIVEN: [&str; 28] = [
-    "Anna",
-    "Bert",
-    "Chiara",
-    "Dmitri",
-    "Esra",
-    "Frédéric",
-    "Grete",
-    "Hugo",
-    "Ilse",
-    "Jörg",
-    "Kari",
-    "Lucía",
-    "Marek",
-    "Noor",
-    "Olaf",
-    "Priya",
-    "Quentin",
-    "Rosa",
-    "Søren",
-    "Tomás",
-    "Ulla",
-    "Viktor",
-    "Wanda",
-    "Xu",
-    "Yuki",
-    "Zoë",
-    "Amara",
-    "Björk",
-];
-const FAMILY: [&str; 24] = [
-    "Berg",
-    "Čapek",
-    "da Silva",
-    "Eriksen",
-    "Fontaine",
-    "García",
-    "Hoffmann",
-    "Ivanova",
-    "Jensen",
-    "Kowalski",
-    "Larsson",
-    "Müller",
-    "Nakamura",
-    "O'Brien",
-    "Petrov",
-    "Quist",
-    "Rossi",
-    "Schmidt",
-    "Tanaka",
-    "Ueda",
-    "van der Meer",
-    "Weiß",
-    "Yılmaz",
-    "Zhang",
-];
-const TOPICS: [&str; 20] = [
-    "Release plan for the next version",
-    "Crash when the disk is full",
-    "Where do the logs go?",
-    "Meeting in Brussels",
-    "Translation of the manual",
-    "How to build on older machines",
-    "Proposal: drop the old configuration format",
-    "Thanks for the quick fix",
-    "Slow start with many lists",
-    "Documentation of the queue directory",
-    "Question about time zones",
-    "[PATCH] spool: sync the directory after a rename",
-    "[PATCH 2/3] mail: keep the blanks in folded headers",
-    "Tests fail on a machine with one processor",
-    "New maintainer for the packages",
-    "Grüße aus Köln",
-    "Café and coffee at the summit",
-    "Memory use after a week",
-    "Licence of the example files",
-    "Who looks after the web server?",
-];
-const SENTENCES: [&str; 24] = [
-    "I have looked at this again and I think the old behaviour was right.",
-    "Could somebody with a larger installation try it and tell us what happens?",
-    "It works for me with the current version, on three different machines.",
-    "The log says nothing, which is a problem of its own.",
-    "We should not change the default without telling people well before.",
-    "My first idea was wrong: the file is closed before the lock is released.",
-    "Sorry for the late answer, I was travelling and had no network.",
-    "That is documented, but the page is hard to find.",
-    "Let us wait for the next release with this.",
-    "I measured it: the new code needs about half the time and the same memory.",
-    "There is a small mistake in the second example, the option is called differently now.",
-    "As far as I can see nobody uses that any more.",
-    "If there are no objections I will commit it on Friday.",
-    "The attached picture shows what I mean.",
-    "Please find the numbers below.",
-    "I would rather keep it simple and say clearly what it does not do.",
-    "Nobody should have to restart anything for that.",
-    "Could you send the complete message, with all headers, to the list?",
-    "This has bitten me twice already, so I wrote it down.",
-    "You are right, and I have changed it in my tree.",
-    "For the archive: the answer was a wrong permission on the directory.",
-    "I agree with everything but the name.",
-    "It would be nice to have a test for that case.",
-    "See https://www.example.org/doc/manual.html#queues for the details.",
-];
+use vocabulary::{FAMILY, GIVEN, SENTENCES, TOPICS};
 
 /// An endless sequence of messages.
 #[derive(Debug)]
@@ -288,25 +186,7 @@ impl Iterator for Corpus {
                 ));
             }
         }
-        let mut head =
-            format!("From: {author}\nTo: dev@lists.example.org\nSubject: {}\n", encoded(&subject));
-        if !self.percent(1) {
-            head.push_str(&format!("Date: {}\n", date(self.time)));
-        } else if self.percent(50) {
-            head.push_str("Date: the other day\n");
-        }
-        if !self.percent(1) {
-            head.push_str(&format!("Message-ID: <{id}>\n"));
-        }
-        let mut references = String::new();
-        if let Some(posted) = &answered {
-            references = format!("{} <{}>", posted.references, posted.id).trim().to_owned();
-            let last: Vec<&str> = references.rsplit(' ').take(8).collect();
-            references = last.into_iter().rev().collect::<Vec<_>>().join("\n ");
-            if !self.percent(8) {
-                head.push_str(&format!("In-Reply-To: <{}>\nReferences: {references}\n", posted.id));
-            }
-        }
+        let (head, references) = self.head(&author, &subject, &id, answered.as_ref());
         let message = self.mime(&head, &text);
         self.recent.push_back(Posted {
             id,
@@ -373,6 +253,38 @@ impl Corpus {
     ) -> Vec<u8> {
         let name = encoded(name);
         format!("{head}MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"mix\"\n\n--mix\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n{text}\n--mix\nContent-Type: {kind}; name=\"{name}\"\nContent-Disposition: attachment; filename=\"{name}\"\nContent-Transfer-Encoding: base64\n\n{base64}\n--mix--\n").into_bytes()
+    }
+}
+
+impl Corpus {
+    /// The header, with a few of the mistakes that occur, and the message's references.
+    fn head(
+        &mut self,
+        author: &str,
+        subject: &str,
+        id: &str,
+        answered: Option<&Posted>,
+    ) -> (String, String) {
+        let mut head =
+            format!("From: {author}\nTo: dev@lists.example.org\nSubject: {}\n", encoded(subject));
+        if !self.percent(1) {
+            head.push_str(&format!("Date: {}\n", date(self.time)));
+        } else if self.percent(50) {
+            head.push_str("Date: the other day\n");
+        }
+        if !self.percent(1) {
+            head.push_str(&format!("Message-ID: <{id}>\n"));
+        }
+        let mut references = String::new();
+        if let Some(posted) = answered {
+            references = format!("{} <{}>", posted.references, posted.id).trim().to_owned();
+            let last: Vec<&str> = references.rsplit(' ').take(8).collect();
+            references = last.into_iter().rev().collect::<Vec<_>>().join("\n ");
+            if !self.percent(8) {
+                head.push_str(&format!("In-Reply-To: <{}>\nReferences: {references}\n", posted.id));
+            }
+        }
+        (head, references)
     }
 }
 

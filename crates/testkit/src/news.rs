@@ -159,34 +159,8 @@ impl Shared {
                 }
                 _ if !known => say("480 who are you")?,
                 "POST" => {
-                    say("340 send it")?;
-                    let mut text = String::new();
-                    loop {
-                        let Some(line) = lines.next() else { return Ok(()) };
-                        let line = line?;
-                        match line.trim_end() {
-                            "." => break,
-                            line => {
-                                text.push_str(line.strip_prefix('.').unwrap_or(line));
-                                text.push_str("\r\n");
-                            }
-                        }
-                    }
-                    if id(&text).is_some_and(|id| self.has(&id)) {
-                        say("441 duplicate")?;
-                        continue;
-                    }
-                    match (self.script)(".") {
-                        Some(answer) if answer.is_empty() => {
-                            // The article is accepted, and the reply is lost.
-                            self.add(text);
-                            return Ok(());
-                        }
-                        Some(answer) => say(&answer)?,
-                        None => {
-                            self.add(text);
-                            say("240 taken")?;
-                        }
+                    if self.take_article(&mut lines, &say)?.is_none() {
+                        return Ok(());
                     }
                 }
                 "STAT" if self.has(rest) => say(&format!("223 0 {rest}"))?,
@@ -196,29 +170,73 @@ impl Shared {
                     let last = state.articles.last().map_or(0, |(number, _)| *number);
                     say(&format!("211 {last} 1 {last} {rest}"))?;
                 }
-                "HEAD" | "BODY" => {
-                    let found = self
-                        .state()
-                        .articles
-                        .iter()
-                        .find(|(number, text)| rest == number.to_string() && !text.is_empty())
-                        .cloned();
-                    match found {
-                        None => say("423 no such article")?,
-                        Some((number, text)) => {
-                            let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-                            let (code, part) =
-                                if verb == "HEAD" { (221, head) } else { (222, body) };
-                            say(&format!("{code} {number} <x>"))?;
-                            for line in part.lines() {
-                                let dot = if line.starts_with('.') { "." } else { "" };
-                                say(&format!("{dot}{line}"))?;
-                            }
-                            say(".")?;
-                        }
-                    }
-                }
+                "HEAD" | "BODY" => self.give_article(verb, rest, &say)?,
                 _ => say("500 what")?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads an article that a client posts. `None` if the connection is to end.
+    fn take_article(
+        &self,
+        lines: &mut impl Iterator<Item = io::Result<String>>,
+        say: &impl Fn(&str) -> io::Result<()>,
+    ) -> io::Result<Option<()>> {
+        say("340 send it")?;
+        let mut text = String::new();
+        loop {
+            let Some(line) = lines.next() else { return Ok(None) };
+            let line = line?;
+            match line.trim_end() {
+                "." => break,
+                line => {
+                    text.push_str(line.strip_prefix('.').unwrap_or(line));
+                    text.push_str("\r\n");
+                }
+            }
+        }
+        if id(&text).is_some_and(|id| self.has(&id)) {
+            return say("441 duplicate").map(Some);
+        }
+        match (self.script)(".") {
+            Some(answer) if answer.is_empty() => {
+                // The article is accepted, and the reply is lost.
+                self.add(text);
+                Ok(None)
+            }
+            Some(answer) => say(&answer).map(Some),
+            None => {
+                self.add(text);
+                say("240 taken").map(Some)
+            }
+        }
+    }
+
+    /// Answers HEAD or BODY.
+    fn give_article(
+        &self,
+        verb: &str,
+        wanted: &str,
+        say: &impl Fn(&str) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let found = self
+            .state()
+            .articles
+            .iter()
+            .find(|(number, text)| wanted == number.to_string() && !text.is_empty())
+            .cloned();
+        match found {
+            None => say("423 no such article")?,
+            Some((number, text)) => {
+                let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+                let (code, part) = if verb == "HEAD" { (221, head) } else { (222, body) };
+                say(&format!("{code} {number} <x>"))?;
+                for line in part.lines() {
+                    let dot = if line.starts_with('.') { "." } else { "" };
+                    say(&format!("{dot}{line}"))?;
+                }
+                say(".")?;
             }
         }
         Ok(())

@@ -14,6 +14,7 @@ use dormouse_mail::AddressKey;
 use dormouse_membership::lists::{self, Going, NewList};
 use dormouse_store::{List, Store};
 use dormouse_words::{Language, Text, say, say_as};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The pages.
@@ -105,6 +106,27 @@ fn form(
     Ok(page::page(status, &page))
 }
 
+/// The settings for the chosen purpose and language, or what is wrong with the choice.
+fn chosen_settings(sent: &Sent) -> Result<Vec<(&'static str, Cow<'static, str>)>, Text> {
+    let mut settings: Vec<(&str, Cow<'_, str>)> = Vec::new();
+    match (sent.get("preset"), PRESETS.iter().find(|preset| preset.name == sent.get("preset"))) {
+        ("", _) => {}
+        (_, Some(preset)) => {
+            settings.extend(preset.settings.iter().map(|(key, value)| (*key, (*value).into())));
+        }
+        (_, None) => return Err(say("There is no such purpose.")),
+    }
+    match (sent.get("language"), languages().find(|code| *code == sent.get("language"))) {
+        ("", _) => {}
+        (_, Some(code)) => {
+            settings.push(("preferred_language", code.into()));
+            settings.push(("available_languages", format!("{code}\nen\n").into()));
+        }
+        (_, None) => return Err(say("There are no texts in this language.")),
+    }
+    Ok(settings)
+}
+
 fn create(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
     let room = room.rise::<RunsSite>()?;
     let owners: Vec<String> = sent
@@ -123,24 +145,11 @@ fn create(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
                 .to_string(),
         );
     }
-    let mut settings: Vec<(&str, &str)> = Vec::new();
-    match (sent.get("preset"), PRESETS.iter().find(|preset| preset.name == sent.get("preset"))) {
-        ("", _) => {}
-        (_, Some(preset)) => settings.extend(preset.settings),
-        (_, None) => return refused(frame.say("There is no such purpose.").to_string()),
-    }
-    let available;
-    match (sent.get("language"), languages().find(|code| *code == sent.get("language"))) {
-        ("", _) => {}
-        (_, Some(code)) => {
-            available = format!("{code}\nen\n");
-            settings.push(("preferred_language", code));
-            settings.push(("available_languages", &available));
-        }
-        (_, None) => {
-            return refused(frame.say("There are no texts in this language.").to_string());
-        }
-    }
+    let settings = match chosen_settings(sent) {
+        Ok(settings) => settings,
+        Err(problem) => return refused(frame.tell(&problem).to_string()),
+    };
+    let settings: Vec<_> = settings.iter().map(|(key, value)| (*key, &**value)).collect();
     let (site, store) = (&room.app.site, &room.store);
     let new = NewList { name: sent.get("name"), owners: &owners, like: None, settings: &settings };
     let list = match lists::create(site, store, new) {

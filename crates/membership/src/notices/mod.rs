@@ -37,6 +37,11 @@ pub struct Notices<'p> {
     pub site: &'p Site,
 }
 
+/// The line with a link; nothing without one.
+fn link_line(url: Option<String>) -> String {
+    url.map(|url| format!("    {url}\n")).unwrap_or_default()
+}
+
 impl Notices<'_> {
     /// To the owners and moderators: a post is held. The post is attached (docs/spec/pipeline.md §2.5).
     pub fn held(&self, message: &Message, held: &Held, secret: &[u8]) -> Output {
@@ -141,12 +146,34 @@ impl Notices<'_> {
         secret: &[u8],
         requests: &[(String, Option<String>)],
     ) -> Output {
-        let line = |url: Option<String>| url.map(|url| format!("    {url}\n")).unwrap_or_default();
+        let mut posts = self.waiting_posts(waiting, secret);
+        if waiting.len() + requests.len() > 1 && self.site.config().has_pages() {
+            let url = self.list.web_url(self.site.config(), "admindb");
+            let text = self.say(say("Everything on one page, for moderators who are signed in:"));
+            posts.push_str(&format!("\n{text}\n    {url}\n\n"));
+        }
+        let (shown, more) = requests.split_at(requests.len().min(MOST_REQUESTS));
+        for (request, url) in shown {
+            posts.push_str(&format!("      {request}\n{}", link_line(url.clone())));
+        }
+        if !more.is_empty() {
+            posts.push_str(&format!("      ... {}\n", self.more(more.len())));
+        }
+        Draft::to_moderators(self, "pending")
+            .field("count", waiting.len() + requests.len())
+            .field("posts", posts)
+            .field("expiry", self.when_discarded())
+            .page_field("pages", "pendingpages")
+            .write("pending")
+    }
+
+    /// The held posts, grouped by sender, with the pages where they decide.
+    fn waiting_posts(&self, waiting: &[Held], secret: &[u8]) -> String {
         let mut posts = String::new();
         let groups = by_sender(waiting);
         for group in groups.iter().take(MOST_SENDERS) {
             if let [held] = group.as_slice() {
-                posts.push_str(&(post_line(held) + &line(self.review_url(held, secret))));
+                posts.push_str(&(post_line(held) + &link_line(self.review_url(held, secret))));
                 continue;
             }
             let text = self.say(
@@ -160,7 +187,7 @@ impl Notices<'_> {
             posts.push_str(&format!("{text}\n"));
             for held in group.iter().take(MOST_OF_SENDER) {
                 posts.push_str(&format!("{:>4}. {}\n", held.id, held.post.subject));
-                posts.push_str(&line(self.review_url(held, secret)));
+                posts.push_str(&link_line(self.review_url(held, secret)));
             }
             if group.len() > MOST_OF_SENDER {
                 let more = self.more(group.len() - MOST_OF_SENDER);
@@ -180,20 +207,13 @@ impl Notices<'_> {
             );
             posts.push_str(&format!("{text}\n"));
         }
-        if waiting.len() + requests.len() > 1 && self.site.config().has_pages() {
-            let url = self.list.web_url(self.site.config(), "admindb");
-            let text = self.say(say("Everything on one page, for moderators who are signed in:"));
-            posts.push_str(&format!("\n{text}\n    {url}\n\n"));
-        }
-        let (shown, more) = requests.split_at(requests.len().min(MOST_REQUESTS));
-        for (request, url) in shown {
-            posts.push_str(&format!("      {request}\n{}", line(url.clone())));
-        }
-        if !more.is_empty() {
-            posts.push_str(&format!("      ... {}\n", self.more(more.len())));
-        }
+        posts
+    }
+
+    /// When waiting posts and requests are discarded.
+    fn when_discarded(&self) -> String {
         let settings = &self.list.settings;
-        let expiry: String = [
+        [
             (
                 say("Posts that wait longer than {days} days are discarded."),
                 settings.max_days_to_hold.kept(),
@@ -206,13 +226,7 @@ impl Notices<'_> {
         .into_iter()
         .filter(|(_, days)| *days > 0)
         .map(|(text, days)| self.say(text.with("days", days)) + "\n")
-        .collect();
-        Draft::to_moderators(self, "pending")
-            .field("count", waiting.len() + requests.len())
-            .field("posts", posts)
-            .field("expiry", expiry)
-            .page_field("pages", "pendingpages")
-            .write("pending")
+        .collect()
     }
 
     /// To the owners and moderators: held posts expired.

@@ -41,11 +41,7 @@ impl Consequences<'_> {
                     outputs.push(owners(say("The member's bounce score has increased.")));
                 }
                 BounceOutcome::Disabled => {
-                    let cookie = self.ledger.cookie("re-enable", &list, &key)?;
-                    let left = settings.bounce_you_are_disabled_warnings - 1;
-                    if let Some(member) = read.member(list.id, &key)? {
-                        outputs.push(notices.delivery_off(&member, off, &cookie, left));
-                    }
+                    outputs.extend(self.to_disabled(&notices, &key)?);
                     if settings.bounce_notify_owner_on_disable {
                         outputs.push(owners(say(
                             "Delivery to the member is off, and the member was told how to turn it on again.",
@@ -79,6 +75,19 @@ impl Consequences<'_> {
             }
         }
         Ok(outputs)
+    }
+
+    /// Returns the first notice to a member whose delivery was turned off.
+    fn to_disabled(
+        &self,
+        notices: &Notices<'_>,
+        key: &AddressKey,
+    ) -> Result<Option<Output>, StoreError> {
+        let list = notices.list;
+        let cookie = self.ledger.cookie("re-enable", list, key)?;
+        let left = list.settings.bounce_you_are_disabled_warnings - 1;
+        let member = self.ledger.store.read().member(list.id, key)?;
+        Ok(member.map(|member| notices.delivery_off(&member, Delivery::ByBounce, &cookie, left)))
     }
 
     /// Returns the owners' notice, at most once a day, about members for whom a post was given up.

@@ -148,8 +148,13 @@ impl Press<'_> {
         Ok(names.any(|name| ours.contains(&digits(name))))
     }
 
-    fn make(&self, tx: &Read, list: &List, state: &DigestState) -> Result<Option<Made>, RunError> {
-        let count = state.sent + 1;
+    /// Returns the editions that have readers.
+    fn wanted(
+        &self,
+        tx: &Read,
+        list: &List,
+        count: i64,
+    ) -> Result<Vec<(Edition, Recipients)>, RunError> {
         let mut wanted = Vec::new();
         for edition in Edition::all(self.site, list) {
             let recipients = Recipients::by(edition.readers(list, count), tx)?;
@@ -157,6 +162,12 @@ impl Press<'_> {
                 wanted.push((edition, recipients));
             }
         }
+        Ok(wanted)
+    }
+
+    fn make(&self, tx: &Read, list: &List, state: &DigestState) -> Result<Option<Made>, RunError> {
+        let count = state.sent + 1;
+        let wanted = self.wanted(tx, list, count)?;
         let words = Words::of(self.site, list, "");
         let is_plain_wanted = wanted.iter().any(|(edition, _)| edition.form == Form::Plain);
         let maker = Maker { site: self.site, list, words: &words, is_plain_wanted };
@@ -197,30 +208,16 @@ impl Press<'_> {
         let now = self.now;
         for (edition, recipients) in wanted {
             let words = Words::of(self.site, list, &edition.language);
-            let title = words.title(list, &closing);
             let issue = Issue {
                 list,
                 site: self.site,
                 language: &edition.language,
                 words: &words,
-                title,
+                title: words.title(list, &closing),
                 now,
                 articles: &articles,
             };
-            let message = match edition.form {
-                Form::Mime => issue.mime(),
-                Form::Plain => issue.plain(),
-            };
-            let mut metadata = Metadata::new();
-            metadata.edit().listname(&list.name);
-            metadata.edit().is_digest(true);
-            metadata.edit().digest_closes(&write_closing(&closing));
-            recipients.write(&mut metadata);
-            outputs.push(Output {
-                queue: Queue::Virgin,
-                label: edition.label(),
-                entry: Entry::new(message.to_bytes(), metadata),
-            });
+            outputs.push(issue_output(&issue, &edition, &recipients, &closing));
         }
         Ok(Some(Made { outputs, closing, report }))
     }
@@ -237,6 +234,29 @@ impl Press<'_> {
             label: format!("post {number}"),
             entry: Entry::new(content, metadata),
         }
+    }
+}
+
+/// Returns the entry of an edition of the issue.
+fn issue_output(
+    issue: &Issue<'_>,
+    edition: &Edition,
+    recipients: &Recipients,
+    closing: &Closing,
+) -> Output {
+    let message = match edition.form {
+        Form::Mime => issue.mime(),
+        Form::Plain => issue.plain(),
+    };
+    let mut metadata = Metadata::new();
+    metadata.edit().listname(&issue.list.name);
+    metadata.edit().is_digest(true);
+    metadata.edit().digest_closes(&write_closing(closing));
+    recipients.write(&mut metadata);
+    Output {
+        queue: Queue::Virgin,
+        label: edition.label(),
+        entry: Entry::new(message.to_bytes(), metadata),
     }
 }
 

@@ -5,32 +5,33 @@
 //! the network, only the entry itself is locked.
 //!
 //! `feed`: divides recipients into transactions. `pace`: limits and back-off of receiving domains.
-//! `settle`: the consequences of the replies.
+//! `sending`: one entry over one connection after the other. `settle`: the consequences of the
+//! replies.
 
 mod feed;
 mod pace;
+mod sending;
 mod settle;
 
 use crate::outbound::Outbound;
-use crate::queue::{Desk, Patience, Runner, TakenEntry, Tally, guarded, no_such_list};
-use dormouse_clock::Timestamp;
-use dormouse_delivery::{Ask, Outcome, Report, SendError, Session, Stage};
+use crate::queue::{Desk, Runner, TakenEntry, guarded, no_such_list};
+use dormouse_delivery::{SendError, Session};
 use dormouse_membership::RunError;
-use dormouse_pipeline::progress::{FailedRecipient, Progress, ProgressLine};
-use dormouse_pipeline::recipients::{Next, Recipients, WRITTEN_OUT};
-use dormouse_spool::{Claim, Entry, EntryName, Envelope, SpoolError, fault};
+use dormouse_pipeline::progress::Progress;
+use dormouse_pipeline::recipients::{Recipients, WRITTEN_OUT};
+use dormouse_spool::{Claim, Entry, Envelope};
 use dormouse_store::{List, StoreError};
-use dormouse_trace::{Event, Step, Trace};
-use feed::{Feed, Slice};
+use feed::Feed;
 use pace::Pace;
+use sending::{Attempt, Sending};
 use settle::{postpone, set_rest_aside, settle};
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// The interval at which the journal of a long delivery is synced.
-const SYNC_EVERY: Duration = Duration::from_millis(100);
+/// A line of the trace is written when it has this many recipients, so that memory stays bounded.
+const MOST_NAMES: usize = 1000;
 /// How long a list's settings are cached.
 const LISTS_FOR: Duration = Duration::from_secs(1);
 
@@ -144,20 +145,10 @@ impl Outgoing {
         let store = desk.store()?;
         let recipients = Recipients::read(&entry.metadata)?.ok_or(RunError::NoRecipients)?;
         let is_apart = Envelope::read(&entry.metadata)?.last_recip_count().is_some();
-        let mut feed = Feed::new(recipients.stream(store.read(), progress)?, is_apart);
+        let feed = Feed::new(recipients.stream(store.read(), progress)?, is_apart);
         let mail = Outbound::new(claim.name(), entry, list, &store, shared)?;
-        let mut accepted = Accepted::new(claim.name(), &mail, &desk.trace);
-        accepted.event.size = entry.message.len() as u64;
-        if progress.done > 0 {
-            let mut event = Event::new(Step::Resumed, claim.name());
-            event.count = progress.done;
-            desk.trace.add(&event);
-        }
-        let (lane, gives_way) = (desk.lane, desk.gives_way);
-        let mut patience = Patience::new();
-        let mut is_stopped = false;
-        // The progress when the connection last broke.
-        let mut broke_at = None;
+        let mut sending = Sending::new(&mail, feed, claim, (progress, pace), &mut desk.trace);
+        sending.accepted.event.size = entry.message.len() as u64;
         loop {
             if self.session.is_none() {
                 match connect(desk) {
@@ -166,77 +157,14 @@ impl Outgoing {
                 }
             }
             let Some(mut session) = self.session.take() else { continue };
-            let offered = session.offers().clone();
-            let several = mail.group_size(shared.options.xverp && offered.xverp);
-            let mut failed: Option<RunError> = None;
-            // Recipients who were skipped at the end of the stream, after the last transaction.
-            let mut last = None;
-            let mut in_flight: VecDeque<Slice> = VecDeque::new();
-            let mut synced = Instant::now();
-            let tally = &mut desk.tally;
-            let trace = &mut desk.trace;
-            let flight = RefCell::new(&mut in_flight);
-            let sent = session.send(
-                || {
-                    let slice = match feed.slice(several, &mut pace.borrow_mut()) {
-                        Ok(slice) => slice,
-                        Err(error) => {
-                            failed = Some(error.into());
-                            return None;
-                        }
-                    };
-                    if slice.group.is_empty() {
-                        last = Some(slice).filter(|slice| slice.len() > 0);
-                        return None;
-                    }
-                    match mail.transaction(&slice.group, &offered) {
-                        Ok(transaction) => {
-                            flight.borrow_mut().push_back(slice);
-                            Some(transaction)
-                        }
-                        Err(error) => {
-                            failed = Some(error);
-                            None
-                        }
-                    }
-                },
-                |ask| {
-                    if ask == Ask::Early {
-                        return pace.borrow().is_quiet();
-                    }
-                    is_stopped |= shared.stopping() || patience.is_over(lane, shared, gives_way);
-                    !is_stopped
-                },
-                |_, report| {
-                    let slice = flight.borrow_mut().pop_front().unwrap_or_default();
-                    pace.borrow_mut().note(&slice.group, &report);
-                    let line = describe(&slice, &report, tally);
-                    accepted.add(slice.group, &report, trace);
-                    fault::point("outgoing.sent");
-                    claim.append(&line.to_text())?;
-                    progress.add(line);
-                    if synced.elapsed() >= SYNC_EVERY {
-                        claim.sync()?;
-                        accepted.write(trace);
-                        synced = Instant::now();
-                    }
-                    Ok::<(), SpoolError>(())
-                },
-            );
-            accepted.write(&mut desk.trace);
-            if let Some(error) = failed {
-                return Err(error);
-            }
+            let Attempt { sent, last, in_flight } = sending.attempt(desk, &mut session)?;
             match sent {
                 Ok(()) => {
                     self.session = Some(session);
                     if let Some(slice) = last {
-                        let line =
-                            describe(&slice, &Report { outcomes: Vec::new() }, &mut desk.tally);
-                        claim.append(&line.to_text())?;
-                        progress.add(line);
+                        sending.note_skipped(desk, &slice)?;
                     }
-                    return Ok(if is_stopped || shared.stopping() {
+                    return Ok(if sending.is_stopped || shared.stopping() {
                         Ended::Stopped
                     } else {
                         Ended::Sent
@@ -247,24 +175,11 @@ impl Outgoing {
                     // Transactions without a result are sent again: SMTP has no other way to be
                     // sure.
                     tracing::warn!("the connection to the MTA broke: {error}");
-                    let is_stuck = broke_at.replace(progress.done) == Some(progress.done);
                     // The skipped recipients at the end of the stream are in no other slice.
-                    in_flight.extend(last);
-                    feed.take_back(in_flight);
-                    if !is_stuck {
-                        continue;
-                    }
-                    let blamed = match &error {
-                        SendError::Lost { blamed: Some((place, reply)), .. } => {
-                            pace.borrow_mut().say_goodbye(*place, reply, &mut feed)
-                        }
-                        _ => false,
-                    };
-                    if !blamed {
+                    sending.feed.take_back(in_flight.into_iter().chain(last).collect());
+                    if !sending.may_go_on(&error) {
                         return Ok(Ended::Unreachable(error.to_string()));
                     }
-                    // The MTA may still accept mail for others.
-                    broke_at = None;
                 }
             }
         }
@@ -283,74 +198,4 @@ fn connect(desk: &Desk<'_>) -> Result<Session, String> {
         }
         why
     })
-}
-
-/// A line of the trace is written when it has this many recipients, so that memory stays bounded.
-const MOST_NAMES: usize = 1000;
-
-/// The recipients accepted by the MTA since the last line of the trace.
-struct Accepted {
-    event: Event,
-    names_recipients: bool,
-}
-
-impl Accepted {
-    fn new(name: &EntryName, mail: &Outbound<'_>, trace: &Trace) -> Accepted {
-        let mut event = Event::new(Step::Accepted, name);
-        mail.describe(&mut event);
-        Accepted { event, names_recipients: trace.names_recipients() }
-    }
-
-    fn add(&mut self, group: Vec<Next>, report: &Report, trace: &mut Trace) {
-        for (recipient, outcome) in group.into_iter().zip(&report.outcomes) {
-            if *outcome == Outcome::Accepted {
-                self.event.count += 1;
-                if self.names_recipients {
-                    self.event.recipients.push(recipient.address);
-                }
-            }
-        }
-        if self.event.recipients.len() >= MOST_NAMES {
-            self.write(trace);
-        }
-    }
-
-    fn write(&mut self, trace: &mut Trace) {
-        if self.event.count > 0 {
-            self.event.at = Timestamp::now();
-            trace.add(&self.event);
-            self.event.count = 0;
-            self.event.recipients.clear();
-        }
-    }
-}
-
-/// Returns what a slice adds to the progress.
-fn describe(slice: &Slice, report: &Report, tally: &mut Tally) -> ProgressLine {
-    let Slice { group, held, after } = slice;
-    let mut line = ProgressLine { done: slice.len(), after: after.clone(), ..Default::default() };
-    tally.deferred += held.len() as u64;
-    line.deferred.clone_from(held);
-    for (recipient, outcome) in group.iter().zip(&report.outcomes) {
-        match outcome {
-            Outcome::Accepted => tally.accepted += 1,
-            Outcome::Deferred(reply) => {
-                tally.deferred += 1;
-                line.deferred.push(FailedRecipient::new(&recipient.address, reply));
-            }
-            Outcome::Refused(reply) => {
-                tally.refused += 1;
-                let failure = FailedRecipient::new(&recipient.address, reply);
-                // A refusal of the message for many recipients says nothing about any of them.
-                // Neither does one by dormouse itself (code 0), which did not ask the MTA.
-                let of_message = matches!(reply.stage, Stage::Mail | Stage::Data | Stage::Dot);
-                if of_message && (group.len() > 1 || reply.code == 0) {
-                    line.rejected.push(failure);
-                } else {
-                    line.refused.push(FailedRecipient { of_message, ..failure });
-                }
-            }
-        }
-    }
-    line
 }

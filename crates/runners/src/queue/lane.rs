@@ -296,6 +296,33 @@ impl Lane {
         taken
     }
 
+    /// Claims an entry. Returns `None` if another process has it, or if it was postponed or set aside.
+    fn claim(
+        &self,
+        desk: &mut Desk<'_>,
+        (how, is_group): (How, bool),
+        name: &EntryName,
+    ) -> Result<Option<Claim>, RunError> {
+        let (queue, spool) = (self.row.queue, desk.shared.spool);
+        let claimed = |claim: Option<Claim>| claim.map_or(Look::Gone, Look::Claimed);
+        let looked = match how {
+            How::Suspects if is_group => spool.claim_together(queue, name).map(claimed),
+            How::Suspects => spool.claim(queue, name).map(claimed),
+            How::Light | How::Costly => spool.claim_unless_suspect(queue, name),
+        };
+        match looked {
+            Ok(Look::Claimed(claim)) => return Ok(Some(claim)),
+            Ok(Look::Gone) => {}
+            Ok(Look::Suspect(suspicion)) => self.put_off_suspect(suspicion, name),
+            Err(error) if error.is_bad_entry() => {
+                let kept = spool.put_aside(queue, name)?;
+                desk.unreadable(name, &error, &kept);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(None)
+    }
+
     /// Claims and reads an entry. Returns `None` if another process has it, or if it was postponed
     /// or set aside.
     fn take_one(
@@ -304,27 +331,7 @@ impl Lane {
         (how, is_group): (How, bool),
         name: &EntryName,
     ) -> Result<Option<TakenEntry>, RunError> {
-        let (queue, spool) = (self.row.queue, desk.shared.spool);
-        let claimed = |claim: Option<Claim>| claim.map_or(Look::Gone, Look::Claimed);
-        let looked = match how {
-            How::Suspects if is_group => spool.claim_together(queue, name).map(claimed),
-            How::Suspects => spool.claim(queue, name).map(claimed),
-            How::Light | How::Costly => spool.claim_unless_suspect(queue, name),
-        };
-        let mut claim = match looked {
-            Ok(Look::Claimed(claim)) => claim,
-            Ok(Look::Gone) => return Ok(None),
-            Ok(Look::Suspect(suspicion)) => {
-                self.put_off_suspect(suspicion, name);
-                return Ok(None);
-            }
-            Err(error) if error.is_bad_entry() => {
-                let kept = spool.put_aside(queue, name)?;
-                desk.unreadable(name, &error, &kept);
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let Some(mut claim) = self.claim(desk, (how, is_group), name)? else { return Ok(None) };
         if how == How::Light && claim.bytes() > COSTLY_BYTES {
             return self.later(claim);
         }

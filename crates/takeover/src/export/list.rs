@@ -5,11 +5,12 @@ use crate::attributes::{ATTRIBUTES, DATA_VERSION, Fate, Kind};
 use crate::old_list::QUIET;
 use crate::old_list::raw::{self, Raw};
 use crate::{TakeoverError, text};
+use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use dormouse_membership::password;
 use dormouse_pickle::{Class, Graph, Made, NodeId, Object, Protocol};
 use dormouse_store::value::Value as _;
-use dormouse_store::{BounceState, Delivery, List, ListState, WholeMember};
+use dormouse_store::{BounceState, Delivery, List, ListState, Member, WholeMember};
 use std::collections::HashMap;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -40,15 +41,7 @@ impl Export<'_> {
         self.put_settings(&mut config, list);
         config.put_state(&state);
         let reset = config.put_members(list, &members, &passwords)?;
-        for (kind, attribute) in QUIET {
-            let times = self.target.store.read().quiet_times(list.id)?;
-            let times = times.into_iter().filter(|(found, _, _)| found == kind);
-            let entries = times.map(|(_, address, until)| {
-                (config.text(&address), config.graph.float(until.seconds()))
-            });
-            let entries = entries.collect::<Vec<_>>();
-            config.put_dict(attribute, entries);
-        }
+        config.put_quiet_times(&self.target.store.read().quiet_times(list.id)?);
         for (attribute, bytes) in extras.iter().filter(|(name, _)| name != raw::EXTRA) {
             let node = config.graph.import(extra(&dir, attribute, bytes)?.root());
             config.put(attribute, node);
@@ -170,6 +163,20 @@ struct Config<'c> {
     raw: Raw,
 }
 
+/// The attributes of a list that are dictionaries of members.
+const MEMBER_DICTS: [&str; 10] = [
+    "members",
+    "digest_members",
+    "passwords",
+    "language",
+    "usernames",
+    "user_options",
+    "delivery_status",
+    "bounce_info",
+    "topics_userinterest",
+    "one_last_digest",
+];
+
 impl Config<'_> {
     fn put(&mut self, attribute: &str, value: NodeId) {
         let key = self.graph.bytes(attribute.as_bytes().to_vec());
@@ -244,6 +251,44 @@ impl Config<'_> {
         self.put("usenet_watermark", node);
     }
 
+    /// A member's key in the dictionaries, as Mailman had it.
+    fn key(&mut self, member: &Member) -> NodeId {
+        let original =
+            Raw::original(&self.raw.addresses, &member.key, &member.key, &mut self.graph);
+        // References are not resolved in addresses: that would change them.
+        original.unwrap_or_else(|| self.graph.bytes(member.key.as_bytes().to_vec()))
+    }
+
+    /// The address in the member's own spelling, if it differs from the key.
+    fn spelling(&mut self, member: &Member) -> NodeId {
+        if member.address == *member.key {
+            self.graph.int(0)
+        } else {
+            self.graph.bytes(member.address.clone().into_bytes())
+        }
+    }
+
+    /// A member's name, as Mailman had it if it is still the same.
+    fn name(&mut self, member: &Member) -> NodeId {
+        let name = &member.real_name;
+        match Raw::original(&self.raw.names, &member.key, name, &mut self.graph) {
+            Some(original) => original,
+            None if name.is_ascii() => self.text(name),
+            None => self.graph.text(name.clone()),
+        }
+    }
+
+    /// Writes who gets no automatic reply again, and until when.
+    fn put_quiet_times(&mut self, times: &[(String, String, Timestamp)]) {
+        for (kind, attribute) in QUIET {
+            let mut entries = Vec::new();
+            for (_, address, until) in times.iter().filter(|(found, _, _)| found == kind) {
+                entries.push((self.text(address), self.graph.float(until.seconds())));
+            }
+            self.put_dict(attribute, entries);
+        }
+    }
+
     /// Writes all members; returns how many get a new password.
     fn put_members(
         &mut self,
@@ -251,32 +296,13 @@ impl Config<'_> {
         members: &[WholeMember],
         clear: &HashMap<AddressKey, String>,
     ) -> Result<u64, TakeoverError> {
-        const ATTRIBUTES: [&str; 10] = [
-            "members",
-            "digest_members",
-            "passwords",
-            "language",
-            "usernames",
-            "user_options",
-            "delivery_status",
-            "bounce_info",
-            "topics_userinterest",
-            "one_last_digest",
-        ];
         let mut dicts: [Vec<(NodeId, NodeId)>; 10] = Default::default();
         let mut reset = 0;
         for whole in members {
             let member = &whole.member;
             // One node for all dictionaries, as in Mailman.
-            let raw = &self.raw;
-            let key = Raw::original(&raw.addresses, &member.key, &member.key, &mut self.graph);
-            // References are not resolved in addresses: that would change them.
-            let key = key.unwrap_or_else(|| self.graph.bytes(member.key.as_bytes().to_vec()));
-            let address = if member.address == *member.key {
-                self.graph.int(0)
-            } else {
-                self.graph.bytes(member.address.clone().into_bytes())
-            };
+            let key = self.key(member);
+            let address = self.spelling(member);
             dicts[usize::from(member.digest)].push((key, address));
             if !whole.password.is_empty() {
                 let known = clear.get(&member.key);
@@ -295,14 +321,7 @@ impl Config<'_> {
                 if language.is_empty() { &list.settings.preferred_language } else { language };
             dicts[3].push((key, self.text(language)));
             if !member.real_name.is_empty() {
-                let name = &member.real_name;
-                let kept = &self.raw.names;
-                let name = match Raw::original(kept, &member.key, name, &mut self.graph) {
-                    Some(original) => original,
-                    None if name.is_ascii() => self.text(name),
-                    None => self.graph.text(name.clone()),
-                };
-                dicts[4].push((key, name));
+                dicts[4].push((key, self.name(member)));
             }
             if member.options.bits() != 0 {
                 dicts[5].push((key, self.graph.int(member.options.bits())));
@@ -323,7 +342,7 @@ impl Config<'_> {
                 dicts[9].push((key, address));
             }
         }
-        for (attribute, entries) in ATTRIBUTES.iter().zip(dicts) {
+        for (attribute, entries) in MEMBER_DICTS.iter().zip(dicts) {
             self.put_dict(attribute, entries);
         }
         Ok(reset)

@@ -220,6 +220,42 @@ struct Articles<'a> {
     is_obscured: bool,
 }
 
+/// Returns the keys of a message in the [`INDEXES`], in their order.
+fn keys_of(message: &Indexed, id: &[u8]) -> [Key; 5] {
+    let bytes = |text: &str| Part::Bytes(text.as_bytes().to_vec());
+    let date = format!("{:011}", message.date);
+    [
+        Key::Several(vec![bytes(&date), Part::Bytes(id.to_vec())]),
+        Key::Several(vec![
+            Part::Text(last_name_first(&message.author)),
+            bytes(&date),
+            Part::Bytes(id.to_vec()),
+        ]),
+        Key::Several(vec![
+            Part::Text(stripped(message).to_owned()),
+            bytes(&date),
+            Part::Bytes(id.to_vec()),
+        ]),
+        Key::One(id.to_vec()),
+        Key::Several(vec![bytes(&message.thread_key), Part::Bytes(id.to_vec())]),
+    ]
+}
+
+/// Writes an index, a dictionary of bytes.
+fn write_index(path: &Path, entries: Vec<(Key, Vec<u8>)>) -> Result<(), TakeoverError> {
+    let mut graph = Graph::new();
+    let pairs = entries.into_iter().map(|(key, value)| {
+        let key = key.put(&mut graph);
+        (key, graph.bytes(value))
+    });
+    let pairs = pairs.collect();
+    let root = graph.dict(pairs);
+    graph.set_root(root);
+    let bytes = marshal::dump(&graph).map_err(|problem| TakeoverError::content(path, problem))?;
+    remove(path)?;
+    write(path, &bytes)
+}
+
 impl Articles<'_> {
     /// Writes the indexes of a volume.
     fn write(
@@ -250,24 +286,7 @@ impl Articles<'_> {
         for message in &messages {
             let Some(id) = ids.get(&message.number) else { continue };
             let parent = message.parent.and_then(|parent| ids.get(&parent));
-            let bytes = |text: &str| Part::Bytes(text.as_bytes().to_vec());
-            let date = format!("{:011}", message.date);
-            let keys = [
-                Key::Several(vec![bytes(&date), Part::Bytes(id.clone())]),
-                Key::Several(vec![
-                    Part::Text(last_name_first(&message.author)),
-                    bytes(&date),
-                    Part::Bytes(id.clone()),
-                ]),
-                Key::Several(vec![
-                    Part::Text(stripped(message).to_owned()),
-                    bytes(&date),
-                    Part::Bytes(id.clone()),
-                ]),
-                Key::One(id.clone()),
-                Key::Several(vec![bytes(&message.thread_key), Part::Bytes(id.clone())]),
-            ];
-            for (place, key) in keys.into_iter().enumerate() {
+            for (place, key) in keys_of(message, id).into_iter().enumerate() {
                 let value =
                     if place == ARTICLES { self.article(message, id, parent)? } else { id.clone() };
                 entries[place].push((key, value));
@@ -277,24 +296,13 @@ impl Articles<'_> {
         super::make_dir(&database)?;
         super::set_mode(&database, 0o2770)?;
         for (kind, entries) in INDEXES.iter().zip(entries) {
-            let path = database.join(format!("{}-{kind}", volume.name));
-            let mut graph = Graph::new();
-            let pairs = entries.into_iter().map(|(key, value)| {
-                let key = key.put(&mut graph);
-                (key, graph.bytes(value))
-            });
-            let pairs = pairs.collect();
-            let root = graph.dict(pairs);
-            graph.set_root(root);
-            let bytes =
-                marshal::dump(&graph).map_err(|problem| TakeoverError::content(&path, problem))?;
-            remove(&path)?;
-            write(&path, &bytes)?;
+            write_index(&database.join(format!("{}-{kind}", volume.name)), entries)?;
         }
         Ok(())
     }
 
     /// Creates the pickle of an article. Its text stays in its page.
+    // Why this is one function: it is the table of a pickled article's attributes.
     fn article(
         &self,
         message: &Indexed,

@@ -4,7 +4,8 @@ use super::Import;
 use super::files::copy_for_owner;
 use super::list::named;
 use crate::report::Fate;
-use crate::{TakeoverError, requests, source};
+use crate::requests::{self, OldBounce};
+use crate::{TakeoverError, source};
 use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_runners::bounces::{self, Noted};
@@ -211,6 +212,22 @@ impl Import<'_> {
         Ok(())
     }
 
+    /// Remarks on bounces of a file that do not count here.
+    fn remark_dropped_bounces(&mut self, path: &Path, stale: u64, lost: BTreeSet<String>) {
+        if stale > 0 {
+            let text = format!(
+                "{stale} of its bounces are too old to count (bounce_info_stale_after) and are not imported"
+            );
+            self.report.remark(self.old.name_of(path), text);
+        }
+        for list in lost {
+            self.report.remark(
+                self.old.name_of(path),
+                format!("bounces of the list {list}, which is not here, are not imported"),
+            );
+        }
+    }
+
     fn bounce_file(&mut self, path: &Path, file: &str) -> Result<(), TakeoverError> {
         let bytes = source::read(path)?.unwrap_or_default();
         let source = format!("data/{file}");
@@ -219,16 +236,7 @@ impl Import<'_> {
             self.report.unchanged("bounces", 1);
             return Ok(());
         }
-        let mut events = Vec::new();
-        let mut rest = bytes.as_slice();
-        while !rest.is_empty() {
-            let (graph, used) = source::unpickle(path, rest)?;
-            let event = requests::bounce(graph.root()).ok_or_else(|| {
-                TakeoverError::content(path, "a record in it is not a bounce of a member")
-            })?;
-            events.push(event);
-            rest = &rest[used..];
-        }
+        let events = bounces_in(path, &bytes)?;
         let mut lost = BTreeSet::new();
         let target = self.target;
         let (number, stale) = self.write(|tx| {
@@ -263,18 +271,7 @@ impl Import<'_> {
             Ok((number, stale))
         })?;
         self.report.brought("bounces", number);
-        if stale > 0 {
-            let text = format!(
-                "{stale} of its bounces are too old to count (bounce_info_stale_after) and are not imported"
-            );
-            self.report.remark(self.old.name_of(path), text);
-        }
-        for list in lost {
-            self.report.remark(
-                self.old.name_of(path),
-                format!("bounces of the list {list}, which is not here, are not imported"),
-            );
-        }
+        self.remark_dropped_bounces(path, stale, lost);
         self.report.item(
             "data/",
             "bounce-events-*.pck",
@@ -284,4 +281,19 @@ impl Import<'_> {
         );
         Ok(())
     }
+}
+
+/// Reads the records of a file of bounces.
+fn bounces_in(path: &Path, bytes: &[u8]) -> Result<Vec<OldBounce>, TakeoverError> {
+    let mut events = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (graph, used) = source::unpickle(path, rest)?;
+        let event = requests::bounce(graph.root()).ok_or_else(|| {
+            TakeoverError::content(path, "a record in it is not a bounce of a member")
+        })?;
+        events.push(event);
+        rest = &rest[used..];
+    }
+    Ok(events)
 }

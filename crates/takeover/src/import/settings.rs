@@ -19,9 +19,8 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 
 impl Import<'_> {
-    /// Imports the site's settings and passwords.
-    pub(super) fn settings(&mut self) -> Result<(), TakeoverError> {
-        self.site_passwords()?;
+    /// Remarks on what Mailman has and this site's settings lack.
+    fn remark_what_is_missing(&mut self) {
         if !self.target.site.config().has_pages() {
             let text = "nobody serves them here until web.listen is set: mails lead to none, and \
                         Mailman's own programs should be turned off, as they write to its lists";
@@ -35,6 +34,12 @@ impl Import<'_> {
         if let Some(silence) = vouch::silence(self.target.site.config()) {
             self.report.remark("posts that are held, or rejected later", silence);
         }
+    }
+
+    /// Imports the site's settings and passwords.
+    pub(super) fn settings(&mut self) -> Result<(), TakeoverError> {
+        self.site_passwords()?;
+        self.remark_what_is_missing();
         let Some(path) = self.old.mm_cfg.clone() else {
             self.report.remark("mm_cfg.py", "there is none; the site's settings stay unchanged");
             return Ok(());
@@ -231,7 +236,15 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
     {
         wanted.push(("archive_url", url));
     }
-    if is_own("SMTPHOST") || is_own("SMTPPORT") {
+    wanted.extend(wanted_of_servers(old, &own));
+    wanted.extend(wanted_of_contents(old, &own));
+    wanted
+}
+
+/// The settings about other servers.
+fn wanted_of_servers(old: &MmCfg, own: &[&str]) -> Vec<(&'static str, String)> {
+    let mut wanted = Vec::new();
+    if own.contains(&"SMTPHOST") || own.contains(&"SMTPPORT") {
         let host = old.text("SMTPHOST").unwrap_or("localhost");
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         let port = old.get("SMTPPORT").and_then(PyValue::as_whole).filter(|port| *port > 0);
@@ -251,10 +264,16 @@ fn wanted(old: &MmCfg) -> Vec<(&'static str, String)> {
     if old.text("NNTP_PASSWORD").is_some() {
         wanted.push(("news.password_file", NEWS_PASSWORD.to_owned()));
     }
+    wanted
+}
+
+/// The settings about what posts may contain.
+fn wanted_of_contents(old: &MmCfg, own: &[&str]) -> Vec<(&'static str, String)> {
+    let mut wanted = Vec::new();
     // Set explicitly: file names are part of addresses that must stay the same.
     let drops_names = old.get("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME").is_none_or(PyValue::is_true);
     wanted.push(("scrub.keep_names", (!drops_names).write()));
-    if is_own(SANITIZER)
+    if own.contains(&SANITIZER)
         && let Some(number) = old.get(SANITIZER).and_then(PyValue::as_whole)
         && let Ok(html) = ScrubHtml::read(&number.to_string())
     {

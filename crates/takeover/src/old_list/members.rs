@@ -18,128 +18,176 @@ type ByKey<'g, 'a> = HashMap<AddressKey, Value<'g, 'a>>;
 
 /// Parses all members, by address.
 pub fn read(old: &mut Old<'_, '_>) -> Vec<WholeMember> {
-    let by_key = |name: &str| {
-        let entries = old.get(name).map(|value| value.entries());
-        let pairs = entries.into_iter().flatten();
-        pairs.filter_map(|(key, value)| Some((key_of(&old.charset, key)?, value))).collect()
-    };
-    let passwords: ByKey<'_, '_> = by_key("passwords");
-    let languages: ByKey<'_, '_> = by_key("language");
-    let names: ByKey<'_, '_> = by_key("usernames");
-    let deliveries: ByKey<'_, '_> = by_key("delivery_status");
-    let bounces: ByKey<'_, '_> = by_key("bounce_info");
-    let topics: ByKey<'_, '_> = by_key("topics_userinterest");
-    let last_digests: ByKey<'_, '_> = by_key("one_last_digest");
-    // Keys that differ only in case are one member, with all its options.
-    let mut options: HashMap<AddressKey, i64> = HashMap::new();
-    if let Some(value) = old.get("user_options") {
-        for (key, bits) in value.entries() {
-            if let Some(key) = key_of(&old.charset, key) {
-                *options.entry(key).or_default() |= bits.as_int().unwrap_or(0);
+    let records = Records::of(old);
+    let mut members = Vec::new();
+    let mut seen = HashSet::new();
+    let mut found = Oddities::default();
+    let mut raw = Raw::default();
+    for (dictionary, digest) in [("members", false), ("digest_members", true)] {
+        for written in addresses(old, dictionary) {
+            if !seen.insert(written.key.clone()) {
+                found.twice += 1;
+                continue;
+            }
+            records.note_oddities(&written, &mut found, &mut raw);
+            members.push(records.member(written, digest));
+        }
+    }
+    // In the order of the database, which is the fastest way to fill it.
+    members.sort_unstable_by(|a, b| a.member.key.cmp(&b.member.key));
+    let orphans = records.passwords.keys().chain(records.options.keys());
+    found.orphans = orphans.filter(|key| !seen.contains(*key)).collect::<HashSet<_>>().len();
+    found.silent = members.iter().filter(|member| member.password.is_empty()).count();
+    drop(records);
+    old.raw.names = raw.names;
+    old.raw.addresses = raw.addresses;
+    found.remark(old);
+    members
+}
+
+/// The dictionaries with the members' data.
+struct Records<'g, 'a> {
+    charset: String,
+    /// The list's language.
+    language: String,
+    passwords: ByKey<'g, 'a>,
+    languages: ByKey<'g, 'a>,
+    names: ByKey<'g, 'a>,
+    deliveries: ByKey<'g, 'a>,
+    bounces: ByKey<'g, 'a>,
+    topics: ByKey<'g, 'a>,
+    last_digests: ByKey<'g, 'a>,
+    options: HashMap<AddressKey, i64>,
+}
+
+impl<'g, 'a> Records<'g, 'a> {
+    fn of(old: &Old<'g, 'a>) -> Records<'g, 'a> {
+        let by_key = |name: &str| {
+            let entries = old.get(name).map(|value| value.entries());
+            let pairs = entries.into_iter().flatten();
+            pairs.filter_map(|(key, value)| Some((key_of(&old.charset, key)?, value))).collect()
+        };
+        // Keys that differ only in case are one member, with all its options.
+        let mut options: HashMap<AddressKey, i64> = HashMap::new();
+        if let Some(value) = old.get("user_options") {
+            for (key, bits) in value.entries() {
+                if let Some(key) = key_of(&old.charset, key) {
+                    *options.entry(key).or_default() |= bits.as_int().unwrap_or(0);
+                }
+            }
+        }
+        Records {
+            charset: old.charset.clone(),
+            language: old.text("preferred_language").unwrap_or_default(),
+            passwords: by_key("passwords"),
+            languages: by_key("language"),
+            names: by_key("usernames"),
+            deliveries: by_key("delivery_status"),
+            bounces: by_key("bounce_info"),
+            topics: by_key("topics_userinterest"),
+            last_digests: by_key("one_last_digest"),
+            options,
+        }
+    }
+
+    /// Keeps what would not come back from the member's record as it was.
+    fn note_oddities(&self, written: &Written<'_, '_>, found: &mut Oddities, raw: &mut Raw) {
+        let Written { key, address, original } = written;
+        if !key.is_ascii() {
+            found.wide.push(address.clone());
+            raw.addresses.insert(key.to_string(), (key.to_string(), pickle(*original)));
+        }
+        if let Some(name) = self.names.get(key) {
+            let survey = text::survey(&self.charset, *name);
+            if !survey.is_sure {
+                found.doubtful.push(address.clone());
+            }
+            if !survey.is_sure || !survey.comes_back {
+                let read = text::decode(&self.charset, *name).unwrap_or_default();
+                raw.names.insert(key.to_string(), (read, pickle(*name)));
             }
         }
     }
-    let languages_used = old.text("preferred_language").unwrap_or_default();
-    let mut members = Vec::new();
-    let mut seen = HashSet::new();
-    let mut twice = 0;
-    let mut doubtful = Vec::new();
-    let mut wide = Vec::new();
-    let mut raw = Raw::default();
-    for (dictionary, digest) in [("members", false), ("digest_members", true)] {
-        for Written { key, address, original } in addresses(old, dictionary) {
-            if !seen.insert(key.clone()) {
-                twice += 1;
-                continue;
-            }
-            if !key.is_ascii() {
-                wide.push(address.clone());
-                raw.addresses.insert(key.to_string(), (key.to_string(), pickle(original)));
-            }
-            if let Some(name) = names.get(&key) {
-                let found = text::survey(&old.charset, *name);
-                if !found.is_sure {
-                    doubtful.push(address.clone());
-                }
-                if !found.is_sure || !found.comes_back {
-                    let read = text::decode(&old.charset, *name).unwrap_or_default();
-                    raw.names.insert(key.to_string(), (read, pickle(*name)));
-                }
-            }
-            let bits = options.get(&key).copied().unwrap_or(0);
-            let (delivery, changed_at) = delivery(deliveries.get(&key).copied(), bits);
-            let text_of = |map: &ByKey<'_, '_>| {
-                map.get(&key).and_then(|value| text::decode(&old.charset, *value))
-            };
-            let language = text_of(&languages).unwrap_or_default();
-            let chosen = topics.get(&key).map(|names| names.items());
-            let member = Member {
-                real_name: text_of(&names).unwrap_or_default(),
+
+    fn member(&self, Written { key, address, .. }: Written<'_, '_>, digest: bool) -> WholeMember {
+        let bits = self.options.get(&key).copied().unwrap_or(0);
+        let (delivery, changed_at) = delivery(self.deliveries.get(&key).copied(), bits);
+        let text_of = |map: &ByKey<'_, '_>| {
+            map.get(&key).and_then(|value| text::decode(&self.charset, *value))
+        };
+        let language = text_of(&self.languages).unwrap_or_default();
+        let topics = self.topics.get(&key).map(|names| names.items()).into_iter().flatten();
+        let bounces = self.bounces.get(&key).and_then(|value| bounce_state(*value));
+        WholeMember {
+            delivery_changed_at: changed_at,
+            password: text_of(&self.passwords).unwrap_or_default(),
+            topics: topics.filter_map(|name| text::decode(&self.charset, name)).collect(),
+            one_last_digest: self.last_digests.contains_key(&key),
+            bounces: bounces.unwrap_or_default(),
+            consent: CONSENT.to_owned(),
+            member: Member {
+                real_name: text_of(&self.names).unwrap_or_default(),
                 digest,
                 // The first bit is a delivery status now.
                 options: MemberOptions::from_bits(bits & !1),
                 delivery,
                 // Mailman stores the language of every member; the list's language is no choice.
-                language: if language == languages_used { String::new() } else { language },
+                language: if language == self.language { String::new() } else { language },
                 joined_at: Timestamp::EPOCH,
                 address,
-                key: key.clone(),
-            };
-            members.push(WholeMember {
-                member,
-                delivery_changed_at: changed_at,
-                password: text_of(&passwords).unwrap_or_default(),
-                topics: chosen
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|name| text::decode(&old.charset, name))
-                    .collect(),
-                one_last_digest: last_digests.contains_key(&key),
-                bounces: bounces
-                    .get(&key)
-                    .and_then(|value| bounce_state(*value))
-                    .unwrap_or_default(),
-                consent: CONSENT.to_owned(),
-            });
+                key,
+            },
         }
     }
-    // In the order of the database, which is the fastest way to fill it.
-    members.sort_unstable_by(|a, b| a.member.key.cmp(&b.member.key));
-    let orphans = passwords.keys().chain(options.keys()).filter(|key| !seen.contains(*key));
-    let orphans = orphans.collect::<HashSet<_>>().len();
-    drop((passwords, languages, names, deliveries, bounces, topics, last_digests));
-    old.raw.names = raw.names;
-    old.raw.addresses = raw.addresses;
-    if !doubtful.is_empty() {
-        old.remark(format!(
-            "names of members that are not in the list's charset ({}): {}; read as what they seem \
-             to be, and kept as they came for the way back",
-            old.charset,
-            some(&doubtful)
-        ));
+}
+
+/// What administrators should know about the members.
+#[derive(Default)]
+struct Oddities {
+    /// Addresses that are regular and digest members.
+    twice: usize,
+    /// Members whose names are not in the list's charset.
+    doubtful: Vec<String>,
+    /// Addresses beyond ASCII.
+    wide: Vec<String>,
+    /// Data without a member.
+    orphans: usize,
+    /// Members without a password.
+    silent: usize,
+}
+
+impl Oddities {
+    fn remark(self, old: &mut Old<'_, '_>) {
+        let Oddities { twice, doubtful, wide, orphans, silent } = self;
+        if !doubtful.is_empty() {
+            old.remark(format!(
+                "names of members that are not in the list's charset ({}): {}; read as what they seem \
+                 to be, and kept as they came for the way back",
+                old.charset,
+                some(&doubtful)
+            ));
+        }
+        if !wide.is_empty() {
+            old.remark(format!(
+                "addresses with letters beyond ASCII: {}; only mail servers with SMTPUTF8 take mail for \
+                 them",
+                some(&wide)
+            ));
+        }
+        if twice > 0 {
+            old.remark(format!(
+                "{twice} addresses are members twice; only their regular membership is imported"
+            ));
+        }
+        if orphans > 0 {
+            old.remark(format!(
+                "options and passwords of {orphans} addresses that are not members are not imported"
+            ));
+        }
+        if silent > 0 {
+            old.remark(format!("{silent} members have no password, as in Mailman"));
+        }
     }
-    if !wide.is_empty() {
-        old.remark(format!(
-            "addresses with letters beyond ASCII: {}; only mail servers with SMTPUTF8 take mail for \
-             them",
-            some(&wide)
-        ));
-    }
-    let silent = members.iter().filter(|member| member.password.is_empty()).count();
-    if twice > 0 {
-        old.remark(format!(
-            "{twice} addresses are members twice; only their regular membership is imported"
-        ));
-    }
-    if orphans > 0 {
-        old.remark(format!(
-            "options and passwords of {orphans} addresses that are not members are not imported"
-        ));
-    }
-    if silent > 0 {
-        old.remark(format!("{silent} members have no password, as in Mailman"));
-    }
-    members
 }
 
 /// Keys are in lower case; very old lists have them as written by the members.

@@ -6,7 +6,7 @@ use crate::site::{copy_program, describe};
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
@@ -51,6 +51,37 @@ pub struct Exim<'p> {
     programs: &'p EximPrograms,
 }
 
+/// Its configuration file. Mail for other hosts goes to the sink.
+fn configuration(
+    dir: &Path,
+    port: u16,
+    sink: u16,
+    hosts: &[&str],
+    [settings, routers, transports]: [&str; 3],
+) -> String {
+    format!(
+        "exim_path = {dir}/exim\n\
+         keep_environment = LD_LIBRARY_PATH : LD_PRELOAD : NSS_WRAPPER_PASSWD : NSS_WRAPPER_GROUP\n\
+         spool_directory = {dir}/spool\nlog_file_path = {dir}/log/%slog\n\
+         pid_file_path = {dir}/pid\nprimary_hostname = mx.test.example\n\
+         local_interfaces = 127.0.0.1\ndaemon_smtp_ports = {port}\ntls_advertise_hosts =\n\
+         smtp_enforce_sync = false\nqueue_only\n\
+         domainlist local_domains = mx.test.example : {hosts}\n\
+         acl_smtp_rcpt = rcpt\nacl_smtp_data = data\n{settings}\n\
+         begin acl\n\
+         rcpt:\n  require verify = recipient\n  accept\n\
+         data:\n  accept\n\
+         begin routers\n{routers}\n\
+         elsewhere:\n  driver = manualroute\n  domains = ! +local_domains\n  \
+         route_list = * 127.0.0.1\n  self = send\n  transport = sink\n\
+         begin transports\n{transports}\n\
+         sink:\n  driver = smtp\n  port = {sink}\n\
+         begin retry\n* * F,2h,1m\n",
+        dir = dir.display(),
+        hosts = hosts.join(" : "),
+    )
+}
+
 impl<'p> Exim<'p> {
     /// Starts it with these settings, routers and transports, for lists at these hosts.
     pub fn start(
@@ -74,29 +105,8 @@ impl<'p> Exim<'p> {
         copy_program(&programs.programs.path("usr/sbin/exim4"), &program);
         fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("our own file");
         let address = free_address();
-        let config = format!(
-            "exim_path = {dir}/exim\n\
-             keep_environment = LD_LIBRARY_PATH : LD_PRELOAD : NSS_WRAPPER_PASSWD : NSS_WRAPPER_GROUP\n\
-             spool_directory = {dir}/spool\nlog_file_path = {dir}/log/%slog\n\
-             pid_file_path = {dir}/pid\nprimary_hostname = mx.test.example\n\
-             local_interfaces = 127.0.0.1\ndaemon_smtp_ports = {port}\ntls_advertise_hosts =\n\
-             smtp_enforce_sync = false\nqueue_only\n\
-             domainlist local_domains = mx.test.example : {hosts}\n\
-             acl_smtp_rcpt = rcpt\nacl_smtp_data = data\n{settings}\n\
-             begin acl\n\
-             rcpt:\n  require verify = recipient\n  accept\n\
-             data:\n  accept\n\
-             begin routers\n{routers}\n\
-             elsewhere:\n  driver = manualroute\n  domains = ! +local_domains\n  \
-             route_list = * 127.0.0.1\n  self = send\n  transport = sink\n\
-             begin transports\n{transports}\n\
-             sink:\n  driver = smtp\n  port = {sink}\n\
-             begin retry\n* * F,2h,1m\n",
-            dir = dir.display(),
-            port = address.port(),
-            hosts = hosts.join(" : "),
-            sink = sink.port(),
-        );
+        let config =
+            configuration(dir, address.port(), sink.port(), hosts, [settings, routers, transports]);
         fs::write(dir.join("exim.conf"), config).expect("a file");
         let Account { user, group, .. } = programs.account;
         for (file, line) in [

@@ -43,6 +43,27 @@ pub struct Postfix<'p> {
     programs: &'p PostfixPrograms,
 }
 
+/// The lines of master.cf, other than the port.
+const SERVICES: [&str; 17] = [
+    "pickup unix n - n 60 1 pickup",
+    "cleanup unix n - n - 0 cleanup",
+    "qmgr unix n - n 300 1 qmgr",
+    "rewrite unix - - n - - trivial-rewrite",
+    "bounce unix - - n - 0 bounce",
+    "defer unix - - n - 0 bounce",
+    "trace unix - - n - 0 bounce",
+    "proxymap unix - - n - - proxymap",
+    "smtp unix - - n - - smtp",
+    "lmtp unix - - n - - lmtp",
+    "local unix - n n - - local",
+    "verify unix - - n - 1 verify",
+    "error unix - - n - - error",
+    "retry unix - - n - - error",
+    "anvil unix - - n - 1 anvil",
+    "scache unix - - n - 1 scache",
+    "postlog unix-dgram n - n - 1 postlogd",
+];
+
 impl<'p> Postfix<'p> {
     /// Writes its configuration.
     pub fn new(programs: &'p PostfixPrograms, sink: &Sink) -> Postfix<'p> {
@@ -94,29 +115,7 @@ impl<'p> Postfix<'p> {
             sink = sink.port(),
         );
         fs::write(config.join("main.cf"), main).expect("a file");
-        let mut master = format!("{address} inet n - n - - smtpd\n");
-        for line in [
-            "pickup unix n - n 60 1 pickup",
-            "cleanup unix n - n - 0 cleanup",
-            "qmgr unix n - n 300 1 qmgr",
-            "rewrite unix - - n - - trivial-rewrite",
-            "bounce unix - - n - 0 bounce",
-            "defer unix - - n - 0 bounce",
-            "trace unix - - n - 0 bounce",
-            "proxymap unix - - n - - proxymap",
-            "smtp unix - - n - - smtp",
-            "lmtp unix - - n - - lmtp",
-            "local unix - n n - - local",
-            "verify unix - - n - 1 verify",
-            "error unix - - n - - error",
-            "retry unix - - n - - error",
-            "anvil unix - - n - 1 anvil",
-            "scache unix - - n - 1 scache",
-            "postlog unix-dgram n - n - 1 postlogd",
-        ] {
-            master.push_str(line);
-            master.push('\n');
-        }
+        let master = format!("{address} inet n - n - - smtpd\n{}\n", SERVICES.join("\n"));
         fs::write(config.join("master.cf"), master).expect("a file");
         Postfix { home, address, programs, master: None }
     }

@@ -10,7 +10,7 @@ use dormouse_membership::{Origin, Registry, split};
 use dormouse_store::sync::Change;
 use dormouse_store::{List, Tx};
 use std::fs::File;
-use std::io::{self, BufWriter, Seek as _, Write as _};
+use std::io::{self, BufWriter, Seek as _};
 use sysexits::ExitCode;
 
 /// How many wrong lines are reported.

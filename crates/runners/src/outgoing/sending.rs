@@ -1,0 +1,241 @@
+//! Sends an entry to those of its recipients who are not done yet.
+
+use super::MOST_NAMES;
+use super::feed::{Feed, Slice};
+use super::pace::Pace;
+use crate::outbound::Outbound;
+use crate::queue::{Desk, Patience, Tally};
+use dormouse_clock::Timestamp;
+use dormouse_delivery::{
+    Ask, Capabilities, Outcome, Report, SendError, Session, Stage, Transaction,
+};
+use dormouse_membership::RunError;
+use dormouse_pipeline::progress::{FailedRecipient, Progress, ProgressLine};
+use dormouse_pipeline::recipients::Next;
+use dormouse_spool::{Claim, EntryName, SpoolError, fault};
+use dormouse_trace::{Event, Step, Trace};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// The interval at which the journal of a long delivery is synced.
+const SYNC_EVERY: Duration = Duration::from_millis(100);
+
+/// An entry on its way to its recipients, over one connection after the other if they break.
+pub(super) struct Sending<'s, 'f, 'p> {
+    claim: &'s mut Claim,
+    mail: &'s Outbound<'s>,
+    pub feed: Feed<'f>,
+    pace: &'s RefCell<Pace<'p>>,
+    progress: &'s mut Progress,
+    pub accepted: Accepted,
+    patience: Patience,
+    /// The process must stop, or light entries wait.
+    pub is_stopped: bool,
+    /// The progress when the connection last broke.
+    broke_at: Option<u64>,
+}
+
+/// How sending over one connection ended.
+pub(super) struct Attempt {
+    pub sent: Result<(), SendError<SpoolError>>,
+    /// Recipients who were skipped at the end of the stream, after the last transaction.
+    pub last: Option<Slice>,
+    /// The slices without a result.
+    pub in_flight: VecDeque<Slice>,
+}
+
+impl<'s, 'f, 'p> Sending<'s, 'f, 'p> {
+    /// Begins, or goes on after the journal's last line.
+    pub fn new(
+        mail: &'s Outbound<'s>,
+        feed: Feed<'f>,
+        claim: &'s mut Claim,
+        (progress, pace): (&'s mut Progress, &'s RefCell<Pace<'p>>),
+        trace: &mut Trace,
+    ) -> Sending<'s, 'f, 'p> {
+        if progress.done > 0 {
+            let mut event = Event::new(Step::Resumed, claim.name());
+            event.count = progress.done;
+            trace.add(&event);
+        }
+        Sending {
+            accepted: Accepted::new(claim.name(), mail, trace),
+            claim,
+            mail,
+            feed,
+            pace,
+            progress,
+            patience: Patience::new(),
+            is_stopped: false,
+            broke_at: None,
+        }
+    }
+
+    /// Sends over a connection until no recipient is left, it is time to stop, or it breaks.
+    pub fn attempt(
+        &mut self,
+        desk: &mut Desk<'_>,
+        session: &mut Session,
+    ) -> Result<Attempt, RunError> {
+        let Sending { claim, mail, feed, pace, progress, accepted, patience, is_stopped, .. } =
+            self;
+        let (shared, lane, gives_way) = (desk.shared, desk.lane, desk.gives_way);
+        let (tally, trace) = (&mut desk.tally, &mut desk.trace);
+        let offered = session.offers().clone();
+        let several = mail.group_size(shared.options.xverp && offered.xverp);
+        let mut failed: Option<RunError> = None;
+        let mut last = None;
+        let in_flight = RefCell::new(VecDeque::new());
+        let mut synced = Instant::now();
+        let sent = session.send(
+            || match prepare(mail, feed, &mut pace.borrow_mut(), several, &offered) {
+                Ok((slice, Some(transaction))) => {
+                    in_flight.borrow_mut().push_back(slice);
+                    Some(transaction)
+                }
+                Ok((slice, None)) => {
+                    last = Some(slice).filter(|slice| slice.len() > 0);
+                    None
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    None
+                }
+            },
+            |ask| {
+                if ask == Ask::Early {
+                    return pace.borrow().is_quiet();
+                }
+                *is_stopped |= shared.stopping() || patience.is_over(lane, shared, gives_way);
+                !*is_stopped
+            },
+            |_, report| {
+                let slice: Slice = in_flight.borrow_mut().pop_front().unwrap_or_default();
+                pace.borrow_mut().note(&slice.group, &report);
+                let line = describe(&slice, &report, tally);
+                accepted.add(slice.group, &report, trace);
+                fault::point("outgoing.sent");
+                claim.append(&line.to_text())?;
+                progress.add(line);
+                if synced.elapsed() >= SYNC_EVERY {
+                    claim.sync()?;
+                    accepted.write(trace);
+                    synced = Instant::now();
+                }
+                Ok::<(), SpoolError>(())
+            },
+        );
+        accepted.write(trace);
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(Attempt { sent, last, in_flight: in_flight.into_inner() }),
+        }
+    }
+
+    /// Records the recipients of a slice that has no transaction.
+    pub fn note_skipped(&mut self, desk: &mut Desk<'_>, slice: &Slice) -> Result<(), SpoolError> {
+        let line = describe(slice, &Report { outcomes: Vec::new() }, &mut desk.tally);
+        self.claim.append(&line.to_text())?;
+        self.progress.add(line);
+        Ok(())
+    }
+
+    /// Whether another connection may do better than the one that broke: if there was progress, or if
+    /// the MTA ended it because of a recipient, and may still accept mail for others.
+    pub fn may_go_on(&mut self, error: &SendError<SpoolError>) -> bool {
+        let done = self.progress.done;
+        if self.broke_at.replace(done) != Some(done) {
+            return true;
+        }
+        let SendError::Lost { blamed: Some((place, reply)), .. } = error else { return false };
+        let blamed = self.pace.borrow_mut().say_goodbye(*place, reply, &mut self.feed);
+        if blamed {
+            self.broke_at = None;
+        }
+        blamed
+    }
+}
+
+/// Takes the next slice and prepares its transaction. A slice without recipients has none.
+fn prepare<'m>(
+    mail: &'m Outbound<'_>,
+    feed: &mut Feed<'_>,
+    pace: &mut Pace<'_>,
+    several: usize,
+    offered: &Capabilities,
+) -> Result<(Slice, Option<Transaction<'m>>), RunError> {
+    let slice = feed.slice(several, pace)?;
+    if slice.group.is_empty() {
+        return Ok((slice, None));
+    }
+    let transaction = mail.transaction(&slice.group, offered)?;
+    Ok((slice, Some(transaction)))
+}
+
+/// The recipients accepted by the MTA since the last line of the trace.
+pub(super) struct Accepted {
+    pub event: Event,
+    names_recipients: bool,
+}
+
+impl Accepted {
+    pub fn new(name: &EntryName, mail: &Outbound<'_>, trace: &Trace) -> Accepted {
+        let mut event = Event::new(Step::Accepted, name);
+        mail.describe(&mut event);
+        Accepted { event, names_recipients: trace.names_recipients() }
+    }
+
+    fn add(&mut self, group: Vec<Next>, report: &Report, trace: &mut Trace) {
+        for (recipient, outcome) in group.into_iter().zip(&report.outcomes) {
+            if *outcome == Outcome::Accepted {
+                self.event.count += 1;
+                if self.names_recipients {
+                    self.event.recipients.push(recipient.address);
+                }
+            }
+        }
+        if self.event.recipients.len() >= MOST_NAMES {
+            self.write(trace);
+        }
+    }
+
+    fn write(&mut self, trace: &mut Trace) {
+        if self.event.count > 0 {
+            self.event.at = Timestamp::now();
+            trace.add(&self.event);
+            self.event.count = 0;
+            self.event.recipients.clear();
+        }
+    }
+}
+
+/// Returns what a slice adds to the progress.
+fn describe(slice: &Slice, report: &Report, tally: &mut Tally) -> ProgressLine {
+    let Slice { group, held, after } = slice;
+    let mut line = ProgressLine { done: slice.len(), after: after.clone(), ..Default::default() };
+    tally.deferred += held.len() as u64;
+    line.deferred.clone_from(held);
+    for (recipient, outcome) in group.iter().zip(&report.outcomes) {
+        match outcome {
+            Outcome::Accepted => tally.accepted += 1,
+            Outcome::Deferred(reply) => {
+                tally.deferred += 1;
+                line.deferred.push(FailedRecipient::new(&recipient.address, reply));
+            }
+            Outcome::Refused(reply) => {
+                tally.refused += 1;
+                let failure = FailedRecipient::new(&recipient.address, reply);
+                // A refusal of the message for many recipients says nothing about any of them.
+                // Neither does one by dormouse itself (code 0), which did not ask the MTA.
+                let of_message = matches!(reply.stage, Stage::Mail | Stage::Data | Stage::Dot);
+                if of_message && (group.len() > 1 || reply.code == 0) {
+                    line.rejected.push(failure);
+                } else {
+                    line.refused.push(FailedRecipient { of_message, ..failure });
+                }
+            }
+        }
+    }
+    line
+}

@@ -1,5 +1,9 @@
 //! Backs up a whole running site to one tar file, and restores a site from such files.
 //!
+//! # Layout
+//! - [`take()`]: the backup of a running site. `stage`: its private directory. [`restore()`]: a site from
+//!   backups.
+//!
 //! # Consistency
 //! Mail moves between queues, the database and archives while a backup is taken. To miss none, the
 //! entries of all queues are hard-linked into a private directory twice: once before the instant at

@@ -4,6 +4,17 @@
 //! # Layout
 //! - `transport`: the URLs of mail servers and Maildirs. `policy`: when a connection is encrypted,
 //!   and credentials. `tls`: which certificates are trusted.
+//!
+//! # Limits
+//! One server for each URL: neither MX records nor a list of alternatives. TLS is 1.2 or newer.
+//!
+//! # Example
+//! ```
+//! use dormouse_endpoint::Transport;
+//!
+//! assert!(matches!("smtp://mail.example.org:587".parse(), Ok(Transport::Smtp(_))));
+//! assert!("gopher://mail.example.org".parse::<Transport>().is_err());
+//! ```
 
 mod policy;
 mod tls;

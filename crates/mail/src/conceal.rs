@@ -20,7 +20,8 @@ use std::ops::Range;
 /// The names before a password, in a header field or at the beginning of a line.
 pub const NAMES: [&str; 4] = ["Approved", "Approve", "X-Approved", "X-Approve"];
 
-/// The depth of messages within messages; deeper ones are not opened, and are removed as a whole if
+/// The depth of messages within messages. Deeper ones are not opened, and are removed as a whole if
+/// their bytes contain a password.
 const DEEPEST: usize = 16;
 /// The maximum length of a password in bytes.
 const LONGEST: usize = 500;

@@ -31,6 +31,12 @@
 //!   (notations of values), `reduce` (the few calls that are data in disguise), `survey` (what is
 //!   shared), `walk` (cycles and depth), `equal`.
 //!
+//! # Limits
+//!
+//! [`Limits`] bound the values, the memo, the depth and the size of integers, so that memory stays
+//! proportional to the input. Protocols 3 to 5 are read, not written. Persistent ids, out-of-band
+//! buffers and extension codes are refused.
+//!
 //! # Which Python type is which node
 //!
 //! | Python 2 | Python 3 | node |

@@ -20,6 +20,10 @@
 //! - `token`: tokens. `parse`: statements and expressions.
 //! - [`Scope`]: evaluating expressions. `operate`: operators. `format`: `%` with a string.
 //!   [`Value`]: a plain value, and its representation in Python.
+//!
+//! # Limits
+//! Expressions may be 60 levels deep with 1000 operators in a statement, and a result may have 2^20
+//! values and bytes: `'x' * 10 ** 9` is an error. Names have only the values that the caller gives them.
 
 mod evaluate;
 mod format;

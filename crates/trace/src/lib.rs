@@ -6,6 +6,13 @@
 //! twice. Writing the trace must never stop mail: a file that cannot be written is reported once,
 //! and mail continues.
 //!
+//! # Layout
+//! - [`Event`]: a step; [`Trace`]: writes steps. [`find()`]: the steps of a message. `journal`: steps as
+//!   events of the log. `words`: steps for people.
+//!
+//! # Limits
+//! There is no index: the steps of a message are found by reading the files of all days.
+//!
 //! # Example
 //! ```
 //! use dormouse_spool::EntryName;

@@ -39,7 +39,7 @@
 //! 1. A file of its own, with `pub fn routes() -> Router<Arc<App>>`, named here and merged in
 //!    `server::router`. A page for people who are signed in consists of two plain functions, one that
 //!    shows it and one that handles its form, given to `seat`:
-//!    ```ignore
+//!    ```text
 //!    list_page::<Owns>("/settings/{list}/{category}", show, Some(save))
 //!    fn show(seat: &Seat<Owns>) -> Result<Response, Problem>
 //!    fn save(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem>

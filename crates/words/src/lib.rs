@@ -4,13 +4,19 @@
 //! [`count`] (templates of pages use their frame). Its translations are in `po/*.po`, which are
 //! compiled in. A text without a translation appears in English.
 //!
-//! ```ignore
-//! say("Join {list}").with("list", name).to(language)
-//! count("{count} post", "{count} posts", number)
+//! ```
+//! use dormouse_words::{Language, count};
+//!
+//! let posts = count("{count} post", "{count} posts", 2);
+//! assert_eq!(posts.to(Language::or_english("en")).to_string(), "2 posts");
 //! ```
 //!
 //! - [`Language`]: the available languages, and the choice of one for a reader. [`Text`]: a text
 //!   with fields, not yet in a language. [`date`]: dates and times for people.
+//!
+//! # Limits
+//! A text is a literal in the source, so that it can be collected for translators; numbers and dates
+//! are not formatted by the reader's region. New translations need a new build.
 
 mod catalogue;
 pub mod date;

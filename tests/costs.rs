@@ -4,11 +4,13 @@
 
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, message};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
@@ -74,6 +76,11 @@ fn measure() -> Vec<(&'static str, u64)> {
     ];
     site.ok(&["run"]);
     measured.push(("run that finds nothing", cost(&["run"], b"")));
+    measured.push(("100 mails over LMTP", lmtp(&site, &post)));
+    site.ok(&["run"]);
+    site.post("ten", &post);
+    // As a unit starts it.
+    measured.push(("woken run with a post to 10", cost(&["run", "--linger", "100"], b"")));
     for (list, path) in [
         ("ten", "run with a post to 10"),
         ("thousand", "run with a post to 1,000"),
@@ -107,6 +114,42 @@ fn site(sink: &Sink) -> TestSite {
 
 /// Counts instructions with callgrind.
 fn instructions(site: &TestSite, args: &[&str], input: &[u8]) -> u64 {
+    let mut child = counted(site, args);
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    count(child, args)
+}
+
+/// A server from its start to its end, and mails over one connection.
+fn lmtp(site: &TestSite, post: &[u8]) -> u64 {
+    let args = ["lmtp", "--listen", "127.0.0.1:0", "--intake-only"];
+    let mut server = counted(site, &args);
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let mut stream = TcpStream::connect(line.trim().trim_start_matches("listening on ")).unwrap();
+    let mut replies = BufReader::new(stream.try_clone().unwrap());
+    let mut say = |text: &str, last: &str| {
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut line = String::new();
+        while !line.starts_with(last) {
+            line.clear();
+            assert!(replies.read_line(&mut line).unwrap() > 0, "it hung up after {text}");
+            assert!(line.starts_with(['2', '3']), "{text}: {line}");
+        }
+    };
+    say("LHLO costs.example\r\n", "250 SIZE");
+    let text = String::from_utf8(post.to_vec()).unwrap().replace('\n', "\r\n");
+    for _ in 0..100 {
+        say("MAIL FROM:<stranger@example.com>\r\n", "250");
+        say("RCPT TO:<ten@lists.example.org>\r\n", "250");
+        say("DATA\r\n", "354");
+        say(&format!("{text}.\r\n"), "250");
+    }
+    say("QUIT\r\n", "221");
+    kill_process(Pid::from_child(&server), Signal::TERM).unwrap();
+    count(server, &args)
+}
+
+fn counted(site: &TestSite, args: &[&str]) -> Child {
     let mut command = Command::new("valgrind");
     let program = if matches!(args, ["post" | "deliver", ..]) { DORMOUSE } else { FULL };
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", program]).args(args);
@@ -114,9 +157,11 @@ fn instructions(site: &TestSite, args: &[&str], input: &[u8]) -> u64 {
     for name in ["DORMOUSE_LOG", "SENDER", "RECIPIENT"] {
         command.env_remove(name);
     }
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+fn count(child: Child, args: &[&str]) -> u64 {
     let done = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{args:?}: {said}");

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 
 /// Every point of `fault::point` on the way of a post.
-const POINTS: [&str; 15] = [
+const POINTS: [&str; 16] = [
     "claim.locked",
     "claim.renamed",
     "claim.appended",
@@ -24,6 +24,7 @@ const POINTS: [&str; 15] = [
     "batch.shown",
     "batch.unlinked",
     "batch.carried-out",
+    "spare.freed",
     "incoming.stored",
     "outgoing.sent",
     "outgoing.settled",
@@ -31,7 +32,8 @@ const POINTS: [&str; 15] = [
 ];
 
 /// Points on other ways, and the test file that kills the process there.
-const ELSEWHERE: [(&str, &str); 33] = [
+const ELSEWHERE: [(&str, &str); 34] = [
+    ("spare.taken", "tests/crash.rs"),
     ("recover.judged", "tests/crash.rs"),
     ("scrubber.kept", "tests/crash.rs"),
     ("digest.handed-over", "tests/digests.rs"),
@@ -360,6 +362,46 @@ fn killed_at_every_point_nothing_is_lost_and_at_most_one_transaction_is_repeated
             );
         }
         assert!(deaths > 0, "nothing passes the point {point}");
+    }
+}
+
+#[test]
+fn killed_while_files_of_finished_entries_are_written_again_nothing_is_lost_or_stays_behind() {
+    let members = members(3);
+    for fault in [
+        "spare.taken:1",
+        "spare.taken:3",
+        "spare.freed:1",
+        "spare.freed:3",
+        "batch.staged:2",
+        "batch.decided:1",
+        "batch.shown:2",
+        "claim.finished:2",
+    ] {
+        let sink = Sink::builder().start();
+        let site = site_with(&sink, &members);
+        site.ok(&["config", "set", "delivery.connections", "1"]);
+        let (first, posts) = (4, 7);
+        for number in 0..posts {
+            if number == first {
+                site.ok(&["run"]);
+                assert!(!files_in(&site.queue(".spare")).is_empty());
+            }
+            let subject = format!("post{number}");
+            site.post("dev", &message("stranger@example.com", &subject, "x\n"));
+        }
+        let killed = site.command(&["run"]).env("DORMOUSE_FAULT", fault).status().unwrap();
+        assert!(!killed.success(), "nothing passes {fault}");
+        drain_to_the_end(&site);
+        let repeated = check(&site, &sink, posts, &members);
+        assert!(repeated <= 1, "{fault}: {repeated} transactions repeated");
+        // Outputs that nothing was decided about are removed after an hour.
+        let staged = files_in(&site.queue(".staged"));
+        assert!(staged.iter().all(|file| !file.starts_with("spare-")), "{fault}: {staged:?}");
+        for spare in files_in(&site.queue(".spare")) {
+            let bytes = fs::read(site.queue(".spare").join(&spare)).unwrap();
+            assert!(bytes.iter().all(|byte| *byte == 0), "{fault}: mail stays in {spare}");
+        }
     }
 }
 

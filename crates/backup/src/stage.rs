@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The directory of files that the queues write again: no mail is in them.
+const SPARE_FILES: &str = ".spare";
 /// The prefix of such directories. Backups skip each other's.
 const PREFIX: &str = ".backup-";
 
@@ -51,6 +53,9 @@ impl Stage {
             let entry = entry.map_err(BackupError::io("read", from))?;
             let (path, relative) = (entry.path(), to.join(entry.file_name()));
             let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() && entry.file_name() == SPARE_FILES {
+                continue;
+            }
             if kind.is_dir() {
                 self.link_all(&path, &relative)?;
             } else if kind.is_file() {

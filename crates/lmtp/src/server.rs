@@ -63,9 +63,9 @@ fn failed(source: io::Error) -> Error {
 
 /// Accepts mail until no client has been connected for the idle time, if the socket was passed, or
 /// until SIGTERM: then sessions end after their transaction, and `stop` is set. `ready` gets the
-/// address of a socket that was not passed; `work` is called, never twice at the same time, when
-/// entries are durable. New settings apply from the next connection on, and within one from the
-/// next transaction on.
+/// address of a socket that was not passed; `work`, if there is any, is called when entries are
+/// durable, never twice at the same time. New settings apply from the next connection on, and within
+/// one from the next transaction on.
 ///
 /// # Errors
 /// If there is no socket, or it fails.
@@ -74,7 +74,7 @@ pub fn serve(
     listen: &Listen,
     stop: &Arc<AtomicBool>,
     ready: impl FnOnce(SocketAddr),
-    work: &(dyn Fn() + Sync),
+    work: Option<&(dyn Fn() + Sync)>,
 ) -> Result<(), Error> {
     // A connection, and each entry of a message with many recipients, is an open file.
     dormouse_spool::allow_open_files();
@@ -93,7 +93,7 @@ pub fn serve(
         stays,
         stop: Arc::clone(stop),
         sessions: Mutex::default(),
-        desk: Desk::default(),
+        desk: work.map(|_| Desk::default()),
         waker,
     };
     for signal in [SIGTERM, SIGINT] {
@@ -103,12 +103,14 @@ pub fn serve(
     }
     tell(NotifyState::Ready);
     std::thread::scope(|scope| {
-        scope.spawn(|| house.desk.work_off(work, || house.wake()));
+        if let Some((desk, work)) = house.desk.as_ref().zip(work) {
+            scope.spawn(|| desk.work_off(work, || house.wake()));
+        }
         let served = house.receive(scope, &listener, &wakes);
         tell(NotifyState::Stopping);
         house.stop.store(true, Ordering::SeqCst);
         house.send_away();
-        house.desk.close();
+        house.desk.iter().for_each(Desk::close);
         served
     })
     .map_err(failed)
@@ -160,7 +162,8 @@ struct House<'h> {
     stays: bool,
     stop: Arc<AtomicBool>,
     sessions: Mutex<HashMap<u64, Guest>>,
-    desk: Desk,
+    /// None if other processes do the work.
+    desk: Option<Desk>,
     /// Writing one byte to it wakes the polling thread.
     waker: UnixStream,
 }
@@ -214,7 +217,7 @@ impl House<'_> {
             let site = self.live.now();
             let open = lock(&self.sessions).len();
             let is_full = open as u64 >= site.config().lmtp_connections;
-            let in_use = open > 0 || self.desk.is_busy();
+            let in_use = open > 0 || self.desk.as_ref().is_some_and(Desk::is_busy);
             let left = if is_full {
                 Some(ROOM)
             } else {
@@ -269,7 +272,7 @@ impl House<'_> {
                     live: self.live,
                     stop: &self.stop,
                     state: &state,
-                    accepted: &|| self.desk.add(),
+                    accepted: &|| self.desk.iter().for_each(Desk::add),
                 };
                 let stream = Patient::new(&stream, patience);
                 if let Err(error) = session::talk(&surroundings, &stream, &stream) {

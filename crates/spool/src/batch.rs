@@ -10,8 +10,10 @@
 //! batches may wait for that once, at the end: [`Batch::carry`] and [`Unsettled`].
 
 use crate::spool::State;
+use crate::unsettled::Unsettled;
 use crate::{
-    Claim, Entry, EntryName, Metadata, Queue, Spool, SpoolError, claim, durable, entry, fault, name,
+    Claim, Entry, EntryName, Metadata, Queue, Spool, SpoolError, claim, durable, entry, fault,
+    name, spare,
 };
 use dormouse_clock::Timestamp;
 use rustix::fs::{Advice, Timespec, Timestamps};
@@ -47,6 +49,8 @@ struct Staged {
     path: PathBuf,
     queue: Queue,
     name: EntryName,
+    /// Whether the time of its file is to be durable.
+    has_due: bool,
     /// Whether it is in its queue.
     is_shown: bool,
 }
@@ -96,20 +100,32 @@ impl<'s> Batch<'s> {
         due: Option<Timestamp>,
     ) -> Result<(), SpoolError> {
         let path = self.spool.paths().staged().join(format!("{}-{}", self.id, self.staged.len()));
-        let mut file = match durable::create_locked(&path) {
-            Err(SpoolError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                self.spool.create()?;
-                durable::create_locked(&path)?
-            }
-            other => other?,
-        };
-        let written = durable::write(&mut file, &path, bytes)
+        // The last one is synced as soon as it is written.
+        if let Some(file) = self.staged.last().and_then(|staged| staged.file.as_ref()) {
+            begin_to_write(file);
+        }
+        let (mut file, size) = self.new_file(&path)?;
+        let written = durable::write_entry(&mut file, size, &path, bytes)
             .and_then(|()| due.map_or(Ok(()), |due| set_time(&file, &path, due)));
-        begin_to_write(&file);
-        let (file, name) = (Some(file), name.clone());
-        self.staged.push(Staged { file, path, queue, name, is_shown: false });
+        let (file, name, has_due) = (Some(file), name.clone(), due.is_some());
+        self.staged.push(Staged { file, path, queue, name, has_due, is_shown: false });
         fault::point("batch.staged");
         written
+    }
+
+    /// A locked file of that path, and its size.
+    fn new_file(&self, path: &Path) -> Result<(File, u64), SpoolError> {
+        if let Some(taken) = spare::take(self.spool.paths(), path) {
+            return Ok(taken);
+        }
+        let created = match durable::create_locked(path) {
+            Err(SpoolError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                self.spool.create()?;
+                durable::create_locked(path)
+            }
+            other => other,
+        };
+        Ok((created?, 0))
     }
 
     /// Adds a source, which is finished when this batch is committed.
@@ -161,8 +177,8 @@ impl<'s> Batch<'s> {
         // recovery would remove the entry.
         let keeps_name = |staged: &Staged| self.sources.iter().any(|it| *it.name() == staged.name);
         let comes_back = self.staged.iter().any(keeps_name);
-        let carried = self.carry_out().and_then(|touched| {
-            let mut unsettled = Unsettled { touched, records: record.into_iter().collect() };
+        let carried = self.carry_out().and_then(|mut unsettled| {
+            unsettled.keep(record);
             if is_new || comes_back {
                 unsettled.settle_all(self.spool)?;
             }
@@ -212,6 +228,7 @@ impl<'s> Batch<'s> {
     fn sync(&self) -> Result<(), SpoolError> {
         let sync_some = |some: &[Staged]| {
             some.iter().try_for_each(|staged| match &staged.file {
+                Some(file) if staged.has_due => durable::sync_with_times(file, &staged.path),
                 Some(file) => durable::sync(file, &staged.path),
                 None => Ok(()),
             })
@@ -277,72 +294,23 @@ impl<'s> Batch<'s> {
         Ok((path, file))
     }
 
-    /// The queues whose names have changed.
-    fn carry_out(&mut self) -> Result<BTreeSet<Queue>, SpoolError> {
+    /// Puts the outputs into their queues and removes the sources from theirs.
+    fn carry_out(&mut self) -> Result<Unsettled, SpoolError> {
         let paths = self.spool.paths();
-        let mut touched = BTreeSet::new();
+        let mut unsettled = Unsettled::default();
         for staged in &mut self.staged {
             staged.file = None;
             let target = paths.entry(staged.queue, &staged.name, State::Ready);
             rename_into_queue(self.spool, &staged.path, &target, staged.queue)?;
             staged.is_shown = true;
-            touched.insert(staged.queue);
+            unsettled.touch(staged.queue);
             fault::point("batch.shown");
         }
-        while let Some(mut claim) = self.sources.pop() {
-            durable::unlink(&claim.path())?;
-            claim.leave();
-            touched.insert(claim.queue());
+        while let Some(claim) = self.sources.pop() {
+            unsettled.finish(self.spool, claim)?;
             fault::point("batch.unlinked");
         }
-        Ok(touched)
-    }
-}
-
-/// Hand-overs that were carried out in directories that are not durable yet. Their records stay
-/// until they are. Dropping this leaves the rest to recovery.
-#[derive(Debug, Default)]
-#[must_use = "records stay until it is settled"]
-pub struct Unsettled {
-    touched: BTreeSet<Queue>,
-    /// The records with their locks, which keep recovery away.
-    records: Vec<(PathBuf, File)>,
-}
-
-impl Unsettled {
-    /// The number of records.
-    pub fn records(&self) -> usize {
-        self.records.len()
-    }
-
-    /// Adds others.
-    pub fn add(&mut self, other: Unsettled) {
-        self.touched.extend(other.touched);
-        self.records.extend(other.records);
-    }
-
-    /// Adds a queue from which an entry was finished.
-    pub fn touch(&mut self, queue: Queue) {
-        self.touched.insert(queue);
-    }
-
-    /// Waits until the queues' directories are durable, and removes the records.
-    ///
-    /// # Errors
-    /// Recovery does the rest.
-    pub fn settle(mut self, spool: &Spool) -> Result<(), SpoolError> {
-        self.settle_all(spool)
-    }
-
-    fn settle_all(&mut self, spool: &Spool) -> Result<(), SpoolError> {
-        for queue in std::mem::take(&mut self.touched) {
-            durable::sync_dir(&spool.paths().queue(queue))?;
-        }
-        for (path, _lock) in self.records.drain(..) {
-            fault::point("batch.carried-out");
-            durable::unlink(&path)?;
-        }
-        Ok(())
+        Ok(unsettled)
     }
 }
 

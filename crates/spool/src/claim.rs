@@ -185,6 +185,11 @@ impl Claim {
         self.size().unwrap_or(0)
     }
 
+    /// Its file, which is open for appending and locked.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// The path of its file while it is claimed.
     pub fn path(&self) -> PathBuf {
         self.paths.entry(self.queue, &self.name, State::Claimed)
@@ -276,7 +281,6 @@ impl Claim {
     pub fn finish(mut self) -> Result<(), SpoolError> {
         durable::unlink(&self.path())?;
         self.is_ours = false;
-        fault::point("claim.finished");
         Ok(())
     }
 

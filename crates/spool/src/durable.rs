@@ -7,9 +7,15 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Mode of an entry's file (docs/spec/queue.md §3).
-const FILE_MODE: u32 = 0o660;
+pub(crate) const FILE_MODE: u32 = 0o660;
 /// Mode of a queue directory: new files inherit its group.
 const DIR_MODE: u32 = 0o2770;
+
+/// Entries are filled up to a multiple of this with line feeds, which a journal ignores. A file that is
+/// written again then often keeps its size, and to sync it needs no change of its inode.
+const BLOCK: u64 = 4096;
+/// The maximum number of bytes by which an entry is filled up to the size of the file that it gets.
+const MOST_FILL: u64 = 2 * BLOCK;
 
 /// Creates a file that must not exist yet and locks it, so that recovery can tell that its creator
 /// is alive.
@@ -46,8 +52,35 @@ pub fn write(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), SpoolErro
     write().map_err(SpoolError::io("write", path))
 }
 
-/// Waits until the file's content and size are durable.
+/// Writes an entry and fills it up, over what a file of that size has.
+pub fn write_entry(
+    file: &mut File,
+    size: u64,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<(), SpoolError> {
+    let length = bytes.len() as u64;
+    let keeps_size = (length..=length + MOST_FILL).contains(&size);
+    let filled = if keeps_size { size } else { length.next_multiple_of(BLOCK) };
+    if filled < size {
+        file.set_len(filled).map_err(SpoolError::io("truncate", path))?;
+    }
+    let fill = [b'\n'; MOST_FILL as usize];
+    let fill = &fill[..(filled - length) as usize];
+    if bytes.len() < MOST_FILL as usize {
+        return write(file, path, &[bytes, fill].concat());
+    }
+    write(file, path, bytes)?;
+    write(file, path, fill)
+}
+
+/// Waits until the file's content and size are durable, but not its times.
 pub fn sync(file: &File, path: &Path) -> Result<(), SpoolError> {
+    fault::operation("sync").and_then(|()| file.sync_data()).map_err(SpoolError::io("sync", path))
+}
+
+/// The same, and its times.
+pub fn sync_with_times(file: &File, path: &Path) -> Result<(), SpoolError> {
     fault::operation("sync").and_then(|()| file.sync_all()).map_err(SpoolError::io("sync", path))
 }
 

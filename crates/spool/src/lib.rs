@@ -10,8 +10,10 @@
 //!   message objects to text.
 //! - [`spool`]: the directories as a whole: list, enqueue one entry, claim.
 //! - [`claim`]: an entry claimed by this process.
-//! - [`batch`]: the hand-over of many entries in one go, all or nothing.
+//! - [`batch`]: the hand-over of many entries in one go, all or nothing. `unsettled`: what is left until
+//!   directories are durable.
 //! - [`adopt`]: taking over the spool of a dead host. [`identity`]: telling spools apart.
+//! - `spare`: files of finished entries, which are written again.
 //! - [`recover`]: completing or undoing the work of dead processes: claims, unfinished hand-overs,
 //!   orphans.
 //! - [`durable`]: the only place that syncs. [`fault`]: where tests kill us.
@@ -51,10 +53,12 @@ pub mod metadata;
 pub mod name;
 pub mod queue;
 pub mod recover;
+mod spare;
 pub mod spool;
+mod unsettled;
 
 pub use adopt::Estate;
-pub use batch::{Batch, Unsettled};
+pub use batch::Batch;
 pub use claim::{Claim, Look};
 pub use entry::{Entry, Suspicion};
 pub use envelope::{Edit, Envelope, KEY, Keys, WrongValue};
@@ -65,3 +69,4 @@ pub use metadata::Metadata;
 pub use name::{EntryName, Slice};
 pub use queue::Queue;
 pub use spool::{Found, FoundState, Seen, Spool};
+pub use unsettled::Unsettled;

@@ -6,8 +6,10 @@
 use crate::batch::{Record, lock_record};
 use crate::claim::lock_file;
 use crate::entry::{ALONE, RECOVERED, RECOVERED_WITH_OTHERS, RETURNED, TOGETHER};
+use crate::spare::is_retired;
 use crate::spool::{State, for_each_file};
 use crate::{Claim, EntryName, Queue, Spool, SpoolError, durable, fault};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -206,17 +208,20 @@ pub(crate) fn finish_handovers(spool: &Spool) -> Result<usize, SpoolError> {
     Ok(finished)
 }
 
-/// Staged files whose creator is most likely dead.
+/// Staged files whose creator is most likely dead, and the files of finished entries, which are locked
+/// from the start.
 fn old_staged(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
     let dir = spool.paths().staged();
     let mut files = Vec::new();
     for_each_file(&dir, |file| files.push(dir.join(file)))?;
+    let is_retired =
+        |path: &PathBuf| path.file_name().and_then(OsStr::to_str).is_some_and(is_retired);
     let is_old = |path: &PathBuf| {
         let modified = fs::metadata(path).and_then(|meta| meta.modified());
         !path.is_dir()
             && modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ORPHAN_AGE))
     };
-    files.retain(is_old);
+    files.retain(|path| is_retired(path) || is_old(path));
     Ok(files)
 }
 

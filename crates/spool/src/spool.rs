@@ -56,6 +56,11 @@ impl Paths {
         self.root.join(".staged")
     }
 
+    /// Files of finished entries.
+    pub fn spare(&self) -> PathBuf {
+        self.root.join(".spare")
+    }
+
     /// Hand-overs that are decided but perhaps not completed.
     pub fn handover(&self) -> PathBuf {
         self.root.join(".handover")
@@ -124,6 +129,7 @@ impl Spool {
         }
         durable::make_dir(&self.paths.staged())?;
         durable::make_dir(&self.paths.handover())?;
+        durable::make_dir(&self.paths.spare())?;
         self.identity().map(drop)
     }
 
@@ -233,7 +239,9 @@ impl Spool {
         for state in [State::Ready, State::Claimed, State::Preserved] {
             let path = self.paths.entry(queue, name, state);
             match fs::read(&path) {
-                Ok(bytes) => return Entry::from_bytes(&bytes, &path).map(Some),
+                // If it is finished meanwhile, its file may already have the content of another.
+                Ok(bytes) if path.exists() => return Entry::from_bytes(&bytes, &path).map(Some),
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(SpoolError::io("read", &path)(error)),
             }
@@ -386,6 +394,17 @@ const LISTED: usize = 8 * 1024;
 /// Calls `each` with every name in a directory that is UTF-8; a missing directory is
 /// empty (queues are created on demand).
 pub(crate) fn for_each_file(dir: &Path, mut each: impl FnMut(&str)) -> Result<(), SpoolError> {
+    for_each_file_while(dir, |file| {
+        each(file);
+        true
+    })
+}
+
+/// The same, until `each` says that it has enough.
+pub(crate) fn for_each_file_while(
+    dir: &Path,
+    mut each: impl FnMut(&str) -> bool,
+) -> Result<(), SpoolError> {
     let open = || -> io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(rustix::fs::open(dir, flags, Mode::empty())?)
@@ -402,8 +421,9 @@ pub(crate) fn for_each_file(dir: &Path, mut each: impl FnMut(&str)) -> Result<()
         let entry = entry.map_err(io::Error::from).map_err(SpoolError::io("list", dir))?;
         if let Ok(file) = entry.file_name().to_str()
             && !matches!(file, "." | "..")
+            && !each(file)
         {
-            each(file);
+            break;
         }
     }
     Ok(())

@@ -426,9 +426,16 @@ fn tmpfiles_and_sysusers_create_what_the_services_need() {
     assert!(passwd.starts_with("list:"), "{passwd}");
     assert!(passwd.contains(":Mailing lists:/srv/my \"lists\" 100%:"), "{passwd}");
     assert!(fs::read_to_string(root.join("etc/group")).unwrap().contains("mail-lists:"));
-    for dir in
-        ["", "due", "qfiles", "qfiles/in", "qfiles/retry", "qfiles/.staged", "qfiles/.handover"]
-    {
+    for dir in [
+        "",
+        "due",
+        "qfiles",
+        "qfiles/in",
+        "qfiles/retry",
+        "qfiles/.staged",
+        "qfiles/.handover",
+        "qfiles/.spare",
+    ] {
         let made = root.join("srv/my \"lists\" 100%").join(dir);
         // A web server must pass through the site's directory to archives.
         let mode = if dir.is_empty() { 0o2771 } else { 0o2770 };

@@ -408,7 +408,7 @@ RestartSec=15min
 pub fn tmpfiles(plan: &Plan, user: &str, group: &str) -> String {
     let mut dirs = vec![plan.qfiles.clone()];
     dirs.extend(Queue::ALL.into_iter().map(|queue| plan.qfiles.join(queue.name())));
-    dirs.extend([".staged", ".handover"].map(|hidden| plan.qfiles.join(hidden)));
+    dirs.extend([".staged", ".handover", ".spare"].map(|hidden| plan.qfiles.join(hidden)));
     dirs.push(plan.site.join("due"));
     let mut text = "# The directories of the mailing lists.\n".to_owned();
     let mut line = |dir: &Path, mode: u32| {

@@ -38,8 +38,7 @@ pub fn run(dir: &Path, args: &LmtpArgs) -> Result<ExitCode, Failure> {
             summary.errors.iter().for_each(|error| tracing::error!("{error}"));
         }
     };
-    let leave_it = || {};
-    let work: &(dyn Fn() + Sync) = if args.intake_only { &leave_it } else { &work };
+    let work: Option<&(dyn Fn() + Sync)> = if args.intake_only { None } else { Some(&work) };
     serve(
         &live,
         &listen,

@@ -32,9 +32,6 @@ const SHARE: Duration = Duration::from_millis(500);
 /// The interval at which the queues are checked while workers are busy.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The maximum number of hand-overs that wait for a sync of their directories.
-const MOST_UNSETTLED: usize = 16;
-
 /// The result of a worker.
 struct LaneResult {
     /// The position of its lane.
@@ -263,7 +260,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         let (tally, errors) = (std::mem::take(&mut desk.tally), std::mem::take(&mut desk.errors));
         self.unsettled.add(std::mem::take(&mut desk.unsettled));
         self.add(at, &tally, &errors);
-        if self.unsettled.records() >= MOST_UNSETTLED {
+        if self.unsettled.is_much() {
             self.settle();
         }
         taken

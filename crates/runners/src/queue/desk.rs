@@ -122,8 +122,7 @@ impl<'d> Desk<'d> {
 
     /// Finishes an entry without any output.
     pub fn finish(&mut self, claim: Claim) -> Result<(), SpoolError> {
-        self.unsettled.touch(claim.queue());
-        claim.finish()
+        self.unsettled.finish(self.shared.spool, claim)
     }
 
     /// Moves an entry that cannot be processed to `shunt`.

@@ -195,8 +195,8 @@ impl Lane {
         }
     }
 
-    /// Processes ready entries: all light ones until the desk's time is over, one costly entry, or
-    /// one group of suspects. Returns the number of entries taken.
+    /// Processes ready entries: all light ones, or one batch of them if the desk's time is limited, one
+    /// costly entry, or one group of suspects. Returns the number of entries taken.
     pub fn work(&self, desk: &mut Desk<'_>, runner: &mut dyn Runner, how: How) -> u64 {
         let before = desk.tally.entries;
         let mut taken_at_all = 0;
@@ -207,7 +207,9 @@ impl Lane {
             }
             taken_at_all += taken.len() as u64;
             self.give_to(desk, runner, taken, how);
-            if how != How::Light {
+            // Where time is limited others have their turn: what a batch leads to is sent while the next
+            // one is processed.
+            if how != How::Light || desk.until.is_some() {
                 break;
             }
         }

@@ -28,7 +28,7 @@ pub fn permissions(topic: &mut Topic, site: &Site) {
     };
     let dirs = std::iter::once(spool.root().to_owned())
         .chain(Queue::ALL.into_iter().map(|queue| spool.dir(queue)))
-        .chain([".staged", ".handover"].map(|name| spool.root().join(name)));
+        .chain([".staged", ".handover", ".spare"].map(|name| spool.root().join(name)));
     for dir in dirs {
         let shown = dir.display();
         match fs::metadata(&dir) {

@@ -1,0 +1,373 @@
+//! Files of finished entries, which are written again for new ones.
+//!
+//! To create a file and to remove it is most of what a small entry costs: ext4 passes over every inode
+//! that was removed in the last minutes, one by one, whenever it looks for a free one. So the file of a
+//! finished entry is *retired*: renamed to `.staged/spare-INODE`, still locked. When the directory of
+//! its queue is durable it is overwritten with zeros, so that no mail stays behind, and becomes *spare*:
+//! `.spare/INODE`, not locked. Before that a power failure might bring the finished entry's name back, which
+//! would name the new entry's content. A new entry begins by renaming a spare file to its own place in
+//! `.staged/`. Recovery removes what a dead process had retired.
+//!
+//! A spare file is only used by the user who owns it, who alone may set its mode and its time, and only if
+//! it has no other name: a backup links the files of queues.
+
+use crate::spool::{Paths, for_each_file, for_each_file_while};
+use crate::{Claim, SpoolError, durable, fault};
+use rustix::fs::{OFlags, fcntl_setfl};
+use std::collections::BTreeMap;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The maximum number of spare files.
+const MOST: usize = 1024;
+/// The maximum size of a spare file in bytes.
+const LARGEST: u64 = 32 * 1024;
+/// How many a process gets to know at a time: a process that accepts one mail needs one.
+const SOME: usize = 128;
+/// How often a process that could take no spare file, or found enough of them, looks again.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What this process knows of the spare files of a spool.
+#[derive(Debug, Default)]
+struct Known {
+    /// Inodes, which are the names. Another process may have taken them.
+    free: Vec<u64>,
+    /// When they were listed, if none was taken since.
+    listed: Option<Instant>,
+    /// How many there were when they were counted, with what this process added and took since.
+    count: usize,
+    counted: Option<Instant>,
+}
+
+static KNOWN: Mutex<BTreeMap<PathBuf, Known>> = Mutex::new(BTreeMap::new());
+
+fn is_recent(then: Option<Instant>) -> bool {
+    then.is_some_and(|then| then.elapsed() < LOOK_EVERY)
+}
+
+impl Known {
+    fn of<T>(dir: &Path, work: impl FnOnce(&mut Known) -> T) -> T {
+        // This is consistent at every instant, also after a panic.
+        let mut all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.contains_key(dir) {
+            all.insert(dir.to_owned(), Known::default());
+        }
+        work(all.get_mut(dir).expect("it was just inserted"))
+    }
+
+    /// A spare file; another process may have taken it.
+    fn next(&mut self, dir: &Path) -> Option<u64> {
+        if self.free.is_empty() && !is_recent(self.listed) {
+            self.listed = Some(Instant::now());
+            let listed = for_each_file_while(dir, |file| {
+                self.free.extend(file.parse::<u64>().ok());
+                self.free.len() < SOME
+            });
+            if let Err(error) = listed {
+                tracing::debug!("{error}; no file is used again");
+            }
+        }
+        // Processes that begin at the same time know the same files.
+        let count = self.free.len().max(1);
+        let at = (std::process::id() as usize).wrapping_mul(31) % count;
+        let next = (!self.free.is_empty()).then(|| self.free.swap_remove(at))?;
+        self.forget_one();
+        Some(next)
+    }
+
+    fn forget_one(&mut self) {
+        self.count = self.count.saturating_sub(1);
+    }
+
+    /// Whether there may be one more, which is then counted.
+    fn has_room(&mut self, dir: &Path) -> bool {
+        let is_full = self.count >= MOST && !is_recent(self.counted);
+        if self.counted.is_none() || is_full {
+            self.counted = Some(Instant::now());
+            let mut count = 0;
+            if let Err(error) = for_each_file(dir, |_| count += 1) {
+                tracing::debug!("{error}; no file is used again");
+                return false;
+            }
+            self.count = count;
+        }
+        let has_room = self.count < MOST;
+        self.count += usize::from(has_room);
+        has_room
+    }
+}
+
+/// Renames a spare file to `target`, locked, with its old size; none if there is none. Its content does not
+/// matter.
+pub(crate) fn take(paths: &Paths, target: &Path) -> Option<(File, u64)> {
+    let dir = paths.spare();
+    loop {
+        let inode = Known::of(&dir, |known| known.next(&dir))?;
+        let path = dir.join(inode.to_string());
+        // Those that are listed may all be locked.
+        if let Some(taken) = take_one(&path, inode, target) {
+            Known::of(&dir, |known| known.listed = None);
+            return Some(taken);
+        }
+    }
+}
+
+fn take_one(path: &Path, inode: u64, target: &Path) -> Option<(File, u64)> {
+    // Any failure means only that another file is used.
+    let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).custom_flags(no_link).open(path).ok()?;
+    file.try_lock().ok()?;
+    let found = file.metadata().ok()?;
+    if !is_usable(&found) || found.ino() != inode {
+        drop(durable::unlink(path));
+        return None;
+    }
+    // Another process may have used it meanwhile; then it is no longer here.
+    durable::rename(path, target).ok()?;
+    fault::point("spare.taken");
+    Some((file, found.size()))
+}
+
+fn is_usable(found: &Metadata) -> bool {
+    let is_ours = found.uid() == rustix::process::geteuid().as_raw();
+    let has_mode = found.mode() & 0o7777 == durable::FILE_MODE;
+    found.is_file() && is_ours && has_mode && found.nlink() == 1 && found.size() <= LARGEST
+}
+
+/// What the names of retired files begin with.
+const RETIRED: &str = "spare-";
+
+/// Whether that is the name of a retired file in `.staged/`.
+pub(crate) fn is_retired(file: &str) -> bool {
+    file.starts_with(RETIRED)
+}
+
+/// The file of a finished entry, which is no longer in its queue. Dropping it removes the file.
+#[derive(Debug)]
+pub(crate) struct Retired {
+    claim: Claim,
+    inode: u64,
+    path: PathBuf,
+    spares: PathBuf,
+    is_spare: bool,
+}
+
+/// Removes a finished entry from its queue. Its file is kept if it is of use; a missing one is not an
+/// error.
+pub(crate) fn retire(paths: &Paths, mut claim: Claim) -> Result<Option<Retired>, SpoolError> {
+    let spares = paths.spare();
+    let usable = claim.file().metadata().ok().filter(is_usable);
+    let usable = usable.filter(|_| Known::of(&spares, |known| known.has_room(&spares)));
+    if let Some(inode) = usable.map(|found| found.ino()) {
+        let path = paths.staged().join(format!("{RETIRED}{inode}"));
+        // Any failure means only that the file is removed.
+        if durable::rename(&claim.path(), &path).is_ok() {
+            claim.leave();
+            return Ok(Some(Retired { claim, inode, path, spares, is_spare: false }));
+        }
+        Known::of(&spares, Known::forget_one);
+    }
+    durable::unlink(&claim.path())?;
+    claim.leave();
+    Ok(None)
+}
+
+impl Retired {
+    /// Lets it be used again. The directory that it came from is durable.
+    pub(crate) fn free(mut self) {
+        match self.blank().and_then(|()| self.become_spare()) {
+            Ok(()) => self.is_spare = true,
+            Err(error) => tracing::debug!("{error}; it is not used again"),
+        }
+        fault::point("spare.freed");
+    }
+
+    fn become_spare(&self) -> Result<(), SpoolError> {
+        let place = self.spares.join(self.inode.to_string());
+        match durable::rename(&self.path, &place) {
+            Err(SpoolError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                durable::make_dir(&self.spares)?;
+                durable::rename(&self.path, &place)
+            }
+            other => other,
+        }
+    }
+
+    fn blank(&self) -> Result<(), SpoolError> {
+        static ZEROS: [u8; LARGEST as usize] = [0; LARGEST as usize];
+        let file = self.claim.file();
+        let blank = || -> io::Result<()> {
+            let found = file.metadata()?;
+            // A backup may have linked it before it was retired.
+            if !is_usable(&found) {
+                return Err(io::ErrorKind::ResourceBusy.into());
+            }
+            // Claimed files are opened for appending.
+            fcntl_setfl(file, OFlags::empty())?;
+            file.write_all_at(&ZEROS[..found.len() as usize], 0)
+        };
+        blank().map_err(SpoolError::io("overwrite", &self.path))
+    }
+}
+
+impl Drop for Retired {
+    fn drop(&mut self) {
+        if self.is_spare {
+            return Known::of(&self.spares, |known| known.free.push(self.inode));
+        }
+        if let Err(error) = durable::unlink(&self.path) {
+            tracing::warn!("{error}; recovery will remove it");
+        }
+        Known::of(&self.spares, Known::forget_one);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::State;
+    use crate::{EntryName, Queue, Spool, Unsettled, claim};
+    use std::fs;
+    use tempfile::TempDir;
+
+    const MAIL: &[u8] = b"Subject: hello\n\nThe first mail.\n";
+
+    fn spool() -> (TempDir, Spool) {
+        let dir = TempDir::new().unwrap();
+        let spool = Spool::new(dir.path());
+        spool.create().unwrap();
+        (dir, spool)
+    }
+
+    fn enqueue(spool: &Spool, mail: &[u8]) -> EntryName {
+        spool.enqueue(Queue::In, mail, &crate::Metadata::new()).unwrap()
+    }
+
+    fn inode(spool: &Spool, name: &EntryName) -> u64 {
+        fs::metadata(spool.paths().entry(Queue::In, name, State::Ready)).unwrap().ino()
+    }
+
+    fn finish(spool: &Spool, name: &EntryName) -> Unsettled {
+        let mut unsettled = Unsettled::default();
+        let claim = spool.claim(Queue::In, name).unwrap().unwrap();
+        unsettled.finish(spool, claim).unwrap();
+        unsettled
+    }
+
+    fn files(dir: &Path) -> Vec<PathBuf> {
+        fs::read_dir(dir).unwrap().map(|file| file.unwrap().path()).collect()
+    }
+
+    fn spares(spool: &Spool) -> Vec<PathBuf> {
+        files(&spool.paths().spare())
+    }
+
+    fn staged(spool: &Spool) -> Vec<PathBuf> {
+        files(&spool.paths().staged())
+    }
+
+    #[test]
+    fn the_file_of_a_finished_entry_is_used_again_once_that_is_durable_and_not_before() {
+        let (_dir, spool) = spool();
+        let first = enqueue(&spool, MAIL);
+        let file = inode(&spool, &first);
+        let unsettled = finish(&spool, &first);
+        let second = enqueue(&spool, MAIL);
+        assert_ne!(inode(&spool, &second), file, "a power failure may restore the first entry");
+        unsettled.settle(&spool).unwrap();
+        let third = enqueue(&spool, b"another");
+        assert_eq!(inode(&spool, &third), file);
+        assert!(spool.peek(Queue::In, &first).unwrap().is_none());
+        assert_eq!(spool.peek(Queue::In, &second).unwrap().unwrap().message, MAIL);
+        assert_eq!(spool.peek(Queue::In, &third).unwrap().unwrap().message, b"another");
+    }
+
+    #[test]
+    fn files_that_are_locked_are_passed_over() {
+        let (_dir, spool) = spool();
+        let names: Vec<EntryName> = (0..3).map(|_| enqueue(&spool, MAIL)).collect();
+        names.iter().for_each(|name| finish(&spool, name).settle(&spool).unwrap());
+        let locked: Vec<File> =
+            spares(&spool).iter().map(|path| claim::lock_file(path).unwrap().unwrap()).collect();
+        Known::of(&spool.paths().spare(), |known| known.listed = None);
+        let new = enqueue(&spool, b"another");
+        assert_eq!(spool.peek(Queue::In, &new).unwrap().unwrap().message, b"another");
+        assert_eq!((spares(&spool).len(), locked.len()), (3, 3));
+    }
+
+    #[test]
+    fn an_entry_is_read_as_it_was_written_whatever_the_size_of_its_file_was() {
+        let (_dir, spool) = spool();
+        for size in [0, 1, 3_000, 4_095, 4_096, 9_000, 25_000, 100, 40_000, 20_000, 5, 0] {
+            let mail = vec![b'm'; size];
+            let name = enqueue(&spool, &mail);
+            let entry = spool.peek(Queue::In, &name).unwrap().unwrap();
+            assert!(entry.message == mail && entry.journal.is_empty(), "{size}");
+            let mut claim = spool.claim(Queue::In, &name).unwrap().unwrap();
+            claim.append("{\"done\":1}").unwrap();
+            assert_eq!(claim.read().unwrap().journal, ["{\"done\":1}"], "{size}");
+            drop(claim);
+            finish(&spool, &name).settle(&spool).unwrap();
+            assert!(spares(&spool).len() <= 1, "{size}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_mail_stays_in_a_spare_file() {
+        let (_dir, spool) = spool();
+        for end in ["settled", "not settled", "its process died"] {
+            let unsettled = finish(&spool, &enqueue(&spool, MAIL));
+            match end {
+                "settled" => unsettled.settle(&spool).unwrap(),
+                "not settled" => drop(unsettled),
+                _ => {
+                    fs::write(spool.paths().staged().join("spare-1234567"), MAIL).unwrap();
+                    spool.recover(&Queue::ALL).unwrap();
+                    assert_eq!(staged(&spool).len(), 1, "the other one is locked");
+                    drop(unsettled);
+                }
+            }
+            assert!(staged(&spool).is_empty(), "{end}");
+            for path in spares(&spool) {
+                assert!(fs::read(path).unwrap().iter().all(|byte| *byte == 0), "{end}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_has_another_name_is_neither_blanked_nor_used_again() {
+        let (dir, spool) = spool();
+        let (before, after) = (dir.path().join("before"), dir.path().join("after"));
+        let mail = enqueue(&spool, MAIL);
+        fs::hard_link(spool.paths().entry(Queue::In, &mail, State::Ready), &before).unwrap();
+        finish(&spool, &mail).settle(&spool).unwrap();
+        let mail = enqueue(&spool, MAIL);
+        let unsettled = finish(&spool, &mail);
+        fs::hard_link(&staged(&spool)[0], &after).unwrap();
+        unsettled.settle(&spool).unwrap();
+        assert!(spares(&spool).is_empty());
+        enqueue(&spool, b"another");
+        for link in [before, after] {
+            let bytes = fs::read(&link).unwrap();
+            assert_eq!(crate::Entry::from_bytes(&bytes, &link).unwrap().message, MAIL);
+        }
+    }
+
+    #[test]
+    fn what_lies_among_spare_files_by_mistake_is_not_written_to() {
+        let (dir, spool) = spool();
+        let foreign = dir.path().join("foreign");
+        fs::write(&foreign, "mine").unwrap();
+        let number = fs::metadata(&foreign).unwrap().ino();
+        for name in [number.to_string(), "7".to_owned(), "no number".to_owned()] {
+            fs::hard_link(&foreign, spool.paths().spare().join(name)).unwrap();
+        }
+        enqueue(&spool, MAIL);
+        assert_eq!(fs::read(&foreign).unwrap(), b"mine");
+    }
+}

@@ -552,13 +552,16 @@ fn what_is_removed_from_the_archive_is_in_no_digest() {
     }
     site.ok(&["run"]);
     assert!(
-        site.ok(&["archive", "rm", "dev", "0@test.example"]).contains("out of the next digest")
+        site.ok(&["archive", "rm", "dev", "0@test.example"])
+            .contains("removed from the next digest")
     );
     assert!(
-        site.ok(&["digest", "rm", "dev", "<1@test.example>"]).contains("out of the next digest")
+        site.ok(&["digest", "rm", "dev", "<1@test.example>"])
+            .contains("removed from the next digest")
     );
     assert!(
-        site.ok(&["archive", "rm", "dev", "3@test.example"]).contains("out of the next digest")
+        site.ok(&["archive", "rm", "dev", "3@test.example"])
+            .contains("removed from the next digest")
     );
     assert_eq!(site.run(&["digest", "rm", "dev", "1@test.example"]).status.code(), Some(65));
     site.ok(&["digest", "send", "dev"]);

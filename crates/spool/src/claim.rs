@@ -281,6 +281,7 @@ impl Claim {
     pub fn finish(mut self) -> Result<(), SpoolError> {
         durable::unlink(&self.path())?;
         self.is_ours = false;
+        fault::point("claim.finished");
         Ok(())
     }
 

@@ -321,7 +321,7 @@ fn settings_of_the_site_are_changed_after_a_look_and_the_files_comments_stay() {
         browser.send("/mailman/site/changes", "/mailman/site/changes", &format!("revert={id}"));
     assert_eq!(status(&done), "303", "{done}");
     assert_eq!(site.ok(&["config", "show", "trace.keep"]).trim(), "30d");
-    let found = browser.get("/mailman/site/settings/search?q=bounces+remembered");
+    let found = browser.get("/mailman/site/settings/search?q=bounces+kept");
     assert!(found.contains("set-bounces.keep"), "{found}");
 }
 

@@ -11,7 +11,7 @@ use crate::spool::{State, for_each_file};
 use crate::{Claim, EntryName, Queue, Spool, SpoolError, durable, fault};
 use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// An entry that has killed this many processes by itself, without progress, goes to `bad`
@@ -214,15 +214,14 @@ fn old_staged(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
     let dir = spool.paths().staged();
     let mut files = Vec::new();
     for_each_file(&dir, |file| files.push(dir.join(file)))?;
-    let is_retired =
-        |path: &PathBuf| path.file_name().and_then(OsStr::to_str).is_some_and(is_retired);
-    let is_old = |path: &PathBuf| {
-        let modified = fs::metadata(path).and_then(|meta| meta.modified());
-        !path.is_dir()
-            && modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ORPHAN_AGE))
-    };
-    files.retain(|path| is_retired(path) || is_old(path));
+    files.retain(|path| is_left_behind(path));
     Ok(files)
+}
+
+fn is_left_behind(path: &Path) -> bool {
+    let modified = || fs::metadata(path).and_then(|meta| meta.modified());
+    let is_old = || modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age > ORPHAN_AGE));
+    path.file_name().and_then(OsStr::to_str).is_some_and(is_retired) || !path.is_dir() && is_old()
 }
 
 /// What recovery would process apart from claims: hand-overs and staged files of dead processes.
@@ -242,6 +241,8 @@ fn remove_orphans(spool: &Spool) -> Result<(), SpoolError> {
         // A record may still name it: then it is not an orphan, and the holder of the record is
         // completing it.
         if let Some(_lock) = lock_file(&path)?
+            // A spare file is old until it is written to, which may have happened meanwhile.
+            && is_left_behind(&path)
             && !is_named(spool, &file)?
         {
             tracing::info!("{}: removed; its creator died before handing it over", path.display());

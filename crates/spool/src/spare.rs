@@ -26,6 +26,9 @@ use std::time::{Duration, Instant};
 const MOST: usize = 1024;
 /// The maximum size of a spare file in bytes.
 const LARGEST: u64 = 32 * 1024;
+/// How many spare files are tried for an entry before a new file is created: they may be locked,
+/// another user's or unreadable.
+const MOST_TRIED: usize = 8;
 /// How many a process gets to know at a time: a process that accepts one mail needs one.
 const SOME: usize = 128;
 /// How often a process that could take no spare file, or found enough of them, looks again.
@@ -105,7 +108,7 @@ impl Known {
 /// matter.
 pub(crate) fn take(paths: &Paths, target: &Path) -> Option<(File, u64)> {
     let dir = paths.spare();
-    loop {
+    for _ in 0..MOST_TRIED {
         let inode = Known::of(&dir, |known| known.next(&dir))?;
         let path = dir.join(inode.to_string());
         // Those that are listed may all be locked.
@@ -114,6 +117,7 @@ pub(crate) fn take(paths: &Paths, target: &Path) -> Option<(File, u64)> {
             return Some(taken);
         }
     }
+    None
 }
 
 fn take_one(path: &Path, inode: u64, target: &Path) -> Option<(File, u64)> {
@@ -124,7 +128,10 @@ fn take_one(path: &Path, inode: u64, target: &Path) -> Option<(File, u64)> {
     file.try_lock().ok()?;
     let found = file.metadata().ok()?;
     if !is_usable(&found) || found.ino() != inode {
-        drop(durable::unlink(path));
+        // Another user's process can use another user's file.
+        if is_ours(&found) {
+            drop(durable::unlink(path));
+        }
         return None;
     }
     // Another process may have used it meanwhile; then it is no longer here.
@@ -134,9 +141,12 @@ fn take_one(path: &Path, inode: u64, target: &Path) -> Option<(File, u64)> {
 }
 
 fn is_usable(found: &Metadata) -> bool {
-    let is_ours = found.uid() == rustix::process::geteuid().as_raw();
     let has_mode = found.mode() & 0o7777 == durable::FILE_MODE;
-    found.is_file() && is_ours && has_mode && found.nlink() == 1 && found.size() <= LARGEST
+    found.is_file() && is_ours(found) && has_mode && found.nlink() == 1 && found.size() <= LARGEST
+}
+
+fn is_ours(found: &Metadata) -> bool {
+    found.uid() == rustix::process::geteuid().as_raw()
 }
 
 /// What the names of retired files begin with.

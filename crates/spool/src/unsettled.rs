@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// The number of records, and of files of finished entries, at which it is time to settle. Each is an open
 /// file, and the files cannot be used again before.
 const MOST_RECORDS: usize = 16;
-const MOST_RETIRED: usize = 128;
+const MOST_RETIRED: usize = 32;
 
 /// Hand-overs that were carried out in directories that are not durable yet. Their records stay
 /// until they are. Dropping this leaves the rest to recovery.

@@ -207,6 +207,12 @@ impl Lane {
             }
             taken_at_all += taken.len() as u64;
             self.give_to(desk, runner, taken, how);
+            // The files of finished entries stay open until then.
+            if desk.unsettled.is_much()
+                && let Err(error) = std::mem::take(&mut desk.unsettled).settle(desk.shared.spool)
+            {
+                self.trouble(desk, error.into());
+            }
             // Where time is limited others have their turn: what a batch leads to is sent while the next
             // one is processed.
             if how != How::Light || desk.until.is_some() {

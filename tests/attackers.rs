@@ -380,7 +380,7 @@ fn new_doors_open_for_those_they_are_made_for_alone() {
         let owners = ["owner", "msg_footer", "generic_nonmember_action"].map(show).concat();
         let anna = site.ok(&["member", "show", "dev", "anna@example.org"]);
         let archive = site.ok(&["archive", "search", "dev", "xyzzy"]);
-        format!("{}{owners}{anna}{archive}{}", site.ok(&shown), site.ok(&["held", "ls"]))
+        format!("{}{owners}{anna}{archive}{}", site.ok(&shown), site.ok(&["held", "ls", "--json"]))
     };
     let before = state();
     for (path, form) in [

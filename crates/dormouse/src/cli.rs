@@ -61,7 +61,13 @@ use std::path::PathBuf;
 
 /// The mailing list server that sleeps until there is mail.
 #[derive(Debug, Parser)]
-#[command(name = "dormouse", version, arg_required_else_help = true, propagate_version = true)]
+#[command(
+    name = "dormouse",
+    bin_name = "dormouse",
+    version,
+    arg_required_else_help = true,
+    propagate_version = true
+)]
 pub struct Cli {
     /// The site's directory (dormouse.toml, dormouse.db, qfiles/).
     #[arg(

@@ -38,11 +38,11 @@ fn main() -> ExitCode {
 fn take(arguments: &[OsString]) -> Option<Sysexit> {
     let (site, words) = mail::site_and_words(arguments)?;
     let called = Path::new(arguments.first()?).file_name()?;
-    let MailCommand { site, to, sender } = if called == "dormouse" {
-        MailCommand::read(site, &words)?
+    let MailCommand { to, sender } = if called == program::NAME {
+        MailCommand::read(&words)?
     } else if called == "mailman" && arguments.get(1)? != "--site" {
         // Through a link that replaces Mailman's mail wrapper.
-        MailCommand::read(site, &[&["mailman"], words.as_slice()].concat())?
+        MailCommand::read(&[&["mailman"], words.as_slice()].concat())?
     } else {
         return None;
     };

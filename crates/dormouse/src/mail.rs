@@ -18,8 +18,6 @@ pub const FAULT: &str = "a bug in this program; the mail was not accepted";
 /// A command that accepts mail from standard input.
 #[derive(Debug)]
 pub struct MailCommand {
-    /// The site's directory.
-    pub site: PathBuf,
     /// The recipient.
     pub to: To,
     /// The envelope sender, if it is known; empty for bounces.
@@ -75,7 +73,7 @@ static WRAPPER_NAMES: [WrapperName; 10] = {
 
 impl MailCommand {
     /// Parses the words after the site. Returns `None` if clap has to parse them.
-    pub fn read(site: PathBuf, words: &[&str]) -> Option<MailCommand> {
+    pub fn read(words: &[&str]) -> Option<MailCommand> {
         let (to, sender) = match words {
             ["post", words @ ..] => {
                 let Words { to, sender, .. } = Words::read(words, false)?;
@@ -99,7 +97,7 @@ impl MailCommand {
             }
             _ => return None,
         };
-        Some(MailCommand { site, to, sender })
+        Some(MailCommand { to, sender })
     }
 }
 

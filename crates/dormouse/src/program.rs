@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 /// The program that people and MTAs call.
-const NAME: &str = "dormouse";
+pub const NAME: &str = "dormouse";
 
 /// The program with all that dormouse can do. It works without the others, under any name.
 pub const FULL: &str = "dormouse-full";

@@ -10,11 +10,11 @@ use std::ffi::OsString;
 /// Reads a command line that starts with the program's name. None if it is not in a plain form.
 pub fn read(arguments: &[OsString]) -> Option<Cli> {
     let (site, words) = mail::site_and_words(arguments)?;
-    let (site, command) = match words.as_slice() {
-        ["run", words @ ..] => (site, Command::Run(run(words)?)),
+    let command = match words.as_slice() {
+        ["run", words @ ..] => Command::Run(run(words)?),
         words => {
-            let mail = MailCommand::read(site, words)?;
-            (mail.site, command(mail.to, mail.sender)?)
+            let MailCommand { to, sender } = MailCommand::read(words)?;
+            command(to, sender)?
         }
     };
     let log = match mail::variable("DORMOUSE_LOG")? {

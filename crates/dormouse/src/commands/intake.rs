@@ -8,8 +8,8 @@ use dormouse_clock::Timestamp;
 use dormouse_mail::{Message, date};
 use dormouse_pipeline::rehearsal::{self, Rehearsal};
 use dormouse_runners::door::Door;
-use dormouse_runners::intake;
-use std::io::Read;
+use dormouse_runners::intake::{self, Refusal};
+use std::io::{Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use sysexits::ExitCode;
@@ -22,9 +22,10 @@ pub fn post(
 ) -> Result<ExitCode, Failure> {
     let to = To::List(list);
     let Some(at) = at else { return take(dir, &to, envelope) };
-    let limit = Door::at(dir).map_err(later)?.settings().max_size;
-    let message = scheduled(intake::read_message(std::io::stdin().lock(), limit)?, at);
-    take_from(dir, &to, envelope, &*message)
+    take_from(dir, &to, envelope, |door| {
+        let message = intake::read_message(std::io::stdin().lock(), door.settings().max_size)?;
+        Ok(Cursor::new(scheduled(message, at)))
+    })
 }
 
 /// Returns the message, to be sent at a time.
@@ -44,20 +45,20 @@ pub fn wrapper(dir: &Path, command: WrapperCommand) -> Result<ExitCode, Failure>
 
 /// Accepts mail from standard input.
 pub fn take(dir: &Path, to: &To, envelope: EnvelopeArgs) -> Result<ExitCode, Failure> {
-    take_from(dir, to, envelope, std::io::stdin().lock())
+    take_from(dir, to, envelope, |_| Ok(std::io::stdin().lock()))
 }
 
 /// Accepts mail. If the site cannot be opened or this program fails, the fault is not the mail's: the MTA
 /// keeps it and tries again.
-fn take_from(
+fn take_from<I: Read>(
     dir: &Path,
     to: &To,
     envelope: EnvelopeArgs,
-    input: impl Read,
+    input: impl FnOnce(&Door<'_>) -> Result<I, Refusal>,
 ) -> Result<ExitCode, Failure> {
     let attempt = AssertUnwindSafe(|| -> Result<_, Failure> {
         let door = Door::at(dir).map_err(later)?;
-        Ok(to.take(&door, envelope.sender, input)?)
+        Ok(to.take(&door, envelope.sender, input(&door)?)?)
     });
     let accepted = catch_unwind(attempt).unwrap_or_else(|_| Err(later(mail::FAULT)))?;
     tracing::info!("{to}: accepted as {accepted}");

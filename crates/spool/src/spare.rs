@@ -56,10 +56,10 @@ impl Known {
     fn of<T>(dir: &Path, work: impl FnOnce(&mut Known) -> T) -> T {
         // This is consistent at every instant, also after a panic.
         let mut all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        if !all.contains_key(dir) {
-            all.insert(dir.to_owned(), Known::default());
+        match all.get_mut(dir) {
+            Some(known) => work(known),
+            None => work(all.entry(dir.to_owned()).or_default()),
         }
-        work(all.get_mut(dir).expect("it was just inserted"))
     }
 
     /// A spare file; another process may have taken it.

@@ -103,11 +103,8 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::time;
     use crate::{NewMember, Store};
-
-    fn time(seconds: f64) -> Timestamp {
-        Timestamp::from_seconds(seconds)
-    }
 
     #[test]
     fn a_day_adds_up_and_what_is_taken_back_does_not_count() {

@@ -72,11 +72,8 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::time;
     use crate::{Store, testing};
-
-    fn time(seconds: f64) -> Timestamp {
-        Timestamp::from_seconds(seconds)
-    }
 
     #[test]
     fn answers_are_kept_while_they_are_good_and_no_more_than_enough() {

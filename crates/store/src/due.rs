@@ -193,12 +193,8 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::time;
     use crate::{Delivery, HeldPost, ListId, NewMember};
-    use dormouse_clock::Timestamp;
-
-    fn time(seconds: f64) -> Timestamp {
-        Timestamp::from_seconds(seconds)
-    }
 
     fn post(list_id: ListId) -> HeldPost {
         HeldPost {

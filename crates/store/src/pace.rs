@@ -233,11 +233,8 @@ fn none_until(parts: &[Part], wanted: u64, rate: Rate, now: Timestamp) -> Timest
 mod tests {
     use super::*;
     use crate::Store;
+    use crate::testing::time;
     use std::time::Duration;
-
-    fn time(seconds: f64) -> Timestamp {
-        Timestamp::from_seconds(seconds)
-    }
 
     const BACK_OFF: BackOff = BackOff { first: 60.0, longest: 400.0 };
 

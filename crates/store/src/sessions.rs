@@ -236,11 +236,8 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::time;
     use crate::{Store, testing};
-
-    fn time(seconds: f64) -> Timestamp {
-        Timestamp::from_seconds(seconds)
-    }
 
     #[test]
     fn a_session_keeps_its_proofs_and_ends_with_any_of_them() {

@@ -76,14 +76,10 @@ impl Tx<'_> {
 
 #[cfg(test)]
 mod tests {
+    use crate::testing::time;
     use crate::{Member, NewMember, Read, Store, WholeMember};
-    use dormouse_clock::Timestamp;
     use std::fs;
     use std::path::Path;
-
-    fn time(seconds: f64) -> Timestamp {
-        Timestamp::from_seconds(seconds)
-    }
 
     fn new(address: &str) -> NewMember {
         NewMember { address: address.to_owned(), real_name: String::new(), digest: false }

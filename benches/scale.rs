@@ -3,7 +3,8 @@
 //!
 //! Prints Markdown tables with processor time, elapsed time and memory. The last column has the
 //! processor time for each member, list or entry of the largest size, as a multiple of that of the
-//! smallest: 1 is linear. `DORMOUSE_BENCH_PROGRAM` names another program to measure.
+//! smallest: 1 is linear. `DORMOUSE_BENCH_PROGRAM` names another program to measure. Further arguments
+//! choose tables by a part of their name: `cargo bench --bench scale -- memberships`.
 
 // The other benchmark uses more of it.
 #[allow(dead_code)]
@@ -30,13 +31,26 @@ fn main() {
     }
     let is_quick = std::env::var("DORMOUSE_BENCH").is_ok_and(|how| how == "quick");
     let smallest = if is_quick { 100 } else { 10_000 };
-    report("members", &[smallest, smallest * 10, smallest * 100], members);
-    report("lists", &[smallest / 100, smallest / 10, smallest], lists);
-    report("entries in one queue", &[smallest / 10, smallest, smallest * 10], backlog);
+    let tables: [(&str, usize, Measure); 5] = [
+        ("members", smallest, members),
+        ("members of a digest", smallest, digest),
+        ("memberships in one site", smallest * 10, memberships),
+        ("lists", smallest / 100, lists),
+        ("entries in one queue", smallest / 10, backlog),
+    ];
+    let asked: Vec<&String> = arguments[1..].iter().filter(|word| *word != "--bench").collect();
+    for (what, first, measure) in tables {
+        if asked.is_empty() || asked.iter().any(|part| what.contains(part.as_str())) {
+            report(what, &[first, first * 10, first * 100], measure);
+        }
+    }
 }
 
+/// Measures operations at one size.
+type Measure = fn(usize) -> Vec<(&'static str, Metered)>;
+
 /// Prints one table: a row for each operation, a column for each size.
-fn report(what: &str, sizes: &[usize], measure: fn(usize) -> Vec<(&'static str, Metered)>) {
+fn report(what: &str, sizes: &[usize], measure: Measure) {
     let columns: Vec<Vec<(&str, Metered)>> = sizes.iter().map(|&size| measure(size)).collect();
     let heads: String = sizes.iter().map(|size| format!(" {size} {what} |")).collect();
     println!("| |{heads} growth |\n|---|{}---|", "---|".repeat(sizes.len()));
@@ -67,14 +81,17 @@ fn nothing() -> PathBuf {
     PathBuf::from("/dev/null")
 }
 
+/// Returns addresses, one a line.
+fn addresses(name: &str, count: usize) -> String {
+    (0..count).map(|at| format!("{name}{at}@example{}.org\n", at % 1000)).collect()
+}
+
 fn members(count: usize) -> Vec<(&'static str, Metered)> {
     let site = TestSite::new(&program());
     site.plain_list("dev", &[]);
     site.ok(&["list", "set", "dev", "archive=no"]);
     let file = site.dir().join("addresses");
-    let addresses: String =
-        (0..count).map(|at| format!("member{at}@example{}.org\n", at % 1000)).collect();
-    fs::write(&file, addresses).unwrap();
+    fs::write(&file, addresses("member", count)).unwrap();
     let add = ["member", "add", "dev", "--welcome", "no", "--file", "-"];
     let mut rows = vec![("`member add` from a file", run(&site, &add, &file))];
     rows.push(("the same again, all of them there", run(&site, &add, &file)));
@@ -88,6 +105,63 @@ fn members(count: usize) -> Vec<(&'static str, Metered)> {
     let one = format!("member{}@example{}.org", count / 2, count / 2 % 1000);
     rows.push(("`member find` of one", run(&site, &["member", "find", &one], &nothing())));
     rows.push(("`member rm` of one", run(&site, &["member", "rm", "dev", &one], &nothing())));
+    rows
+}
+
+/// All members read digests, and one post waits for the next.
+fn digest(count: usize) -> Vec<(&'static str, Metered)> {
+    let site = TestSite::new(&program());
+    site.plain_list("dev", &[]);
+    site.ok(&["list", "set", "dev", "archive=no", "digest_size_threshhold=0"]);
+    let file = site.dir().join("addresses");
+    fs::write(&file, addresses("member", count)).unwrap();
+    let add = ["member", "add", "dev", "--digest", "--welcome", "no", "--file", "-"];
+    run(&site, &add, &file);
+    let sink = Sink::builder().counting().quick_ack(true).start();
+    site.ok(&["config", "set", "delivery.url", &sink.url()]);
+    site.post("dev", &message("owner@example.org", "hello", "Hello.\n"));
+    let mut rows = vec![("`run` that keeps a post for it", run(&site, &["run"], &nothing()))];
+    rows.push(("`digest send`", run(&site, &["digest", "send", "dev"], &nothing())));
+    rows.push(("`run` that sends it", run(&site, &["run"], &nothing())));
+    assert_eq!(sink.counts().recipients, count as u64, "all got it");
+    rows
+}
+
+/// Ten large lists and a small one.
+fn memberships(count: usize) -> Vec<(&'static str, Metered)> {
+    let site = TestSite::new(&program());
+    let file = site.dir().join("addresses");
+    let mut added: Option<Metered> = None;
+    for at in 0..10 {
+        let list = format!("large{at}");
+        site.plain_list(&list, &[]);
+        fs::write(&file, addresses(&list, count / 10)).unwrap();
+        let add = ["member", "add", &list, "--welcome", "no", "--file", "-"];
+        let one = run(&site, &add, &file);
+        added = Some(added.map_or(one, |sum| Metered {
+            free: sum.free + one.free,
+            cpu: sum.cpu + one.cpu,
+            mb: sum.mb.max(one.mb),
+            ..sum
+        }));
+    }
+    fs::remove_file(&file).unwrap();
+    let mut rows = vec![("ten times `member add` from a file", added.unwrap())];
+    site.plain_list("small", &["anna@example.org", "bert@example.net"]);
+    let mut row = |what, args: &[&str]| rows.push((what, run(&site, args, &nothing())));
+    row("`member add` of one", &["member", "add", "large5", "--welcome", "no", "carl@example.org"]);
+    row("`member find` of one", &["member", "find", "carl@example.org"]);
+    row("`member find` on the small list", &["member", "find", "--list", "small", "anna"]);
+    row("`member show`", &["member", "show", "large5", "carl@example.org"]);
+    row("`member ls` of the small list", &["member", "ls", "small"]);
+    row("`member ls` of a large one", &["member", "ls", "large5"]);
+    row("`member move` of one", &["member", "move", "carl@example.org", "c@example.org"]);
+    row("`member rm` of one", &["member", "rm", "large5", "c@example.org"]);
+    row("`list ls`", &["list", "ls"]);
+    row("`status`", &["status"]);
+    site.post("small", &message("anna@example.org", "hello", "Hello.\n"));
+    row("`run` with a post to the small list", &["run"]);
+    assert_eq!(site.maildir("bert@example.net").len(), 1, "the post arrived");
     rows
 }
 
@@ -114,6 +188,8 @@ fn lists(count: usize) -> Vec<(&'static str, Metered)> {
     rows.push(("`run` with one post", run(&site, &["run"], &nothing())));
     rows.push(("`run` that finds nothing", run(&site, &["run"], &nothing())));
     rows.push(("`list ls`", run(&site, &["list", "ls"], &nothing())));
+    rows.push(("`member find` of one", run(&site, &["member", "find", "anna"], &nothing())));
+    rows.push(("`status`", run(&site, &["status"], &nothing())));
     rows
 }
 

@@ -1,55 +1,61 @@
 //! Measures import and export: `cargo bench --bench takeover`.
 //!
-//! Two sites of Mailman 2.1 are created with our own pickles: one list of 100,000 members, and
-//! 1,000 lists of 30. The time of their import is printed with the time for reading and syncing the
-//! same bytes.
+//! Sites of Mailman 2.1 are created with our own pickles: one list, and many lists of 30 members,
+//! each of three sizes. Prints the processor time, the elapsed time and the memory of each command,
+//! and the time for reading and syncing the same bytes. `DORMOUSE_BENCH_PROGRAM` names another program
+//! to measure.
+
+// The other benchmark uses more of it.
+#[allow(dead_code)]
+#[path = "peers/meter.rs"]
+mod meter;
 
 use dormouse_pickle::{Graph, NodeId, Protocol};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
-
 fn main() {
-    for (lists, members) in [(1, 100_000), (1_000, 30)] {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|word| word == meter::ASKED) {
+        return meter::measure(&arguments[at + 1..]);
+    }
+    let program = std::env::var("DORMOUSE_BENCH_PROGRAM")
+        .unwrap_or_else(|_| env!("CARGO_BIN_EXE_dormouse").to_owned());
+    println!("| | `import` | the same again | `export` | the bytes alone |\n|---|---|---|---|---|");
+    let sizes = [(1, 10_000), (1, 100_000), (1, 1_000_000), (100, 30), (1_000, 30), (10_000, 30)];
+    for (lists, members) in sizes {
         let home = TempDir::new().expect("a temporary directory");
         let old = home.path().join("mailman");
-        let mut bytes = Vec::new();
+        let (mut bytes, mut copy) = (0, Duration::ZERO);
         for number in 0..lists {
             let dir = old.join(format!("lists/list{number}"));
             fs::create_dir_all(&dir).expect("a directory");
             let config = config(&format!("list{number}"), members);
             fs::write(dir.join("config.pck"), &config).expect("a list's file");
-            bytes.extend(config);
-        }
-        let began = Instant::now();
-        write(&home.path().join("copy"), &bytes);
-        let copy = began.elapsed();
-        let mut times = Vec::new();
-        for what in ["import", "import again", "export"] {
-            let back = home.path().join("back");
-            let args: Vec<&Path> = match what {
-                "export" => vec!["export".as_ref(), "--mailman2".as_ref(), &back],
-                _ => vec!["import".as_ref(), &old],
-            };
+            bytes += config.len();
             let began = Instant::now();
-            let status = Command::new(DORMOUSE)
-                .args(args)
-                .env("DORMOUSE_SITE", home.path().join("site"))
-                .stdout(Stdio::null())
-                .status()
-                .expect("the command starts");
-            assert!(status.success(), "{what}: {status}");
-            times.push(format!("{what} {:.2} s", began.elapsed().as_secs_f64()));
+            write(&home.path().join("copy"), &config);
+            copy += began.elapsed();
         }
+        let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+        let (site, back) = (text(&home.path().join("site")), text(&home.path().join("back")));
+        let old = text(&old);
+        let run = |args: &[&str]| {
+            let first = [program.as_str(), "--site", &site];
+            let words: Vec<String> = first.iter().chain(args).map(ToString::to_string).collect();
+            let one = meter::run(&words, Path::new("/dev/null"), 1)[0];
+            let (cpu, free) = (one.cpu.as_secs_f64(), one.free.as_secs_f64());
+            format!("{cpu:.2} s of {free:.2} s, {:.0} MB", one.mb)
+        };
+        let import = run(&["import", &old]);
+        let again = run(&["import", &old]);
+        let export = run(&["export", "--mailman2", &back]);
         println!(
-            "{lists} lists of {members} members ({:.1} MB): {}; the bytes alone {:.2} s",
-            bytes.len() as f64 / 1e6,
-            times.join(", "),
+            "| {lists} of {members} members, {:.1} MB | {import} | {again} | {export} | {:.2} s |",
+            bytes as f64 / 1e6,
             copy.as_secs_f64(),
         );
     }

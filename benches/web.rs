@@ -2,25 +2,27 @@
 //!
 //! Cold: the process is started when a client connects, as systemd does. Warm: the process is
 //! running and the connection is open. `DORMOUSE_BENCH_MEMBERS` sets the size of the large list
-//! (1,000,000).
+//! (1,000,000), and `DORMOUSE_BENCH_PROGRAM` names another program to measure. The memory is that of the
+//! process after the page.
 
 use dormouse_testkit::browser::Browser;
 use dormouse_testkit::server::Server;
 use dormouse_testkit::site::TestSite;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 const COLD: usize = 30;
 const WARM: usize = 300;
 
 fn main() {
     let members = std::env::var("DORMOUSE_BENCH_MEMBERS")
         .map_or(1_000_000, |text| text.parse().expect("DORMOUSE_BENCH_MEMBERS is a number"));
-    let site = TestSite::new(DORMOUSE);
+    let program = std::env::var("DORMOUSE_BENCH_PROGRAM")
+        .unwrap_or_else(|_| env!("CARGO_BIN_EXE_dormouse").to_owned());
+    let site = TestSite::new(&program);
     site.ok(&["config", "set", "web.listen", "127.0.0.1:8024"]);
     for list in ["small", "large"] {
         site.plain_list(list, &["anna@example.org"]);
@@ -31,13 +33,13 @@ fn main() {
     let server = Server::start(&site);
     let boss = Browser::signed_in(&server, &site, "boss@example.org");
     for page in ["/mailman/health", "/mailman/listinfo", "/mailman/listinfo/small"] {
-        warm(server.address(), page, "");
+        warm(&server, page, "");
     }
     let cookies: Vec<String> =
         boss.cookies().iter().map(|(name, value)| format!("{name}={value}")).collect();
     let cookie = format!("Cookie: {}\r\n", cookies.join("; "));
     for page in ["/mailman/mine", "/mailman/moderation", "/mailman/settings/small/general"] {
-        warm(server.address(), page, &cookie);
+        warm(&server, page, &cookie);
     }
     let mut people = String::new();
     for number in 0..members {
@@ -56,7 +58,7 @@ fn main() {
         "/mailman/admin/large",
         "/mailman/admin",
     ] {
-        warm(server.address(), page, &cookie);
+        warm(&server, page, &cookie);
     }
 }
 
@@ -80,8 +82,8 @@ fn cold(site: &TestSite, page: &str) {
 }
 
 /// Sends many requests over one connection.
-fn warm(address: SocketAddr, page: &str, headers: &str) {
-    let mut stream = TcpStream::connect(address).expect("it listens");
+fn warm(server: &Server, page: &str, headers: &str) {
+    let mut stream = TcpStream::connect(server.address()).expect("it listens");
     stream.set_nodelay(true).expect("a socket");
     let mut times = Vec::new();
     // The first requests fill caches.
@@ -95,7 +97,7 @@ fn warm(address: SocketAddr, page: &str, headers: &str) {
             break;
         }
     }
-    print(page, times, 0);
+    print(page, times, server.pid().map_or(0, resident));
 }
 
 /// Sends a request, and reads the whole response.
@@ -128,10 +130,7 @@ fn resident(process: u32) -> u64 {
 fn print(what: &str, mut times: Vec<Duration>, memory_kb: u64) {
     times.sort();
     let ms = |time: Option<&Duration>| time.map_or(0.0, |time| time.as_secs_f64() * 1e3);
-    let memory = match memory_kb {
-        0 => String::new(),
-        kb => format!("{:.1} MB", kb as f64 / 1e3),
-    };
+    let memory = format!("{:.1} MB", memory_kb as f64 / 1e3);
     println!(
         "{what:44}{:>9.2} ms{:>9.2} ms{memory:>12}",
         ms(times.get(times.len() / 2)),

@@ -4,8 +4,11 @@ use dormouse_clock::Timestamp;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool};
 use dormouse_testkit::site::{TestSite, copy_program, describe, files_in, message};
 use dormouse_testkit::waiting::eventually;
+use std::fs::Permissions;
 use std::io::Write as _;
-use std::path::Path;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
@@ -154,8 +157,146 @@ fn the_small_program_takes_mail_alone_and_needs_the_full_one_for_the_rest() {
         let (code, said) = run(args);
         assert_eq!(code, 75, "{args:?}: {said}");
         assert!(said.contains("dormouse-full: No such file"), "{args:?}: {said}");
-        assert!(said.contains("install it next to"), "{args:?}: {said}");
+        assert!(said.contains("install all programs"), "{args:?}: {said}");
     }
+}
+
+/// A directory with both programs.
+fn installed(home: &Path) -> PathBuf {
+    let dir = home.join("opt/mailing lists");
+    std::fs::create_dir_all(&dir).unwrap();
+    for program in [DORMOUSE, FULL] {
+        copy_program(Path::new(program), &dir.join(Path::new(program).file_name().unwrap()));
+    }
+    dir
+}
+
+#[test]
+fn the_programs_find_each_other_however_they_are_called() {
+    let site = indexed_site();
+    let home = tempfile::tempdir().unwrap();
+    let dir = installed(home.path());
+    let program = dir.join("dormouse");
+    let bin = home.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    symlink("../opt/mailing lists/dormouse", bin.join("dormouse")).unwrap();
+    symlink("dormouse", bin.join("lists")).unwrap();
+    symlink("dormouse", bin.join("list_lists")).unwrap();
+    let post = message("anna@example.org", "called", "Hello, list.\n");
+    let mut calls = 0;
+    let mut check = |mut command: Command, args: &[&str], what: &str| {
+        let done = feed(command.env("DORMOUSE_SITE", site.dir()).args(args), &post);
+        assert!(done.status.success(), "{what} {args:?}: {}", describe(&done));
+        if args.first() == Some(&"post") {
+            calls += 1;
+        } else {
+            let printed = String::from_utf8_lossy(&done.stdout);
+            assert!(printed.contains("dev"), "{what} {args:?}: {}", describe(&done));
+        }
+    };
+    let through = |path: &Path| Command::new(path);
+    let shell = |script: &str| {
+        let mut command = Command::new("sh");
+        command.current_dir(home.path()).args(["-c", script, "sh"]);
+        command
+    };
+    for args in [&["post", "dev"][..], &["list", "ls"]] {
+        check(through(&program), args, "its path");
+        check(through(&bin.join("dormouse")), args, "a link");
+        check(through(&bin.join("lists")), args, "a link to a link, of another name");
+        check(shell("exec ./bin/dormouse \"$@\""), args, "a relative path");
+        check(shell("cd bin; exec ../bin/../bin/lists \"$@\""), args, "a way back and forth");
+        check(shell("PATH=bin exec dormouse \"$@\""), args, "a relative search path");
+        check(shell("PATH=$PWD/bin exec dormouse \"$@\""), args, "the search path");
+        for name in ["dormouse", "/elsewhere/dormouse", "-dormouse", "x", ""] {
+            let mut named = Command::new(&program);
+            named.arg0(name);
+            check(named, args, "another name");
+        }
+    }
+    let mut named = Command::new(&program);
+    named.arg0("list_lists");
+    check(named, &["-b"], "one of Mailman's names");
+    check(through(&bin.join("list_lists")), &["-b"], "a link of one of Mailman's names");
+    assert_eq!(site.files("in", "pck").len(), calls);
+    // The site above the current directory is not the one above the link, which nobody knows.
+    let elsewhere = site.dir().join("archives");
+    let mut named = Command::new(&program);
+    named.arg0("list_lists").current_dir(elsewhere).env_remove("DORMOUSE_SITE");
+    let done = feed(&mut named, b"");
+    assert!(!String::from_utf8_lossy(&done.stdout).contains("dev"), "{}", describe(&done));
+}
+
+/// Without care an empty program would be a shell script that succeeds, and the mail lost.
+#[test]
+fn a_full_program_that_cannot_be_executed_loses_no_mail() {
+    let site = indexed_site();
+    let home = tempfile::tempdir().unwrap();
+    let dir = installed(home.path());
+    let full = dir.join("dormouse-full");
+    let whole = std::fs::read(&full).unwrap();
+    let foreign = [&whole[..18], &[0xff, 0xff], &whole[20..]].concat();
+    let broken: [(&str, &[u8], &str); 6] = [
+        ("empty", b"", "install it again"),
+        ("zeros", &[0; 4096], "install it again"),
+        ("text", b"exit 0\n", "install it again"),
+        ("a header", &whole[..64], "install it again"),
+        ("another machine's", &foreign, "install it again"),
+        ("an interpreter is missing", b"#!/no/such/program\n", "is not installed"),
+    ];
+    let post = message("anna@example.org", "kept", "Hello, list.\n");
+    let refuses = |what: &str, hint: &str| {
+        for args in [&["post", "dev", "--dry-run"][..], &["deliver", "x@a.b", "--", "y"], &[]] {
+            let mut command = Command::new(dir.join("dormouse"));
+            let done = feed(command.env("DORMOUSE_SITE", site.dir()).args(args), &post);
+            assert_eq!(done.status.code(), Some(75), "{what} {args:?}: {}", describe(&done));
+            assert!(describe(&done).contains(hint), "{what} {args:?}: {}", describe(&done));
+        }
+    };
+    for (what, content, hint) in broken {
+        std::fs::write(&full, content).unwrap();
+        refuses(what, hint);
+    }
+    std::fs::set_permissions(&full, Permissions::from_mode(0o644)).unwrap();
+    refuses("not executable", "execute it");
+    std::fs::remove_file(&full).unwrap();
+    std::fs::create_dir(&full).unwrap();
+    refuses("a directory", "execute it");
+}
+
+#[test]
+fn programs_of_two_versions_are_reported() {
+    let site = TestSite::new(DORMOUSE);
+    let home = tempfile::tempdir().unwrap();
+    let dir = installed(home.path());
+    let (small, full) = (dir.join("dormouse"), dir.join("dormouse-full"));
+    let version = |program: &Path| {
+        let done = feed(Command::new(program).arg("--version"), b"");
+        (String::from_utf8(done.stdout).unwrap(), String::from_utf8(done.stderr).unwrap())
+    };
+    let doctor = |program: &Path| {
+        let mut command = Command::new(program);
+        let done = feed(command.env("DORMOUSE_SITE", site.dir()).arg("doctor"), b"");
+        let printed = String::from_utf8(done.stdout).unwrap();
+        printed.lines().find(|line| line.contains(" programs ")).unwrap().to_owned()
+    };
+    assert_eq!(version(&small), version(&full));
+    assert_eq!(version(&small).1, "");
+    assert!(doctor(&small).starts_with("good"), "{}", doctor(&small));
+    // The small one is newer.
+    let kept = dir.join("kept");
+    std::fs::rename(&full, &kept).unwrap();
+    std::fs::write(&full, "#!/bin/sh\necho dormouse 0.0.1\n").unwrap();
+    std::fs::set_permissions(&full, Permissions::from_mode(0o755)).unwrap();
+    let (printed, warned) = version(&small);
+    assert_eq!(printed, "dormouse 0.0.1\n");
+    assert!(warned.contains("install both again"), "{warned}");
+    // The full one is newer: an older small one says nothing.
+    std::fs::rename(&kept, &full).unwrap();
+    std::fs::write(&small, "#!/bin/sh\necho dormouse 0.0.1\n").unwrap();
+    assert!(doctor(&full).contains("dormouse is another one"), "{}", doctor(&full));
+    std::fs::remove_file(&small).unwrap();
+    assert!(doctor(&full).starts_with("good"), "{}", doctor(&full));
 }
 
 #[test]
@@ -186,7 +327,7 @@ fn a_link_that_replaces_mailmans_wrapper_takes_mail() {
     let site = indexed_site();
     let home = tempfile::tempdir().unwrap();
     let link = home.path().join("mailman");
-    std::os::unix::fs::symlink(DORMOUSE, &link).unwrap();
+    symlink(DORMOUSE, &link).unwrap();
     let mut command = Command::new(&link);
     command.env("DORMOUSE_SITE", site.dir()).args(["owner", "dev"]);
     let done = feed(&mut command, &message("x@example.org", "help", "Hello?\n"));

@@ -14,11 +14,10 @@ mod stdio;
 use dormouse_runners::door::Door;
 use dormouse_runners::intake::Refusal;
 use mail::MailCommand;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::process::CommandExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -81,8 +80,7 @@ fn start_log() {
 
 /// Executes the full program, with the same arguments and name. Returns only on failure.
 fn become_full(arguments: &[OsString]) -> Sysexit {
-    // Without /proc, a link to the program is followed.
-    let own = match std::env::current_exe().or_else(|_| program::executed().canonicalize()) {
+    let own = match program::running() {
         Ok(own) => own,
         Err(error) => {
             let problem = format!("cannot find the directory of this program: {error}");
@@ -90,17 +88,30 @@ fn become_full(arguments: &[OsString]) -> Sysexit {
         }
     };
     let full = own.with_file_name(program::FULL);
-    let mut command = Command::new(&full);
-    if let Some((name, arguments)) = arguments.split_first() {
-        let executed = program::executed();
-        let is_called_so = Path::new(name).file_name() == executed.file_name();
-        command.arg0(if is_called_so { executed.as_os_str() } else { name }).args(arguments);
+    let (name, arguments) = match arguments {
+        [name, arguments @ ..] => (name.as_os_str(), arguments),
+        [] => (OsStr::new(program::NAME), [].as_slice()),
+    };
+    if let [word] = arguments
+        && (word == "--version" || word == "-V")
+    {
+        compare_versions(&own, &full);
     }
-    let error = command.exec();
-    fail(
-        &format!("{}: {error}; install it next to {}", full.display(), own.display()),
-        Sysexit::TempFail,
-    )
+    let executed = program::executed();
+    let is_called_so = Path::new(name).file_name() == executed.file_name();
+    let name = if is_called_so { executed.as_os_str() } else { name };
+    let error = program::execute(&full, name, arguments);
+    fail(&program::explained(&full, &error), Sysexit::TempFail)
+}
+
+/// Warns if the full program is of another version: an upgrade was interrupted.
+fn compare_versions(own: &Path, full: &Path) {
+    let Ok(printed) = Command::new(full).arg("--version").output() else { return };
+    if String::from_utf8_lossy(&printed.stdout).trim_end() != program::VERSION {
+        let (own, full) = (own.display(), full.display());
+        let problem = format!("{own} is {}, {full} is not; install both again", program::VERSION);
+        let _unread = writeln!(std::io::stderr(), "dormouse: {problem}");
+    }
 }
 
 /// Prints the problem, and returns the exit code.

@@ -2,12 +2,13 @@
 
 #[path = "log/lines.rs"]
 mod lines;
+#[allow(dead_code, reason = "the other programs use the rest")]
+mod program;
 
 use dormouse_activation::ActivationError;
 use dormouse_activation::watch::{self, Ended, Post};
 use std::ffi::OsString;
-use std::os::unix::process::CommandExt as _;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 fn main() -> ExitCode {
@@ -32,8 +33,12 @@ fn watch(mut arguments: impl Iterator<Item = OsString>) -> Result<(), Activation
     if watch::run(&post)? == Ended::Stop {
         return Ok(());
     }
-    let mut again = Command::new(&post.program);
-    again.arg("--log").arg(named.to_ascii_lowercase()).arg("--site").arg(&post.site).arg("watch");
+    let log = named.to_ascii_lowercase();
+    let again = ["--log".into(), log, "--site".into(), post.site.clone().into(), "watch".into()];
     // Returns only on failure.
-    Err(ActivationError::NoCommand { command: format!("{again:?}"), source: again.exec() })
+    let source = program::execute(&post.program, post.program.as_os_str(), &again);
+    Err(ActivationError::NoCommand {
+        command: format!("{} {again:?}", post.program.display()),
+        source,
+    })
 }

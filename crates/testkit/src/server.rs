@@ -43,6 +43,11 @@ impl Server {
         self.address
     }
 
+    /// Returns the number of the process; `None` if it was started elsewhere.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
     /// Returns the response to a GET: head and body.
     pub fn get(&self, path: &str) -> String {
         self.get_with("", path)

@@ -1,14 +1,14 @@
 //! `watch`: one small process instead of systemd's path units.
 
 use crate::failure::Failure;
+use crate::program::{self, execute};
 use dormouse_activation::master::end_with_the_master;
 use dormouse_activation::watch::{self, Ended, Often, Post};
 use dormouse_runners::arrangement;
 use dormouse_runners::cron::{JOBS, Schedule};
 use dormouse_store::Site;
-use std::os::unix::process::CommandExt as _;
+use std::ffi::OsString;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 use sysexits::ExitCode;
 use tracing::Level;
@@ -21,15 +21,16 @@ pub fn run(dir: &Path, log: Option<Level>) -> Result<ExitCode, Failure> {
     let post = post(&Site::open(dir)?)?;
     let small = post.program.with_file_name(PROGRAM);
     if small.is_file() {
-        let mut command = Command::new(&small);
-        command.arg(log.unwrap_or(Level::WARN).as_str()).args(post.to_arguments());
+        let mut arguments = vec![log.unwrap_or(Level::WARN).as_str().into()];
+        arguments.extend(post.to_arguments());
         // Returns only on failure.
-        let error = command.exec();
-        tracing::warn!("{}: {error}; watching with this larger program instead", small.display());
+        let problem = program::explained(&small, &execute(&small, small.as_os_str(), &arguments));
+        tracing::warn!("{problem}; watching with this larger program instead");
     }
     if watch::run(&post)? == Ended::Changed {
         // With our own arguments; returns only on failure.
-        return Err(Command::new(&post.program).args(std::env::args_os().skip(1)).exec().into());
+        let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+        return Err(execute(&post.program, post.program.as_os_str(), &arguments).into());
     }
     Ok(ExitCode::Ok)
 }
@@ -45,7 +46,7 @@ fn post(site: &Site) -> Result<Post, Failure> {
         }),
     });
     Ok(Post {
-        program: crate::program::own()?,
+        program: program::own()?,
         qfiles: site.qfiles().canonicalize()?,
         queues: arrangement::all(site.config()),
         jobs: often.collect(),

@@ -8,7 +8,7 @@ use crate::program;
 use dormouse_store::{List, Read, Site, Store};
 use std::fs;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A command with its arguments.
 pub struct Call {
@@ -129,7 +129,7 @@ pub fn yes_or_no(option: &str, answer: &str) -> Result<bool, Trouble> {
 /// directory, as Mailman's `bin/` lies in its site's, if there is a site.
 pub fn site_above_link() -> Option<PathBuf> {
     let link = program::executed();
-    let bin = link.parent().filter(|bin| !bin.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let bin = link.parent().filter(|bin| !bin.as_os_str().is_empty())?;
     let above = bin.canonicalize().ok()?.parent()?.to_owned();
     above.join("dormouse.toml").is_file().then_some(above)
 }

@@ -1,13 +1,14 @@
 //! `doctor`: looks for common problems and says how to solve them. With `--fix` it sets the modes of
 //! files and directories; it changes nothing else.
 //!
-//! The checks are in the table [`CHECKS`]. Each file here has the checks of one subject: [`files`],
-//! [`site`], [`mail`], [`dkim`], [`clock`], [`waking`] and [`queues`].
+//! The checks are in the table [`CHECKS`]. Each file here has the checks of one subject:
+//! [`programs`], [`files`], [`site`], [`mail`], [`dkim`], [`clock`], [`waking`] and [`queues`].
 
 mod clock;
 mod dkim;
 mod files;
 mod mail;
+mod programs;
 mod queues;
 mod site;
 mod waking;
@@ -25,7 +26,8 @@ use sysexits::ExitCode;
 type Check = fn(&mut Topic, &Site);
 
 /// All checks in the order of the output. Several may share a name.
-const CHECKS: [(&str, Check); 16] = [
+const CHECKS: [(&str, Check); 17] = [
+    ("programs", programs::versions),
     ("permissions", files::permissions),
     ("database", site::database),
     ("archives", files::public_archives),

@@ -13,7 +13,7 @@
 //! it finds such a list, at the latest at its next daily job. One polling host is enough.
 
 use crate::files::remove_if_there;
-use crate::{List, Read, Site, Store, StoreError, Tx};
+use crate::{Read, Site, Store, StoreError, Tx};
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -134,7 +134,15 @@ impl Read {
             // gateway.
             Due::GateNews => {
                 let gating = "select 1 from list_setting where name = 'gateway_to_mail' limit 1";
-                Ok(self.any(gating, &[])? && self.lists()?.iter().any(List::gates_news))
+                if !self.any(gating, &[])? {
+                    return Ok(false);
+                }
+                for list in self.iter_lists() {
+                    if list?.gates_news() {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
             }
         }
     }

@@ -279,18 +279,27 @@ impl Read {
         &self,
         mut each: impl FnMut(List) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut after = String::new();
-        loop {
-            let page = self.lists_after(&after)?;
-            let is_last = page.len() < TOGETHER as usize;
-            if let Some(last) = page.last() {
-                after.clone_from(&last.name);
+        self.iter_lists().try_for_each(|list| each(list?))
+    }
+
+    /// Reads every list, by name. [`TOGETHER`] of them are in memory. The database may be changed
+    /// meanwhile.
+    pub fn iter_lists(&self) -> impl Iterator<Item = Result<List, StoreError>> {
+        let mut after = Some(String::new());
+        let mut page = Vec::new().into_iter();
+        std::iter::from_fn(move || {
+            if page.len() == 0 {
+                let lists = match self.lists_after(&after.take()?) {
+                    Ok(lists) => lists,
+                    Err(error) => return Some(Err(error)),
+                };
+                if lists.len() == TOGETHER as usize {
+                    after = lists.last().map(|last| last.name.clone());
+                }
+                page = lists.into_iter();
             }
-            page.into_iter().try_for_each(&mut each)?;
-            if is_last {
-                return Ok(());
-            }
-        }
+            page.next().map(Ok)
+        })
     }
 
     /// Returns the names of all lists, even of those with invalid settings.

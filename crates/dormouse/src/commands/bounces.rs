@@ -5,6 +5,7 @@ use crate::cli::bounces::DisabledArgs;
 use crate::failure::Failure;
 use crate::output::{self, Table};
 use dormouse_clock::Timestamp;
+use dormouse_membership::RunError;
 use dormouse_runners::bounces::jobs::{self, Which};
 use dormouse_spool::Spool;
 use dormouse_store::value::Value as _;
@@ -155,14 +156,15 @@ fn events(store: &Read, list: &List) -> Result<Vec<EventRow>, Failure> {
 
 /// Reminds or removes members whose delivery is off.
 pub fn disabled(site: &Site, store: &Store, args: &DisabledArgs) -> Result<(), Failure> {
-    let lists = if args.lists.is_empty() {
-        store.read().lists()?
+    let lists: Box<dyn Iterator<Item = Result<List, RunError>>> = if args.lists.is_empty() {
+        Box::new(store.read().iter_lists().map(|list| Ok(list?)))
     } else {
-        args.lists.iter().map(|name| find_list(store.read(), name)).collect::<Result<_, _>>()?
+        let named = args.lists.iter().map(|name| find_list(store.read(), name));
+        Box::new(named.collect::<Result<Vec<_>, _>>()?.into_iter().map(Ok))
     };
     let which = Which { reasons: args.reasons(), force: args.force };
     let spool = Spool::new(site.qfiles());
-    let tally = jobs::disabled(site, &spool, store, &lists, &which)?;
+    let tally = jobs::disabled(site, &spool, store, lists, &which)?;
     if args.json {
         return output::json(&tally);
     }

@@ -92,7 +92,8 @@ struct Row {
 
 fn ls(store: &Read, json: bool) -> Result<(), Failure> {
     let mut rows = Vec::new();
-    for list in store.lists()? {
+    for list in store.iter_lists() {
+        let list = list?;
         if !list.settings.digestable {
             continue;
         }

@@ -4,6 +4,7 @@ use super::call::{Call, Done, Trouble, find, say};
 use super::getopt::{HELP as H, flag, with};
 use crate::commands::member::each_member;
 use crate::commands::member::find::Patterns;
+use dormouse_store::StoreError;
 use std::collections::BTreeMap;
 
 pub const HELP: &str = "\
@@ -36,7 +37,11 @@ pub fn run(call: &Call) -> Done {
     let mut names: Vec<String> =
         options.values("listname").map(|name| name.trim().to_lowercase()).collect();
     if names.is_empty() {
-        names = store.read().lists()?.into_iter().map(|list| list.name).collect();
+        names = store
+            .read()
+            .iter_lists()
+            .map(|list| Ok(list?.name))
+            .collect::<Result<_, StoreError>>()?;
     }
     names
         .retain(|name| !options.values("exclude").any(|excluded| excluded.to_lowercase() == *name));

@@ -29,7 +29,8 @@ const DAY: f64 = 86_400.0;
 /// day and list. `now` is.
 pub fn check(desk: &Desk<'_>, today: &Period, now: Timestamp) -> Result<WaitingTally, RunError> {
     let mut tally = WaitingTally::default();
-    for list in desk.store.read().lists()? {
+    for list in desk.store.read().iter_lists() {
+        let list = list?;
         let waiting = desk.store.read().held_posts(list.id)?;
         let is_over = |since: Timestamp, days: i64| days > 0 && now - since > days as f64 * DAY;
         let days = list.settings.max_days_to_hold.kept();

@@ -45,11 +45,12 @@ pub fn disabled(
     site: &Site,
     spool: &Spool,
     store: &Store,
-    lists: &[List],
+    lists: impl Iterator<Item = Result<List, RunError>>,
     which: &Which,
 ) -> Result<DisabledTally, RunError> {
     let mut tally = DisabledTally::default();
     for list in lists {
+        let list = &list?;
         for keys in store.read().bouncing_members(list.id)?.chunks(AT_ONCE) {
             let done = store.write(|tx| -> Result<DisabledTally, RunError> {
                 let today = date::local_day(Timestamp::now());

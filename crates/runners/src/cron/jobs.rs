@@ -22,18 +22,14 @@ fn count(number: u64, one: &str) -> String {
 }
 
 /// Returns the lists of the job: the named ones, or all.
-fn lists(clock: &Clock<'_>) -> Result<Vec<List>, RunError> {
+fn lists<'c>(clock: &'c Clock<'_>) -> Box<dyn Iterator<Item = Result<List, RunError>> + 'c> {
     if clock.lists.is_empty() {
-        return Ok(clock.store.read().lists()?);
+        return Box::new(clock.store.read().iter_lists().map(|list| Ok(list?)));
     }
-    clock
-        .lists
-        .iter()
-        .map(|name| {
-            let list = clock.store.read().list(name)?;
-            list.ok_or_else(|| RunError::NoSuchList(name.clone()))
-        })
-        .collect()
+    Box::new(clock.lists.iter().map(|name| {
+        let list = clock.store.read().list(name)?;
+        list.ok_or_else(|| RunError::NoSuchList(name.clone()))
+    }))
 }
 
 /// Reminds moderators, and discards posts and requests that have waited too long.
@@ -77,7 +73,7 @@ pub fn gate_news(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunE
 pub fn disabled(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let Clock { site, spool, store, .. } = *clock;
     let which = Which { reasons: vec![Delivery::ByBounce], force: false };
-    let tally = bounces::jobs::disabled(site, spool, store, &lists(clock)?, &which)?;
+    let tally = bounces::jobs::disabled(site, spool, store, lists(clock), &which)?;
     let done = tally.warned + tally.removed + tally.disabled + tally.forgotten;
     let said = format!("{} reminded, {} removed", count(tally.warned, "member"), tally.removed);
     Ok(JobOutcome::new(done, said, &tally))
@@ -86,7 +82,8 @@ pub fn disabled(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunEr
 /// Compresses copies of the archives' texts.
 pub fn nightly_gzip(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let mut packed = 0;
-    for list in lists(clock)? {
+    for list in lists(clock) {
+        let list = list?;
         packed += dormouse_archive::gzip::gzip(clock.site, &list)?;
     }
     Ok(JobOutcome::new(packed, format!("{} compressed", count(packed, "volume")), &packed))
@@ -102,7 +99,8 @@ pub fn senddigests(clock: &Clock<'_>, period: &Period) -> Result<JobOutcome, Run
     // The job was done for this period; newer posts wait for the next one.
     if store.read().last_run("senddigests")?.is_none_or(|last| !period.is_over(&last)) {
         let waiting = store.read().lists_with_digest_posts()?;
-        for list in lists(clock)? {
+        for list in lists(clock) {
+            let list = list?;
             if !(list.settings.digest_send_periodic && waiting.contains(&list.id)) {
                 continue;
             }
@@ -127,7 +125,7 @@ pub fn senddigests(clock: &Clock<'_>, period: &Period) -> Result<JobOutcome, Run
 
 /// Starts a new volume of digests, on all lists or the named ones.
 pub fn bumpdigests(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
-    let lists = lists(clock)?;
+    let lists: Vec<List> = lists(clock).collect::<Result<_, _>>()?;
     clock.store.write(|tx| lists.iter().try_for_each(|list| tx.bump_digest(list.id)))?;
     let names: Vec<&str> = lists.iter().map(|list| list.name.as_str()).collect();
     let bumped = names.len() as u64;

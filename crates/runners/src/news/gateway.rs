@@ -29,7 +29,8 @@ pub struct GateTally {
 /// If the database or the spool fails. Errors of news servers are in the tally.
 pub fn gate(site: &Site, store: &Store, spool: &Spool) -> Result<GateTally, RunError> {
     let mut tally = GateTally::default();
-    for list in store.read().lists()? {
+    for list in store.read().iter_lists() {
+        let list = list?;
         if !list.gates_news() {
             continue;
         }

@@ -3,15 +3,18 @@
 use super::Topic;
 use crate::commands::units::install_command;
 use crate::output;
-use dormouse_store::{Site, Store};
+use dormouse_store::{Site, Store, StoreError};
 use std::fs;
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 
 pub fn database(topic: &mut Topic, site: &Site) {
-    match Store::open_read_only(site).and_then(|store| store.read().lists()) {
-        Ok(lists) => {
-            let lists = output::count(lists.len() as u64, "list", "lists");
+    let count = |store: Store| -> Result<u64, StoreError> {
+        store.read().iter_lists().try_fold(0, |sum, list| list.map(|_| sum + 1))
+    };
+    match Store::open_read_only(site).and_then(count) {
+        Ok(count) => {
+            let lists = output::count(count, "list", "lists");
             topic.good(format!("{lists} in {}", site.database_name()));
         }
         Err(error) => {

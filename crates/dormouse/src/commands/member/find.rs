@@ -27,7 +27,8 @@ pub fn run(
 ) -> Result<ExitCode, Failure> {
     let patterns = Patterns::new(patterns)?;
     let mut rows = Rows::new(json);
-    for list in lists(store, names)? {
+    for list in lists(store, names) {
+        let list = list?;
         each_member(store.read(), &list, |member| {
             if patterns.find(&member.address)? {
                 print(&mut rows, &list.name, &member.address, &member.real_name, "member")?;

@@ -74,11 +74,14 @@ pub fn run(dir: &Path, command: MemberCommand) -> Result<ExitCode, Failure> {
 }
 
 /// Returns the lists with these names, or all.
-fn lists(store: &Store, names: &[String]) -> Result<Vec<List>, Failure> {
+fn lists<'s>(
+    store: &'s Store,
+    names: &'s [String],
+) -> Box<dyn Iterator<Item = Result<List, Failure>> + 's> {
     if names.is_empty() {
-        return Ok(store.read().lists()?);
+        return Box::new(store.read().iter_lists().map(|list| Ok(list?)));
     }
-    names.iter().map(|name| find_list(store.read(), name)).collect()
+    Box::new(names.iter().map(|name| find_list(store.read(), name)))
 }
 
 /// Calls `each` with every member of a list, by address. It may change them.

@@ -43,7 +43,7 @@ pub fn run(site: &Site, store: &Store, args: &Rename, way: Way) -> Result<ExitCo
         .map_err(|problem| Failure::usage(format!("{}: {problem}", args.new)))?
         .address;
     let old = args.old.trim();
-    let lists = lists(store, &args.list)?;
+    let lists = lists(store, &args.list).collect::<Result<Vec<_>, _>>()?;
     let work = |tx: &Tx<'_>| -> Result<Vec<Row>, Failure> {
         let mut rows = Vec::new();
         for list in &lists {

@@ -4,7 +4,7 @@
 //! names an mbox with its messages, instead of generated ones. The big archive is one volume, the
 //! worst case.
 
-use dormouse_archive::{Archive, Post, search};
+use dormouse_archive::{Archive, ArchivePost, search};
 use dormouse_mail::Message;
 use dormouse_store::{List, Site, Store};
 use dormouse_testkit::corpus::Corpus;
@@ -114,7 +114,7 @@ fn add(site: &Site, small: &List, big: &List, count: usize) {
     for number in 0..ADDED {
         for (list, times) in [small, big].into_iter().zip(&mut times) {
             let text = message("bert@example.com", &format!("added{number}"), "A few words.\n");
-            let post = Post { message: Message::parse(text), received: 1_795_000_000 };
+            let post = ArchivePost { message: Message::parse(text), received: 1_795_000_000 };
             let began = Instant::now();
             Archive::open(site, list).expect("the archive").append(vec![post]).expect("archived");
             times.push(began.elapsed());

@@ -1,7 +1,7 @@
 //! Posts are verified when they arrive, sealed when they leave, and changed only if necessary.
 //! Authors sign with an independent program, and two others verify the result.
 
-use dormouse_auth::{Algorithm, Chain, Found, Key, Keyring, Signer};
+use dormouse_auth::{Algorithm, ArcContent, Chain, Key, Keyring, Signer};
 use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool};
@@ -120,7 +120,7 @@ fn post(from: &str, number: usize) -> String {
 /// Returns the message as sealed by a forwarder, which found this chain.
 fn sealed(forwarder: &Author, message: &str, chain: Chain) -> String {
     let results = vec!["dkim=none".to_owned()];
-    let found = Found { authserv_id: "forwarder.example".to_owned(), results, chain };
+    let found = ArcContent { authserv_id: "forwarder.example".to_owned(), results, chain };
     let seal =
         Signer::new(message.as_bytes()).seal(&forwarder.key, b"", &found, THEN).unwrap().unwrap();
     format!("{}{message}", seal.replace("\r\n", "\n"))

@@ -773,7 +773,7 @@ fn compare_members(samples: &Path, site: &TestSite) {
 
 /// Returns the assignments of a file: names with values.
 fn assignments(text: &[u8]) -> Vec<(String, String)> {
-    use dormouse_python_literal::{Scope, Value as Literal, What, parse};
+    use dormouse_python_literal::{Literal, Scope, What, parse};
     // Mailman's command removes the line end at the end of a text, and writes flags in two ways.
     fn normal(value: Literal) -> Literal {
         match value {

@@ -9,8 +9,8 @@ use dormouse_pickle::{Graph, Limits, Node, Value};
 use dormouse_spool::Spool;
 use dormouse_store::value::Value as _;
 use dormouse_store::{ListSettings, Site, Store};
-use dormouse_takeover::mm_cfg::{MmCfg, PyValue};
-use dormouse_takeover::{OldSite, Options, Report, TakeoverError, Target};
+use dormouse_takeover::mm_cfg::{Literal, MmCfg};
+use dormouse_takeover::{ImportOptions, OldSite, TakeoverError, TakeoverReport, Target};
 use dormouse_testkit::python::python27;
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
 use fixture::Python;
@@ -261,13 +261,13 @@ fn every_setting_is_what_mailmans_config_list_prints() {
             let days = name.starts_with("bounce_info_stale") || name.ends_with("warnings_interval");
             let same = match (value, settings.number(name)) {
                 (value, Some(number)) => value.as_whole() == Some(number),
-                (PyValue::Int(days_of), None) if days => {
+                (Literal::Int(days_of), None) if days => {
                     settings.kept(name) == Some((days_of * 86_400).to_string())
                 }
-                (PyValue::Int(_) | PyValue::Float(_) | PyValue::Bool(_), None) => {
+                (Literal::Int(_) | Literal::Float(_) | Literal::Bool(_), None) => {
                     value.as_float() == f64::read(ours).ok()
                 }
-                (PyValue::Bytes(_), None) => {
+                (Literal::Bytes(_), None) => {
                     // Escapes are bytes; those of a list without a charset may be UTF-8.
                     let theirs = value.to_text();
                     let bytes: Option<Vec<u8>> =
@@ -278,7 +278,7 @@ fn every_setting_is_what_mailmans_config_list_prints() {
                     };
                     same(&theirs) || utf8.is_some_and(|theirs| same(&theirs))
                 }
-                (PyValue::List(items), None)
+                (Literal::List(items), None)
                     if name == "topics" || name == "header_filter_rules" =>
                 {
                     let rows: Vec<Vec<Json>> = serde_json::from_str(ours).unwrap();
@@ -290,8 +290,8 @@ fn every_setting_is_what_mailmans_config_list_prints() {
                             cells.eq(row.iter().cloned())
                         })
                 }
-                (PyValue::List(items), None) => {
-                    let items: Vec<String> = items.iter().map(PyValue::to_text).collect();
+                (Literal::List(items), None) => {
+                    let items: Vec<String> = items.iter().map(Literal::to_text).collect();
                     Vec::<String>::read(ours) == Ok(items)
                 }
                 _ => false,
@@ -967,8 +967,8 @@ fn damage_a_thousand_times(root: &Path, file: &str) {
         }
         // Only a few are real imports; dry runs use the same code without waiting for the disk.
         let dry_run = turn % 100 != 0;
-        let options = Options { dry_run, archives: false };
-        let report: Result<Report, TakeoverError> =
+        let options = ImportOptions { dry_run, archives: false };
+        let report: Result<TakeoverReport, TakeoverError> =
             dormouse_takeover::import(&mailman, target, options, &|_, _, _| {});
         let report = report.unwrap_or_else(|error| panic!("{file}, turn {turn}: {error}"));
         refused += usize::from(!report.problems.is_empty());

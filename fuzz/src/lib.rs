@@ -4,7 +4,7 @@
 
 use dormouse_archive::mbox;
 use dormouse_lmtp::command;
-use dormouse_lmtp::input::{Input, Line, Message as Sent};
+use dormouse_lmtp::input::{CommandLine, Input, ReceivedMessage};
 use dormouse_mail::{Message, address, encoded_word, html as pages, mime as parts, tree::Node};
 use dormouse_pattern::{Flags, Pattern};
 use dormouse_pickle::{Limits, Protocol, dump, load, marshal};
@@ -103,7 +103,7 @@ pub fn html(input: &[u8]) {
 pub fn bounce(input: &[u8]) {
     let message = Message::parse(input);
     for sender in [None, Some(""), Some("mailer-daemon@example.net")] {
-        if let dormouse_bounce::Verdict::Failed(failures) =
+        if let dormouse_bounce::BounceVerdict::Failed(failures) =
             dormouse_bounce::detect(&message, sender)
         {
             assert!(!failures.is_empty());
@@ -143,7 +143,7 @@ fn said(mut input: Input<impl Read>) -> Vec<Said> {
     const LIMIT: u64 = 512;
     let mut said = Vec::new();
     while let Some(line) = input.line().expect("memory can be read") {
-        let Line::Whole(line) = line else {
+        let CommandLine::Whole(line) = line else {
             said.push(Said::Line(false));
             continue;
         };
@@ -152,8 +152,8 @@ fn said(mut input: Input<impl Read>) -> Vec<Said> {
         if command == Ok(command::Command::Data) {
             match input.message(LIMIT).expect("memory can be read") {
                 None => break,
-                Some(Sent::TooLarge) => said.push(Said::Message(None)),
-                Some(Sent::Whole(text)) => said.push(Said::Message(Some(text))),
+                Some(ReceivedMessage::TooLarge) => said.push(Said::Message(None)),
+                Some(ReceivedMessage::Whole(text)) => said.push(Said::Message(Some(text))),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A small Mailman site, written with our own pickles, so that every machine can run these tests.
 
 use dormouse_pickle::{Class, Graph, Made, NodeId, Object, Protocol};
-use dormouse_takeover::mm_cfg::{MmCfg, PyValue};
+use dormouse_takeover::mm_cfg::{Literal, MmCfg};
 use std::fs;
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub enum Python {
 }
 
 /// Parses a value in Python's syntax.
-pub fn value(source: &str) -> PyValue {
+pub fn value(source: &str) -> Literal {
     let mut settings = MmCfg::built_in();
     settings.run(&format!("X = {source}\n"));
     assert!(settings.unread.is_empty(), "{:?}", settings.unread);
@@ -23,16 +23,16 @@ pub fn value(source: &str) -> PyValue {
 }
 
 /// Adds a value to a graph. A dictionary with `__class__` becomes an instance of that class.
-pub fn node(graph: &mut Graph<'static>, value: &PyValue, python: Python) -> NodeId {
-    let all = |items: &[PyValue], graph: &mut Graph<'static>| -> Vec<NodeId> {
+pub fn node(graph: &mut Graph<'static>, value: &Literal, python: Python) -> NodeId {
+    let all = |items: &[Literal], graph: &mut Graph<'static>| -> Vec<NodeId> {
         items.iter().map(|item| node(graph, item, python)).collect()
     };
     match value {
-        PyValue::None => graph.none(),
-        PyValue::Bool(value) => graph.bool(*value),
-        PyValue::Int(value) => graph.int(*value),
-        PyValue::Float(value) => graph.float(*value),
-        PyValue::Bytes(_) | PyValue::Text(_) if python == Python::Two => {
+        Literal::None => graph.none(),
+        Literal::Bool(value) => graph.bool(*value),
+        Literal::Int(value) => graph.int(*value),
+        Literal::Float(value) => graph.float(*value),
+        Literal::Bytes(_) | Literal::Text(_) if python == Python::Two => {
             // Letters up to \xff are bytes, as in Python 2's source.
             let text = value.to_text();
             let bytes = text.chars().map(|letter| u8::try_from(u32::from(letter)));
@@ -41,16 +41,16 @@ pub fn node(graph: &mut Graph<'static>, value: &PyValue, python: Python) -> Node
                 Err(_) => graph.text(text),
             }
         }
-        PyValue::Bytes(_) | PyValue::Text(_) => graph.text(value.to_text()),
-        PyValue::List(items) => {
+        Literal::Bytes(_) | Literal::Text(_) => graph.text(value.to_text()),
+        Literal::List(items) => {
             let items = all(items, graph);
             graph.list(items)
         }
-        PyValue::Tuple(items) => {
+        Literal::Tuple(items) => {
             let items = all(items, graph);
             graph.tuple(items)
         }
-        PyValue::Dict(entries) => {
+        Literal::Dict(entries) => {
             let class = entries.iter().find(|(key, _)| key.as_str() == Some("__class__"));
             let pairs = entries
                 .iter()
@@ -74,7 +74,7 @@ pub fn node(graph: &mut Graph<'static>, value: &PyValue, python: Python) -> Node
 }
 
 /// Returns a value as a pickle.
-pub fn pickle(value: &PyValue, python: Python) -> Vec<u8> {
+pub fn pickle(value: &Literal, python: Python) -> Vec<u8> {
     let mut graph = Graph::new();
     let root = node(&mut graph, value, python);
     graph.set_root(root);
@@ -85,31 +85,31 @@ pub fn pickle(value: &PyValue, python: Python) -> Vec<u8> {
 }
 
 /// Returns a value as Python 2's `marshal` writes it (docs/spec/pickles.md §9).
-pub fn marshal(value: &PyValue) -> Vec<u8> {
+pub fn marshal(value: &Literal) -> Vec<u8> {
     let counted = |kind: u8, count: usize| {
         let count = u32::try_from(count).unwrap().to_le_bytes();
         [&[kind][..], &count].concat()
     };
     match value {
-        PyValue::None => b"N".to_vec(),
-        PyValue::Bool(value) => if *value { b"T" } else { b"F" }.to_vec(),
-        PyValue::Int(value) => [b"I".as_slice(), &value.to_le_bytes()].concat(),
-        PyValue::Float(value) => {
+        Literal::None => b"N".to_vec(),
+        Literal::Bool(value) => if *value { b"T" } else { b"F" }.to_vec(),
+        Literal::Int(value) => [b"I".as_slice(), &value.to_le_bytes()].concat(),
+        Literal::Float(value) => {
             let text = format!("{value:?}");
             [&[b'f', u8::try_from(text.len()).unwrap()], text.as_bytes()].concat()
         }
-        PyValue::Bytes(_) | PyValue::Text(_) => {
+        Literal::Bytes(_) | Literal::Text(_) => {
             let text = value.to_text();
             let bytes: Vec<u8> =
                 text.chars().map(|l| u8::try_from(u32::from(l)).unwrap()).collect();
             [counted(b's', bytes.len()), bytes].concat()
         }
-        PyValue::List(items) | PyValue::Tuple(items) => {
-            let kind = if matches!(value, PyValue::List(_)) { b'[' } else { b'(' };
+        Literal::List(items) | Literal::Tuple(items) => {
+            let kind = if matches!(value, Literal::List(_)) { b'[' } else { b'(' };
             let items = items.iter().flat_map(marshal);
             counted(kind, value.items().unwrap().len()).into_iter().chain(items).collect()
         }
-        PyValue::Dict(entries) => {
+        Literal::Dict(entries) => {
             let pairs = entries.iter().flat_map(|(key, value)| [marshal(key), marshal(value)]);
             std::iter::once(b'{').chain(pairs.flatten()).chain([b'0']).collect()
         }

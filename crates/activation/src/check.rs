@@ -5,7 +5,7 @@
 
 use crate::install;
 use crate::units::{QUEUE_TEMPLATE, TARGET, WAKE_TEMPLATE, queue_unit};
-use crate::{ActivationError, Kind, Manager, Plan, UnitFile, generate, systemctl};
+use crate::{ActivationError, Manager, Plan, UnitFile, UnitFileKind, generate, systemctl};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fs;
@@ -154,7 +154,7 @@ fn examine(plan: &Plan) -> Result<Vec<(UnitState, Option<Remedy>)>, ActivationEr
             rows.extend(plan.waking().map(|queue| (queue_unit(queue), state, true)));
         } else {
             // Runs start and stop the instances of this template.
-            let is_unit = file.kind == Kind::Unit && file.name != WAKE_TEMPLATE;
+            let is_unit = file.kind == UnitFileKind::Unit && file.name != WAKE_TEMPLATE;
             rows.push((file.name, state, is_unit));
         }
     }

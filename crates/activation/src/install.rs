@@ -1,8 +1,8 @@
 //! Installing and starting units, and removing them.
 
 use crate::units::{JOB_PREFIX, QUEUE_TEMPLATE, TARGET, is_ours, quote};
-use crate::{ActivationError, Kind, Manager, Plan, UnitFile, generate, systemctl};
-use dormouse_store::{Account, owner};
+use crate::{ActivationError, Manager, Plan, UnitFile, UnitFileKind, generate, systemctl};
+use dormouse_store::{UnixAccount, owner};
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -69,10 +69,10 @@ pub fn install(plan: &Plan, start: bool) -> Result<Installed, ActivationError> {
             installed.unchanged.push(path.clone());
         }
         match file.kind {
-            Kind::Unit => {}
-            Kind::Tmpfiles | Kind::Sysusers if !start => {}
-            Kind::Sysusers => systemctl::run_on("systemd-sysusers", &[], &path)?,
-            Kind::Tmpfiles => {
+            UnitFileKind::Unit => {}
+            UnitFileKind::Tmpfiles | UnitFileKind::Sysusers if !start => {}
+            UnitFileKind::Sysusers => systemctl::run_on("systemd-sysusers", &[], &path)?,
+            UnitFileKind::Tmpfiles => {
                 installed.given = give_site(plan)?;
                 systemctl::run_on("systemd-tmpfiles", &["--create"], &path)?;
             }
@@ -110,7 +110,7 @@ pub fn install(plan: &Plan, start: bool) -> Result<Installed, ActivationError> {
 /// Gives a site of root to the user of the units. Returns whether this was necessary.
 fn give_site(plan: &Plan) -> Result<bool, ActivationError> {
     let Manager::System { user, group } = &plan.manager else { return Ok(false) };
-    let Some(account) = Account::named(user, group) else {
+    let Some(account) = UnixAccount::named(user, group) else {
         // If only files are written, the user may be created later.
         tracing::warn!(
             "there is no user {user} or no group {group} yet: the site still belongs to root"
@@ -294,9 +294,9 @@ pub fn write_into(files: &[UnitFile], dir: &Path) -> Result<(), ActivationError>
 /// Returns the path at which a file is installed.
 fn place(manager: &Manager, file: &UnitFile) -> Result<PathBuf, ActivationError> {
     Ok(match (file.kind, manager) {
-        (Kind::Unit, _) => unit_dir(manager)?.join(&file.name),
+        (UnitFileKind::Unit, _) => unit_dir(manager)?.join(&file.name),
         // Their names include a directory.
-        (Kind::Tmpfiles | Kind::Sysusers, _) => Path::new("/etc").join(&file.name),
+        (UnitFileKind::Tmpfiles | UnitFileKind::Sysusers, _) => Path::new("/etc").join(&file.name),
     })
 }
 
@@ -320,8 +320,8 @@ const PACKAGES: [&str; 3] = ["/usr/local/lib", "/usr/lib", "/lib"];
 /// Returns the possible paths of a file, in this order.
 pub(crate) fn places(manager: &Manager, file: &UnitFile) -> Result<Vec<PathBuf>, ActivationError> {
     let dirs = match file.kind {
-        Kind::Unit => unit_places(manager)?,
-        Kind::Tmpfiles | Kind::Sysusers => {
+        UnitFileKind::Unit => unit_places(manager)?,
+        UnitFileKind::Tmpfiles | UnitFileKind::Sysusers => {
             let packages = PACKAGES.map(PathBuf::from);
             std::iter::once(PathBuf::from("/etc")).chain(packages).collect()
         }
@@ -433,7 +433,8 @@ mod tests {
 
     #[test]
     fn a_package_s_files_count_as_installed() {
-        let file = UnitFile { name: TARGET.to_owned(), contents: String::new(), kind: Kind::Unit };
+        let file =
+            UnitFile { name: TARGET.to_owned(), contents: String::new(), kind: UnitFileKind::Unit };
         let manager = Manager::System { user: "list".to_owned(), group: "list".to_owned() };
         let places = places(&manager, &file).unwrap();
         assert_eq!(places[0], Path::new("/etc/systemd/system/dormouse.target"));

@@ -53,6 +53,8 @@ pub use mailman2::{Mailman2, Mailman2Plan};
 pub use other::{openrc, runit};
 pub use process::Presence;
 pub use socket::Socket;
-pub use units::{Job, Kind, Manager, Plan, Start, TARGET, UnitFile, generate, wake_unit};
+pub use units::{
+    Manager, Plan, PlannedJob, Start, TARGET, UnitFile, UnitFileKind, generate, wake_unit,
+};
 pub use wait::Watch;
 pub use waiter::Waiter;

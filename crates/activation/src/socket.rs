@@ -9,6 +9,15 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
+/// Where a program listens.
+#[derive(Debug, Clone)]
+pub enum Listen {
+    /// On the socket that systemd or inetd passed.
+    Passed,
+    /// On a new socket: `ADDRESS:PORT`, or a path.
+    On(String),
+}
+
 /// A listening socket.
 #[derive(Debug)]
 pub enum Socket {

@@ -3,10 +3,10 @@
 
 mod post;
 
-pub use post::{Often, Post};
+pub use post::{Often, WatchPost};
 
 use crate::{ActivationError, Presence, Waiter};
-use dormouse_spool::{FoundState, Queue, Spool, SpoolError};
+use dormouse_spool::{Queue, QueueFileState, Spool, SpoolError};
 use dormouse_store::{Arrangement, Site};
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use std::os::unix::net::UnixStream;
@@ -37,7 +37,7 @@ pub enum Ended {
 ///
 /// # Errors
 /// If the queues cannot be watched, or a run cannot be started.
-pub fn run(post: &Post) -> Result<Ended, ActivationError> {
+pub fn run(post: &WatchPost) -> Result<Ended, ActivationError> {
     let stop = Arc::new(AtomicBool::new(false));
     let is_over = Arc::new(AtomicBool::new(false));
     let hear = || {
@@ -70,7 +70,7 @@ pub fn run(post: &Post) -> Result<Ended, ActivationError> {
 }
 
 fn keep(
-    post: &Post,
+    post: &WatchPost,
     stop: &AtomicBool,
     signals: UnixStream,
     jobs: &mut [Job<'_>],
@@ -116,7 +116,7 @@ struct Queues {
 }
 
 impl Queues {
-    fn of(post: &Post) -> Queues {
+    fn of(post: &WatchPost) -> Queues {
         let mut queues = Queues {
             spool: Spool::new(&post.qfiles),
             on_demand: Vec::new(),
@@ -180,13 +180,13 @@ struct Settings {
 }
 
 impl Settings {
-    fn of(post: &Post) -> Settings {
+    fn of(post: &WatchPost) -> Settings {
         Settings { file: Site::config_file_in(&post.site), text: None }
     }
 
     /// Whether the settings differ from those of this watch, and are valid. Mail must go on while
     /// somebody is editing them.
-    fn have_changed(&mut self, post: &Post) -> bool {
+    fn have_changed(&mut self, post: &WatchPost) -> bool {
         let Ok(text) = std::fs::read(&self.file) else { return false };
         if self.text.as_ref() == Some(&text) {
             return false;
@@ -245,7 +245,7 @@ impl Job<'_> {
     }
 
     /// Starts it if it is due, has something to do, and is not running.
-    fn look_after(&mut self, post: &Post) -> Result<(), ActivationError> {
+    fn look_after(&mut self, post: &WatchPost) -> Result<(), ActivationError> {
         if let Some(child) = &mut self.child
             && let Some(well) = reaped(child)?
         {
@@ -290,12 +290,12 @@ fn waits_long(spool: &Spool, queue: Queue) -> Result<bool, SpoolError> {
 }
 
 fn has_claims(spool: &Spool, queue: Queue) -> Result<bool, SpoolError> {
-    Ok(spool.list(queue)?.iter().any(|found| found.state == FoundState::Claimed))
+    Ok(spool.list(queue)?.iter().any(|found| found.state == QueueFileState::Claimed))
 }
 
 /// Runs a drain, and returns whether it succeeded.
 fn drain(
-    post: &Post,
+    post: &WatchPost,
     queues: &[Queue],
     stop: &AtomicBool,
     waiter: &mut Waiter,

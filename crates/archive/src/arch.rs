@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// The options.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct ArchOptions {
     /// `--wipe`: numbers start again at 0.
     pub wipe: bool,
     /// `--start`: the first message of the mbox to read, from 0.
@@ -24,7 +24,7 @@ pub struct Options {
 /// already there are not added again, and without `wipe` every message keeps its address.
 pub fn run(
     archive: &mut Archive<'_>,
-    options: &Options,
+    options: &ArchOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<u64, ArchiveError> {
     if options.wipe {

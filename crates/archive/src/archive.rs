@@ -8,7 +8,7 @@
 use crate::article::{self, Article, Reading, SKEW};
 use crate::index::{self, Adding, Touched};
 use crate::mbox::{self, Mbox, Reader, Stored};
-use crate::place::{Place, open_private};
+use crate::place::{ArchivePlace, open_private};
 use crate::{ArchiveError, listings, numbers, parallel, write};
 use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
@@ -45,7 +45,7 @@ pub(crate) const CHUNK_BYTES: usize = 16 * 1024 * 1024;
 pub struct Archive<'a> {
     pub(crate) list: &'a List,
     config: &'a Config,
-    pub(crate) place: Place,
+    pub(crate) place: ArchivePlace,
     attachments: Attachments,
     pub(crate) index: ArchiveIndex,
     pub(crate) mbox: Mbox,
@@ -55,7 +55,7 @@ pub struct Archive<'a> {
 
 /// A post for the archive.
 #[derive(Debug, Clone)]
-pub struct Post {
+pub struct ArchivePost {
     /// The message.
     pub message: Message,
     /// When it was received, in seconds since the epoch.
@@ -88,7 +88,7 @@ pub struct Rebuilt {
 impl<'a> Archive<'a> {
     /// Opens a list's archive, and creates it if necessary.
     pub fn open(site: &'a Site, list: &'a List) -> Result<Archive<'a>, ArchiveError> {
-        let place = Place::of(site, &list.name);
+        let place = ArchivePlace::of(site, &list.name);
         if place.is_elsewhere() {
             return Err(ArchiveError::Elsewhere(list.name.clone()));
         }
@@ -104,7 +104,7 @@ impl<'a> Archive<'a> {
     /// Archives posts: afterwards each is durable in the mbox exactly once, even if it is archived
     /// repeatedly. Their pages are written, unless they are left to another process that is
     /// rebuilding the archive.
-    pub fn append(&mut self, posts: Vec<Post>) -> Result<(), ArchiveError> {
+    pub fn append(&mut self, posts: Vec<ArchivePost>) -> Result<(), ArchiveError> {
         let _lock = self.lock()?;
         self.recover()?;
         let follower = self.try_follow()?;
@@ -445,7 +445,7 @@ impl<'a> Archive<'a> {
     }
 
     /// Returns the paths of the files.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &ArchivePlace {
         &self.place
     }
 
@@ -458,8 +458,8 @@ impl<'a> Archive<'a> {
 
 /// Formats a post for the mbox. The result depends only on the post, so that repeated posts are
 /// recognised.
-fn entry_of(post: Post) -> Vec<u8> {
-    let Post { mut message, received } = post;
+fn entry_of(post: ArchivePost) -> Vec<u8> {
+    let ArchivePost { mut message, received } = post;
     let envelope = message.unix_from().map(|line| String::from_utf8_lossy(line).into_owned());
     let envelope = envelope.and_then(|line| line.split(' ').nth(1).map(str::to_owned));
     article::prepare(&mut message, received);

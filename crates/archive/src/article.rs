@@ -2,7 +2,7 @@
 
 use crate::ArchiveError;
 use crate::mbox::{self, REMOVED};
-use crate::place::Place;
+use crate::place::ArchivePlace;
 use dormouse_mail::scrub::{self, Html, Piece, Scrubbed};
 use dormouse_mail::{Message, date, subject};
 use dormouse_store::{Attachments, Config, List, ScrubHtml};
@@ -63,7 +63,7 @@ pub struct Reading<'r> {
     /// The site's settings.
     pub config: &'r Config,
     /// The paths.
-    pub place: &'r Place,
+    pub place: &'r ArchivePlace,
     /// The attachments.
     pub attachments: &'r Attachments,
     /// Dates after this time are implausible.
@@ -91,7 +91,7 @@ impl Reading<'_> {
         }
         let received = article.date.unwrap_or(0);
         let base_url = self.list.archive_url(self.config);
-        let options = scrub::Options {
+        let options = scrub::ScrubOptions {
             html: match self.config.scrub_html {
                 ScrubHtml::Remove => Html::Remove,
                 ScrubHtml::Clean => Html::Clean,
@@ -344,7 +344,7 @@ mod tests {
         let store = dormouse_store::Store::open(&site).unwrap();
         let owners = ["o@x.example".to_owned()];
         let list = store.write(|tx| tx.create_list("dev", "lists.example", &owners)).unwrap();
-        let place = Place::of(&site, "dev");
+        let place = ArchivePlace::of(&site, "dev");
         let reading = Reading {
             list: &list,
             config: site.config(),

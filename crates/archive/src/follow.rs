@@ -1,7 +1,7 @@
 //! Feeds of threads.
 
 use crate::pages::{self, Frame};
-use crate::{ArchiveError, Place};
+use crate::{ArchiveError, ArchivePlace};
 use dormouse_store::archive_index::{ArchiveIndex, Hit, Indexed};
 use dormouse_store::{List, Site};
 use std::collections::BTreeSet;
@@ -14,7 +14,8 @@ const MOST: usize = 2_000;
 /// Returns the thread of a message as a feed (RFC 4287) with the newest messages; `None` if the
 /// archive has no such message. All messages of a thread have the same feed.
 pub fn thread_feed(site: &Site, list: &List, number: i64) -> Result<Option<String>, ArchiveError> {
-    let Some(index) = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())? else {
+    let Some(index) = ArchiveIndex::open_read_only(&ArchivePlace::of(site, &list.name).index())?
+    else {
         return Ok(None);
     };
     let Some(message) = index.message(number)? else { return Ok(None) };

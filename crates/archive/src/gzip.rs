@@ -1,7 +1,7 @@
 //! Compressed copies of the volumes' texts (docs/spec/archives.md §9).
 
 use crate::place::{remove_file, write_public};
-use crate::{Archive, ArchiveError, Place};
+use crate::{Archive, ArchiveError, ArchivePlace};
 use dormouse_store::{List, Site};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -13,7 +13,7 @@ use std::time::SystemTime;
 /// Compresses every text of a list's archive that has changed since the last time, and returns how
 /// many there were.
 pub fn gzip(site: &Site, list: &List) -> Result<u64, ArchiveError> {
-    let place = Place::of(site, &list.name);
+    let place = ArchivePlace::of(site, &list.name);
     if !place.changed().exists() {
         return Ok(0);
     }

@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 
 /// The result of an import.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Imported {
+pub struct ImportedMbox {
     /// The number of added messages.
     pub added: u64,
     /// The number of messages that are already in the archive: the same Message-ID with the same
@@ -30,7 +30,7 @@ impl Archive<'_> {
         size: u64,
         range: RangeInclusive<u64>,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<Imported, ArchiveError> {
+    ) -> Result<ImportedMbox, ArchiveError> {
         let Some(follower) = self.try_follow()? else {
             return Err(ArchiveError::Busy(self.list.name.clone()));
         };
@@ -39,7 +39,7 @@ impl Archive<'_> {
             self.recover()?;
             self.follow_to_end()?;
         }
-        let mut imported = Imported::default();
+        let mut imported = ImportedMbox::default();
         let mut place = 0;
         loop {
             let mut entries = Vec::new();
@@ -130,7 +130,7 @@ fn choose(
     range: &RangeInclusive<u64>,
     index: &mut u64,
     entries: &mut Vec<Vec<u8>>,
-    imported: &mut Imported,
+    imported: &mut ImportedMbox,
 ) -> Result<bool, ArchiveError> {
     let mut bytes = 0;
     while entries.len() < CHUNK && bytes < CHUNK_BYTES {

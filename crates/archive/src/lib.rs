@@ -54,14 +54,14 @@ mod threads;
 pub mod volume;
 mod write;
 
-pub use archive::{Archive, Post, Progress, Rebuilt};
+pub use archive::{Archive, ArchivePost, Progress, Rebuilt};
 pub use article::message_id_of;
 pub use error::ArchiveError;
 pub use follow::thread_feed;
-pub use import::Imported;
-pub use place::Place;
+pub use import::ImportedMbox;
+pub use place::ArchivePlace;
 pub use redaction::Redaction;
-pub use removal::Removed;
+pub use removal::RemovedMessages;
 pub use text::{percent, plain};
 
 use dormouse_mail::Message;

@@ -2,7 +2,7 @@
 
 use crate::ArchiveError;
 use crate::pages::{self, Frame};
-use crate::place::{Place, make_dirs, names_in, remove_file, write_public};
+use crate::place::{ArchivePlace, make_dirs, names_in, remove_file, write_public};
 use crate::write::{Volumes, Writer};
 use dormouse_spool::fault;
 use dormouse_store::archive_index::{ArchiveIndex, Order, PagePlace, Volume};
@@ -112,7 +112,7 @@ fn link_index(directory: &Path) -> Result<(), ArchiveError> {
 }
 
 /// Removes index pages without entries, which a rebuild may leave.
-pub fn remove_stale(index: &ArchiveIndex, place: &Place) -> Result<(), ArchiveError> {
+pub fn remove_stale(index: &ArchiveIndex, place: &ArchivePlace) -> Result<(), ArchiveError> {
     for volume in index.volumes()? {
         let directory = place.tree().join(&volume.name);
         let mut current = BTreeSet::new();

@@ -7,7 +7,7 @@
 //! name do not write there.
 
 use crate::place::{make_dir, names_in, open_private, remove_file};
-use crate::{ArchiveError, Place};
+use crate::{ArchiveError, ArchivePlace};
 use dormouse_spool::fault;
 use dormouse_store::Site;
 use dormouse_store::public::{self, PRIVATE_DIR};
@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 /// An archive that is being moved. It holds the archive's lock.
 #[derive(Debug)]
 pub struct Moving {
-    from: Place,
-    to: Place,
+    from: ArchivePlace,
+    to: ArchivePlace,
     marker: PathBuf,
     _lock: File,
 }
@@ -56,8 +56,8 @@ impl Moving {
     /// # Errors
     /// [`ArchiveError::Taken`] if there is already an archive with this name.
     pub fn begin(site: &Site, from: &str, to: &str) -> Result<Moving, ArchiveError> {
-        let (from, to) = (Place::of(site, from), Place::of(site, to));
-        Place::create_roots(site)?;
+        let (from, to) = (ArchivePlace::of(site, from), ArchivePlace::of(site, to));
+        ArchivePlace::create_roots(site)?;
         let dir = markers(site);
         make_dir(&dir, PRIVATE_DIR)?;
         let lock = lock(&from)?;
@@ -82,7 +82,7 @@ impl Moving {
 
     /// Continues the move of a dead process. Waits for a live one.
     pub fn resume(site: &Site, from: &str, to: &str) -> Result<Option<Moving>, ArchiveError> {
-        let (from, to) = (Place::of(site, from), Place::of(site, to));
+        let (from, to) = (ArchivePlace::of(site, from), ArchivePlace::of(site, to));
         let lock = lock(&from)?;
         let marker = markers(site).join(to.list());
         Ok(marker.exists().then_some(Moving { from, to, marker, _lock: lock }))
@@ -131,7 +131,7 @@ impl Moving {
     }
 }
 
-fn lock(from: &Place) -> Result<File, ArchiveError> {
+fn lock(from: &ArchivePlace) -> Result<File, ArchiveError> {
     let path = from.lock();
     let file = open_private(&path)?;
     file.lock().map_err(ArchiveError::io("lock", &path))?;
@@ -155,7 +155,7 @@ fn pass(from: &Path, to: &Path) -> Result<(), ArchiveError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Archive, Post};
+    use crate::{Archive, ArchivePost};
     use dormouse_mail::Message;
     use dormouse_store::{List, Store};
 
@@ -167,9 +167,9 @@ mod tests {
         (home, site, list)
     }
 
-    fn post(number: u32) -> Post {
+    fn post(number: u32) -> ArchivePost {
         let text = format!("Message-ID: <{number}@x.example>\nSubject: {number}\n\nleaves\n");
-        Post { message: Message::parse(text.into_bytes()), received: 1_700_000_000 }
+        ArchivePost { message: Message::parse(text.into_bytes()), received: 1_700_000_000 }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::ArchiveError;
 use crate::article::bare_id;
-use crate::place::{Place, names_in};
+use crate::place::{ArchivePlace, names_in};
 use crate::volume::Name;
 use dormouse_store::archive_index::{ArchiveIndex, KnownNumber};
 use std::fs;
@@ -13,7 +13,7 @@ use std::io::Read;
 const HEAD: u64 = 16 * 1024;
 
 /// Records every page in the volumes of a list, unless the index already has numbers.
-pub fn survey(index: &ArchiveIndex, place: &Place) -> Result<(), ArchiveError> {
+pub fn survey(index: &ArchiveIndex, place: &ArchivePlace) -> Result<(), ArchiveError> {
     if index.next_number()? > 0 {
         return Ok(());
     }

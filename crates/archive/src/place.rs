@@ -19,15 +19,15 @@ const PRIVATE_FILE: u32 = 0o660;
 
 /// The paths of one list's archive.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct ArchivePlace {
     root: PathBuf,
     list: String,
 }
 
-impl Place {
+impl ArchivePlace {
     /// Returns the paths for the list with this name.
-    pub fn of(site: &Site, list: &str) -> Place {
-        Place { root: site.dir().join("archives"), list: list.to_owned() }
+    pub fn of(site: &Site, list: &str) -> ArchivePlace {
+        ArchivePlace { root: site.dir().join("archives"), list: list.to_owned() }
     }
 
     /// Returns the list's name.

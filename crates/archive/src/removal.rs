@@ -17,7 +17,7 @@ pub(crate) const PURGING: &str = "purging";
 
 /// The result of a removal.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Removed {
+pub struct RemovedMessages {
     /// The number of messages.
     pub messages: usize,
     /// The number of directories with attachments that were removed from posts before these were
@@ -29,7 +29,7 @@ impl Archive<'_> {
     /// Removes a message permanently: from the mbox, the index, the pages and the full text, and
     /// its attachments, even if the message itself is not in the archive. Its page is replaced by a
     /// note; other URLs stay the same.
-    pub fn remove(&mut self, message_id: &str) -> Result<Removed, ArchiveError> {
+    pub fn remove(&mut self, message_id: &str) -> Result<RemovedMessages, ArchiveError> {
         let id = article::bare_id(message_id);
         let removed = self.remove_all(|index| {
             let found = index.messages_with_id(&id)?;
@@ -39,7 +39,7 @@ impl Archive<'_> {
         if removed.messages == 0 && files == 0 {
             return Err(ArchiveError::NoSuchMessage { list: self.list.name.clone(), id });
         }
-        Ok(Removed { files, ..removed })
+        Ok(RemovedMessages { files, ..removed })
     }
 
     /// Removes the message with this number permanently, as [`Archive::remove`]. Returns its
@@ -55,14 +55,14 @@ impl Archive<'_> {
     }
 
     /// Removes all messages of an author permanently.
-    pub fn remove_of(&mut self, email: &str) -> Result<Removed, ArchiveError> {
+    pub fn remove_of(&mut self, email: &str) -> Result<RemovedMessages, ArchiveError> {
         self.remove_all(|index| index.messages_of(email))
     }
 
     fn remove_all(
         &mut self,
         which: impl FnOnce(&ArchiveIndex) -> Result<Vec<i64>, StoreError>,
-    ) -> Result<Removed, ArchiveError> {
+    ) -> Result<RemovedMessages, ArchiveError> {
         let _lock = self.lock()?;
         self.recover()?;
         let Some(_follower) = self.try_follow()? else {
@@ -71,7 +71,7 @@ impl Archive<'_> {
         self.follow_to_end()?;
         let found = which(&self.index)?;
         if found.is_empty() {
-            return Ok(Removed::default());
+            return Ok(RemovedMessages::default());
         }
         self.index.write(|index| index.set_fact(PURGING, "1"))?;
         for number in &found {
@@ -80,7 +80,7 @@ impl Archive<'_> {
             self.finish_removal()?;
         }
         self.finish_purge()?;
-        Ok(Removed { messages: found.len(), files: 0 })
+        Ok(RemovedMessages { messages: found.len(), files: 0 })
     }
 
     /// Removes the remaining bytes of removed messages from the index.

@@ -1,6 +1,6 @@
 //! Searching messages by content, author, and date.
 
-use crate::{ArchiveError, Place, mbox, pages};
+use crate::{ArchiveError, ArchivePlace, mbox, pages};
 use dormouse_mail::{Message, mime};
 use dormouse_store::archive_index::{ArchiveIndex, Search};
 use dormouse_store::{List, Site};
@@ -14,7 +14,7 @@ use std::path::Path;
 
 /// A search result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Found {
+pub struct SearchHit {
     /// The list.
     pub list: String,
     /// The message's number.
@@ -47,20 +47,21 @@ pub fn search(
     lists: &[List],
     query: &str,
     limit: u64,
-) -> Result<Vec<Found>, ArchiveError> {
+) -> Result<Vec<SearchHit>, ArchiveError> {
     let search = parse(query, limit)?;
     let terms = terms(query);
     let mut found = Vec::new();
     for list in lists {
-        let Some(index) = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())?
+        let Some(index) =
+            ArchiveIndex::open_read_only(&ArchivePlace::of(site, &list.name).index())?
         else {
             continue;
         };
         let url = list.archive_url(site.config());
-        let mbox = Place::of(site, &list.name).mbox();
+        let mbox = ArchivePlace::of(site, &list.name).mbox();
         found.extend(index.search(&search)?.into_iter().map(|hit| {
             let place = (hit.message.mbox_start, hit.message.mbox_length);
-            let found = Found {
+            let found = SearchHit {
                 list: list.name.clone(),
                 number: hit.message.number,
                 date: Timestamp::from_second(hit.message.date)
@@ -81,14 +82,14 @@ pub fn search(
     found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let shown = found.into_iter().map(|(found, mbox, (start, length))| {
         let excerpt = unquoted(&found.excerpt);
-        let found = Found { excerpt, ..found };
+        let found = SearchHit { excerpt, ..found };
         if around(&found.excerpt, &terms).is_some() {
             return found;
         }
         // Without the text, use its beginning.
         let text = read_text(&mbox, start, length).unwrap_or_default();
         match around(&text, &terms) {
-            Some(excerpt) => Found { excerpt, ..found },
+            Some(excerpt) => SearchHit { excerpt, ..found },
             None => found,
         }
     });

@@ -1,7 +1,7 @@
 //! Messages as they were received, for applying patches or replying in a mail program.
 
 use crate::text::plain;
-use crate::{ArchiveError, Place, article, body, mbox};
+use crate::{ArchiveError, ArchivePlace, article, body, mbox};
 use dormouse_mail::{Message, mime};
 use dormouse_store::archive_index::{ArchiveIndex, Indexed};
 use dormouse_store::{List, Site};
@@ -47,7 +47,8 @@ pub fn public(
     number: i64,
     purpose: Purpose,
 ) -> Result<Option<Vec<u8>>, ArchiveError> {
-    let Some(index) = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())? else {
+    let Some(index) = ArchiveIndex::open_read_only(&ArchivePlace::of(site, &list.name).index())?
+    else {
         return Ok(None);
     };
     let found = index.message(number)?.filter(|message| !message.removed);
@@ -82,7 +83,7 @@ fn has_patch(message: &Message) -> bool {
 /// Returns the messages with this Message-ID as stored: a single one unchanged, several as an mbox.
 pub fn kept(site: &Site, list: &List, message_id: &str) -> Result<Vec<u8>, ArchiveError> {
     let id = article::bare_id(message_id);
-    let index = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())?;
+    let index = ArchiveIndex::open_read_only(&ArchivePlace::of(site, &list.name).index())?;
     let found = index.map(|index| index.messages_with_id(&id)).transpose()?.unwrap_or_default();
     let found: Vec<Indexed> = found.into_iter().filter(|message| !message.removed).collect();
     match found.as_slice() {
@@ -97,7 +98,7 @@ pub fn kept(site: &Site, list: &List, message_id: &str) -> Result<Vec<u8>, Archi
 }
 
 fn read(site: &Site, list: &List, message: &Indexed) -> Result<Vec<u8>, ArchiveError> {
-    let path = Place::of(site, &list.name).mbox();
+    let path = ArchivePlace::of(site, &list.name).mbox();
     let file = File::open(&path).map_err(ArchiveError::io("open", &path))?;
     let (start, length) = (message.mbox_start as u64, message.mbox_length as u64);
     mbox::read_entry(&file, &path, start, length)

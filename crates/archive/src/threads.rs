@@ -174,7 +174,7 @@ fn move_below(
 
 #[cfg(test)]
 mod tests {
-    use crate::{Archive, Post};
+    use crate::{Archive, ArchivePost};
     use dormouse_mail::Message;
     use dormouse_store::archive_index::Order;
     use dormouse_store::{Site, Store};
@@ -183,7 +183,7 @@ mod tests {
     /// A mail with an id, a minute, a subject and the ids of its parents.
     type Mail = (&'static str, u32, &'static str, &'static str);
 
-    fn post((id, minute, subject, answers): Mail) -> Post {
+    fn post((id, minute, subject, answers): Mail) -> ArchivePost {
         let references = match answers {
             "" => String::new(),
             ids => {
@@ -195,7 +195,7 @@ mod tests {
         let text = format!(
             "From: a@x.example\nSubject: {subject}\nMessage-ID: <{id}@x>\n{references}Date: Tue, 5 Mar 2024 12:{minute:02}:00 +0000\n\ntext {id}\n"
         );
-        Post { message: Message::parse(text), received: 1_709_640_000 }
+        ArchivePost { message: Message::parse(text), received: 1_709_640_000 }
     }
 
     /// Parents by ids.

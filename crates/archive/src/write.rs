@@ -6,10 +6,10 @@ use crate::index::Touched;
 use crate::keys::key;
 use crate::mbox::Mbox;
 use crate::pages::{self, Around, Frame, Link, Walk};
-use crate::place::{Place, make_dirs, names_in, open_private, open_public, write_public};
+use crate::place::{ArchivePlace, make_dirs, names_in, open_private, open_public, write_public};
 use crate::{ArchiveError, parallel};
 use dormouse_spool::fault;
-use dormouse_store::archive_index::{ArchiveIndex, Indexed, Line, Order, Volume};
+use dormouse_store::archive_index::{ArchiveIndex, IndexLine, Indexed, Order, Volume};
 use dormouse_store::{Config, List};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -25,7 +25,7 @@ pub struct Writer<'w> {
     pub index: &'w ArchiveIndex,
     pub list: &'w List,
     pub config: &'w Config,
-    pub place: &'w Place,
+    pub place: &'w ArchivePlace,
     pub mbox: &'w Mbox,
     pub reading: Reading<'w>,
     /// Messages that were just parsed.
@@ -82,7 +82,7 @@ impl Writer<'_> {
         message: Indexed,
     ) -> Result<Around, ArchiveError> {
         let volume = volumes.get(message.volume_id)?;
-        let link = |line: &Line| Link::to(frame, &volume.name, line);
+        let link = |line: &IndexLine| Link::to(frame, &volume.name, line);
         let mut walks = Vec::new();
         for order in pages::WALKS.into_iter().filter(|_| !message.removed) {
             let key = key(order, &message);
@@ -154,7 +154,7 @@ impl Writer<'_> {
 /// Writes the pages of messages; may be used by several threads.
 struct ArticlePages<'p> {
     frame: &'p Frame,
-    place: &'p Place,
+    place: &'p ArchivePlace,
     mbox: &'p Mbox,
     reading: &'p Reading<'p>,
     read: &'p Articles,
@@ -218,7 +218,7 @@ impl<'v> Volumes<'v> {
 }
 
 /// Removes all pages; attachments stay if posts refer to them.
-pub fn remove_tree(place: &Place, keep_attachments: bool) -> Result<(), ArchiveError> {
+pub fn remove_tree(place: &ArchivePlace, keep_attachments: bool) -> Result<(), ArchiveError> {
     for name in names_in(&place.tree())? {
         if keep_attachments && name == "attachments" {
             continue;

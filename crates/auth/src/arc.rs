@@ -4,7 +4,9 @@
 use crate::canonical::{self, Form};
 use crate::header::Field;
 use crate::tags::{Tags, without_b};
-use crate::verify::{Claim, Keys, Mail, Outcome, algorithm, find_key, key_name, signer_of};
+use crate::verify::{
+    Claim, Keys, Mail, SignatureOutcome, algorithm, find_key, key_name, signer_of,
+};
 
 /// The field with a host's results.
 pub(crate) const RESULTS: &str = "ARC-Authentication-Results";
@@ -130,7 +132,7 @@ impl Mail<'_> {
             return Chain::Fail(format!("it has {} links", sets.len()));
         }
         let checked = statuses(&sets)
-            .map_err(Outcome::Invalid)
+            .map_err(SignatureOutcome::Invalid)
             .and_then(|()| self.signed_by_last(last, keys, now))
             .and_then(|()| {
                 (1..=sets.len()).rev().try_for_each(|length| seal(&sets[..length], keys))
@@ -140,18 +142,23 @@ impl Mail<'_> {
                 let tags = Tags::read(&last.seal.text()).unwrap_or_default();
                 Chain::Pass(tags.get("d").unwrap_or_default().to_ascii_lowercase())
             }
-            Err(Outcome::Unknown(why)) => Chain::Unknown(why),
+            Err(SignatureOutcome::Unknown(why)) => Chain::Unknown(why),
             Err(other) => Chain::Fail(other.reason().unwrap_or_default().to_owned()),
         }
     }
 
     /// Checks the last signature of the message. Earlier ones need not be valid, because later
     /// hosts may have changed the message.
-    fn signed_by_last(&self, last: &Set<'_>, keys: &Keys<'_>, now: u64) -> Result<(), Outcome> {
-        let tags = Tags::read(&last.signature.text()).map_err(Outcome::Invalid)?;
+    fn signed_by_last(
+        &self,
+        last: &Set<'_>,
+        keys: &Keys<'_>,
+        now: u64,
+    ) -> Result<(), SignatureOutcome> {
+        let tags = Tags::read(&last.signature.text()).map_err(SignatureOutcome::Invalid)?;
         let claim = Claim::read(&tags, now)?;
         if claim.names.iter().any(|name| name.eq_ignore_ascii_case(SEAL)) {
-            return Err(Outcome::Invalid("the signature covers seals".to_owned()));
+            return Err(SignatureOutcome::Invalid("the signature covers seals".to_owned()));
         }
         self.verify(&last.signature, &claim, keys).map(|_| ())
     }
@@ -174,16 +181,16 @@ fn statuses(sets: &[Set<'_>]) -> Result<(), String> {
     Ok(())
 }
 
-fn seal(sets: &[Set<'_>], keys: &Keys<'_>) -> Result<(), Outcome> {
+fn seal(sets: &[Set<'_>], keys: &Keys<'_>) -> Result<(), SignatureOutcome> {
     let Some(last) = sets.last() else { return Ok(()) };
-    let tags = Tags::read(&last.seal.text()).map_err(Outcome::Invalid)?;
-    let (domain, selector) = signer_of(&tags).map_err(Outcome::Invalid)?;
-    let algorithm = algorithm(&tags).map_err(Outcome::Invalid)?;
-    let signature = tags.base64("b").map_err(Outcome::Invalid)?;
+    let tags = Tags::read(&last.seal.text()).map_err(SignatureOutcome::Invalid)?;
+    let (domain, selector) = signer_of(&tags).map_err(SignatureOutcome::Invalid)?;
+    let algorithm = algorithm(&tags).map_err(SignatureOutcome::Invalid)?;
+    let signature = tags.base64("b").map_err(SignatureOutcome::Invalid)?;
     let key = find_key(keys, &key_name(&domain, &selector), algorithm)?;
     if key.verifies(&input(sets), &signature) {
         Ok(())
     } else {
-        Err(Outcome::Fail(format!("the seal of link {} is not valid", sets.len())))
+        Err(SignatureOutcome::Fail(format!("the seal of link {} is not valid", sets.len())))
     }
 }

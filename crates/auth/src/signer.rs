@@ -91,7 +91,7 @@ const SEALED: [&str; 24] = [
 
 /// The content of a link of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct ArcContent {
     /// The name of the host that adds it.
     pub authserv_id: String,
     /// The results, each as in `Authentication-Results`.
@@ -161,7 +161,7 @@ impl Signer {
         &self,
         key: &Key,
         head: &[u8],
-        found: &Found,
+        found: &ArcContent,
         now: u64,
     ) -> Result<Option<String>, AuthError> {
         let own = split(&self.header).0;
@@ -205,7 +205,7 @@ impl Signer {
         instance: usize,
         status: &str,
         before: &[Set<'_>],
-        found: &Found,
+        found: &ArcContent,
         (names, signed): (&[&str], &[u8]),
         now: u64,
     ) -> Result<String, AuthError> {

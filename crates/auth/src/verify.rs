@@ -44,7 +44,7 @@ struct BodyHash {
 
 /// The result of verifying a signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum SignatureOutcome {
     /// It is valid.
     Pass,
     /// The message differs from the signed one, or the signature has expired.
@@ -55,35 +55,37 @@ pub enum Outcome {
     Unknown(String),
 }
 
-impl Outcome {
+impl SignatureOutcome {
     /// Returns the result's name in `Authentication-Results` (RFC 8601 §2.7.1).
     pub fn name(&self) -> &'static str {
         match self {
-            Outcome::Pass => "pass",
-            Outcome::Fail(_) => "fail",
-            Outcome::Invalid(_) => "permerror",
-            Outcome::Unknown(_) => "temperror",
+            SignatureOutcome::Pass => "pass",
+            SignatureOutcome::Fail(_) => "fail",
+            SignatureOutcome::Invalid(_) => "permerror",
+            SignatureOutcome::Unknown(_) => "temperror",
         }
     }
 
     /// Returns why it is not valid.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Outcome::Pass => None,
-            Outcome::Fail(why) | Outcome::Invalid(why) | Outcome::Unknown(why) => Some(why),
+            SignatureOutcome::Pass => None,
+            SignatureOutcome::Fail(why)
+            | SignatureOutcome::Invalid(why)
+            | SignatureOutcome::Unknown(why) => Some(why),
         }
     }
 }
 
 /// A signature with the result of verifying it.
 #[derive(Debug, Clone)]
-pub struct Verdict {
+pub struct CheckedSignature {
     /// The domain that signed, in lower case; empty if the signature has none.
     pub domain: String,
     /// The selector of its key.
     pub selector: String,
     /// The result.
-    pub outcome: Outcome,
+    pub outcome: SignatureOutcome,
     /// Whether it covers only the beginning of the body (`l=`), so that anything could have been
     /// appended.
     pub is_partial: bool,
@@ -113,10 +115,10 @@ impl fmt::Display for Part {
     }
 }
 
-impl Verdict {
+impl CheckedSignature {
     /// Whether it proves that the whole message is from its domain.
     pub fn is_proof(&self) -> bool {
-        self.outcome == Outcome::Pass && !self.is_partial && !self.is_test
+        self.outcome == SignatureOutcome::Pass && !self.is_partial && !self.is_test
     }
 
     /// Returns the covered parts that are different in `mail`, for a signature that was valid; none
@@ -185,8 +187,8 @@ impl Claim {
     }
 
     /// Reads the tags of a signature.
-    pub(crate) fn read(tags: &Tags, now: u64) -> Result<Claim, Outcome> {
-        let invalid = Outcome::Invalid;
+    pub(crate) fn read(tags: &Tags, now: u64) -> Result<Claim, SignatureOutcome> {
+        let invalid = SignatureOutcome::Invalid;
         let (domain, selector) = signer_of(tags).map_err(invalid)?;
         let algorithm = algorithm(tags).map_err(invalid)?;
         let names: Vec<String> = tags.items("h").into_iter().flatten().map(str::to_owned).collect();
@@ -221,11 +223,13 @@ impl Claim {
         };
         match (since, until) {
             (Some(since), Some(until)) if until <= since => {
-                Err(Outcome::Invalid("it expired before it was created".to_owned()))
+                Err(SignatureOutcome::Invalid("it expired before it was created".to_owned()))
             }
-            (_, Some(until)) if until < now => Err(Outcome::Fail("it has expired".to_owned())),
+            (_, Some(until)) if until < now => {
+                Err(SignatureOutcome::Fail("it has expired".to_owned()))
+            }
             (Some(since), _) if since > now.saturating_add(AHEAD) => {
-                Err(Outcome::Fail("it is from the future".to_owned()))
+                Err(SignatureOutcome::Fail("it is from the future".to_owned()))
             }
             _ => Ok(claim),
         }
@@ -268,11 +272,13 @@ pub(crate) fn find_key(
     keys: &Keys<'_>,
     name: &str,
     algorithm: Algorithm,
-) -> Result<PublicKey, Outcome> {
+) -> Result<PublicKey, SignatureOutcome> {
     let records = match keys(name) {
         Published::Records(records) => records,
         Published::Unknown(why) => {
-            return Err(Outcome::Unknown(format!("its key {name} could not be looked up: {why}")));
+            return Err(SignatureOutcome::Unknown(format!(
+                "its key {name} could not be looked up: {why}"
+            )));
         }
     };
     let mut problem = format!("no key is published at {name}");
@@ -283,7 +289,7 @@ pub(crate) fn find_key(
             Err(why) => problem = format!("the record at {name} is not usable: {why}"),
         }
     }
-    Err(Outcome::Invalid(problem))
+    Err(SignatureOutcome::Invalid(problem))
 }
 
 impl<'m> Mail<'m> {
@@ -316,36 +322,38 @@ impl<'m> Mail<'m> {
     }
 
     /// Verifies the DKIM signatures at the time `now`, in seconds since the epoch.
-    pub fn signatures(&self, keys: &Keys<'_>, now: u64) -> Vec<Verdict> {
+    pub fn signatures(&self, keys: &Keys<'_>, now: u64) -> Vec<CheckedSignature> {
         let fields = self.fields.iter().filter(|field| field.is(DKIM)).take(MOST_SIGNATURES);
         fields.map(|field| self.signature(field, keys, now)).collect()
     }
 
-    fn signature(&self, field: &Field<'m>, keys: &Keys<'_>, now: u64) -> Verdict {
-        let mut verdict = Verdict {
+    fn signature(&self, field: &Field<'m>, keys: &Keys<'_>, now: u64) -> CheckedSignature {
+        let mut verdict = CheckedSignature {
             domain: String::new(),
             selector: String::new(),
-            outcome: Outcome::Pass,
+            outcome: SignatureOutcome::Pass,
             is_partial: false,
             is_test: false,
             evidence: None,
         };
         let tags = match Tags::read(&field.text()) {
             Ok(tags) => tags,
-            Err(why) => return Verdict { outcome: Outcome::Invalid(why), ..verdict },
+            Err(why) => {
+                return CheckedSignature { outcome: SignatureOutcome::Invalid(why), ..verdict };
+            }
         };
         if let Ok((domain, selector)) = signer_of(&tags) {
             (verdict.domain, verdict.selector) = (domain, selector);
         }
         if tags.get("v") != Some("1") {
             let why = "its version is not 1".to_owned();
-            return Verdict { outcome: Outcome::Invalid(why), ..verdict };
+            return CheckedSignature { outcome: SignatureOutcome::Invalid(why), ..verdict };
         }
         match Claim::read(&tags, now).and_then(|claim| self.check(field, claim, keys)) {
             Ok((evidence, is_partial, is_test)) => {
-                Verdict { is_partial, is_test, evidence: Some(evidence), ..verdict }
+                CheckedSignature { is_partial, is_test, evidence: Some(evidence), ..verdict }
             }
-            Err(outcome) => Verdict { outcome, ..verdict },
+            Err(outcome) => CheckedSignature { outcome, ..verdict },
         }
     }
 
@@ -356,7 +364,7 @@ impl<'m> Mail<'m> {
         field: &Field<'m>,
         claim: Claim,
         keys: &Keys<'_>,
-    ) -> Result<(Evidence, bool, bool), Outcome> {
+    ) -> Result<(Evidence, bool, bool), SignatureOutcome> {
         let (key, is_partial) = self.verify(field, &claim, keys)?;
         let Claim { names, header_form, body_form, body_hash, .. } = claim;
         let fields = self.covered(&names, header_form);
@@ -372,11 +380,13 @@ impl<'m> Mail<'m> {
         field: &Field<'m>,
         claim: &Claim,
         keys: &Keys<'_>,
-    ) -> Result<(PublicKey, bool), Outcome> {
+    ) -> Result<(PublicKey, bool), SignatureOutcome> {
         let whole = self.body_hash(claim.body_form);
         let length = claim.length.unwrap_or(whole.length);
         if length > whole.length {
-            return Err(Outcome::Fail("the body is shorter than what was signed".to_owned()));
+            return Err(SignatureOutcome::Fail(
+                "the body is shorter than what was signed".to_owned(),
+            ));
         }
         let is_partial = length < whole.length;
         let is_same = if is_partial {
@@ -385,11 +395,13 @@ impl<'m> Mail<'m> {
             whole.hash == claim.body_hash
         };
         if !is_same {
-            return Err(Outcome::Fail("the body was changed".to_owned()));
+            return Err(SignatureOutcome::Fail("the body was changed".to_owned()));
         }
         let key = find_key(keys, &claim.key_name(), claim.algorithm)?;
         if claim.identity_below && key.is_strict() {
-            return Err(Outcome::Invalid("its key is only for the domain itself".to_owned()));
+            return Err(SignatureOutcome::Invalid(
+                "its key is only for the domain itself".to_owned(),
+            ));
         }
         let mut input = Vec::with_capacity(2048);
         for field in self.covered(&claim.names, claim.header_form).into_iter().flatten() {
@@ -398,7 +410,9 @@ impl<'m> Mail<'m> {
         }
         claim.header_form.field(field.name, &without_b(field.value), &mut input);
         if !key.verifies(&input, &claim.signature) {
-            return Err(Outcome::Fail("the header was changed, or the key is another".to_owned()));
+            return Err(SignatureOutcome::Fail(
+                "the header was changed, or the key is another".to_owned(),
+            ));
         }
         Ok((key, is_partial))
     }

@@ -2,7 +2,8 @@
 //! standards require.
 
 use dormouse_auth::{
-    Algorithm, Chain, Found, Key, Mail, Outcome, Part, Published, Signer, Verdict,
+    Algorithm, ArcContent, Chain, CheckedSignature, Key, Mail, Part, Published, SignatureOutcome,
+    Signer,
 };
 use proptest::prelude::*;
 
@@ -28,7 +29,7 @@ fn published(name: &str) -> Published {
     Published::Records(found.map(|(_, record)| (*record).to_owned()).collect())
 }
 
-fn verdicts(message: &str) -> Vec<Verdict> {
+fn verdicts(message: &str) -> Vec<CheckedSignature> {
     Mail::read(message.as_bytes()).signatures(&published, NOW)
 }
 
@@ -41,7 +42,7 @@ fn the_vectors_of_rfc_8463_are_good_with_line_ends_of_either_kind() {
     let found = verdicts(RFC8463);
     assert_eq!(found.len(), 2);
     for verdict in &found {
-        assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:?}");
+        assert_eq!(verdict.outcome, SignatureOutcome::Pass, "{verdict:?}");
         assert_eq!(verdict.domain, "football.example.com");
         assert!(verdict.is_proof());
     }
@@ -146,9 +147,9 @@ fn of<'k>(keys: &'k [&Key]) -> impl Fn(&str) -> Published + 'k {
     }
 }
 
-fn found(chain: Chain) -> Found {
+fn found(chain: Chain) -> ArcContent {
     let results = vec!["dkim=pass header.d=a.example".to_owned(), "arc=none".to_owned()];
-    Found { authserv_id: "lists.example".to_owned(), results, chain }
+    ArcContent { authserv_id: "lists.example".to_owned(), results, chain }
 }
 
 /// Returns a message as a host passes it on after it found this chain.
@@ -231,7 +232,7 @@ proptest! {
         let whole = format!("{seal}{head}{message}");
         let mail = Mail::read(whole.as_bytes());
         let verdicts = mail.signatures(&of(&keys), NOW);
-        prop_assert_eq!(&verdicts[0].outcome, &Outcome::Pass);
+        prop_assert_eq!(&verdicts[0].outcome, &SignatureOutcome::Pass);
         prop_assert!(verdicts[0].broken_in(&mail).is_empty());
         prop_assert_eq!(mail.chain(&of(&keys), NOW), Chain::Pass("one.example".to_owned()));
     }

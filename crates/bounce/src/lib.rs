@@ -1,10 +1,10 @@
 //! Bounce messages: which address failed, and whether permanently. A message goes in, a
-//! [`Verdict`] comes out; nothing here knows about lists or members.
+//! [`BounceVerdict`] comes out; nothing here knows about lists or members.
 //!
 //! # Layout
-//! - [`Verdict`]: the meaning of a message. [`status`]: the meaning of an enhanced status code or a
+//! - [`BounceVerdict`]: the meaning of a message. [`status`]: the meaning of an enhanced status code or a
 //!   diagnostic text.
-//! - [`Report`]: a message prepared for the detectors: the lines of text above the returned message,
+//! - [`BounceReport`]: a message prepared for the detectors: the lines of text above the returned message,
 //!   of limited size. `origin`: whether a mail system, a person or an automatic
 //!   responder wrote it.
 //! - `text`: finding addresses in lines.
@@ -15,13 +15,13 @@
 //!
 //! # Example
 //! ```
-//! use dormouse_bounce::{Kind, Verdict, detect};
+//! use dormouse_bounce::{BounceVerdict, FailureKind, detect};
 //! use dormouse_mail::Message;
 //!
 //! let report = b"From: MAILER-DAEMON@mx.example.net\nSubject: failure notice\n\n\
 //!     Hi. This is the qmail-send program at mx.example.net.\n\n\
 //!     <bert@example.net>:\nSorry, no mailbox here by that name. (#5.1.1)\n";
-//! let Verdict::Failed(failures) = detect(&Message::parse(*report), Some("")) else { panic!() };
+//! let BounceVerdict::Failed(failures) = detect(&Message::parse(*report), Some("")) else { panic!() };
 //! assert_eq!(failures[0].address, "bert@example.net");
 //! assert_eq!(failures[0].kind, Kind::Permanent);
 //! ```
@@ -33,9 +33,9 @@ pub mod status;
 mod text;
 mod verdict;
 
-pub use report::Report;
+pub use report::BounceReport;
 pub use status::Status;
-pub use verdict::{Complaint, Failure, Kind, Verdict};
+pub use verdict::{BounceVerdict, Complaint, FailedAddress, FailureKind};
 
 use dormouse_mail::Message;
 
@@ -43,13 +43,13 @@ use dormouse_mail::Message;
 ///
 /// `envelope_sender` is the message's envelope sender, if the MTA has passed it: empty for the null
 /// sender, which mail systems use for their reports (RFC 5321 §4.5.5).
-pub fn detect(message: &Message, envelope_sender: Option<&str>) -> Verdict {
-    let report = Report::of(message, envelope_sender);
+pub fn detect(message: &Message, envelope_sender: Option<&str>) -> BounceVerdict {
+    let report = BounceReport::of(message, envelope_sender);
     match detectors::run(&report) {
         // Gateways wrap the reports that they inspect.
-        Verdict::Unknown if report.is_from_mail_system() => match report.wrapped() {
-            Some(inner) => detectors::run(&Report::of(&inner, envelope_sender)),
-            None => Verdict::Unknown,
+        BounceVerdict::Unknown if report.is_from_mail_system() => match report.wrapped() {
+            Some(inner) => detectors::run(&BounceReport::of(&inner, envelope_sender)),
+            None => BounceVerdict::Unknown,
         },
         verdict => verdict,
     }
@@ -58,5 +58,5 @@ pub fn detect(message: &Message, envelope_sender: Option<&str>) -> Verdict {
 /// Returns whether a mail system wrote the message to report a problem. Any other message to the
 /// bounce address of one recipient is not a bounce.
 pub fn is_from_mail_system(message: &Message, envelope_sender: Option<&str>) -> bool {
-    Report::of(message, envelope_sender).is_from_mail_system()
+    BounceReport::of(message, envelope_sender).is_from_mail_system()
 }

@@ -3,7 +3,7 @@
 //! Texts of bounces are quoted in discussions, so only messages by mail systems are searched
 //! for addresses.
 
-use crate::Report;
+use crate::BounceReport;
 use dormouse_mail::Message;
 use dormouse_mail::automatic::{self, Automatic};
 
@@ -22,7 +22,7 @@ pub(crate) fn null_sender(message: &Message, envelope_sender: Option<&str>) -> O
 }
 
 /// Returns whether a mail system wrote it to report a problem.
-pub(crate) fn is_from_mail_system(report: &Report<'_>) -> bool {
+pub(crate) fn is_from_mail_system(report: &BounceReport<'_>) -> bool {
     if is_delivery_report(report) || report.message.has("X-Failed-Recipients") {
         return true;
     }
@@ -50,7 +50,7 @@ pub(crate) fn is_from_mail_system(report: &Report<'_>) -> bool {
 }
 
 /// Returns whether it is a standard report (RFC 6522).
-pub(crate) fn is_delivery_report(report: &Report<'_>) -> bool {
+pub(crate) fn is_delivery_report(report: &BounceReport<'_>) -> bool {
     report.parts().iter().any(|part| {
         part.content_type.value == "multipart/report"
             && part
@@ -62,7 +62,7 @@ pub(crate) fn is_delivery_report(report: &Report<'_>) -> bool {
 
 /// Returns whether an automatic responder wrote it (RFC 3834 and its predecessors), or it is a
 /// receipt (RFC 8098).
-pub(crate) fn is_auto_reply(report: &Report<'_>) -> bool {
+pub(crate) fn is_auto_reply(report: &BounceReport<'_>) -> bool {
     match automatic::sign_of(report.message, None) {
         Some(Automatic::Receipt | Automatic::Answer) => true,
         _ => !is_delivery_report(report) && automatic::speaks_of_absence(&report.subject),
@@ -122,7 +122,7 @@ const MAIL_ERRORS: &[&str] = &[
 ];
 
 /// KDDI's gateways write from `no-reply`, with meaningless subjects.
-fn is_kddis(report: &Report<'_>) -> bool {
+fn is_kddis(report: &BounceReport<'_>) -> bool {
     let domains = [".dion.ne.jp", ".auone-net.jp", "@auone-net.jp", "@ezweb.ne.jp", "@au.com"];
     report.from.iter().any(|from| domains.iter().any(|domain| from.ends_with(domain)))
         && report.lines.iter().any(|line| line.starts("could not be delivered to: <"))

@@ -36,7 +36,7 @@ impl Line {
 
 /// A message that may be a bounce, prepared once for all detectors.
 #[derive(Debug)]
-pub struct Report<'m> {
+pub struct BounceReport<'m> {
     pub(crate) message: &'m Message,
     pub(crate) root: Part,
     /// The visible text: the texts above the returned message.
@@ -53,15 +53,15 @@ pub struct Report<'m> {
     pub(crate) null_sender: Option<bool>,
 }
 
-impl<'m> Report<'m> {
+impl<'m> BounceReport<'m> {
     /// Prepares a message.
-    pub fn of(message: &'m Message, envelope_sender: Option<&str>) -> Report<'m> {
+    pub fn of(message: &'m Message, envelope_sender: Option<&str>) -> BounceReport<'m> {
         let root = structure(message);
         let addresses = |name| -> Vec<AddressKey> {
             let mailboxes = message.mailboxes(name).into_iter();
             mailboxes.map(|mailbox| mailbox.key()).collect()
         };
-        Report {
+        BounceReport {
             lines: lines(message, &root),
             root,
             subject: start_of(message, "Subject"),

@@ -2,7 +2,7 @@
 
 mod phrases;
 
-use crate::Kind;
+use crate::FailureKind;
 use phrases::Reason;
 use std::fmt;
 
@@ -67,7 +67,7 @@ pub fn reply_code(text: &str) -> Option<u16> {
 /// A report's information about one failure: its status, the remote server's reply, and the
 /// text for people next to the address.
 #[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Account<'a> {
+pub(crate) struct FailureDetails<'a> {
     /// The field `Status` (RFC 3464).
     pub stated: Option<Status>,
     /// `Diagnostic-Code`, or another field with the reason.
@@ -81,14 +81,14 @@ pub(crate) struct Account<'a> {
 pub(crate) struct Judgement {
     /// The most specific status.
     pub status: Option<Status>,
-    pub kind: Kind,
+    pub kind: FailureKind,
 }
 
 /// How specific a sign is, and its meaning. The most specific one decides; of two, the first.
 #[derive(Debug, Clone, Copy)]
 struct Sign {
     weight: u8,
-    kind: Kind,
+    kind: FailureKind,
 }
 
 /// The sender or the connection was refused: nothing was said about the address.
@@ -115,7 +115,7 @@ const CONTENT: u8 = 45;
 /// Only the class.
 const CLASS: u8 = 10;
 
-impl Account<'_> {
+impl FailureDetails<'_> {
     /// Returns whether the most specific information is a success. Class 2 never counts against
     /// anybody, but a report may contradict itself.
     fn is_success(&self, said: Option<Status>, class: Option<u8>) -> bool {
@@ -173,9 +173,9 @@ impl Account<'_> {
             text.contains("docomo") && phrases::find(&text).contains(&Reason::BehindTheMessage)
         };
         if by_filter(self.reason) || by_filter(self.beside) {
-            signs.push(Sign { weight: SENDER, kind: Kind::Policy });
+            signs.push(Sign { weight: SENDER, kind: FailureKind::Policy });
         }
-        let kind = if for_now { Kind::Temporary } else { Kind::Permanent };
+        let kind = if for_now { FailureKind::Temporary } else { FailureKind::Permanent };
         signs.insert(0, Sign { weight: CLASS, kind });
         // `max_by_key` returns the last of several equal maxima; the first is wanted.
         let kind = signs.iter().rev().max_by_key(|sign| sign.weight).map_or(kind, |sign| sign.kind);
@@ -244,14 +244,14 @@ fn signs(words: &str, for_now: bool) -> Vec<Sign> {
             Reason::BeforeTheAddress | Reason::Address | Reason::BehindTheMessage if for_now => {
                 return None;
             }
-            Reason::Sender | Reason::BeforeTheAddress => (SENDER, Kind::Policy),
-            Reason::Filter => (FILTER, Kind::Policy),
-            Reason::Full => (FULL, Kind::Temporary),
-            Reason::Address => (ADDRESS, Kind::Permanent),
-            Reason::Waited => (WAITED, Kind::Temporary),
-            Reason::LikelyFilter => (LIKELY_FILTER, Kind::Policy),
-            Reason::ForNow => (LIKELY_MOMENT, Kind::Temporary),
-            Reason::BehindTheMessage => (CONTENT, Kind::Policy),
+            Reason::Sender | Reason::BeforeTheAddress => (SENDER, FailureKind::Policy),
+            Reason::Filter => (FILTER, FailureKind::Policy),
+            Reason::Full => (FULL, FailureKind::Temporary),
+            Reason::Address => (ADDRESS, FailureKind::Permanent),
+            Reason::Waited => (WAITED, FailureKind::Temporary),
+            Reason::LikelyFilter => (LIKELY_FILTER, FailureKind::Policy),
+            Reason::ForNow => (LIKELY_MOMENT, FailureKind::Temporary),
+            Reason::BehindTheMessage => (CONTENT, FailureKind::Policy),
         };
         Some(Sign { weight, kind })
     };
@@ -264,16 +264,16 @@ impl Status {
         let kind = match (self.subject, self.detail) {
             _ if self.class == 2 => return None,
             // Mailboxes and domains with a new owner (RFC 7293), disabled accounts (RFC 5248).
-            (7, 13 | 17 | 18) if !for_now => Kind::Permanent,
+            (7, 13 | 17 | 18) if !for_now => FailureKind::Permanent,
             // The sender's addresses (RFC 3463 §3.2), the message's size, content, and policy.
-            (1, 7 | 8) | (3, 4) | (6, _) | (7, _) | (2, 3 | 121 | 122) => Kind::Policy,
+            (1, 7 | 8) | (3, 4) | (6, _) | (7, _) | (2, 3 | 121 | 122) => FailureKind::Policy,
             // The mailbox or the system is full; a timeout; a loop.
-            (2, 2) | (3, 1 | 5) | (4, 3 | 5 | 6 | 7 | 14) => Kind::Temporary,
+            (2, 2) | (3, 1 | 5) | (4, 3 | 5 | 6 | 7 | 14) => FailureKind::Temporary,
             // Microsoft's: expired, for many possible reasons, but not because of a missing domain.
-            (4, 300..=399) if self.detail != 310 => Kind::Temporary,
+            (4, 300..=399) if self.detail != 310 => FailureKind::Temporary,
             _ if self.is_vague() => return None,
-            _ if for_now || self.class == 4 => Kind::Temporary,
-            _ => Kind::Permanent,
+            _ if for_now || self.class == 4 => FailureKind::Temporary,
+            _ => FailureKind::Permanent,
         };
         Some(Sign { weight, kind })
     }

@@ -1,15 +1,15 @@
 //! The meaning of a message.
 
 use crate::Status;
-use crate::status::Account;
+use crate::status::FailureDetails;
 use dormouse_mail::AddressKey;
 use std::collections::HashSet;
 
 /// The meaning of a message to a bounce address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum BounceVerdict {
     /// These addresses failed; at least one.
-    Failed(Vec<Failure>),
+    Failed(Vec<FailedAddress>),
     /// A report without consequences: a delay, or a successful delivery.
     Warning,
     /// A reader reported a list's mail as spam (RFC 5965).
@@ -20,30 +20,31 @@ pub enum Verdict {
     Unknown,
 }
 
-impl Verdict {
+impl BounceVerdict {
     /// Removes the failures of some addresses, unless there are no others.
-    pub(crate) fn without(self, addresses: &[AddressKey]) -> Verdict {
-        let Verdict::Failed(mut failures) = self else { return self };
-        let is_other = |failure: &Failure| !addresses.contains(&AddressKey::of(&failure.address));
+    pub(crate) fn without(self, addresses: &[AddressKey]) -> BounceVerdict {
+        let BounceVerdict::Failed(mut failures) = self else { return self };
+        let is_other =
+            |failure: &FailedAddress| !addresses.contains(&AddressKey::of(&failure.address));
         if failures.iter().any(is_other) {
             failures.retain(is_other);
         }
-        Verdict::Failed(failures)
+        BounceVerdict::Failed(failures)
     }
 
     /// Returns the verdict for these failures, each address once. `None` if there are none.
-    pub(crate) fn failed(failures: Vec<Failure>) -> Option<Verdict> {
+    pub(crate) fn failed(failures: Vec<FailedAddress>) -> Option<BounceVerdict> {
         let mut known = HashSet::new();
-        if !failures.is_empty() && failures.iter().all(Failure::is_success) {
-            return Some(Verdict::Warning);
+        if !failures.is_empty() && failures.iter().all(FailedAddress::is_success) {
+            return Some(BounceVerdict::Warning);
         }
-        let failures: Vec<Failure> = failures
+        let failures: Vec<FailedAddress> = failures
             .into_iter()
             .filter(|failure| !failure.is_success())
             .filter(|failure| known.insert(AddressKey::of(&failure.address)))
             .take(MOST_FAILURES)
             .collect();
-        (!failures.is_empty()).then_some(Verdict::Failed(failures))
+        (!failures.is_empty()).then_some(BounceVerdict::Failed(failures))
     }
 }
 
@@ -61,11 +62,11 @@ pub struct Complaint {
 
 /// An address that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct FailedAddress {
     /// The address as in the report.
     pub address: String,
     /// What the failure means for the address.
-    pub kind: Kind,
+    pub kind: FailureKind,
     /// The enhanced status code, if there is one.
     pub status: Option<Status>,
     /// The reason in the report's words, on one line; may be empty.
@@ -77,15 +78,15 @@ pub(crate) const MOST_FAILURES: usize = 1000;
 /// The maximum length of a stored reason.
 const LONGEST_TEXT: usize = 400;
 
-impl Failure {
+impl FailedAddress {
     /// Creates a failure with a reason, and with a status if the report states it separately.
-    pub fn new(address: &str, status: Option<Status>, reason: &str) -> Failure {
-        Failure::of(address, Account { stated: status, reason, beside: "" })
+    pub fn new(address: &str, status: Option<Status>, reason: &str) -> FailedAddress {
+        FailedAddress::of(address, FailureDetails { stated: status, reason, beside: "" })
     }
 
     /// Creates a failure from all information in a report. A success is a failure of class 2, which
-    /// [`Verdict::failed`] leaves out.
-    pub(crate) fn of(address: &str, account: Account<'_>) -> Failure {
+    /// [`BounceVerdict::failed`] leaves out.
+    pub(crate) fn of(address: &str, account: FailureDetails<'_>) -> FailedAddress {
         let shown = if account.reason.trim().is_empty() { account.beside } else { account.reason };
         // Control characters could manipulate the reader's terminal.
         let between = |letter: char| letter.is_whitespace() || letter.is_control();
@@ -96,14 +97,14 @@ impl Failure {
         }
         let (status, kind) = match account.judge() {
             Some(judgement) => (judgement.status, judgement.kind),
-            None => (Some(Status::SUCCESS), Kind::Policy),
+            None => (Some(Status::SUCCESS), FailureKind::Policy),
         };
-        Failure { address: address.to_owned(), kind, status, text }
+        FailedAddress { address: address.to_owned(), kind, status, text }
     }
 
     /// Judges the failure again, with a text for people in addition.
     pub(crate) fn weigh(&mut self, beside: &str) {
-        let account = Account { stated: self.status, reason: &self.text, beside };
+        let account = FailureDetails { stated: self.status, reason: &self.text, beside };
         if let Some(judgement) = account.judge() {
             (self.status, self.kind) = (judgement.status, judgement.kind);
         }
@@ -117,7 +118,7 @@ impl Failure {
 
 /// What a failure means for the address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FailureKind {
     /// It is invalid: no such mailbox or domain, turned off.
     Permanent,
     /// It failed temporarily: no reply, mailbox full.
@@ -126,13 +127,13 @@ pub enum Kind {
     Policy,
 }
 
-impl Kind {
+impl FailureKind {
     /// Returns the name in the database.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Permanent => "permanent",
-            Kind::Temporary => "temporary",
-            Kind::Policy => "policy",
+            FailureKind::Permanent => "permanent",
+            FailureKind::Temporary => "temporary",
+            FailureKind::Policy => "policy",
         }
     }
 }

@@ -4,7 +4,7 @@
 //! `permanent a@b.example, policy c@d.example`, `warning`, or `complaint a@b.example`.
 //! `corpus/ordinary` has what people and answering machines write, and none of it is a bounce.
 
-use dormouse_bounce::{Verdict, detect, is_from_mail_system};
+use dormouse_bounce::{BounceVerdict, detect, is_from_mail_system};
 use dormouse_mail::Message;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,20 +17,20 @@ fn corpus(name: &str) -> Vec<PathBuf> {
     paths
 }
 
-fn words(verdict: &Verdict) -> String {
+fn words(verdict: &BounceVerdict) -> String {
     match verdict {
-        Verdict::Failed(failures) => failures
+        BounceVerdict::Failed(failures) => failures
             .iter()
             .map(|failure| format!("{} {}", failure.kind.name(), failure.address))
             .collect::<Vec<_>>()
             .join(", "),
-        Verdict::Warning => "warning".to_owned(),
-        Verdict::Complaint(complaint) => match &complaint.named {
+        BounceVerdict::Warning => "warning".to_owned(),
+        BounceVerdict::Complaint(complaint) => match &complaint.named {
             Some(address) => format!("complaint {address}"),
             None => "complaint".to_owned(),
         },
-        Verdict::AutoReply => "auto-reply".to_owned(),
-        Verdict::Unknown => "unknown".to_owned(),
+        BounceVerdict::AutoReply => "auto-reply".to_owned(),
+        BounceVerdict::Unknown => "unknown".to_owned(),
     }
 }
 
@@ -74,7 +74,7 @@ fn no_bounce_is_taken_from_what_people_and_answering_machines_write() {
         let unknown = (!message.has("Return-Path")).then_some(Some(""));
         for sender in std::iter::once(None).chain(unknown) {
             let verdict = detect(&message, sender);
-            if matches!(verdict, Verdict::Failed(_) | Verdict::Complaint(_)) {
+            if matches!(verdict, BounceVerdict::Failed(_) | BounceVerdict::Complaint(_)) {
                 wrong.push(format!("{}: {}", path.display(), words(&verdict)));
             }
             // That would count where the return path says for whom.
@@ -93,7 +93,7 @@ fn answering_machines_that_say_what_they_are_are_known_in_every_language() {
         let is_machine = ["-away-", "-receipt-"].iter().any(|kind| name.contains(kind));
         if is_machine && !name.contains("no-marks") {
             let message = Message::parse(fs::read(&path).unwrap());
-            assert_eq!(detect(&message, None), Verdict::AutoReply, "{name}");
+            assert_eq!(detect(&message, None), BounceVerdict::AutoReply, "{name}");
         }
     }
 }

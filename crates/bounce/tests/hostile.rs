@@ -1,7 +1,7 @@
 //! Whatever comes, it is read to its end: no panic, and no more work than the size of the message
 //! is worth.
 
-use dormouse_bounce::{Report, Verdict, detect};
+use dormouse_bounce::{BounceReport, BounceVerdict, detect};
 use dormouse_mail::Message;
 use proptest::prelude::*;
 
@@ -60,7 +60,7 @@ proptest! {
         sender in proptest::option::of("[a-z@.<>]{0,12}"),
     ) {
         let message = Message::parse(pieces.concat());
-        if let Verdict::Failed(failures) = detect(&message, sender.as_deref()) {
+        if let BounceVerdict::Failed(failures) = detect(&message, sender.as_deref()) {
             prop_assert!(!failures.is_empty());
             for failure in failures {
                 let (local, domain) = failure.address.rsplit_once('@').unwrap();
@@ -98,9 +98,9 @@ fn huge_messages_are_looked_at_in_part() {
         format!("{head}Content-Type: text/html\n\n{}", "<div>".repeat(1_000_000)),
     ] {
         let message = Message::parse(text);
-        if let Verdict::Failed(failures) = detect(&message, Some("")) {
+        if let BounceVerdict::Failed(failures) = detect(&message, Some("")) {
             assert!(failures.len() <= 1_000, "{}", failures.len());
         }
-        Report::of(&message, None).is_from_mail_system();
+        BounceReport::of(&message, None).is_from_mail_system();
     }
 }

@@ -1,7 +1,7 @@
 //! The commands of one transaction, MAIL to DATA, and how many of them may be sent before replies.
 
 use crate::content::Encoded;
-use crate::{Capabilities, Outcome, Reply, Stage, Transaction, address};
+use crate::{Capabilities, RecipientOutcome, Reply, Stage, Transaction, address};
 use std::fmt::Write;
 use std::ops::Range;
 
@@ -35,14 +35,14 @@ impl Command {
 }
 
 /// A transaction on its way through the session.
-pub struct Envelope<'a> {
+pub struct SmtpEnvelope<'a> {
     /// The caller's transaction.
     pub transaction: Transaction<'a>,
     /// The head, ready for the wire.
     pub head: Encoded,
     /// The current outcome of each recipient. Those not refused yet count as accepted, which is
     /// reported to nobody before the server has accepted the message.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<RecipientOutcome>,
     /// Every command with the offset of its end; empty if there is nothing to ask the server.
     commands: Vec<(Command, usize)>,
     bytes: Vec<u8>,
@@ -52,12 +52,16 @@ pub struct Envelope<'a> {
 /// A refusal by this side: enhanced status code and text.
 type Problem = (&'static str, String);
 
-impl<'a> Envelope<'a> {
+impl<'a> SmtpEnvelope<'a> {
     /// Refuses what cannot be expressed in SMTP, and prepares the commands for the rest.
-    pub fn new(transaction: Transaction<'a>, offered: &Capabilities, xverp: bool) -> Envelope<'a> {
+    pub fn new(
+        transaction: Transaction<'a>,
+        offered: &Capabilities,
+        xverp: bool,
+    ) -> SmtpEnvelope<'a> {
         let head = Encoded::new(&transaction.head);
         let recipients = &transaction.recipients;
-        let mut envelope = Envelope {
+        let mut envelope = SmtpEnvelope {
             head,
             outcomes: Vec::with_capacity(recipients.len()),
             commands: Vec::with_capacity(recipients.len() + 3),
@@ -72,9 +76,11 @@ impl<'a> Envelope<'a> {
                 None => recipient_problem(recipient, offered)
                     .map(|(enhanced, text)| Reply::local(Stage::Rcpt, enhanced, text)),
             };
-            envelope.outcomes.push(refusal.map_or(Outcome::Accepted, Outcome::Refused));
+            envelope
+                .outcomes
+                .push(refusal.map_or(RecipientOutcome::Accepted, RecipientOutcome::Refused));
         }
-        if envelope.outcomes.contains(&Outcome::Accepted) {
+        if envelope.outcomes.contains(&RecipientOutcome::Accepted) {
             envelope.write_commands(offered, xverp);
         }
         envelope
@@ -134,7 +140,9 @@ impl<'a> Envelope<'a> {
         let sender = &self.transaction.sender;
         let asked = || {
             let recipients = self.transaction.recipients.iter().zip(&self.outcomes);
-            recipients.enumerate().filter(|(_, (_, outcome))| **outcome == Outcome::Accepted)
+            recipients
+                .enumerate()
+                .filter(|(_, (_, outcome))| **outcome == RecipientOutcome::Accepted)
         };
         let mut text = String::with_capacity(
             asked().map(|(_, (recipient, _))| recipient.len() + 12).sum::<usize>() + 256,
@@ -216,8 +224,10 @@ impl<'a> Envelope<'a> {
 
     /// Applies a reply to every recipient that has not been refused.
     pub fn settle(&mut self, reply: &Reply) {
-        for outcome in self.outcomes.iter_mut().filter(|outcome| **outcome == Outcome::Accepted) {
-            *outcome = Outcome::of(reply.clone());
+        for outcome in
+            self.outcomes.iter_mut().filter(|outcome| **outcome == RecipientOutcome::Accepted)
+        {
+            *outcome = RecipientOutcome::of(reply.clone());
         }
     }
 }
@@ -269,7 +279,7 @@ mod tests {
         }
     }
 
-    fn all(envelope: &Envelope<'_>) -> String {
+    fn all(envelope: &SmtpEnvelope<'_>) -> String {
         String::from_utf8(envelope.bytes.clone()).unwrap()
     }
 
@@ -278,7 +288,7 @@ mod tests {
         let content = Content::new(b"u\n");
         let mut asked = transaction(&content, "", &["a@b", "c@d"]);
         asked.verp = true;
-        let envelope = Envelope::new(asked, &Capabilities::default(), true);
+        let envelope = SmtpEnvelope::new(asked, &Capabilities::default(), true);
         assert_eq!(all(&envelope), "MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
     }
 
@@ -287,14 +297,14 @@ mod tests {
         let content = Content::new("Subject: x\n\nü\n".as_bytes());
         let mut asked = transaction(&content, "l@h", &["grün@b"]);
         asked.verp = true;
-        let mut envelope = Envelope::new(asked.clone(), &everything(), true);
+        let mut envelope = SmtpEnvelope::new(asked.clone(), &everything(), true);
         assert!(envelope.reset_first());
         let mail = "RSET\r\nMAIL FROM:<l@h> SIZE=32 BODY=8BITMIME SMTPUTF8 XVERP\r\n";
         assert!(all(&envelope).starts_with(mail), "{}", all(&envelope));
-        let envelope = Envelope::new(asked, &everything(), false);
+        let envelope = SmtpEnvelope::new(asked, &everything(), false);
         assert!(!all(&envelope).contains("XVERP"));
         let plain = Content::new(b"x\n");
-        let envelope = Envelope::new(transaction(&plain, "l@h", &["a@b"]), &everything(), true);
+        let envelope = SmtpEnvelope::new(transaction(&plain, "l@h", &["a@b"]), &everything(), true);
         assert!(all(&envelope).starts_with("MAIL FROM:<l@h> SIZE=17\r\n"), "{}", all(&envelope));
     }
 
@@ -303,17 +313,17 @@ mod tests {
         let content = Content::new(b"x\n");
         let recipients = ["a@b\r\nRCPT TO:<x", "c@d", "ü@e", "e f@g"];
         let offered = Capabilities { pipelining: true, ..Capabilities::default() };
-        let envelope = Envelope::new(transaction(&content, "l@h", &recipients), &offered, true);
+        let envelope = SmtpEnvelope::new(transaction(&content, "l@h", &recipients), &offered, true);
         assert_eq!(all(&envelope), "MAIL FROM:<l@h>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
         for index in [0, 2, 3] {
             match &envelope.outcomes[index] {
-                Outcome::Refused(reply) => {
+                RecipientOutcome::Refused(reply) => {
                     assert_eq!((reply.code, reply.stage), (0, Stage::Rcpt), "{reply}");
                 }
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!(envelope.outcomes[1], Outcome::Accepted);
+        assert_eq!(envelope.outcomes[1], RecipientOutcome::Accepted);
     }
 
     #[test]
@@ -327,16 +337,16 @@ mod tests {
             (" ", &everything()),
         ] {
             let mut envelope =
-                Envelope::new(transaction(&content, sender, &["a@b"]), offered, true);
+                SmtpEnvelope::new(transaction(&content, sender, &["a@b"]), offered, true);
             assert!(!envelope.reset_first());
             assert_eq!(envelope.command(0), None, "{sender:?}");
             assert_eq!(envelope.next_commands(0, true), b"");
             assert!(
-                matches!(&envelope.outcomes[0], Outcome::Refused(reply) if reply.stage == Stage::Mail && reply.code == 0)
+                matches!(&envelope.outcomes[0], RecipientOutcome::Refused(reply) if reply.stage == Stage::Mail && reply.code == 0)
             );
         }
         assert_eq!(
-            Envelope::new(transaction(&content, "l@h", &[]), &everything(), true).command(0),
+            SmtpEnvelope::new(transaction(&content, "l@h", &[]), &everything(), true).command(0),
             None
         );
     }
@@ -350,15 +360,18 @@ mod tests {
             (b"A: b\n\n\xfc\n", &Capabilities::default(), "5.6.3"),
         ] {
             let content = Content::new(bytes);
-            let envelope = Envelope::new(transaction(&content, "l@h", &["a@b"]), offered, true);
+            let envelope = SmtpEnvelope::new(transaction(&content, "l@h", &["a@b"]), offered, true);
             assert_eq!(envelope.command(0), None);
             match &envelope.outcomes[0] {
-                Outcome::Refused(reply) => assert_eq!(reply.enhanced.as_deref(), Some(enhanced)),
+                RecipientOutcome::Refused(reply) => {
+                    assert_eq!(reply.enhanced.as_deref(), Some(enhanced));
+                }
                 other => panic!("{other:?}"),
             }
         }
         let content = Content::new(b"A: \xc3\xbc\n\nx\n");
-        let envelope = Envelope::new(transaction(&content, "l@h", &["a@b"]), &everything(), true);
+        let envelope =
+            SmtpEnvelope::new(transaction(&content, "l@h", &["a@b"]), &everything(), true);
         assert!(all(&envelope).contains(" BODY=8BITMIME SMTPUTF8\r\n"), "{}", all(&envelope));
     }
 
@@ -375,7 +388,7 @@ mod tests {
             let addresses: Vec<String> = lengths.iter().map(|&length| "a".repeat(length)).collect();
             let names: Vec<&str> = addresses.iter().map(String::as_str).collect();
             let content = Content::new(b"x\n");
-            let mut envelope = Envelope::new(transaction(&content, "l@h", &names), &Capabilities::default(), true);
+            let mut envelope = SmtpEnvelope::new(transaction(&content, "l@h", &names), &Capabilities::default(), true);
             prop_assert!(!rset || envelope.reset_first());
             let mut written = Vec::new();
             let mut answered = 0;

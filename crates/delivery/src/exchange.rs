@@ -8,10 +8,10 @@
 //! does not depend on the server's replies.
 
 use crate::connection::{Connection, RawReply};
-use crate::envelope::{Command, Envelope};
+use crate::envelope::{Command, SmtpEnvelope};
 use crate::{
-    Ask, Capabilities, Cause, ConnectError, Endpoint, Options, Outcome, Protocol, Reply, Report,
-    SendError, Stage, Transaction, handshake,
+    Ask, Capabilities, Cause, ConnectError, Endpoint, Protocol, RecipientOutcome, Reply, SendError,
+    SessionOptions, Stage, Transaction, TransactionReport, handshake,
 };
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ enum Body {
 }
 
 impl Exchange {
-    pub fn open(endpoint: &Endpoint, options: &Options) -> Result<Exchange, ConnectError> {
+    pub fn open(endpoint: &Endpoint, options: &SessionOptions) -> Result<Exchange, ConnectError> {
         let (connection, mut offered) = handshake::open(endpoint, options)
             .map_err(|cause| ConnectError::new(&endpoint.host, cause))?;
         if options.any_size {
@@ -75,7 +75,7 @@ impl Exchange {
         &mut self,
         mut next: impl FnMut() -> Option<Transaction<'a>>,
         mut ask: impl FnMut(Ask) -> bool,
-        mut done: impl FnMut(&Transaction<'a>, Report) -> Result<(), E>,
+        mut done: impl FnMut(&Transaction<'a>, TransactionReport) -> Result<(), E>,
     ) -> Result<(), SendError<E>> {
         let made = self.make(&mut next);
         let mut current = self.take(made, &mut ask);
@@ -125,16 +125,19 @@ impl Exchange {
         }
     }
 
-    fn make<'a>(&self, next: &mut impl FnMut() -> Option<Transaction<'a>>) -> Option<Envelope<'a>> {
-        next().map(|transaction| Envelope::new(transaction, &self.offered, self.xverp))
+    fn make<'a>(
+        &self,
+        next: &mut impl FnMut() -> Option<Transaction<'a>>,
+    ) -> Option<SmtpEnvelope<'a>> {
+        next().map(|transaction| SmtpEnvelope::new(transaction, &self.offered, self.xverp))
     }
 
     /// The prepared transaction, if it is to be sent.
     fn take<'a>(
         &mut self,
-        made: Option<Envelope<'a>>,
+        made: Option<SmtpEnvelope<'a>>,
         ask: &mut impl FnMut(Ask) -> bool,
-    ) -> Option<Envelope<'a>> {
+    ) -> Option<SmtpEnvelope<'a>> {
         let mut envelope = made.filter(|_| ask(Ask::GoOn))?;
         if self.half_open && envelope.reset_first() {
             self.half_open = false;
@@ -144,14 +147,16 @@ impl Exchange {
 
     fn report<'a, E>(
         &mut self,
-        envelope: Envelope<'a>,
-        done: &mut impl FnMut(&Transaction<'a>, Report) -> Result<(), E>,
+        envelope: SmtpEnvelope<'a>,
+        done: &mut impl FnMut(&Transaction<'a>, TransactionReport) -> Result<(), E>,
     ) -> Result<(), SendError<E>> {
-        done(&envelope.transaction, Report { outcomes: envelope.outcomes }).map_err(|error| {
-            // Replies to commands sent since would be taken for replies to others.
-            self.ended = Some(Cause::Over);
-            SendError::Done(error)
-        })
+        done(&envelope.transaction, TransactionReport { outcomes: envelope.outcomes }).map_err(
+            |error| {
+                // Replies to commands sent since would be taken for replies to others.
+                self.ended = Some(Cause::Over);
+                SendError::Done(error)
+            },
+        )
     }
 
     fn lost<E>(&mut self, cause: Cause, in_doubt: Option<String>) -> SendError<E> {
@@ -164,8 +169,8 @@ impl Exchange {
     fn write(
         &mut self,
         body: Body,
-        of: Option<&Envelope<'_>>,
-        following: Option<&mut Envelope<'_>>,
+        of: Option<&SmtpEnvelope<'_>>,
+        following: Option<&mut SmtpEnvelope<'_>>,
     ) -> Result<(), Cause> {
         if let Some(cause) = self.ended.take() {
             return Err(cause);
@@ -185,7 +190,7 @@ impl Exchange {
     }
 
     /// Sends the remaining commands and reads the replies to all.
-    fn commands(&mut self, envelope: &mut Envelope<'_>) -> Result<Body, Cause> {
+    fn commands(&mut self, envelope: &mut SmtpEnvelope<'_>) -> Result<Body, Cause> {
         if let Some(cause) = self.ended.take() {
             return Err(cause);
         }
@@ -222,7 +227,7 @@ impl Exchange {
     }
 
     /// Reads the reply to a message.
-    fn end_of_message(&mut self, body: Body, envelope: &mut Envelope<'_>) -> Result<(), Cause> {
+    fn end_of_message(&mut self, body: Body, envelope: &mut SmtpEnvelope<'_>) -> Result<(), Cause> {
         let patience = self.timeout.saturating_mul(2);
         match (self.protocol, body) {
             // The server waits for a message to nobody, and by RFC 2033 §4.2 replies to it as often
@@ -250,14 +255,15 @@ impl Exchange {
     /// others.
     fn answers_of_each(
         &mut self,
-        envelope: &mut Envelope<'_>,
+        envelope: &mut SmtpEnvelope<'_>,
         patience: Duration,
     ) -> Result<(), Cause> {
         let mut any = false;
-        for outcome in envelope.outcomes.iter_mut().filter(|outcome| **outcome == Outcome::Accepted)
+        for outcome in
+            envelope.outcomes.iter_mut().filter(|outcome| **outcome == RecipientOutcome::Accepted)
         {
             if self.ended.is_some() {
-                *outcome = Outcome::Deferred(no_answer());
+                *outcome = RecipientOutcome::Deferred(no_answer());
                 continue;
             }
             match self.connection.reply(Stage::Dot, patience) {
@@ -265,13 +271,13 @@ impl Exchange {
                 Ok(reply) => {
                     any = true;
                     let reply = reply.to_reply(Stage::Dot);
-                    *outcome = Outcome::of(reply.clone());
+                    *outcome = RecipientOutcome::of(reply.clone());
                     if reply.code == 421 {
                         self.ended = Some(Cause::Reply(reply));
                     }
                 }
                 Err(cause) if any => {
-                    *outcome = Outcome::Deferred(no_answer());
+                    *outcome = RecipientOutcome::Deferred(no_answer());
                     self.ended = Some(cause);
                 }
                 Err(cause) => return Err(cause),
@@ -306,7 +312,7 @@ impl Replies {
         &mut self,
         command: Command,
         reply: &RawReply<'_>,
-        envelope: &mut Envelope<'_>,
+        envelope: &mut SmtpEnvelope<'_>,
     ) -> Result<(), Cause> {
         let stage = command.stage();
         match command {
@@ -316,7 +322,7 @@ impl Replies {
             Command::Rcpt(_) if reply.is_ok() => self.accepted += 1,
             Command::Rcpt(_) if self.of_mail.is_some() => {}
             Command::Rcpt(index) => {
-                envelope.outcomes[index] = Outcome::of(reply.to_reply(stage));
+                envelope.outcomes[index] = RecipientOutcome::of(reply.to_reply(stage));
             }
             Command::Data if reply.code / 100 == 3 => self.go_ahead = true,
             Command::Data if reply.is_ok() => {
@@ -334,7 +340,7 @@ impl Replies {
     }
 
     /// What must follow after the last reply.
-    fn body(self, envelope: &mut Envelope<'_>) -> Body {
+    fn body(self, envelope: &mut SmtpEnvelope<'_>) -> Body {
         let is_for_nobody = self.accepted == 0 || self.of_mail.is_some();
         if let Some(reply) = &self.of_mail {
             // Without a sender, even recipients that the server accepted get no mail.

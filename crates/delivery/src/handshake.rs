@@ -2,7 +2,7 @@
 
 use crate::connection::{Connection, RawReply};
 use crate::{
-    Capabilities, Cause, Credentials, Endpoint, Host, Options, Protocol, Stage, TlsPolicy,
+    Capabilities, Cause, Credentials, Endpoint, Host, Protocol, SessionOptions, Stage, TlsPolicy,
     TokenCommand,
 };
 use base64::Engine;
@@ -11,7 +11,10 @@ use dormouse_endpoint::{Trust, tls_config};
 use std::time::Duration;
 
 /// Opens a connection that is ready for MAIL, and returns what its server offers.
-pub fn open(endpoint: &Endpoint, options: &Options) -> Result<(Connection, Capabilities), Cause> {
+pub fn open(
+    endpoint: &Endpoint,
+    options: &SessionOptions,
+) -> Result<(Connection, Capabilities), Cause> {
     let connection = Connection::open(&endpoint.host, options.connect_timeout, options.timeout)?;
     let credentials = match options.token {
         None => credentials(endpoint, options)?,
@@ -64,7 +67,10 @@ pub fn open(endpoint: &Endpoint, options: &Options) -> Result<(Connection, Capab
 }
 
 /// The options' credentials, else the URL's.
-fn credentials(endpoint: &Endpoint, options: &Options) -> Result<Option<Credentials>, Cause> {
+fn credentials(
+    endpoint: &Endpoint,
+    options: &SessionOptions,
+) -> Result<Option<Credentials>, Cause> {
     match (&options.credentials, endpoint.credentials(), &endpoint.user) {
         (Some(credentials), _, _) => Ok(Some(credentials.clone())),
         (None, Some(credentials), _) => Ok(Some(credentials)),
@@ -75,7 +81,7 @@ fn credentials(endpoint: &Endpoint, options: &Options) -> Result<Option<Credenti
     }
 }
 
-fn checked(options: &Options) -> Trust<'_> {
+fn checked(options: &SessionOptions) -> Trust<'_> {
     if !options.pins.is_empty() {
         return Trust::Pinned(&options.pins);
     }
@@ -92,7 +98,7 @@ const NOT_IN_CLEAR: &str =
 struct Handshake<'o> {
     connection: Connection,
     endpoint: &'o Endpoint,
-    options: &'o Options,
+    options: &'o SessionOptions,
     timeout: Duration,
 }
 

@@ -1,14 +1,14 @@
 //! SMTP, LMTP and Maildir delivery, with an outcome for each recipient.
 //!
 //! It knows nothing about lists, queues or databases. A caller opens a [`Session`] and passes it
-//! one [`Transaction`] after the other; for each it gets the [`Outcome`] of every recipient before
+//! one [`Transaction`] after the other; for each it gets the [`RecipientOutcome`] of every recipient before
 //! the message of the next one is sent. A caller that records those outcomes is, after a crash, in
 //! doubt about at most one transaction.
 //!
 //! # Layout
-//! - [`Transport`]: where mail goes, read from a URL. [`Options`]: how it goes there.
+//! - [`Transport`]: where mail goes, read from a URL. [`SessionOptions`]: how it goes there.
 //! - [`Content`]: a message prepared for the wire once. [`Transaction`]: a sender, recipients and a
-//!   content. [`Outcome`], [`Report`]: its result.
+//!   content. [`RecipientOutcome`], [`TransactionReport`]: its result.
 //! - [`Reply`]: a server's reply, and its parser. [`Capabilities`]: what a server offers.
 //! - [`Session`]: one kept connection of either kind.
 //! - Inside, for SMTP: `connection` (bytes, timeouts, replies), `tls`, `handshake` (from greeting to
@@ -17,7 +17,7 @@
 //! - Inside, for Maildir: `maildir`. Which addresses may be sent: `address`.
 //!
 //! # Limits
-//! A reply may have 64 KiB; a session has the time limits of [`Options`]. Nothing is retried here.
+//! A reply may have 64 KiB; a session has the time limits of [`SessionOptions`]. Nothing is retried here.
 //!
 //! # Example
 //! ```
@@ -52,9 +52,9 @@ pub use dormouse_endpoint::{
     Credentials, Endpoint, Host, Pin, Protocol, TlsPolicy, Transport, TransportError,
 };
 pub use error::{Cause, ConnectError, SendError};
-pub use nntp::{Group, News, NewsError};
-pub use options::Options;
+pub use nntp::{ArticleRange, News, NewsError};
+pub use options::SessionOptions;
 pub use reply::{Reply, Stage};
 pub use session::{Ask, Session};
 pub use token::TokenCommand;
-pub use transaction::{Outcome, Report, Transaction};
+pub use transaction::{RecipientOutcome, Transaction, TransactionReport};

@@ -1,7 +1,8 @@
 //! A directory with one Maildir per recipient.
 
 use crate::{
-    Ask, Capabilities, Content, Outcome, Reply, Report, SendError, Stage, Transaction, address,
+    Ask, Capabilities, Content, RecipientOutcome, Reply, SendError, Stage, Transaction,
+    TransactionReport, address,
 };
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
@@ -42,7 +43,7 @@ impl Maildir {
         &mut self,
         mut next: impl FnMut() -> Option<Transaction<'a>>,
         mut ask: impl FnMut(Ask) -> bool,
-        mut done: impl FnMut(&Transaction<'a>, Report) -> Result<(), E>,
+        mut done: impl FnMut(&Transaction<'a>, TransactionReport) -> Result<(), E>,
     ) -> Result<(), SendError<E>> {
         while let Some(transaction) = next().filter(|_| ask(Ask::GoOn)) {
             let report = self.deliver(&transaction);
@@ -52,17 +53,19 @@ impl Maildir {
     }
 
     /// Puts the message into each recipient's `new/`; all are durable when this returns.
-    fn deliver(&self, transaction: &Transaction<'_>) -> Report {
+    fn deliver(&self, transaction: &Transaction<'_>) -> TransactionReport {
         let mail = Mail::new(transaction);
         let mut outcomes = Vec::with_capacity(transaction.recipients.len());
         let mut unsynced: Vec<(usize, PathBuf)> = Vec::new();
         for (index, recipient) in transaction.recipients.iter().enumerate() {
             outcomes.push(match self.place(transaction, recipient) {
-                Err(problem) => Outcome::Refused(Reply::local(Stage::Rcpt, "5.1.3", problem)),
+                Err(problem) => {
+                    RecipientOutcome::Refused(Reply::local(Stage::Rcpt, "5.1.3", problem))
+                }
                 Ok(place) => match place.write(&mail, recipient) {
                     Ok(()) => {
                         unsynced.push((index, place.new_dir()));
-                        Outcome::Accepted
+                        RecipientOutcome::Accepted
                     }
                     Err(error) => deferred(&place.dir, &error),
                 },
@@ -73,7 +76,7 @@ impl Maildir {
                 outcomes[index] = deferred(&dir, &error);
             }
         }
-        Report { outcomes }
+        TransactionReport { outcomes }
     }
 
     fn place(&self, transaction: &Transaction<'_>, recipient: &str) -> Result<Place, String> {
@@ -181,8 +184,12 @@ fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-fn deferred(path: &Path, error: &io::Error) -> Outcome {
-    Outcome::Deferred(Reply::local(Stage::Dot, "4.3.0", format!("{}: {error}", path.display())))
+fn deferred(path: &Path, error: &io::Error) -> RecipientOutcome {
+    RecipientOutcome::Deferred(Reply::local(
+        Stage::Dot,
+        "4.3.0",
+        format!("{}: {error}", path.display()),
+    ))
 }
 
 #[cfg(test)]
@@ -203,7 +210,7 @@ mod tests {
         }
     }
 
-    fn deliver(root: &Path, transaction: &Transaction<'_>) -> Vec<Outcome> {
+    fn deliver(root: &Path, transaction: &Transaction<'_>) -> Vec<RecipientOutcome> {
         let mut maildir = Maildir::open(root).unwrap();
         let mut waiting = Some(transaction.clone());
         let mut outcomes = Vec::new();
@@ -230,7 +237,7 @@ mod tests {
         let recipients = ["anna@example.org", "Bert@example.net"];
         assert_eq!(
             deliver(root.path(), &transaction(&content, &recipients)),
-            [Outcome::Accepted, Outcome::Accepted]
+            [RecipientOutcome::Accepted, RecipientOutcome::Accepted]
         );
         for recipient in recipients {
             let expected = [
@@ -277,7 +284,10 @@ mod tests {
         let content = Content::new(b"x\n");
         let recipients = ["../a@b", "..", ".", "/etc/passwd", "a/../../b@c"];
         let outcomes = deliver(&inside, &transaction(&content, &recipients));
-        assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Accepted), "{outcomes:?}");
+        assert!(
+            outcomes.iter().all(|outcome| *outcome == RecipientOutcome::Accepted),
+            "{outcomes:?}"
+        );
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
         assert_eq!(fs::read_dir(&inside).unwrap().count(), recipients.len());
     }
@@ -290,13 +300,13 @@ mod tests {
         let long = "a".repeat(300);
         let outcomes =
             deliver(root.path(), &transaction(&content, &[&long, "a b@c", "file@b", "d@e"]));
-        assert!(matches!(outcomes[0], Outcome::Refused(_)), "{outcomes:?}");
-        assert!(matches!(outcomes[1], Outcome::Refused(_)), "{outcomes:?}");
+        assert!(matches!(outcomes[0], RecipientOutcome::Refused(_)), "{outcomes:?}");
+        assert!(matches!(outcomes[1], RecipientOutcome::Refused(_)), "{outcomes:?}");
         assert!(
-            matches!(&outcomes[2], Outcome::Deferred(reply) if reply.text.contains("file@b")),
+            matches!(&outcomes[2], RecipientOutcome::Deferred(reply) if reply.text.contains("file@b")),
             "{outcomes:?}"
         );
-        assert_eq!(outcomes[3], Outcome::Accepted);
+        assert_eq!(outcomes[3], RecipientOutcome::Accepted);
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl NewsError {
 
 /// Which articles a group has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Group {
+pub struct ArticleRange {
     /// The lowest number.
     pub first: u64,
     /// The highest number; below `first` when there is none.
@@ -102,12 +102,12 @@ impl News {
     }
 
     /// Enters a group.
-    pub fn group(&mut self, name: &str) -> Result<Group, NewsError> {
+    pub fn group(&mut self, name: &str) -> Result<ArticleRange, NewsError> {
         let (code, text) = self.ask("GROUP", &format!("GROUP {}", plain(name)))?;
         self.must("GROUP", &[211], code, text.clone())?;
         let mut numbers = text.split_ascii_whitespace().skip(1).map(str::parse);
         match (numbers.next(), numbers.next()) {
-            (Some(Ok(first)), Some(Ok(last))) => Ok(Group { first, last }),
+            (Some(Ok(first)), Some(Ok(last))) => Ok(ArticleRange { first, last }),
             _ => Err(self.refused("GROUP", code, text)),
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Settings of a session. The defaults fit a mail server on this machine or next to it.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct SessionOptions {
     /// How long to wait for a connection, for each of a host's addresses.
     pub connect_timeout: Duration,
     /// How long to wait for each reply, and for room to write. The reply to a whole message may
@@ -33,9 +33,9 @@ pub struct Options {
     pub any_size: bool,
 }
 
-impl Default for Options {
-    fn default() -> Options {
-        Options {
+impl Default for SessionOptions {
+    fn default() -> SessionOptions {
+        SessionOptions {
             connect_timeout: Duration::from_secs(30),
             timeout: Duration::from_secs(300),
             helo: None,

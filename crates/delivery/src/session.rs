@@ -2,7 +2,10 @@
 
 use crate::exchange::Exchange;
 use crate::maildir::Maildir;
-use crate::{Capabilities, ConnectError, Options, Report, SendError, Transaction, Transport};
+use crate::{
+    Capabilities, ConnectError, SendError, SessionOptions, Transaction, TransactionReport,
+    Transport,
+};
 
 /// A question to the caller of [`Session::send`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +33,10 @@ impl Session {
     /// # Errors
     /// If the server cannot be reached, refuses the session, or does not meet the options. Nothing
     /// has been sent then.
-    pub fn connect(transport: &Transport, options: &Options) -> Result<Session, ConnectError> {
+    pub fn connect(
+        transport: &Transport,
+        options: &SessionOptions,
+    ) -> Result<Session, ConnectError> {
         let kind = match transport {
             Transport::Smtp(endpoint) => Kind::Smtp(Box::new(Exchange::open(endpoint, options)?)),
             Transport::Maildir(path) => Kind::Maildir(
@@ -63,7 +69,7 @@ impl Session {
         &mut self,
         next: impl FnMut() -> Option<Transaction<'a>>,
         ask: impl FnMut(Ask) -> bool,
-        done: impl FnMut(&Transaction<'a>, Report) -> Result<(), E>,
+        done: impl FnMut(&Transaction<'a>, TransactionReport) -> Result<(), E>,
     ) -> Result<(), SendError<E>> {
         match &mut self.kind {
             Kind::Smtp(exchange) => exchange.send(next, ask, done),

@@ -19,13 +19,13 @@ pub struct Transaction<'a> {
     /// The message.
     pub message: Cow<'a, Content>,
     /// Whether to ask the server to write each recipient into the sender: only if
-    /// [`crate::Options::xverp`] allows it and [`crate::Capabilities::xverp`] offers it.
+    /// [`crate::SessionOptions::xverp`] allows it and [`crate::Capabilities::xverp`] offers it.
     pub verp: bool,
 }
 
 /// The result for one recipient (docs/spec/pipeline.md §6).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RecipientOutcome {
     /// The server has accepted the message for this recipient.
     Accepted,
     /// Temporary: 4xx, or 552, which really means 452 (RFC 5321 §4.5.3.1.10).
@@ -35,22 +35,22 @@ pub enum Outcome {
     Refused(Reply),
 }
 
-impl Outcome {
+impl RecipientOutcome {
     /// The outcome for a recipient after a reply that is not 2xx.
-    pub(crate) fn of(reply: Reply) -> Outcome {
+    pub(crate) fn of(reply: Reply) -> RecipientOutcome {
         if reply.code / 100 == 5 && reply.code != 552 {
-            Outcome::Refused(reply)
+            RecipientOutcome::Refused(reply)
         } else {
-            Outcome::Deferred(reply)
+            RecipientOutcome::Deferred(reply)
         }
     }
 }
 
 /// The result of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct TransactionReport {
     /// One outcome per recipient, in the order of [`Transaction::recipients`].
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<RecipientOutcome>,
 }
 
 #[cfg(test)]
@@ -61,13 +61,18 @@ mod tests {
     #[test]
     fn four_hundreds_and_552_are_for_now_other_five_hundreds_for_good() {
         let of = |code| {
-            Outcome::of(Reply { code, enhanced: None, text: String::new(), stage: Stage::Rcpt })
+            RecipientOutcome::of(Reply {
+                code,
+                enhanced: None,
+                text: String::new(),
+                stage: Stage::Rcpt,
+            })
         };
         for code in [400, 421, 450, 452, 499, 552, 354] {
-            assert!(matches!(of(code), Outcome::Deferred(_)), "{code}");
+            assert!(matches!(of(code), RecipientOutcome::Deferred(_)), "{code}");
         }
         for code in [500, 550, 551, 553, 554, 599] {
-            assert!(matches!(of(code), Outcome::Refused(_)), "{code}");
+            assert!(matches!(of(code), RecipientOutcome::Refused(_)), "{code}");
         }
     }
 }

@@ -3,13 +3,13 @@
 mod common;
 
 use common::*;
-use dormouse_delivery::{Cause, ConnectError, Options, SendError, Session, Transaction};
+use dormouse_delivery::{Cause, ConnectError, SendError, Session, SessionOptions, Transaction};
 use dormouse_testkit::sink::{Cut, Event, Sink};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-fn refused(url: &str, options: &Options) -> ConnectError {
+fn refused(url: &str, options: &SessionOptions) -> ConnectError {
     match Session::connect(&transport(url), options) {
         Ok(_) => panic!("{url} let us in"),
         Err(error) => error,
@@ -52,7 +52,7 @@ fn a_greeting_says_whether_to_come_again() {
 #[test]
 fn a_server_that_says_nothing_is_not_waited_for_forever() {
     let sink = Sink::builder().silent().start();
-    let impatient = Options { timeout: Duration::from_millis(200), ..options() };
+    let impatient = SessionOptions { timeout: Duration::from_millis(200), ..options() };
     let error = refused(&sink.url(), &impatient);
     assert!(error.temporary && matches!(error.cause, Cause::Timeout { .. }), "{error}");
 }
@@ -191,7 +191,7 @@ fn a_server_that_never_answers_a_message_leaves_it_in_doubt() {
             None
         })
         .start();
-    let impatient = Options { timeout: Duration::from_millis(300), ..options() };
+    let impatient = SessionOptions { timeout: Duration::from_millis(300), ..options() };
     let content = message();
     let mut session = Session::connect(&transport(&sink.url()), &impatient).unwrap();
     let sent = send(&mut session, vec![transaction("1", &content, &["a@x"])]);
@@ -220,7 +220,7 @@ fn a_server_that_stops_reading_is_not_waited_for_forever() {
         // Held open, unread, until the client has given up.
         assert!(until_gone.recv().is_err());
     });
-    let impatient = Options { timeout: Duration::from_millis(300), ..options() };
+    let impatient = SessionOptions { timeout: Duration::from_millis(300), ..options() };
     let content = dormouse_delivery::Content::new(&b"0123456789\n".repeat(3_000_000));
     let mut session = Session::connect(&transport(&url), &impatient).unwrap();
     let sent = send(&mut session, vec![transaction("1", &content, &["a@x"])]);

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use dormouse_delivery::Outcome;
+use dormouse_delivery::RecipientOutcome;
 use dormouse_testkit::sink::{Cut, Event, Sink};
 
 fn at_the_dot(event: &Event<'_>) -> Option<String> {
@@ -96,7 +96,7 @@ fn a_unix_socket_is_as_good_as_a_port() {
         vec![transaction("1", &content, &["a@x"]), transaction("2", &content, &["b@x"])],
     )
     .outcomes();
-    assert_eq!(outcomes, [[Outcome::Accepted], [Outcome::Accepted]]);
+    assert_eq!(outcomes, [[RecipientOutcome::Accepted], [RecipientOutcome::Accepted]]);
     session.quit();
     assert_eq!(sink.messages()[1].data, ARRIVED);
     assert_eq!(sink.commands()[0], "LHLO localhost");

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use dormouse_delivery::{Ask, Content, Outcome, SendError, Session, Transaction};
+use dormouse_delivery::{Ask, Content, RecipientOutcome, SendError, Session, Transaction};
 use dormouse_testkit::sink::{Event, Sink};
 use dormouse_testkit::waiting::PATIENCE;
 use std::cell::{Cell, RefCell};
@@ -57,7 +57,7 @@ fn every_server_gets_every_message_whole_and_once() {
             })
             .collect();
         let outcomes = send(&mut session, transactions).outcomes();
-        assert_eq!(outcomes, vec![vec![Outcome::Accepted; 2]; contents.len()], "{name}");
+        assert_eq!(outcomes, vec![vec![RecipientOutcome::Accepted; 2]; contents.len()], "{name}");
         session.quit();
         let messages = sink.messages();
         assert_eq!(messages.len(), contents.len(), "{name}");
@@ -175,7 +175,7 @@ fn each_recipient_has_its_own_outcome() {
             "pipelining: {pipelining}"
         );
         match &outcomes[0][2] {
-            Outcome::Deferred(reply) => {
+            RecipientOutcome::Deferred(reply) => {
                 assert_eq!((reply.enhanced.as_deref(), &*reply.text), (Some("4.2.1"), "try later"));
             }
             other => panic!("{other:?}"),
@@ -296,7 +296,7 @@ fn a_very_long_list_of_recipients_goes_through_a_server_that_blocks_on_its_answe
     let recipients: Vec<&str> = names.iter().map(String::as_str).collect();
     let outcomes =
         send(&mut connect(&sink), vec![transaction("t", &content, &recipients)]).outcomes();
-    assert!(outcomes[0].iter().all(|outcome| *outcome == Outcome::Accepted));
+    assert!(outcomes[0].iter().all(|outcome| *outcome == RecipientOutcome::Accepted));
     assert_eq!(sink.messages()[0].recipients, names);
 }
 
@@ -313,7 +313,7 @@ fn size_is_said_and_what_is_too_large_is_not_sent() {
     let outcomes = send(&mut connect(&sink), list).outcomes();
     assert_eq!(short(&outcomes[1]), ["never 0 at Mail"; 2]);
     match &outcomes[1][0] {
-        Outcome::Refused(reply) => {
+        RecipientOutcome::Refused(reply) => {
             assert!(reply.text.contains("1200") && reply.text.contains("1000"), "{reply}");
         }
         other => panic!("{other:?}"),
@@ -388,7 +388,7 @@ fn verp_is_asked_of_a_server_that_offers_it_if_the_options_allow() {
         [(true, true, "XVERP"), (false, true, ""), (true, false, "")]
     {
         let sink = Sink::builder().xverp(offered).start();
-        let options = dormouse_delivery::Options { xverp: allowed, ..options() };
+        let options = dormouse_delivery::SessionOptions { xverp: allowed, ..options() };
         let mut session = Session::connect(&transport(&sink.url()), &options).unwrap();
         assert_eq!(session.offers().xverp, offered);
         let with_verp = Transaction { verp: true, ..transaction("1", &content, &["a@x", "b@x"]) };
@@ -465,7 +465,7 @@ fn what_has_been_made_is_not_sent_once_it_is_not_to_go_on() {
         assert_eq!((asked.get(), reported.get()), (4, 3), "{name}");
         // The session is as good as new.
         let more = send(&mut session, vec![transaction("more", &content, &["a@b"])]).outcomes();
-        assert_eq!(more, [[Outcome::Accepted]], "{name}");
+        assert_eq!(more, [[RecipientOutcome::Accepted]], "{name}");
         session.quit();
         assert_eq!(sink.counts().transactions, 4, "{name}");
     }

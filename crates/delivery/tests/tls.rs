@@ -3,7 +3,9 @@
 mod common;
 
 use common::*;
-use dormouse_delivery::{Cause, Credentials, Options, Pin, Session, TlsPolicy, TokenCommand};
+use dormouse_delivery::{
+    Cause, Credentials, Pin, Session, SessionOptions, TlsPolicy, TokenCommand,
+};
 use dormouse_testkit::sink::{Certificate, Event, Sink};
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -16,12 +18,12 @@ fn ca_file(certificate: &Certificate) -> (TempDir, PathBuf) {
     (dir, path)
 }
 
-fn trusting(sink: &Sink) -> (TempDir, Options) {
+fn trusting(sink: &Sink) -> (TempDir, SessionOptions) {
     let (dir, path) = ca_file(sink.certificate().unwrap());
-    (dir, Options { tls: TlsPolicy::Required, ca_file: Some(path), ..options() })
+    (dir, SessionOptions { tls: TlsPolicy::Required, ca_file: Some(path), ..options() })
 }
 
-fn error(url: &str, options: &Options) -> dormouse_delivery::ConnectError {
+fn error(url: &str, options: &SessionOptions) -> dormouse_delivery::ConnectError {
     match Session::connect(&transport(url), options) {
         Ok(_) => panic!("{url} let us in"),
         Err(error) => error,
@@ -65,7 +67,7 @@ fn messages_go_over_starttls_and_over_smtps() {
 fn a_certificate_nobody_vouches_for_is_refused_where_tls_is_required() {
     for sink in [Sink::builder().starttls().start(), Sink::builder().implicit_tls().start()] {
         let (_dir, path) = ca_file(&Certificate::for_localhost());
-        let options = Options { tls: TlsPolicy::Required, ca_file: Some(path), ..options() };
+        let options = SessionOptions { tls: TlsPolicy::Required, ca_file: Some(path), ..options() };
         let error = error(&sink.url(), &options);
         assert!(!error.temporary && matches!(error.cause, Cause::Tls(_)), "{error}");
         assert!(error.to_string().contains("CA file"), "{error}");
@@ -90,7 +92,7 @@ fn a_ca_file_without_certificates_is_said_to_be_so() {
     std::fs::write(&path, "nothing here\n").unwrap();
     for path in [path, dir.path().join("none.pem")] {
         let options =
-            Options { tls: TlsPolicy::Required, ca_file: Some(path.clone()), ..options() };
+            SessionOptions { tls: TlsPolicy::Required, ca_file: Some(path.clone()), ..options() };
         let text = error(&sink.url(), &options).to_string();
         assert!(text.contains(path.to_str().unwrap()), "{text}");
     }
@@ -99,7 +101,7 @@ fn a_ca_file_without_certificates_is_said_to_be_so() {
 #[test]
 fn required_is_required_and_never_is_never() {
     let plain = Sink::builder().start();
-    let required = Options { tls: TlsPolicy::Required, ..options() };
+    let required = SessionOptions { tls: TlsPolicy::Required, ..options() };
     let refusal = error(&plain.url(), &required);
     assert!(!refusal.temporary && refusal.to_string().contains("STARTTLS"), "{refusal}");
     assert!(plain.messages().is_empty());
@@ -108,7 +110,8 @@ fn required_is_required_and_never_is_never() {
     for tls in [TlsPolicy::Never, TlsPolicy::Auto] {
         // This machine's own loopback needs no TLS.
         let mut session =
-            Session::connect(&transport(&offering.url()), &Options { tls, ..options() }).unwrap();
+            Session::connect(&transport(&offering.url()), &SessionOptions { tls, ..options() })
+                .unwrap();
         send(&mut session, vec![transaction("t", &content, &["a@x"])]).outcomes();
     }
     assert!(offering.messages().iter().all(|message| !message.tls));
@@ -178,7 +181,7 @@ fn a_token_is_asked_for_when_it_is_wanted_and_again_when_it_is_refused() {
     let sink = Sink::builder().starttls().auth("PLAIN XOAUTH2", "anna", "ya29.new").start();
     let (dir, trusting) = trusting(&sink);
     let command = tokens(dir.path(), "ya29.old\nya29.new\nya29.never\n");
-    let options = Options { token: Some(("anna".to_owned(), command)), ..trusting };
+    let options = SessionOptions { token: Some(("anna".to_owned(), command)), ..trusting };
     for _ in 0..2 {
         Session::connect(&transport(&sink.url()), &options).unwrap().quit();
     }
@@ -190,7 +193,7 @@ fn a_token_is_asked_for_when_it_is_wanted_and_again_when_it_is_refused() {
 fn a_login_by_token_that_fails_says_why_and_not_the_token() {
     let sink = Sink::builder().starttls().auth("XOAUTH2", "anna", "right").start();
     let (dir, trusting) = trusting(&sink);
-    let with = |command: TokenCommand| Options {
+    let with = |command: TokenCommand| SessionOptions {
         token: Some(("anna".to_owned(), command)),
         ..trusting.clone()
     };
@@ -207,8 +210,10 @@ fn a_login_by_token_that_fails_says_why_and_not_the_token() {
     }
     // A server that offers passwords alone gets no token.
     let plain = Sink::builder().auth("PLAIN LOGIN", "anna", "right").start();
-    let options =
-        Options { token: Some(("anna".to_owned(), TokenCommand::new("exit 9"))), ..options() };
+    let options = SessionOptions {
+        token: Some(("anna".to_owned(), TokenCommand::new("exit 9"))),
+        ..options()
+    };
     let refused = error(&plain.url(), &options);
     assert!(!refused.temporary && refused.to_string().contains("XOAUTH2"), "{refused}");
 }
@@ -230,14 +235,14 @@ fn a_pinned_key_is_trusted_whoever_issued_it_and_no_other() {
     let pin: Pin = format!("sha256:{}", printed.trim()).parse().unwrap();
     let other: Pin = format!("sha256:{}=", "A".repeat(43)).parse().unwrap();
     // Another one may be the next key's.
-    let options = Options { pins: vec![other, pin], ..options() };
+    let options = SessionOptions { pins: vec![other, pin], ..options() };
     let content = message();
     let mut session = Session::connect(&transport(&sink.url()), &options).unwrap();
     let outcomes = send(&mut session, vec![transaction("t", &content, &["a@x"])]).outcomes();
     assert_eq!(short(&outcomes[0]), ["ok"]);
     assert!(sink.messages()[0].tls, "a pin asks for TLS, on this machine, too");
 
-    let refused = error(&sink.url(), &Options { pins: vec![other], ..options.clone() });
+    let refused = error(&sink.url(), &SessionOptions { pins: vec![other], ..options.clone() });
     assert!(refused.to_string().contains(&pin.to_string()), "it names the key: {refused}");
     let clear = Sink::builder().start();
     assert!(error(&clear.url(), &options).to_string().contains("STARTTLS"));
@@ -250,8 +255,10 @@ fn a_pinned_key_is_trusted_whoever_issued_it_and_no_other() {
 fn a_login_that_fails_says_so_and_not_the_password() {
     for mechanisms in ["PLAIN", "LOGIN"] {
         let sink = Sink::builder().auth(mechanisms, "anna", "geheim").start();
-        let error =
-            error(&sink.url(), &Options { credentials: with_password("hunter2"), ..options() });
+        let error = error(
+            &sink.url(),
+            &SessionOptions { credentials: with_password("hunter2"), ..options() },
+        );
         assert!(!error.temporary, "{error}");
         assert!(matches!(&error.cause, Cause::Login { reply, .. } if reply.code == 535), "{error}");
         let shown = format!("{error} {error:?}");
@@ -265,7 +272,8 @@ fn a_login_that_fails_says_so_and_not_the_password() {
 #[test]
 fn a_login_that_cannot_be_made_is_an_error() {
     let sink = Sink::builder().start();
-    let refusal = error(&sink.url(), &Options { credentials: with_password("x"), ..options() });
+    let refusal =
+        error(&sink.url(), &SessionOptions { credentials: with_password("x"), ..options() });
     assert!(!refusal.temporary && refusal.to_string().contains("AUTH"), "{refusal}");
     let url = sink.url().replace("smtp://", "smtp://anna@");
     let refusal = error(&url, &options());

@@ -26,5 +26,5 @@
 mod policy;
 mod resolver;
 
-pub use policy::{Policy, Record, is_aligned, names, record};
-pub use resolver::{Answer, Resolver, ResolverError, Texts};
+pub use policy::{DmarcRecord, Policy, is_aligned, names, record};
+pub use resolver::{Answer, Resolver, ResolverError, TxtRecords};

@@ -19,7 +19,7 @@ pub enum Policy {
 
 /// The DMARC record of a domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct DmarcRecord {
     /// The policy.
     pub policy: Policy,
     /// A DKIM signature counts only if it is of the very domain in From (`adkim=s`).
@@ -28,15 +28,15 @@ pub struct Record {
     pub strict_spf: bool,
 }
 
-impl From<Policy> for Record {
+impl From<Policy> for DmarcRecord {
     /// A policy with relaxed alignment, the default.
-    fn from(policy: Policy) -> Record {
-        Record { policy, strict_dkim: false, strict_spf: false }
+    fn from(policy: Policy) -> DmarcRecord {
+        DmarcRecord { policy, strict_dkim: false, strict_spf: false }
     }
 }
 
-impl Default for Record {
-    fn default() -> Record {
+impl Default for DmarcRecord {
+    fn default() -> DmarcRecord {
         Policy::None.into()
     }
 }
@@ -79,7 +79,7 @@ const LONGEST_NAME: usize = 253 - PREFIX.len();
 
 /// Reads the answers to [`names`] in their order: the first name with a record decides
 /// (docs/spec/pipeline.md §2.1). An answer that is missing counts as one without records.
-pub fn record<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Record {
+pub fn record<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> DmarcRecord {
     for (place, answer) in answers.into_iter().enumerate() {
         let records = match answer {
             Answer::Records(records) => records,
@@ -90,14 +90,14 @@ pub fn record<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Record {
             (None, _) => {}
             (Some(record), None) => return read(record, place > 0),
             // More than one is as good as none (RFC 7489 §6.6.3, step 5).
-            (Some(_), Some(_)) => return Record::default(),
+            (Some(_), Some(_)) => return DmarcRecord::default(),
         }
     }
-    Record::default()
+    DmarcRecord::default()
 }
 
 /// Parses a record, which applies to its own domain or to a domain below it.
-fn read(record: &str, for_subdomain: bool) -> Record {
+fn read(record: &str, for_subdomain: bool) -> DmarcRecord {
     let tag = |wanted: &str| {
         let pairs = record.split(';').filter_map(|pair| pair.split_once('='));
         pairs
@@ -113,7 +113,7 @@ fn read(record: &str, for_subdomain: bool) -> Record {
         _ => Policy::None,
     };
     let is_strict = |name: &str| tag(name).as_deref() == Some("s");
-    Record { policy, strict_dkim: is_strict("adkim"), strict_spf: is_strict("aspf") }
+    DmarcRecord { policy, strict_dkim: is_strict("adkim"), strict_spf: is_strict("aspf") }
 }
 
 #[cfg(test)]

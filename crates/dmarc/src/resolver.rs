@@ -26,7 +26,7 @@ pub enum Answer {
 
 /// All texts of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Texts {
+pub struct TxtRecords {
     /// The texts at the name, or at the one that it is an alias of.
     pub texts: Vec<String>,
     /// The name that it is an alias of (CNAME).
@@ -114,15 +114,15 @@ impl Resolver {
     ///
     /// # Errors
     /// The reason, if the lookup fails.
-    pub fn look(&self, name: &str) -> Result<Texts, String> {
-        let nothing = Texts { texts: Vec::new(), alias: None };
+    pub fn look(&self, name: &str) -> Result<TxtRecords, String> {
+        let nothing = TxtRecords { texts: Vec::new(), alias: None };
         let Ok(name) = Name::from_utf8(format!("{name}.")) else { return Ok(nothing) };
         let answer = self.runtime.block_on(async {
             tokio::time::timeout(self.timeout, self.library.txt_lookup(name)).await
         });
         match answer {
             Err(_) => Err("no name server answered in time".to_owned()),
-            Ok(Ok(found)) => Ok(Texts {
+            Ok(Ok(found)) => Ok(TxtRecords {
                 texts: texts(&found)
                     .map(|text| String::from_utf8_lossy(&text).into_owned())
                     .collect(),

@@ -12,7 +12,7 @@ mod program;
 mod stdio;
 
 use dormouse_runners::door::Door;
-use dormouse_runners::intake::Refusal;
+use dormouse_runners::intake::IntakeRefusal;
 use mail::MailCommand;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -59,7 +59,7 @@ fn take(arguments: &[OsString]) -> Option<Sysexit> {
     let taken = catch_unwind(AssertUnwindSafe(|| to.take(&door, sender, std::io::stdin().lock())));
     match taken {
         Ok(Ok(_accepted)) => Some(Sysexit::Ok),
-        Ok(Err(Refusal::NotInIndex)) => None,
+        Ok(Err(IntakeRefusal::NotInIndex)) => None,
         Ok(Err(refusal)) => Some(fail(&refusal.to_string(), refusal.sysexit())),
         Err(_panic) => Some(fail(mail::FAULT, Sysexit::TempFail)),
     }

@@ -5,7 +5,7 @@
 
 use dormouse_membership::address::Purpose;
 use dormouse_runners::door::Door;
-use dormouse_runners::intake::{self, Accepted, Envelope, Refusal};
+use dormouse_runners::intake::{self, Accepted, IntakeEnvelope, IntakeRefusal};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -115,8 +115,8 @@ impl To {
         door: &Door<'_>,
         sender: Option<String>,
         input: impl std::io::Read,
-    ) -> Result<Accepted, Refusal> {
-        let envelope = Envelope { sender };
+    ) -> Result<Accepted, IntakeRefusal> {
+        let envelope = IntakeEnvelope { sender };
         match self {
             To::List(list) => intake::post(door, list, &envelope, input),
             To::Address(address) => intake::deliver(door, address, &envelope, input),

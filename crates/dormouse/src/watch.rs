@@ -6,7 +6,7 @@ mod lines;
 mod program;
 
 use dormouse_activation::ActivationError;
-use dormouse_activation::watch::{self, Ended, Post};
+use dormouse_activation::watch::{self, Ended, WatchPost};
 use std::ffi::OsString;
 use std::process::ExitCode;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -29,7 +29,7 @@ fn watch(mut arguments: impl Iterator<Item = OsString>) -> Result<(), Activation
     if let Err(error) = tracing::subscriber::set_global_default(log) {
         eprintln!("dormouse-watch: no log: {error}");
     }
-    let post = Post::from_arguments(arguments)?;
+    let post = WatchPost::from_arguments(arguments)?;
     if watch::run(&post)? == Ended::Stop {
         return Ok(());
     }

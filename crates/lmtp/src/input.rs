@@ -17,7 +17,7 @@ pub struct Input<R> {
 
 /// A command line.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Line {
+pub enum CommandLine {
     /// Without its end.
     Whole(Vec<u8>),
     /// It was longer than any valid command, and was skipped.
@@ -26,7 +26,7 @@ pub enum Line {
 
 /// A received message.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Message {
+pub enum ReceivedMessage {
     /// With line feeds as line ends.
     Whole(Vec<u8>),
     /// It was larger than allowed, and was skipped.
@@ -46,7 +46,7 @@ impl<R: Read> Input<R> {
 
     /// Reads the next command line; `None` at the end of the stream. A bare line feed ends it, too,
     /// for people who type.
-    pub fn line(&mut self) -> io::Result<Option<Line>> {
+    pub fn line(&mut self) -> io::Result<Option<CommandLine>> {
         let mut line = Vec::new();
         let mut too_long = false;
         loop {
@@ -64,13 +64,13 @@ impl<R: Read> Input<R> {
             }
         }
         if too_long {
-            return Ok(Some(Line::TooLong));
+            return Ok(Some(CommandLine::TooLong));
         }
         line.pop();
         if line.last() == Some(&b'\r') {
             line.pop();
         }
-        Ok(Some(Line::Whole(line)))
+        Ok(Some(CommandLine::Whole(line)))
     }
 
     /// Reads the message after DATA, up to the line with only a dot (RFC 5321 §4.5.2), with at most
@@ -78,7 +78,7 @@ impl<R: Read> Input<R> {
     ///
     /// Only CR LF ends a line: a bare line feed before a dot does not, so that no message can
     /// smuggle in another. Line ends become line feeds, as in a pipe.
-    pub fn message(&mut self, limit: u64) -> io::Result<Option<Message>> {
+    pub fn message(&mut self, limit: u64) -> io::Result<Option<ReceivedMessage>> {
         let mut text = Text { bytes: Vec::new(), limit, too_large: false };
         let mut place = Place::LineStart;
         loop {
@@ -172,8 +172,8 @@ impl Text {
         }
     }
 
-    fn finish(self) -> Message {
-        if self.too_large { Message::TooLarge } else { Message::Whole(self.bytes) }
+    fn finish(self) -> ReceivedMessage {
+        if self.too_large { ReceivedMessage::TooLarge } else { ReceivedMessage::Whole(self.bytes) }
     }
 }
 
@@ -194,12 +194,12 @@ mod tests {
         }
     }
 
-    fn message_of(bytes: &[u8], limit: u64) -> Option<Message> {
+    fn message_of(bytes: &[u8], limit: u64) -> Option<ReceivedMessage> {
         Input::new(bytes).message(limit).unwrap()
     }
 
-    fn whole(bytes: &[u8]) -> Option<Message> {
-        Some(Message::Whole(bytes.to_vec()))
+    fn whole(bytes: &[u8]) -> Option<ReceivedMessage> {
+        Some(ReceivedMessage::Whole(bytes.to_vec()))
     }
 
     /// A client's input for a message with line feeds.
@@ -236,8 +236,8 @@ mod tests {
     #[test]
     fn too_large_a_message_is_skipped_to_its_end() {
         let mut input = Input::new(&b"0123456789\r\n.\r\nQUIT\r\n"[..]);
-        assert_eq!(input.message(10).unwrap(), Some(Message::TooLarge));
-        assert_eq!(input.line().unwrap(), Some(Line::Whole(b"QUIT".to_vec())));
+        assert_eq!(input.message(10).unwrap(), Some(ReceivedMessage::TooLarge));
+        assert_eq!(input.line().unwrap(), Some(CommandLine::Whole(b"QUIT".to_vec())));
         assert_eq!(input.line().unwrap(), None);
     }
 
@@ -246,9 +246,9 @@ mod tests {
         let mut bytes = vec![b'x'; 100_000];
         bytes.extend_from_slice(b"\r\nNOOP\n");
         let mut input = Input::new(&bytes[..]);
-        assert_eq!(input.line().unwrap(), Some(Line::TooLong));
+        assert_eq!(input.line().unwrap(), Some(CommandLine::TooLong));
         assert!(input.has_more());
-        assert_eq!(input.line().unwrap(), Some(Line::Whole(b"NOOP".to_vec())));
+        assert_eq!(input.line().unwrap(), Some(CommandLine::Whole(b"NOOP".to_vec())));
         assert!(!input.has_more());
     }
 
@@ -262,8 +262,8 @@ mod tests {
             let mut wire = stuffed(&message);
             wire.extend_from_slice(b"QUIT\r\n");
             let mut input = Input::new(Trickle(&wire, step));
-            prop_assert_eq!(input.message(0).unwrap(), Some(Message::Whole(message.into_bytes())));
-            prop_assert_eq!(input.line().unwrap(), Some(Line::Whole(b"QUIT".to_vec())));
+            prop_assert_eq!(input.message(0).unwrap(), Some(ReceivedMessage::Whole(message.into_bytes())));
+            prop_assert_eq!(input.line().unwrap(), Some(CommandLine::Whole(b"QUIT".to_vec())));
         }
 
         #[test]

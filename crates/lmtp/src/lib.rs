@@ -33,4 +33,5 @@ pub mod server;
 mod session;
 mod stream;
 
-pub use server::{Error, Listen, serve};
+pub use dormouse_activation::socket::Listen;
+pub use server::{LmtpError, serve};

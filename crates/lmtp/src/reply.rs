@@ -1,6 +1,6 @@
 //! Replies to the client: code, enhanced code (RFC 3463) and text.
 
-use dormouse_runners::intake::Refusal;
+use dormouse_runners::intake::IntakeRefusal;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
@@ -22,7 +22,7 @@ impl Reply {
     }
 
     /// Creates the reply for a refusal by intake. Its text may quote the client.
-    pub fn refused(refusal: &Refusal) -> Reply {
+    pub fn refused(refusal: &IntakeRefusal) -> Reply {
         let (code, enhanced) = refusal.smtp_reply();
         Reply::new(code, enhanced, refusal.to_string())
     }
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn text_of_the_client_cannot_create_a_second_line() {
         let mut out = Vec::new();
-        let refusal = Refusal::NoSuchList("x\r\n250 ok".to_owned());
+        let refusal = IntakeRefusal::NoSuchList("x\r\n250 ok".to_owned());
         Reply::refused(&refusal).write(&mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("550 5.1.1 "), "{text}");

@@ -6,7 +6,7 @@
 
 use crate::session::{self, Surroundings};
 use crate::stream::{self, Patient, Stream};
-use dormouse_activation::Socket;
+use dormouse_activation::socket::{Listen, Socket};
 use dormouse_store::{LiveSite, Site};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -22,18 +22,9 @@ use std::thread::Scope;
 use std::time::{Duration, Instant};
 use sysexits::ExitCode;
 
-/// The listening socket.
-#[derive(Debug, Clone)]
-pub enum Listen {
-    /// The socket passed by the parent process.
-    Passed,
-    /// A new socket: `ADDRESS:PORT`, or a path.
-    On(String),
-}
-
 /// Why mail cannot be accepted.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum LmtpError {
     /// No socket was passed.
     #[error("systemd or inetd passed no socket; use --listen ADDRESS:PORT, or a path")]
     NoSocket,
@@ -47,18 +38,18 @@ pub enum Error {
     },
 }
 
-impl Error {
+impl LmtpError {
     /// Returns the exit code.
     pub fn sysexit(&self) -> ExitCode {
         match self {
-            Error::NoSocket => ExitCode::Usage,
-            Error::Socket { .. } => ExitCode::OsErr,
+            LmtpError::NoSocket => ExitCode::Usage,
+            LmtpError::Socket { .. } => ExitCode::OsErr,
         }
     }
 }
 
-fn failed(source: io::Error) -> Error {
-    Error::Socket { on: None, source }
+fn failed(source: io::Error) -> LmtpError {
+    LmtpError::Socket { on: None, source }
 }
 
 /// Accepts mail until no client has been connected for the idle time, if the socket was passed, or
@@ -75,7 +66,7 @@ pub fn serve(
     stop: &Arc<AtomicBool>,
     ready: impl FnOnce(SocketAddr),
     work: Option<&(dyn Fn() + Sync)>,
-) -> Result<(), Error> {
+) -> Result<(), LmtpError> {
     // A connection, and each entry of a message with many recipients, is an open file.
     dormouse_spool::allow_open_files();
     let stays = matches!(listen, Listen::On(_));
@@ -123,12 +114,12 @@ fn tell(state: NotifyState<'_>) {
     }
 }
 
-fn listener(listen: &Listen, site: &Site) -> Result<Socket, Error> {
+fn listener(listen: &Listen, site: &Site) -> Result<Socket, LmtpError> {
     if let Listen::On(place) = listen {
         return Socket::bind(place, &site.config().lmtp_group())
-            .map_err(|source| Error::Socket { on: Some(place.clone()), source });
+            .map_err(|source| LmtpError::Socket { on: Some(place.clone()), source });
     }
-    Socket::passed().map_err(failed)?.ok_or(Error::NoSocket)
+    Socket::passed().map_err(failed)?.ok_or(LmtpError::NoSocket)
 }
 
 /// How long no connection is accepted if the system lacks resources for one more.

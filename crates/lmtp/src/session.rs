@@ -1,11 +1,11 @@
 //! One connection: the order of commands, and the replies.
 
 use crate::command::{self, Command};
-use crate::input::{Input, Line, Message};
+use crate::input::{CommandLine, Input, ReceivedMessage};
 use crate::reply::Reply;
 use dormouse_runners::door::Door;
 use dormouse_runners::elsewhere;
-use dormouse_runners::intake::{self, Envelope, Recipient, Refusal};
+use dormouse_runners::intake::{self, IntakeEnvelope, IntakeRecipient, IntakeRefusal};
 use dormouse_store::{LiveSite, Site, Store};
 use std::io::{self, BufWriter, Read, Write};
 use std::sync::Arc;
@@ -139,7 +139,7 @@ struct Transaction {
     /// The indexes in `entries` of the accepted recipients, as often as the client gave them.
     recipients: Vec<usize>,
     /// The recipients, each once.
-    entries: Vec<Recipient>,
+    entries: Vec<IntakeRecipient>,
 }
 
 impl<R: Read, W: Write> Session<'_, R, W> {
@@ -158,8 +158,10 @@ impl<R: Read, W: Write> Session<'_, R, W> {
                 None if self.surroundings.stop.load(Ordering::SeqCst) => return Ok(End::Stopped),
                 None if self.surroundings.state.is_to_go() => return Ok(End::MadeRoom),
                 None => return Ok(End::Gone),
-                Some(Line::TooLong) => Err(Reply::new(500, "5.5.2", "this line is too long")),
-                Some(Line::Whole(line)) => command::parse(&line),
+                Some(CommandLine::TooLong) => {
+                    Err(Reply::new(500, "5.5.2", "this line is too long"))
+                }
+                Some(CommandLine::Whole(line)) => command::parse(&line),
             };
             self.surroundings.state.hear();
             let good = match command {
@@ -229,7 +231,7 @@ impl<R: Read, W: Write> Session<'_, R, W> {
                 self.site = self.surroundings.live.now();
                 let limit = limit(&self.site, &sender);
                 if limit != 0 && size.is_some_and(|size| size > limit) {
-                    return Err(Reply::refused(&Refusal::TooLarge { limit }));
+                    return Err(Reply::refused(&IntakeRefusal::TooLarge { limit }));
                 }
                 let transaction = Transaction { sender, utf8, ..Transaction::default() };
                 self.transaction = Some(transaction);
@@ -302,9 +304,9 @@ impl<R: Read, W: Write> Session<'_, R, W> {
         let limit = limit(&site, &transaction.sender);
         let kept = match self.input.message(limit)? {
             None => return Ok(None),
-            Some(Message::TooLarge) => Err(Refusal::TooLarge { limit }),
-            Some(Message::Whole(message)) => {
-                let envelope = Envelope { sender: Some(transaction.sender) };
+            Some(ReceivedMessage::TooLarge) => Err(IntakeRefusal::TooLarge { limit }),
+            Some(ReceivedMessage::Whole(message)) => {
+                let envelope = IntakeEnvelope { sender: Some(transaction.sender) };
                 at_door(&mut self.store, &site, |door| {
                     intake::accept(door, &transaction.entries, &envelope, &message)
                 })
@@ -353,18 +355,18 @@ fn limit(site: &Site, sender: &str) -> u64 {
 fn at_door<T>(
     store: &mut Option<Store>,
     site: &Site,
-    ask: impl Fn(&Door<'_>) -> Result<T, Refusal>,
-) -> Result<T, Refusal> {
+    ask: impl Fn(&Door<'_>) -> Result<T, IntakeRefusal>,
+) -> Result<T, IntakeRefusal> {
     match open(store, site).and_then(|store| ask(&Door::of(site, store))) {
-        Err(Refusal::Store(error)) if error.is_away() => match Door::spare(site.dir()) {
+        Err(IntakeRefusal::Store(error)) if error.is_away() => match Door::spare(site.dir()) {
             Some(door) => ask(&door),
-            None => Err(Refusal::Store(error)),
+            None => Err(IntakeRefusal::Store(error)),
         },
         asked => asked,
     }
 }
 
-fn open<'s>(store: &'s mut Option<Store>, site: &Site) -> Result<&'s Store, Refusal> {
+fn open<'s>(store: &'s mut Option<Store>, site: &Site) -> Result<&'s Store, IntakeRefusal> {
     Ok(match store {
         Some(store) => store,
         None => store.insert(Store::open_read_only(site)?),

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 
 /// How a message is scrubbed.
 #[derive(Debug, Clone)]
-pub struct Options<'o> {
+pub struct ScrubOptions<'o> {
     /// What happens to HTML.
     pub html: Html,
     /// Attachments keep the names from their senders as far as these are harmless; otherwise
@@ -92,7 +92,7 @@ pub struct Attachment {
 /// `is_taken` returns the same, so repeating the work after a crash changes nothing.
 pub fn scrub<E>(
     message: &Message,
-    options: &Options<'_>,
+    options: &ScrubOptions<'_>,
     is_taken: impl FnMut(&str, &[u8]) -> Result<bool, E>,
 ) -> Result<Scrubbed, E> {
     let root = mime::structure(message);
@@ -210,7 +210,7 @@ const HARMLESS: &[(&str, &[&str])] = &[
 
 struct Scrubber<'s, F> {
     body: &'s [u8],
-    options: &'s Options<'s>,
+    options: &'s ScrubOptions<'s>,
     is_taken: F,
     dir: String,
     pieces: Vec<Piece>,

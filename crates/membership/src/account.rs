@@ -15,7 +15,7 @@ use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use dormouse_spool::Spool;
 use dormouse_store::{
-    Config, List, Member, Proof, Proved, Read, Session, SignIn, Site, Store, StoreError, Tx,
+    Config, List, Member, Proof, Proved, Read, SignIn, Site, Store, StoreError, Tx, VisitorSession,
 };
 use hmac::Mac as _;
 use sha2::{Digest as _, Sha256};
@@ -115,7 +115,7 @@ pub struct Account {
     pub token: Token,
     /// When and from where the session began, and what was proved. Proofs that are no longer valid are
     /// left out.
-    pub session: Session,
+    pub session: VisitorSession,
     /// The language that this person chose on a list; empty if none.
     pub language: String,
 }
@@ -305,7 +305,7 @@ pub fn begin(
 ) -> Result<Account, StoreError> {
     /// Longer names of browsers are cut, in bytes.
     const AGENT: usize = 200;
-    let mut session = Session {
+    let mut session = VisitorSession {
         id: 0,
         created_at: now,
         expires_at: now + config.archives_login_lifetime.duration(),
@@ -328,7 +328,7 @@ pub fn begin(
 }
 
 /// The first language that this person has chosen as a member of a list.
-fn language_of(store: &Read, session: &Session) -> Result<String, StoreError> {
+fn language_of(store: &Read, session: &VisitorSession) -> Result<String, StoreError> {
     for proved in &session.proofs {
         let (lists, address) = match &proved.proof {
             Proof::Address(address) => (store.lists_of(address)?, address),

@@ -2,14 +2,14 @@
 //! removed from the store before it is carried out.
 
 use super::join::clean_name;
-use super::options::Change;
+use super::options::OptionChange;
 use super::{Asked, Means, MembershipError, Refusal, Registry};
 use crate::notices::Notices;
 use dormouse_store::{Act, Pending, Request};
 
 /// What a person can still change on the page that asks for confirmation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Choice {
+pub struct ConfirmChoice {
     /// The name, if it was changed.
     pub real_name: Option<String>,
     /// Whether to get digests, if it was changed.
@@ -108,7 +108,11 @@ impl Registry<'_> {
 
     /// Carries out what a cookie confirms. A cookie that signs in does not work by mail, and stays
     /// valid.
-    pub fn confirm(&mut self, cookie: &str, choice: &Choice) -> Result<Confirmed, MembershipError> {
+    pub fn confirm(
+        &mut self,
+        cookie: &str,
+        choice: &ConfirmChoice,
+    ) -> Result<Confirmed, MembershipError> {
         self.check_hostile(cookie)?;
         let pending = self.waiting(cookie)?;
         if matches!(pending.request, Request::LogIn { .. }) && self.origin.means != Means::Web {
@@ -122,7 +126,11 @@ impl Registry<'_> {
         Ok(confirmed)
     }
 
-    fn carry_out(&mut self, taken: Pending, choice: &Choice) -> Result<Confirmed, MembershipError> {
+    fn carry_out(
+        &mut self,
+        taken: Pending,
+        choice: &ConfirmChoice,
+    ) -> Result<Confirmed, MembershipError> {
         match taken.request {
             Request::Subscribe { .. } => self.joining_confirmed(taken.request, choice),
             Request::Unsubscribe { address } => {
@@ -142,10 +150,10 @@ impl Registry<'_> {
                 Ok(Confirmed::ReEnabled(address))
             }
             Request::SetOptions { address, changes } => {
-                let changes: Vec<Change> = changes
+                let changes: Vec<OptionChange> = changes
                     .iter()
                     .filter_map(|change| change.split_once(' '))
-                    .filter_map(|(option, value)| Change::parse(option, value).ok())
+                    .filter_map(|(option, value)| OptionChange::parse(option, value).ok())
                     .collect();
                 self.set_options(&address, &changes)?;
                 Ok(Confirmed::OptionsSet(address))
@@ -163,7 +171,7 @@ impl Registry<'_> {
     fn joining_confirmed(
         &mut self,
         mut request: Request,
-        choice: &Choice,
+        choice: &ConfirmChoice,
     ) -> Result<Confirmed, MembershipError> {
         let Request::Subscribe { address, real_name, digest, language, invitation, .. } =
             &mut request

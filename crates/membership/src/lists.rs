@@ -12,7 +12,7 @@ pub use rename::{Consequences, consequences, forget, rename, settle};
 use crate::notices::Notices;
 use crate::role::Role;
 use crate::{RunError, password};
-use dormouse_archive::Place;
+use dormouse_archive::ArchivePlace;
 use dormouse_clock::Timestamp;
 use dormouse_mail::address::{Address, AddressError};
 use dormouse_mail::date;
@@ -163,13 +163,13 @@ pub fn going(site: &Site, store: &Read, list: &List) -> Result<Going, StoreError
         members: store.count_members(list.id)?,
         posts: store.held_posts(list.id)?.len(),
         requests: store.held_requests(list.id)?.len(),
-        has_archive: Place::of(site, &list.name).tree().exists(),
+        has_archive: ArchivePlace::of(site, &list.name).tree().exists(),
     })
 }
 
 /// The result of removing a list.
 #[derive(Debug)]
-pub struct Removed {
+pub struct RemovedList {
     /// The file from which the list can be restored.
     pub kept: PathBuf,
     /// Whether its archive was removed, too.
@@ -184,16 +184,16 @@ pub fn remove(
     store: &Store,
     list: &List,
     archives: bool,
-) -> Result<Removed, RunError> {
+) -> Result<RemovedList, RunError> {
     let kept = store.write(|tx| -> Result<_, StoreError> {
         let kept = keep(site, tx.read(), list)?;
         tx.delete_list(&list.name)?;
         Ok(kept)
     })?;
-    let place = Place::of(site, &list.name);
+    let place = ArchivePlace::of(site, &list.name);
     let archive_is_gone = archives && place.remove()?;
     let archive_stays = Some(place.tree()).filter(|tree| !archives && tree.exists());
-    Ok(Removed { kept, archive_is_gone, archive_stays })
+    Ok(RemovedList { kept, archive_is_gone, archive_stays })
 }
 
 /// Writes everything of a list but its archive to a file of the site, and syncs it.

@@ -6,18 +6,18 @@ use dormouse_words::{Text, say};
 
 /// A change of one option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum OptionChange {
     /// An option that is on or off.
     Option(MemberOption, bool),
     /// Digests, as MIME or plain text, or single posts.
-    Digest(Digest),
+    Digest(DigestMode),
     /// Whether mail is delivered.
     Delivery(bool),
 }
 
 /// How a member gets posts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Digest {
+pub enum DigestMode {
     /// One by one.
     Off,
     /// As digests in MIME.
@@ -36,9 +36,9 @@ const SWITCHES: [(&str, MemberOption, bool); 5] = [
     ("reminders", MemberOption::SuppressPasswordReminder, true),
 ];
 
-impl Change {
+impl OptionChange {
     /// Reads `ack on`; the error names the valid words.
-    pub fn parse(option: &str, value: &str) -> Result<Change, Text> {
+    pub fn parse(option: &str, value: &str) -> Result<OptionChange, Text> {
         let (option, value) = (option.to_lowercase(), value.to_lowercase());
         let on = match value.as_str() {
             "on" => Some(true),
@@ -47,14 +47,14 @@ impl Change {
         };
         let switch = SWITCHES.iter().find(|(word, ..)| *word == option);
         match (option.as_str(), on) {
-            ("digest", Some(false)) => Ok(Change::Digest(Digest::Off)),
-            ("digest", _) if value == "mime" => Ok(Change::Digest(Digest::Mime)),
-            ("digest", _) if value == "plain" => Ok(Change::Digest(Digest::Plain)),
+            ("digest", Some(false)) => Ok(OptionChange::Digest(DigestMode::Off)),
+            ("digest", _) if value == "mime" => Ok(OptionChange::Digest(DigestMode::Mime)),
+            ("digest", _) if value == "plain" => Ok(OptionChange::Digest(DigestMode::Plain)),
             ("digest", _) => Err(say("set digest takes plain, mime or off.")),
-            ("delivery", Some(on)) => Ok(Change::Delivery(on)),
+            ("delivery", Some(on)) => Ok(OptionChange::Delivery(on)),
             (_, Some(on)) if switch.is_some() => {
                 let (_, option, contrary) = switch.copied().unwrap_or(SWITCHES[0]);
-                Ok(Change::Option(option, on != contrary))
+                Ok(OptionChange::Option(option, on != contrary))
             }
             _ if switch.is_some() || option == "delivery" => {
                 Err(say("set {option} takes on or off.").with("option", option))
@@ -65,26 +65,26 @@ impl Change {
 
     fn apply(self, member: &mut Member, list: &List) -> Result<(), Refusal> {
         match self {
-            Change::Option(option, on) => member.options = member.options.with(option, on),
-            Change::Digest(digest) => {
+            OptionChange::Option(option, on) => member.options = member.options.with(option, on),
+            OptionChange::Digest(digest) => {
                 let settings = &list.settings;
                 match digest {
-                    Digest::Off if !settings.nondigestable => return Err(Refusal::OnlyDigests),
-                    Digest::Off => {}
+                    DigestMode::Off if !settings.nondigestable => return Err(Refusal::OnlyDigests),
+                    DigestMode::Off => {}
                     _ if !settings.digestable => return Err(Refusal::NoDigests),
                     how => {
-                        let plain = how == Digest::Plain;
+                        let plain = how == DigestMode::Plain;
                         member.options = member.options.with(MemberOption::DisableMime, plain);
                     }
                 }
-                member.digest = digest != Digest::Off;
+                member.digest = digest != DigestMode::Off;
             }
-            Change::Delivery(true) => member.delivery = Delivery::Enabled,
-            Change::Delivery(false) if member.delivery == Delivery::Enabled => {
+            OptionChange::Delivery(true) => member.delivery = Delivery::Enabled,
+            OptionChange::Delivery(false) if member.delivery == Delivery::Enabled => {
                 member.delivery = Delivery::ByUser;
             }
             // It is off already, and its reason must not be overwritten.
-            Change::Delivery(false) => {}
+            OptionChange::Delivery(false) => {}
         }
         Ok(())
     }
@@ -120,7 +120,7 @@ impl Registry<'_> {
     pub fn set_options(
         &mut self,
         address: &str,
-        changes: &[Change],
+        changes: &[OptionChange],
     ) -> Result<Member, MembershipError> {
         let before = self.store.read().member(self.list.id, address)?.ok_or(Refusal::NotMember)?;
         let mut member = before.clone();
@@ -218,12 +218,12 @@ mod tests {
             ("reminders", "off", 32),
         ] {
             let mut member = member();
-            Change::parse(option, value).unwrap().apply(&mut member, &list()).unwrap();
+            OptionChange::parse(option, value).unwrap().apply(&mut member, &list()).unwrap();
             assert_eq!(member.options.bits(), bits, "{option}");
         }
         let mut member = member();
         let mut set = |option: &str, value: &str| {
-            Change::parse(option, value).unwrap().apply(&mut member, &list()).unwrap();
+            OptionChange::parse(option, value).unwrap().apply(&mut member, &list()).unwrap();
             (member.digest, member.options.bits(), member.delivery)
         };
         assert_eq!(set("digest", "plain"), (true, 8, Delivery::Enabled));
@@ -232,17 +232,17 @@ mod tests {
         assert_eq!(set("delivery", "off"), (false, 0, Delivery::ByUser));
         assert_eq!(set("delivery", "on"), (false, 0, Delivery::Enabled));
         member.delivery = Delivery::ByAdmin;
-        Change::parse("delivery", "off").unwrap().apply(&mut member, &list()).unwrap();
+        OptionChange::parse("delivery", "off").unwrap().apply(&mut member, &list()).unwrap();
         assert_eq!(member.delivery, Delivery::ByAdmin, "why it is off stays known");
         for (option, value) in [("ack", "maybe"), ("digest", "on"), ("colour", "on"), ("", "")] {
-            assert!(Change::parse(option, value).is_err(), "{option} {value}");
+            assert!(OptionChange::parse(option, value).is_err(), "{option} {value}");
         }
     }
 
     #[test]
     fn the_monthly_reminder_is_not_shown_as_there_is_none() {
         assert!(shown(&member()).iter().all(|(word, _)| *word != "reminders"));
-        assert!(Change::parse("reminders", "on").is_ok());
+        assert!(OptionChange::parse("reminders", "on").is_ok());
     }
 
     proptest! {
@@ -254,7 +254,7 @@ mod tests {
             original.delivery = if enabled { Delivery::Enabled } else { Delivery::ByUser };
             let mut other = member();
             for (option, value) in shown(&original) {
-                Change::parse(option, value).unwrap().apply(&mut other, &list()).unwrap();
+                OptionChange::parse(option, value).unwrap().apply(&mut other, &list()).unwrap();
             }
             prop_assert_eq!(shown(&other), shown(&original));
         }

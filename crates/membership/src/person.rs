@@ -5,19 +5,19 @@ use dormouse_mail::address::{AddressError, parse_list};
 
 /// A person on a line: `Name <address>`, or an address alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
+pub struct NamedAddress {
     /// The display name; may be empty.
     pub name: String,
     /// The address, its domain in lower case.
     pub address: String,
 }
 
-impl Person {
+impl NamedAddress {
     /// Parses a line.
     ///
     /// # Errors
     /// If the line has no address, or more than one.
-    pub fn parse(line: &str) -> Result<Person, AddressError> {
+    pub fn parse(line: &str) -> Result<NamedAddress, AddressError> {
         let (name, address) = if line.contains(['<', '(', '"']) {
             match parse_list(line.as_bytes()).as_slice() {
                 [mailbox] => (mailbox.name.clone(), mailbox.address.clone()),
@@ -26,7 +26,7 @@ impl Person {
         } else {
             (String::new(), line.trim().to_owned())
         };
-        Ok(Person { name, address: checked(&address)? })
+        Ok(NamedAddress { name, address: checked(&address)? })
     }
 }
 
@@ -36,7 +36,8 @@ mod tests {
 
     #[test]
     fn people_are_read_as_administrators_write_them() {
-        let read = |line: &str| Person::parse(line).map(|person| (person.name, person.address));
+        let read =
+            |line: &str| NamedAddress::parse(line).map(|person| (person.name, person.address));
         let is = |name: &str, address: &str| Ok((name.to_owned(), address.to_owned()));
         assert_eq!(read("Anna@Example.ORG"), is("", "Anna@example.org"));
         assert_eq!(read("Anna B. <anna@example.org>"), is("Anna B.", "anna@example.org"));

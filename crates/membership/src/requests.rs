@@ -1,7 +1,8 @@
 //! Requests to join or leave that wait for a moderator (docs/spec/commands.md §11).
 
-use super::{Means, MembershipError, Refusal, Registry, checked, link};
-use crate::moderation::named::Added;
+use super::link::{self, BadLink, LinkError};
+use super::{Means, MembershipError, Refusal, Registry, checked};
+use crate::moderation::named::AddedToSetting;
 use crate::moderation::turn::{Turn, turn};
 use dormouse_clock::Timestamp;
 use dormouse_store::{Act, Changed, DecidedRequest, HeldRequest, Request, RequestId, StoreError};
@@ -9,7 +10,7 @@ use dormouse_words::{Text, say};
 
 /// A moderator's decision on a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
+pub enum RequestDecision {
     /// Carry it out.
     Approve,
     /// Do not, and tell the requester.
@@ -24,23 +25,23 @@ pub enum Decision {
     },
 }
 
-impl Decision {
+impl RequestDecision {
     /// The decision in one word.
     fn word(&self) -> &'static str {
         match self {
-            Decision::Approve => "approved",
-            Decision::Reject { .. } => "rejected",
-            Decision::Discard { .. } => "discarded",
+            RequestDecision::Approve => "approved",
+            RequestDecision::Reject { .. } => "rejected",
+            RequestDecision::Discard { .. } => "discarded",
         }
     }
 
     /// The past tense, for people.
     fn done(&self) -> &'static str {
         match self {
-            Decision::Approve => "approved",
-            Decision::Reject { .. } => "rejected, and the address was notified",
-            Decision::Discard { ban: false } => "discarded, and nobody was notified",
-            Decision::Discard { ban: true } => "discarded, and the address was banned",
+            RequestDecision::Approve => "approved",
+            RequestDecision::Reject { .. } => "rejected, and the address was notified",
+            RequestDecision::Discard { ban: false } => "discarded, and nobody was notified",
+            RequestDecision::Discard { ban: true } => "discarded, and the address was banned",
         }
     }
 }
@@ -93,13 +94,15 @@ impl Registry<'_> {
     pub fn decide(
         &mut self,
         held: &HeldRequest,
-        decision: &Decision,
+        decision: &RequestDecision,
     ) -> Result<bool, MembershipError> {
-        if *decision == Decision::Approve && matches!(held.request, Request::Subscribe { .. }) {
+        if *decision == RequestDecision::Approve
+            && matches!(held.request, Request::Subscribe { .. })
+        {
             // If a request cannot be granted, it still waits.
             self.check_ban(held.request.address())?;
         }
-        if *decision == (Decision::Discard { ban: true }) {
+        if *decision == (RequestDecision::Discard { ban: true }) {
             // An imported request may contain an invalid address, even a pattern for the ban list.
             checked(held.request.address())?;
         }
@@ -140,14 +143,14 @@ impl Registry<'_> {
     fn follow_through(
         &mut self,
         held: &HeldRequest,
-        decision: &Decision,
+        decision: &RequestDecision,
     ) -> Result<Changed, MembershipError> {
         let address = held.request.address();
         let what = format!("{}: {}", describe(&held.request), decision.done());
         self.settle(&held.cookie, "request", address, what)?;
         match decision {
-            Decision::Approve => return self.approve(&held.request),
-            Decision::Reject { reason } => {
+            RequestDecision::Approve => return self.approve(&held.request),
+            RequestDecision::Reject { reason } => {
                 let to = self.list.mailed(address);
                 let language = match &held.request {
                     Request::Subscribe { language, .. } => language.clone(),
@@ -155,12 +158,12 @@ impl Registry<'_> {
                 };
                 self.send(self.notices().request_refused(held, &to, reason, &language));
             }
-            Decision::Discard { ban } => {
+            RequestDecision::Discard { ban } => {
                 if *ban {
                     let added = crate::moderation::named::add_to(
                         self.store, self.list, "ban_list", address,
                     )?;
-                    return Ok(if added == Added::Now {
+                    return Ok(if added == AddedToSetting::Now {
                         Changed::Banned
                     } else {
                         Changed::Nothing
@@ -191,7 +194,7 @@ impl Registry<'_> {
     }
 
     /// Returns the request of a moderator's link.
-    pub fn follow(&self, token: &str) -> Result<HeldRequest, link::LinkError> {
+    pub fn follow(&self, token: &str) -> Result<HeldRequest, LinkError> {
         let secret = self.store.secret(super::SECRET)?;
         let (id, cookie) = link::open_review(&secret, token, self.now)?;
         let held = self.store.read().held_request(id)?;
@@ -225,26 +228,23 @@ pub fn describe(request: &Request) -> Text {
 }
 
 /// What was decided on a request that no longer waits.
-fn decided(store: &dormouse_store::Read, cookie: &str) -> Result<link::LinkError, StoreError> {
+fn decided(store: &dormouse_store::Read, cookie: &str) -> Result<LinkError, StoreError> {
     let what = store.settled(cookie)?.map(|settled| {
         let on = dormouse_words::date::on(settled.at, "en");
         format!("{} on {on}", settled.what)
     });
-    Ok(link::LinkError::Decided(what.unwrap_or_else(|| link::DECIDED.to_owned())))
+    Ok(LinkError::decided_request(what))
 }
 
 /// Why the link to a request that is not found is refused; `None` if the link is not ours.
-pub fn why_decided(
-    store: &dormouse_store::Read,
-    token: &str,
-) -> Result<link::LinkError, StoreError> {
+pub fn why_decided(store: &dormouse_store::Read, token: &str) -> Result<LinkError, StoreError> {
     let opened = match store.existing_secret(super::SECRET)? {
         Some(secret) => link::open_review(&secret, token, Timestamp::EPOCH),
-        None => return Ok(link::LinkError::Forged),
+        None => return Ok(LinkError::Bad(BadLink::Forged)),
     };
     match opened {
         Ok((_, cookie)) => decided(store, &cookie),
-        Err(error) => Ok(error),
+        Err(error) => Ok(error.into()),
     }
 }
 

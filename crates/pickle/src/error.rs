@@ -11,13 +11,13 @@ pub struct LoadError {
     /// The opcode's name in Python's `pickletools`.
     pub opcode: &'static str,
     /// What is wrong with it.
-    pub problem: Problem,
+    pub problem: LoadProblem,
 }
 
 /// What is wrong with an opcode.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum LoadProblem {
     /// The input ends before the pickle does.
     #[error("the pickle is truncated: {needed} bytes are needed and {left} are left")]
     Truncated {

@@ -1,32 +1,32 @@
 //! The strings of protocol 0: Python 2's `repr` for byte strings, raw-unicode-escape for texts.
 
-use crate::{Problem, wtf8};
+use crate::{LoadProblem, wtf8};
 use memchr::memchr;
 use std::borrow::Cow;
 
 /// The line of `STRING`: a quoted string with the escapes of Python 2's string literals.
-pub(crate) fn unquote(line: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
+pub(crate) fn unquote(line: &[u8]) -> Result<Cow<'_, [u8]>, LoadProblem> {
     match line.trim_ascii_end() {
         [open @ (b'\'' | b'"'), body @ .., close] if open == close => unescape(body),
-        _ => Err(Problem::BadString("its quotes do not match")),
+        _ => Err(LoadProblem::BadString("its quotes do not match")),
     }
 }
 
-fn unescape(mut body: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
+fn unescape(mut body: &[u8]) -> Result<Cow<'_, [u8]>, LoadProblem> {
     let Some(first) = memchr(b'\\', body) else { return Ok(Cow::Borrowed(body)) };
     let mut out = Vec::with_capacity(body.len());
     let mut next = Some(first);
     while let Some(at) = next {
         out.extend_from_slice(&body[..at]);
         body = &body[at + 1..];
-        let &code = body.first().ok_or(Problem::BadString("it ends in a backslash"))?;
+        let &code = body.first().ok_or(LoadProblem::BadString("it ends in a backslash"))?;
         let mut length = 1;
         match code {
             b'n' => out.push(b'\n'),
             b'\\' | b'\'' | b'"' => out.push(code),
             b'x' => {
                 let digits = body.get(1..3).and_then(hex);
-                let value = digits.ok_or(Problem::BadString("\\x wants two hex digits"))?;
+                let value = digits.ok_or(LoadProblem::BadString("\\x wants two hex digits"))?;
                 out.push(value as u8);
                 length = 3;
             }
@@ -81,7 +81,7 @@ pub(crate) fn quote(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// The line of `UNICODE`: `\uXXXX` and `\UXXXXXXXX`, else Latin-1.
-pub(crate) fn decode_raw_unicode(line: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
+pub(crate) fn decode_raw_unicode(line: &[u8]) -> Result<Cow<'_, [u8]>, LoadProblem> {
     if line.is_ascii() && memchr(b'\\', line).is_none() {
         return Ok(Cow::Borrowed(line));
     }
@@ -105,7 +105,8 @@ pub(crate) fn decode_raw_unicode(line: &[u8]) -> Result<Cow<'_, [u8]>, Problem> 
         at += row;
         if digits > 0 {
             let point = line.get(at + 1..at + 1 + digits).and_then(hex);
-            let point = point.filter(|point| *point <= 0x10ffff).ok_or(Problem::BadText(at - 1))?;
+            let point =
+                point.filter(|point| *point <= 0x10ffff).ok_or(LoadProblem::BadText(at - 1))?;
             wtf8::push(&mut out, point);
             at += 1 + digits;
         }
@@ -163,8 +164,8 @@ mod tests {
         assert_eq!(decode_raw_unicode(br"\\\u00e9").unwrap(), [br"\\", "é".as_bytes()].concat());
         assert_eq!(decode_raw_unicode(b"caf\xe9\\x41").unwrap(), "café\\x41".as_bytes());
         assert_eq!(decode_raw_unicode(br"\ud83d\ude00").unwrap(), "\u{1f600}".as_bytes());
-        assert_eq!(decode_raw_unicode(br"ab\u12"), Err(Problem::BadText(2)));
-        assert_eq!(decode_raw_unicode(br"\U00110000"), Err(Problem::BadText(0)));
+        assert_eq!(decode_raw_unicode(br"ab\u12"), Err(LoadProblem::BadText(2)));
+        assert_eq!(decode_raw_unicode(br"\U00110000"), Err(LoadProblem::BadText(0)));
     }
 
     proptest! {

@@ -71,7 +71,7 @@ mod walk;
 mod wtf8;
 
 pub use dump::{Protocol, dump};
-pub use error::{DumpError, LoadError, Problem};
+pub use error::{DumpError, LoadError, LoadProblem};
 pub use graph::Graph;
 pub use limits::Limits;
 pub use load::load;

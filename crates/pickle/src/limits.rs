@@ -1,6 +1,6 @@
 //! How much a pickle may use, and how much of that is left.
 
-use crate::Problem;
+use crate::LoadProblem;
 use crate::node::Class;
 
 /// How much a pickle may use. The default is enough for a `config.pck` of 20 MB: with the usual 100
@@ -35,21 +35,21 @@ impl Budget {
         Budget { left: limits.nodes, limit: limits.nodes }
     }
 
-    pub(crate) fn take(&mut self, nodes: usize) -> Result<(), Problem> {
+    pub(crate) fn take(&mut self, nodes: usize) -> Result<(), LoadProblem> {
         match self.left.checked_sub(nodes) {
             Some(left) => self.left = left,
-            None => return Err(Problem::TooManyNodes(self.limit)),
+            None => return Err(LoadProblem::TooManyNodes(self.limit)),
         }
         Ok(())
     }
 
     /// Takes the cost of a copy of bytes: 32 of them take as much memory as a node.
-    pub(crate) fn take_bytes(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+    pub(crate) fn take_bytes(&mut self, bytes: &[u8]) -> Result<(), LoadProblem> {
         self.take(bytes.len().div_ceil(32))
     }
 
     /// Takes the cost of a copy of a class's name.
-    pub(crate) fn take_class(&mut self, class: &Class<'_>) -> Result<(), Problem> {
+    pub(crate) fn take_class(&mut self, class: &Class<'_>) -> Result<(), LoadProblem> {
         self.take_bytes(class.module.as_bytes())?;
         self.take_bytes(class.name.as_bytes())
     }

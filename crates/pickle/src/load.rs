@@ -2,7 +2,7 @@
 //!
 //! Why this is one file: it is a table of opcodes, each a few lines.
 
-use crate::error::{LoadError, Problem};
+use crate::error::{LoadError, LoadProblem};
 use crate::input::Input;
 use crate::limits::{Budget, Limits};
 use crate::node::{Class, Made, Node, NodeId, Object};
@@ -37,7 +37,7 @@ pub fn load<'a>(input: &'a [u8], limits: &Limits) -> Result<(Graph<'a>, usize), 
     loop {
         let offset = machine.input.offset();
         let Some(opcode) = machine.input.next() else {
-            let problem = Problem::Truncated { needed: 1, left: 0 };
+            let problem = LoadProblem::Truncated { needed: 1, left: 0 };
             return Err(LoadError { offset, opcode: "end of input", problem });
         };
         let fail = |problem| LoadError { offset, opcode: op::name(opcode), problem };
@@ -66,11 +66,11 @@ struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     // Why this is one function: it is a table of opcodes.
-    fn step(&mut self, opcode: u8) -> Result<(), Problem> {
+    fn step(&mut self, opcode: u8) -> Result<(), LoadProblem> {
         match opcode {
             op::MARK => {
                 if self.marks.len() >= self.limits.depth {
-                    return Err(Problem::TooDeep(self.limits.depth));
+                    return Err(LoadProblem::TooDeep(self.limits.depth));
                 }
                 self.marks.push(self.stack.len());
                 Ok(())
@@ -238,7 +238,9 @@ impl<'a> Machine<'a> {
             }
             op::OBJ => {
                 let items = self.pop_to_mark()?;
-                let [class, args @ ..] = &items[..] else { return Err(Problem::StackUnderflow) };
+                let [class, args @ ..] = &items[..] else {
+                    return Err(LoadProblem::StackUnderflow);
+                };
                 let class = self.class(*class)?;
                 self.old_style(class, args.to_vec())
             }
@@ -295,62 +297,62 @@ impl<'a> Machine<'a> {
 
             op::PROTO => match self.input.u8()? {
                 0..=5 => Ok(()),
-                other => Err(Problem::UnknownProtocol(other)),
+                other => Err(LoadProblem::UnknownProtocol(other)),
             },
             op::FRAME => {
                 let length = u64::from_le_bytes(self.input.array()?);
                 self.input.peek(length).map(drop)
             }
-            op::PERSID | op::BINPERSID => Err(Problem::Outside("a persistent id")),
-            op::EXT1 | op::EXT2 | op::EXT4 => Err(Problem::Outside("an extension code")),
-            op::NEXT_BUFFER | op::READONLY_BUFFER => Err(Problem::Outside("a buffer")),
-            other => Err(Problem::UnknownOpcode(other)),
+            op::PERSID | op::BINPERSID => Err(LoadProblem::Outside("a persistent id")),
+            op::EXT1 | op::EXT2 | op::EXT4 => Err(LoadProblem::Outside("an extension code")),
+            op::NEXT_BUFFER | op::READONLY_BUFFER => Err(LoadProblem::Outside("a buffer")),
+            other => Err(LoadProblem::UnknownOpcode(other)),
         }
     }
 
-    fn finish(&mut self) -> Result<(), Problem> {
+    fn finish(&mut self) -> Result<(), LoadProblem> {
         let root = self.pop()?;
         self.graph.set_root(root);
         if self.has_grown_sets && walk::part_of_itself(&self.graph).is_some() {
-            return Err(Problem::SetInItself);
+            return Err(LoadProblem::SetInItself);
         }
         if walk::is_deeper_than(&self.graph, self.limits.depth) {
-            return Err(Problem::TooDeep(self.limits.depth));
+            return Err(LoadProblem::TooDeep(self.limits.depth));
         }
         Ok(())
     }
 
     // The stack
 
-    fn push(&mut self, id: NodeId) -> Result<(), Problem> {
+    fn push(&mut self, id: NodeId) -> Result<(), LoadProblem> {
         self.budget.take(1)?;
         self.stack.push(id);
         Ok(())
     }
 
-    fn push_node(&mut self, node: Node<'a>) -> Result<(), Problem> {
+    fn push_node(&mut self, node: Node<'a>) -> Result<(), LoadProblem> {
         self.budget.take(1)?;
         let id = self.graph.add(node);
         self.stack.push(id);
         Ok(())
     }
 
-    fn push_object(&mut self, class: Class<'a>, made: Made) -> Result<(), Problem> {
+    fn push_object(&mut self, class: Class<'a>, made: Made) -> Result<(), LoadProblem> {
         self.push_node(Node::Object(Box::new(Object::new(class, made))))
     }
 
     /// Where the last `count` values start.
-    fn reach(&self, count: usize) -> Result<usize, Problem> {
+    fn reach(&self, count: usize) -> Result<usize, LoadProblem> {
         let floor = self.marks.last().copied().unwrap_or(0);
         let start = self.stack.len().checked_sub(count).filter(|start| *start >= floor);
-        start.ok_or(Problem::StackUnderflow)
+        start.ok_or(LoadProblem::StackUnderflow)
     }
 
-    fn top(&self) -> Result<NodeId, Problem> {
+    fn top(&self) -> Result<NodeId, LoadProblem> {
         Ok(self.stack[self.reach(1)?])
     }
 
-    fn pop(&mut self) -> Result<NodeId, Problem> {
+    fn pop(&mut self) -> Result<NodeId, LoadProblem> {
         let start = self.reach(1)?;
         let id = self.stack[start];
         self.stack.truncate(start);
@@ -358,18 +360,18 @@ impl<'a> Machine<'a> {
     }
 
     /// Removes the last mark and returns its position.
-    fn mark(&mut self) -> Result<usize, Problem> {
-        self.marks.pop().ok_or(Problem::NoMark)
+    fn mark(&mut self) -> Result<usize, LoadProblem> {
+        self.marks.pop().ok_or(LoadProblem::NoMark)
     }
 
-    fn pop_to_mark(&mut self) -> Result<Vec<NodeId>, Problem> {
+    fn pop_to_mark(&mut self) -> Result<Vec<NodeId>, LoadProblem> {
         let mark = self.mark()?;
         let items = self.stack[mark..].to_vec();
         self.stack.truncate(mark);
         Ok(items)
     }
 
-    fn pop_tuple(&mut self) -> Result<NodeId, Problem> {
+    fn pop_tuple(&mut self) -> Result<NodeId, LoadProblem> {
         let id = self.pop()?;
         match self.graph.node(id) {
             Node::Tuple(_) => Ok(id),
@@ -377,14 +379,14 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn pop_class(&mut self) -> Result<Class<'a>, Problem> {
+    fn pop_class(&mut self) -> Result<Class<'a>, LoadProblem> {
         let id = self.pop()?;
         self.class(id)
     }
 
     // Containers and objects
 
-    fn tuple(&mut self, count: usize) -> Result<(), Problem> {
+    fn tuple(&mut self, count: usize) -> Result<(), LoadProblem> {
         let start = self.reach(count)?;
         let items = self.stack[start..].to_vec();
         self.stack.truncate(start);
@@ -392,13 +394,13 @@ impl<'a> Machine<'a> {
     }
 
     /// The container on the stack just below the items from `start` on.
-    fn holder(&self, start: usize) -> Result<NodeId, Problem> {
+    fn holder(&self, start: usize) -> Result<NodeId, LoadProblem> {
         let floor = self.marks.last().copied().unwrap_or(0);
         let below = start.checked_sub(1).filter(|below| *below >= floor);
-        Ok(self.stack[below.ok_or(Problem::StackUnderflow)?])
+        Ok(self.stack[below.ok_or(LoadProblem::StackUnderflow)?])
     }
 
-    fn append(&mut self, start: usize) -> Result<(), Problem> {
+    fn append(&mut self, start: usize) -> Result<(), LoadProblem> {
         let holder = self.holder(start)?;
         match self.graph.node_mut(holder) {
             Node::List(items) => items.extend_from_slice(&self.stack[start..]),
@@ -409,7 +411,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn set_items(&mut self, start: usize) -> Result<(), Problem> {
+    fn set_items(&mut self, start: usize) -> Result<(), LoadProblem> {
         let holder = self.holder(start)?;
         let new = pairs(&self.stack[start..])?;
         match self.graph.node_mut(holder) {
@@ -421,7 +423,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn add_items(&mut self) -> Result<(), Problem> {
+    fn add_items(&mut self) -> Result<(), LoadProblem> {
         let start = self.mark()?;
         let holder = self.holder(start)?;
         match self.graph.node_mut(holder) {
@@ -433,18 +435,18 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn old_style(&mut self, class: Class<'a>, args: Vec<NodeId>) -> Result<(), Problem> {
+    fn old_style(&mut self, class: Class<'a>, args: Vec<NodeId>) -> Result<(), LoadProblem> {
         self.budget.take(1)?;
         let args = self.graph.tuple(args);
         self.push_object(class, Made::OldStyle { args })
     }
 
-    fn build(&mut self) -> Result<(), Problem> {
+    fn build(&mut self) -> Result<(), LoadProblem> {
         let state = self.pop()?;
         let top = self.top()?;
         match self.graph.node_mut(top) {
             Node::Object(object) if object.state.is_none() => object.state = Some(state),
-            Node::Object(_) => return Err(Problem::SecondState),
+            Node::Object(_) => return Err(LoadProblem::SecondState),
             other => return Err(wrong_kind("an object", other)),
         }
         Ok(())
@@ -452,13 +454,13 @@ impl<'a> Machine<'a> {
 
     // Names of classes
 
-    fn class_lines(&mut self) -> Result<Class<'a>, Problem> {
-        let module = str::from_utf8(self.input.line()?).map_err(|_| Problem::BadName)?;
-        let name = str::from_utf8(self.input.line()?).map_err(|_| Problem::BadName)?;
+    fn class_lines(&mut self) -> Result<Class<'a>, LoadProblem> {
+        let module = str::from_utf8(self.input.line()?).map_err(|_| LoadProblem::BadName)?;
+        let name = str::from_utf8(self.input.line()?).map_err(|_| LoadProblem::BadName)?;
         Ok(Class::new(module, name))
     }
 
-    fn class(&mut self, id: NodeId) -> Result<Class<'a>, Problem> {
+    fn class(&mut self, id: NodeId) -> Result<Class<'a>, LoadProblem> {
         match self.graph.node(id) {
             Node::Global(class) => {
                 self.budget.take_class(class)?;
@@ -468,28 +470,28 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn name(&mut self, id: NodeId) -> Result<Cow<'a, str>, Problem> {
+    fn name(&mut self, id: NodeId) -> Result<Cow<'a, str>, LoadProblem> {
         let bytes = match self.graph.node(id) {
             Node::Text(bytes) | Node::Bytes(bytes) => bytes,
             other => return Err(wrong_kind("a name", other)),
         };
         self.budget.take_bytes(bytes)?;
         if memchr(b'\n', bytes).is_some() {
-            return Err(Problem::BadName);
+            return Err(LoadProblem::BadName);
         }
         match bytes {
             Cow::Borrowed(bytes) => str::from_utf8(bytes).ok().map(Cow::Borrowed),
             Cow::Owned(bytes) => String::from_utf8(bytes.clone()).ok().map(Cow::Owned),
         }
-        .ok_or(Problem::BadName)
+        .ok_or(LoadProblem::BadName)
     }
 
     // The memo
 
-    fn put(&mut self, index: usize) -> Result<(), Problem> {
+    fn put(&mut self, index: usize) -> Result<(), LoadProblem> {
         let top = self.top()?;
         if index >= self.limits.memo {
-            return Err(Problem::MemoTooLarge { index, limit: self.limits.memo });
+            return Err(LoadProblem::MemoTooLarge { index, limit: self.limits.memo });
         }
         if index >= self.memo.len() {
             self.memo.resize(index + 1, None);
@@ -500,33 +502,33 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn get(&mut self, index: u32) -> Result<(), Problem> {
+    fn get(&mut self, index: u32) -> Result<(), LoadProblem> {
         let id = self.memo.get(index as usize).copied().flatten();
-        self.push(id.ok_or(Problem::NotInMemo(index))?)
+        self.push(id.ok_or(LoadProblem::NotInMemo(index))?)
     }
 
     // Counted values
 
-    fn long(&mut self, bytes: &'a [u8]) -> Result<(), Problem> {
+    fn long(&mut self, bytes: &'a [u8]) -> Result<(), LoadProblem> {
         if bytes.len() > self.limits.long_bytes {
-            return Err(Problem::LongTooLong(self.limits.long_bytes));
+            return Err(LoadProblem::LongTooLong(self.limits.long_bytes));
         }
         self.push_node(Node::Long(Cow::Borrowed(number::trim(bytes))))
     }
 
-    fn text(&mut self, bytes: &'a [u8]) -> Result<(), Problem> {
-        let text = wtf8::normalise(bytes).map_err(Problem::BadText)?;
+    fn text(&mut self, bytes: &'a [u8]) -> Result<(), LoadProblem> {
+        let text = wtf8::normalise(bytes).map_err(LoadProblem::BadText)?;
         self.push_node(Node::Text(text))
     }
 }
 
-fn pairs(ids: &[NodeId]) -> Result<impl Iterator<Item = (NodeId, NodeId)> + '_, Problem> {
+fn pairs(ids: &[NodeId]) -> Result<impl Iterator<Item = (NodeId, NodeId)> + '_, LoadProblem> {
     match ids.as_chunks::<2>() {
         (pairs, []) => Ok(pairs.iter().map(|&[key, value]| (key, value))),
-        _ => Err(Problem::OddItems),
+        _ => Err(LoadProblem::OddItems),
     }
 }
 
-fn wrong_kind(wanted: &'static str, found: &Node<'_>) -> Problem {
-    Problem::WrongKind { wanted, found: found.kind() }
+fn wrong_kind(wanted: &'static str, found: &Node<'_>) -> LoadProblem {
+    LoadProblem::WrongKind { wanted, found: found.kind() }
 }

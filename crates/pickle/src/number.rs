@@ -1,6 +1,6 @@
 //! How Python spells numbers.
 
-use crate::Problem;
+use crate::LoadProblem;
 
 /// The value of `INT`, the opcode of protocol 0 for both `int` and `bool`.
 #[derive(Debug, PartialEq)]
@@ -43,7 +43,7 @@ fn negate(bytes: &mut [u8]) {
 }
 
 /// The line of `INT`: a number of any length, or `00` and `01` for the truth values.
-pub(crate) fn parse_int(line: &[u8], max_bytes: usize) -> Result<Integer, Problem> {
+pub(crate) fn parse_int(line: &[u8], max_bytes: usize) -> Result<Integer, LoadProblem> {
     match line {
         b"00" => return Ok(Integer::Bool(false)),
         b"01" => return Ok(Integer::Bool(true)),
@@ -57,12 +57,12 @@ pub(crate) fn parse_int(line: &[u8], max_bytes: usize) -> Result<Integer, Proble
 }
 
 /// The line of `LONG`: a number with or without an `L` after it.
-pub(crate) fn parse_long(line: &[u8], max_bytes: usize) -> Result<Vec<u8>, Problem> {
+pub(crate) fn parse_long(line: &[u8], max_bytes: usize) -> Result<Vec<u8>, LoadProblem> {
     let text = line.trim_ascii();
     parse_decimal(text.strip_suffix(b"L").unwrap_or(text), max_bytes)
 }
 
-fn parse_decimal(text: &[u8], max_bytes: usize) -> Result<Vec<u8>, Problem> {
+fn parse_decimal(text: &[u8], max_bytes: usize) -> Result<Vec<u8>, LoadProblem> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),
@@ -71,7 +71,7 @@ fn parse_decimal(text: &[u8], max_bytes: usize) -> Result<Vec<u8>, Problem> {
     // A byte takes 2.4 digits. Refuse before parsing, whose cost grows with the square of the
     // length.
     if digits.len() / 3 > max_bytes {
-        return Err(Problem::LongTooLong(max_bytes));
+        return Err(LoadProblem::LongTooLong(max_bytes));
     }
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(bad_number(text, "an integer"));
@@ -96,7 +96,7 @@ fn parse_decimal(text: &[u8], max_bytes: usize) -> Result<Vec<u8>, Problem> {
     }
     bytes.truncate(trim(&bytes).len());
     if bytes.len() > max_bytes {
-        return Err(Problem::LongTooLong(max_bytes));
+        return Err(LoadProblem::LongTooLong(max_bytes));
     }
     Ok(bytes)
 }
@@ -137,22 +137,22 @@ pub(crate) fn long_to_decimal(bytes: &[u8]) -> String {
 }
 
 /// The line of `FLOAT`.
-pub(crate) fn parse_float(line: &[u8]) -> Result<f64, Problem> {
+pub(crate) fn parse_float(line: &[u8]) -> Result<f64, LoadProblem> {
     let text = line.trim_ascii();
     let value = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
     value.ok_or_else(|| bad_number(text, "a float"))
 }
 
 /// The line of `PUT` and `GET`.
-pub(crate) fn parse_index(line: &[u8]) -> Result<u32, Problem> {
+pub(crate) fn parse_index(line: &[u8]) -> Result<u32, LoadProblem> {
     let text = line.trim_ascii();
     let value = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
     value.ok_or_else(|| bad_number(text, "a memo index"))
 }
 
-fn bad_number(text: &[u8], wanted: &'static str) -> Problem {
+fn bad_number(text: &[u8], wanted: &'static str) -> LoadProblem {
     let start = &text[..text.len().min(40)];
-    Problem::BadNumber(String::from_utf8_lossy(start).into_owned(), wanted)
+    LoadProblem::BadNumber(String::from_utf8_lossy(start).into_owned(), wanted)
 }
 
 /// The shortest digits that read back as the same float, in the layout of Python 2.7's and 3's

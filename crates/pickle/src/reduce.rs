@@ -2,7 +2,7 @@
 
 use crate::limits::Budget;
 use crate::node::{Class, Made, Node, NodeId, Object};
-use crate::{Graph, Problem, wtf8};
+use crate::{Graph, LoadProblem, wtf8};
 use std::borrow::Cow;
 
 /// The value that a call describes, if its arguments are as Python writes them. `None`: an ordinary
@@ -12,7 +12,7 @@ pub(crate) fn disguised<'a>(
     callable: &Class<'a>,
     args: NodeId,
     budget: &mut Budget,
-) -> Result<Option<Node<'a>>, Problem> {
+) -> Result<Option<Node<'a>>, LoadProblem> {
     let Node::Tuple(args) = graph.node(args) else { return Ok(None) };
     let node = match (&*callable.module, &*callable.name) {
         ("__builtin__" | "builtins", "set") => items(graph, args, budget)?.map(Node::Set),
@@ -41,7 +41,7 @@ fn items(
     graph: &Graph<'_>,
     args: &[NodeId],
     budget: &mut Budget,
-) -> Result<Option<Vec<NodeId>>, Problem> {
+) -> Result<Option<Vec<NodeId>>, LoadProblem> {
     let items = match args {
         [] => return Ok(Some(Vec::new())),
         [only] => match graph.node(*only) {
@@ -59,7 +59,7 @@ fn bytes<'a>(
     graph: &Graph<'a>,
     args: &[NodeId],
     budget: &mut Budget,
-) -> Result<Option<Cow<'a, [u8]>>, Problem> {
+) -> Result<Option<Cow<'a, [u8]>>, LoadProblem> {
     let (text, charset) = match args {
         [] => return Ok(Some(Cow::Borrowed(b""))),
         [text] => (graph.node(*text), None),
@@ -94,7 +94,7 @@ fn new_object<'a>(
     graph: &mut Graph<'a>,
     args: Vec<NodeId>,
     budget: &mut Budget,
-) -> Result<Option<Node<'a>>, Problem> {
+) -> Result<Option<Node<'a>>, LoadProblem> {
     budget.take(args.len())?;
     let [class, args @ ..] = &args[..] else { return Ok(None) };
     let Node::Global(class) = graph.node(*class) else { return Ok(None) };
@@ -111,7 +111,7 @@ fn new_object_ex<'a>(
     args: NodeId,
     kwargs: NodeId,
     budget: &mut Budget,
-) -> Result<Option<Node<'a>>, Problem> {
+) -> Result<Option<Node<'a>>, LoadProblem> {
     match (graph.node(class), graph.node(args), graph.node(kwargs)) {
         (Node::Global(class), Node::Tuple(_), Node::Dict(_)) => {
             budget.take_class(class)?;

@@ -2,7 +2,7 @@
 
 mod common;
 
-use dormouse_pickle::{Graph, Limits, LoadError, Problem, Protocol, dump, load};
+use dormouse_pickle::{Graph, Limits, LoadError, LoadProblem, Protocol, dump, load};
 use proptest::prelude::*;
 
 fn refused(bytes: &[u8]) -> LoadError {
@@ -133,7 +133,7 @@ fn deep_nesting_is_refused_by_the_limit_and_not_by_the_stack() {
     let marks = [vec![b'('; DEEP], vec![b't'; DEEP], b".".to_vec()].concat();
     let states = [b"cm\nC\n)\x81".repeat(DEEP), b"b".repeat(DEEP - 1), b".".to_vec()].concat();
     for pickle in [lists, tuples, marks, states] {
-        assert_eq!(refused(&pickle).problem, Problem::TooDeep(1000));
+        assert_eq!(refused(&pickle).problem, LoadProblem::TooDeep(1000));
         // Without a limit, nothing overflows the stack: writing, comparing, copying and dropping do
         // not either.
         let limits = Limits { depth: usize::MAX, ..Limits::default() };
@@ -156,7 +156,7 @@ fn depth_is_counted_over_shared_values_too() {
         pickle.extend_from_slice(b"]q\x01h\x00ah\x01q\x000");
     }
     pickle.extend_from_slice(b"h\x00.");
-    assert_eq!(refused(&pickle).problem, Problem::TooDeep(1000));
+    assert_eq!(refused(&pickle).problem, LoadProblem::TooDeep(1000));
     let exact = Limits { depth: 1001, ..Limits::default() };
     assert!(load(&pickle, &exact).is_ok());
     // A list is put 600 levels deep and only then filled with 600 more levels.
@@ -166,7 +166,7 @@ fn depth_is_counted_over_shared_values_too() {
     let limit = |depth| Limits { depth, ..Limits::default() };
     assert!(load(pickle.as_bytes(), &limit(1201)).is_ok());
     let error = load(pickle.as_bytes(), &limit(1200)).unwrap_err();
-    assert_eq!(error.problem, Problem::TooDeep(1200));
+    assert_eq!(error.problem, LoadProblem::TooDeep(1200));
 }
 
 #[test]
@@ -198,45 +198,48 @@ fn copies_that_take_no_input_are_charged() {
     pickle.extend_from_slice(b"e\x85q\x00c__builtin__\nset\nq\x01");
     pickle.extend(b"h\x01h\x00R".repeat(10_000));
     pickle.push(b'.');
-    assert_eq!(refused(&pickle).problem, Problem::TooManyNodes(4_000_000));
+    assert_eq!(refused(&pickle).problem, LoadProblem::TooManyNodes(4_000_000));
     // One text of 100,000 letters, made a bytearray 10,000 times.
     let mut pickle = b"X\xa0\x86\x01\x00".to_vec();
     pickle.extend(b"a".repeat(100_000));
     pickle.extend_from_slice(b"U\x07latin-1\x86q\x00c__builtin__\nbytearray\nq\x01");
     pickle.extend(b"h\x01h\x00R".repeat(10_000));
     pickle.push(b'.');
-    assert_eq!(refused(&pickle).problem, Problem::TooManyNodes(4_000_000));
+    assert_eq!(refused(&pickle).problem, LoadProblem::TooManyNodes(4_000_000));
     // One class of a long name that had to be decoded, instantiated 10,000 times.
     let mut pickle = b"Vm\nV".to_vec();
     pickle.extend(b"\\u0041".repeat(100_000));
     pickle.extend_from_slice(b"\n\x93q\x00)q\x01");
     pickle.extend(b"h\x00h\x01\x81".repeat(10_000));
     pickle.push(b'.');
-    assert_eq!(refused(&pickle).problem, Problem::TooManyNodes(4_000_000));
+    assert_eq!(refused(&pickle).problem, LoadProblem::TooManyNodes(4_000_000));
 }
 
 #[test]
 fn every_limit_is_kept_to_the_unit() {
     let limits = Limits { nodes: 10, memo: 10, depth: 10, long_bytes: 10 };
     type OfSize = dyn Fn(usize) -> Vec<u8>;
-    let last_and_first_too_many: [(&OfSize, Problem); 6] = [
-        (&|n| [b"N".repeat(n), b".".to_vec()].concat(), Problem::TooManyNodes(10)),
+    let last_and_first_too_many: [(&OfSize, LoadProblem); 6] = [
+        (&|n| [b"N".repeat(n), b".".to_vec()].concat(), LoadProblem::TooManyNodes(10)),
         (
             &|n| [b"N".to_vec(), b"2".repeat(n - 1), b".".to_vec()].concat(),
-            Problem::TooManyNodes(10),
+            LoadProblem::TooManyNodes(10),
         ),
         (
             &|n| format!("Np{}\n.", n - 1).into_bytes(),
-            Problem::MemoTooLarge { index: 10, limit: 10 },
+            LoadProblem::MemoTooLarge { index: 10, limit: 10 },
         ),
-        (&|n| [b")".to_vec(), b"\x85".repeat(n - 1), b".".to_vec()].concat(), Problem::TooDeep(10)),
-        (&|n| [&[0x8a, n as u8][..], &[1; 11][..n], b"."].concat(), Problem::LongTooLong(10)),
-        (&|n| format!("L{}L\n.", 1_u128 << (8 * n - 2)).into_bytes(), Problem::LongTooLong(10)),
+        (
+            &|n| [b")".to_vec(), b"\x85".repeat(n - 1), b".".to_vec()].concat(),
+            LoadProblem::TooDeep(10),
+        ),
+        (&|n| [&[0x8a, n as u8][..], &[1; 11][..n], b"."].concat(), LoadProblem::LongTooLong(10)),
+        (&|n| format!("L{}L\n.", 1_u128 << (8 * n - 2)).into_bytes(), LoadProblem::LongTooLong(10)),
     ];
     for (pickle, problem) in last_and_first_too_many {
         // Eleven levels would be eleven values too.
         let limits = match problem {
-            Problem::TooDeep(_) => Limits { nodes: 20, ..limits },
+            LoadProblem::TooDeep(_) => Limits { nodes: 20, ..limits },
             _ => limits,
         };
         let (fits, exceeds) = (pickle(10), pickle(11));
@@ -249,7 +252,7 @@ fn every_limit_is_kept_to_the_unit() {
 fn a_decimal_number_of_three_megabytes_is_refused_at_once() {
     for opcode in ["I", "L"] {
         let pickle = format!("{opcode}{}L\n.", "9".repeat(3_000_000));
-        assert_eq!(refused(pickle.as_bytes()).problem, Problem::LongTooLong(1024));
+        assert_eq!(refused(pickle.as_bytes()).problem, LoadProblem::LongTooLong(1024));
     }
 }
 

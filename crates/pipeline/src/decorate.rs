@@ -10,23 +10,23 @@ use dormouse_spool::Metadata;
 use dormouse_store::{Config, List, Member};
 
 /// A list's header and footer, with their fields.
-pub struct Texts {
+pub struct HeaderAndFooter {
     header: String,
     footer: String,
     dollars: bool,
     fields: Fields,
 }
 
-impl Texts {
+impl HeaderAndFooter {
     /// Returns the texts for an entry's message; `None` if both are blank or its metadata forbids
     /// them.
-    pub fn of(list: &List, config: &Config, metadata: &Metadata) -> Option<Texts> {
+    pub fn of(list: &List, config: &Config, metadata: &Metadata) -> Option<HeaderAndFooter> {
         let envelope = metadata.envelope();
         let is_exempt = envelope.is_digest() || envelope.no_decoration() || envelope.decorated();
         let settings = &list.settings;
         let (header, footer) = (settings.msg_header.clone(), settings.msg_footer.clone());
         let is_blank = header.trim().is_empty() && footer.trim().is_empty();
-        (!is_exempt && !is_blank).then(|| Texts {
+        (!is_exempt && !is_blank).then(|| HeaderAndFooter {
             header,
             footer,
             dollars: settings.use_dollar_strings,

@@ -1,6 +1,6 @@
 //! An example of a post as it arrives from a list, for owners who change what the list adds.
 
-use crate::decorate::{Texts, recipient_fields};
+use crate::decorate::{HeaderAndFooter, recipient_fields};
 use dormouse_mail::message::encoded;
 use dormouse_mail::{Message, subject};
 use dormouse_spool::Metadata;
@@ -25,7 +25,7 @@ pub fn post(list: &List, config: &Config) -> Message {
     if let Some(prefixed) = prefixed {
         message.set_raw("Subject", encoded("Subject", &prefixed.new).as_bytes());
     }
-    if let Some(texts) = Texts::of(list, config, &Metadata::new()) {
+    if let Some(texts) = HeaderAndFooter::of(list, config, &Metadata::new()) {
         let reader = match settings.personalize.is_on() {
             true => recipient_fields(list, config, READER, None),
             false => Vec::new(),

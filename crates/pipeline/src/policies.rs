@@ -5,7 +5,7 @@ use crate::handlers::dmarc::from_domain;
 use crate::handlers::origin::{Known, Wants};
 use dormouse_auth::Mail;
 use dormouse_clock::Timestamp;
-use dormouse_dmarc::{Answer, Record, Resolver, names, record};
+use dormouse_dmarc::{Answer, DmarcRecord, Resolver, names, record};
 use dormouse_mail::Message;
 use dormouse_membership::RunError;
 use dormouse_spool::Entry;
@@ -27,7 +27,7 @@ pub struct Policies {
 #[derive(Default)]
 pub struct FoundPolicies {
     /// By the domain of the author's address.
-    policies: HashMap<String, Record>,
+    policies: HashMap<String, DmarcRecord>,
     /// By DNS name.
     answers: HashMap<String, Answer>,
     fresh: Vec<Fresh>,

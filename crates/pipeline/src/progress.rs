@@ -53,28 +53,28 @@ impl FailedRecipient {
 
     /// Returns what a permanent refusal says about the recipient. A refusal of the message says
     /// nothing about it, unless its status is about the address (x.1.x, x.2.x).
-    pub fn judge(&self) -> dormouse_bounce::Failure {
+    pub fn judge(&self) -> dormouse_bounce::FailedAddress {
         let mut failure = self.read();
         let of_address = failure.status.is_some_and(|status| matches!(status.subject, 1 | 2));
         if self.of_message && !of_address {
-            failure.kind = dormouse_bounce::Kind::Policy;
+            failure.kind = dormouse_bounce::FailureKind::Policy;
         }
         failure
     }
 
     /// Returns what it says that a recipient was deferred until the retry period was over: at most
     /// a temporary failure.
-    pub fn given_up(&self) -> dormouse_bounce::Failure {
+    pub fn given_up(&self) -> dormouse_bounce::FailedAddress {
         let mut failure = self.read();
-        if failure.kind == dormouse_bounce::Kind::Permanent {
-            failure.kind = dormouse_bounce::Kind::Temporary;
+        if failure.kind == dormouse_bounce::FailureKind::Permanent {
+            failure.kind = dormouse_bounce::FailureKind::Temporary;
         }
         failure
     }
 
-    fn read(&self) -> dormouse_bounce::Failure {
+    fn read(&self) -> dormouse_bounce::FailedAddress {
         let code = if self.code == 0 { String::new() } else { format!("{} ", self.code) };
-        dormouse_bounce::Failure::new(&self.address, None, &format!("{code}{}", self.text))
+        dormouse_bounce::FailedAddress::new(&self.address, None, &format!("{code}{}", self.text))
     }
 }
 
@@ -115,7 +115,7 @@ impl ProgressLine {
 
 /// The sum of all lines of a journal.
 #[derive(Debug, Default, Clone, PartialEq)]
-pub struct Progress {
+pub struct DeliveryProgress {
     /// The number of recipients that are done.
     pub done: u64,
     /// The place at which a streamed membership continues.
@@ -132,11 +132,11 @@ pub struct Progress {
     pub unreachable_since: Option<Timestamp>,
 }
 
-impl Progress {
+impl DeliveryProgress {
     /// Reads a journal. Lines of recovery, which are not JSON objects, are skipped. A damaged line
     /// is logged and skipped, so its recipients get the mail again.
-    pub fn read(journal: &[String]) -> Progress {
-        let mut progress = Progress::default();
+    pub fn read(journal: &[String]) -> DeliveryProgress {
+        let mut progress = DeliveryProgress::default();
         for text in journal.iter().filter(|text| text.starts_with('{')) {
             match serde_json::from_str(text) {
                 Ok(line) => progress.add(line),
@@ -192,7 +192,7 @@ mod tests {
         ];
         let mut journal: Vec<String> = lines.iter().map(ProgressLine::to_text).collect();
         journal.insert(1, "\"recovered\"".to_owned());
-        let progress = Progress::read(&journal);
+        let progress = DeliveryProgress::read(&journal);
         assert_eq!(progress.done, 520);
         assert_eq!(progress.after.as_deref(), Some("c2"));
         assert_eq!(progress.deferred, [failure("a@b.c")]);
@@ -204,12 +204,12 @@ mod tests {
             |time| ProgressLine { unreachable: Some(time), ..ProgressLine::default() }.to_text();
         let mut journal =
             vec![down(Timestamp::from_seconds(100.0)), down(Timestamp::from_seconds(200.0))];
-        let progress = Progress::read(&journal);
+        let progress = DeliveryProgress::read(&journal);
         assert_eq!(
             (progress.unreachable, progress.unreachable_since),
             (2, Some(Timestamp::from_seconds(100.0)))
         );
         journal.push(ProgressLine { done: 1, ..ProgressLine::default() }.to_text());
-        assert_eq!(Progress::read(&journal).unreachable, 0);
+        assert_eq!(DeliveryProgress::read(&journal).unreachable, 0);
     }
 }

@@ -1,9 +1,9 @@
 //! Finds out what would happen to a post, without any effect.
 
-use crate::handlers::signatures::Fate;
+use crate::handlers::signatures::SignatureFate;
 use crate::handlers::{from_mode, scheduled};
 use crate::policies::Policies;
-use crate::progress::Progress;
+use crate::progress::DeliveryProgress;
 use crate::recipients::Recipients;
 use crate::settle::is_sender_told;
 use crate::{Flow, POSTING, Post, Verdict, order};
@@ -54,7 +54,7 @@ pub struct Rehearsal {
     pub left_out: Vec<&'static str>,
     /// What would happen to the post's signatures, if their keys were looked up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub signatures: Vec<Fate>,
+    pub signatures: Vec<SignatureFate>,
     /// The number of recipients.
     pub recipients: u64,
     /// The queues of the entries that would be created.
@@ -172,7 +172,7 @@ fn from_changed_by(post: &Post<'_>) -> Option<(&'static str, String)> {
 
 fn count(post: &Post<'_>, out: &Entry) -> Result<u64, RunError> {
     let Some(recipients) = Recipients::read(&out.metadata)? else { return Ok(0) };
-    let mut stream = recipients.stream(post.store.read(), &Progress::default())?;
+    let mut stream = recipients.stream(post.store.read(), &DeliveryProgress::default())?;
     let mut number = 0;
     while stream.pull()?.is_some() {
         number += 1;

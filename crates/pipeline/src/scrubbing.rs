@@ -2,7 +2,7 @@
 
 use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
-use dormouse_mail::scrub::{self, Html, Options, Scrubbed};
+use dormouse_mail::scrub::{self, Html, ScrubOptions, Scrubbed};
 use dormouse_store::{Attachments, Config, List, ScrubHtml, StoreError};
 
 /// Returns the message as text, with the files removed from it, which the caller must store in
@@ -17,7 +17,7 @@ pub fn scrub(
     // Without a server for the files, a link would lead nowhere.
     let shown = list.shows_files(config);
     let base_url = if shown { list.archive_url(config) } else { String::new() };
-    let options = Options {
+    let options = ScrubOptions {
         html: match config.scrub_html {
             ScrubHtml::Remove => Html::Remove,
             ScrubHtml::Clean => Html::Clean,

@@ -1,17 +1,17 @@
 //! `%` formatting: `%s %r %d %i %f %x` with names, width and places, and `%%`.
 
-use crate::Value;
+use crate::Literal;
 
 /// The maximum width of a field.
 const WIDEST: usize = 1000;
 
 /// Inserts values into a text.
-pub(crate) fn fill(format: &str, values: &Value) -> Result<String, String> {
+pub(crate) fn fill(format: &str, values: &Literal) -> Result<String, String> {
     let mut out = String::new();
     let mut letters = format.chars().peekable();
     let single = [values.clone()];
-    let row: &[Value] = match values {
-        Value::Tuple(items) => items,
+    let row: &[Literal] = match values {
+        Literal::Tuple(items) => items,
         _ => &single,
     };
     let mut next = row.iter();
@@ -27,7 +27,7 @@ pub(crate) fn fill(format: &str, values: &Value) -> Result<String, String> {
         let mut named = None;
         if letters.next_if_eq(&'(').is_some() {
             let name: String = letters.by_ref().take_while(|letter| *letter != ')').collect();
-            named = Some(values.item(&Value::from(&*name))?);
+            named = Some(values.item(&Literal::from(&*name))?);
         }
         let mut spec = String::new();
         while let Some(letter) = letters.next_if(|l| l.is_ascii_digit() || "-+ .#".contains(*l)) {

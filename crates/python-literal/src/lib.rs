@@ -5,7 +5,7 @@
 //! description for the caller to understand or refuse, with their line.
 //!
 //! ```
-//! use dormouse_python_literal::{Scope, Value, What, parse};
+//! use dormouse_python_literal::{Scope, Literal, What, parse};
 //!
 //! let file = parse(b"owner = ['anna@example.org']\nimport os\n");
 //! assert!(file.problems.is_empty());
@@ -19,7 +19,7 @@
 //! # Layout
 //! - `token`: tokens. `parse`: statements and expressions.
 //! - [`Scope`]: evaluating expressions. `operate`: operators. `format`: `%` with a string.
-//!   [`Value`]: a plain value, and its representation in Python.
+//!   [`Literal`]: a plain value, and its representation in Python.
 //!
 //! # Limits
 //! Expressions may be 60 levels deep with 1000 operators in a statement, and a result may have 2^20
@@ -34,12 +34,12 @@ mod value;
 
 pub use evaluate::{Scope, set};
 pub use parse::{Expr, File, Operator, Sign, Statement, What, parse};
-pub use value::Value;
+pub use value::Literal;
 
 /// A parse error with its line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
-pub struct Problem {
+pub struct ParseError {
     /// The line, from 1.
     pub line: usize,
     /// The problem.

@@ -1,6 +1,6 @@
 //! Operators applied to two values.
 
-use crate::{Operator, Value, format};
+use crate::{Literal, Operator, format};
 
 /// The maximum size of a result, in values and bytes of strings.
 const LARGEST: usize = 1 << 20;
@@ -8,7 +8,7 @@ const LARGEST: usize = 1 << 20;
 impl Operator {
     /// The value of `left operator right`; the error says why it has none. `and` and `or` do not
     /// evaluate the right side if the left one decides: see [`crate::Scope::evaluate`].
-    pub fn apply(self, left: Value, right: Value) -> Result<Value, String> {
+    pub fn apply(self, left: Literal, right: Literal) -> Result<Literal, String> {
         use Operator::{Add, And, Equal, Modulo, Multiply, NotEqual, Or};
         let value = match (self, left, right) {
             (And, left, right) => {
@@ -25,28 +25,30 @@ impl Operator {
                     right
                 }
             }
-            (Equal, left, right) => Value::Bool(left.equals(&right)),
-            (NotEqual, left, right) => Value::Bool(!left.equals(&right)),
-            (Add, Value::Bytes(mut left), Value::Bytes(right)) => {
+            (Equal, left, right) => Literal::Bool(left.equals(&right)),
+            (NotEqual, left, right) => Literal::Bool(!left.equals(&right)),
+            (Add, Literal::Bytes(mut left), Literal::Bytes(right)) => {
                 left.extend(right);
-                Value::Bytes(left)
+                Literal::Bytes(left)
             }
             (Add, left, right) if left.is_string() && right.is_string() => {
-                Value::Text(left.to_text() + &right.to_text())
+                Literal::Text(left.to_text() + &right.to_text())
             }
-            (Add, Value::List(mut left), Value::List(right)) => {
+            (Add, Literal::List(mut left), Literal::List(right)) => {
                 left.extend(right);
-                Value::List(left)
+                Literal::List(left)
             }
-            (Add, Value::Tuple(mut left), Value::Tuple(right)) => {
+            (Add, Literal::Tuple(mut left), Literal::Tuple(right)) => {
                 left.extend(right);
-                Value::Tuple(left)
+                Literal::Tuple(left)
             }
-            (Modulo, Value::Bytes(pattern), values) => {
-                let pattern = Value::Bytes(pattern).to_text();
-                Value::Bytes(format::fill(&pattern, &values)?.into_bytes())
+            (Modulo, Literal::Bytes(pattern), values) => {
+                let pattern = Literal::Bytes(pattern).to_text();
+                Literal::Bytes(format::fill(&pattern, &values)?.into_bytes())
             }
-            (Modulo, Value::Text(pattern), values) => Value::Text(format::fill(&pattern, &values)?),
+            (Modulo, Literal::Text(pattern), values) => {
+                Literal::Text(format::fill(&pattern, &values)?)
+            }
             (Multiply, left, right) if left.is_repeatable() => left.repeat(&right)?,
             (Multiply, left, right) if right.is_repeatable() => right.repeat(&left)?,
             (operator, left, right) => operator.calculate(&left, &right)?,
@@ -54,7 +56,7 @@ impl Operator {
         if value.size() > LARGEST { Err(TOO_LARGE.to_owned()) } else { Ok(value) }
     }
 
-    fn calculate(self, left: &Value, right: &Value) -> Result<Value, String> {
+    fn calculate(self, left: &Literal, right: &Literal) -> Result<Literal, String> {
         use Operator::{
             Add, BitAnd, BitOr, BitXor, Divide, FloorDivide, Modulo, Multiply, Power, ShiftLeft,
             ShiftRight, Subtract,
@@ -77,7 +79,7 @@ impl Operator {
                 ShiftRight => bits.map(|bits| a >> bits),
                 _ => None,
             };
-            return number.map(Value::Int).ok_or_else(wrong);
+            return number.map(Literal::Int).ok_or_else(wrong);
         }
         let (a, b) = left.as_float().zip(right.as_float()).ok_or_else(wrong)?;
         let number = match self {
@@ -89,33 +91,33 @@ impl Operator {
             Modulo => a - b * (a / b).floor(),
             _ => return Err(wrong()),
         };
-        if number.is_finite() { Ok(Value::Float(number)) } else { Err(wrong()) }
+        if number.is_finite() { Ok(Literal::Float(number)) } else { Err(wrong()) }
     }
 }
 
 const TOO_LARGE: &str = "the value is too large";
 
-impl Value {
+impl Literal {
     fn is_string(&self) -> bool {
-        matches!(self, Value::Bytes(_) | Value::Text(_))
+        matches!(self, Literal::Bytes(_) | Literal::Text(_))
     }
 
     fn is_repeatable(&self) -> bool {
-        self.is_string() || matches!(self, Value::List(_) | Value::Tuple(_))
+        self.is_string() || matches!(self, Literal::List(_) | Literal::Tuple(_))
     }
 
-    fn repeat(self, count: &Value) -> Result<Value, String> {
+    fn repeat(self, count: &Literal) -> Result<Literal, String> {
         let count = count.as_int().ok_or("it is multiplied by something that is not a number")?;
         let count = usize::try_from(count).unwrap_or(0);
         if count.checked_mul(self.size()).is_none_or(|size| size > LARGEST) {
             return Err(TOO_LARGE.to_owned());
         }
-        let all = |items: Vec<Value>| std::iter::repeat_n(items, count).flatten().collect();
+        let all = |items: Vec<Literal>| std::iter::repeat_n(items, count).flatten().collect();
         Ok(match self {
-            Value::Bytes(bytes) => Value::Bytes(bytes.repeat(count)),
-            Value::Text(text) => Value::Text(text.repeat(count)),
-            Value::List(items) => Value::List(all(items)),
-            Value::Tuple(items) => Value::Tuple(all(items)),
+            Literal::Bytes(bytes) => Literal::Bytes(bytes.repeat(count)),
+            Literal::Text(text) => Literal::Text(text.repeat(count)),
+            Literal::List(items) => Literal::List(all(items)),
+            Literal::Tuple(items) => Literal::Tuple(all(items)),
             other => other,
         })
     }

@@ -4,7 +4,7 @@ mod tree;
 
 pub use tree::{Expr, File, Operator, Sign, Statement, What};
 
-use crate::Problem;
+use crate::ParseError;
 use crate::token::{Placed, Token, tokens};
 
 /// The maximum depth of expressions.
@@ -55,7 +55,7 @@ pub fn parse(source: &[u8]) -> File {
                 let broken = What::Broken { problem: what.clone() };
                 let statement = Statement { line: first.line, indent: first.column, what: broken };
                 file.statements.push(statement);
-                file.problems.push(Problem { line, what });
+                file.problems.push(ParseError { line, what });
                 parser.skip_line();
             }
         }

@@ -1,6 +1,6 @@
 //! The tokens of a Python file.
 
-use crate::Problem;
+use crate::ParseError;
 
 /// A word.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,14 +49,14 @@ struct Reader<'s> {
 
 /// Splits a file into tokens. Invalid text is a [`Token::Bad`], and parsing continues with the next
 /// line. A bracket that is never closed is returned separately: it has no place among the tokens.
-pub(crate) fn tokens(source: &[u8]) -> (Vec<Placed>, Option<Problem>) {
+pub(crate) fn tokens(source: &[u8]) -> (Vec<Placed>, Option<ParseError>) {
     let source = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
     let mut reader =
         Reader { source, at: 0, line: 1, line_start: 0, open: Vec::new(), tokens: Vec::new() };
     while reader.at < source.len() {
         reader.step();
     }
-    let unclosed = reader.open.first().map(|line| Problem {
+    let unclosed = reader.open.first().map(|line| ParseError {
         line: *line,
         what: "a bracket is opened and never closed".to_owned(),
     });

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A Python 2 value that consists only of data.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum Literal {
     /// `None`
     None,
     /// `True` or `False`
@@ -18,19 +18,19 @@ pub enum Value {
     /// A `unicode`
     Text(String),
     /// A `tuple`
-    Tuple(Vec<Value>),
+    Tuple(Vec<Literal>),
     /// A `list`
-    List(Vec<Value>),
+    List(Vec<Literal>),
     /// A `dict`, in the order of the file
-    Dict(Vec<(Value, Value)>),
+    Dict(Vec<(Literal, Literal)>),
 }
 
-impl Value {
+impl Literal {
     /// A whole number, or a bool.
     pub fn as_int(&self) -> Option<i64> {
         match self {
-            Value::Bool(flag) => Some(i64::from(*flag)),
-            Value::Int(number) => Some(*number),
+            Literal::Bool(flag) => Some(i64::from(*flag)),
+            Literal::Int(number) => Some(*number),
             _ => None,
         }
     }
@@ -38,7 +38,7 @@ impl Value {
     /// Any number, or a bool.
     pub fn as_float(&self) -> Option<f64> {
         match self {
-            Value::Float(number) => Some(*number),
+            Literal::Float(number) => Some(*number),
             other => other.as_int().map(|number| number as f64),
         }
     }
@@ -46,8 +46,8 @@ impl Value {
     /// A string as text. Invalid UTF-8 is read as ISO-8859-1, the charset of most old files.
     pub fn as_text(&self) -> Option<String> {
         match self {
-            Value::Text(text) => Some(text.clone()),
-            Value::Bytes(bytes) => Some(
+            Literal::Text(text) => Some(text.clone()),
+            Literal::Bytes(bytes) => Some(
                 String::from_utf8(bytes.clone())
                     .unwrap_or_else(|_| bytes.iter().map(|byte| char::from(*byte)).collect()),
             ),
@@ -58,8 +58,8 @@ impl Value {
     /// A string as text, if it is valid UTF-8.
     pub fn as_str(&self) -> Option<&str> {
         match self {
-            Value::Text(text) => Some(text),
-            Value::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
+            Literal::Text(text) => Some(text),
+            Literal::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
             _ => None,
         }
     }
@@ -72,7 +72,7 @@ impl Value {
     /// A whole number of any type, or a bool.
     pub fn as_whole(&self) -> Option<i64> {
         match self {
-            Value::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+            Literal::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
                 Some(*number as i64)
             }
             other => other.as_int(),
@@ -82,22 +82,22 @@ impl Value {
     /// Whether Python considers it true.
     pub fn is_true(&self) -> bool {
         match self {
-            Value::None => false,
-            Value::Bool(_) | Value::Int(_) | Value::Float(_) => self.as_float() != Some(0.0),
-            Value::Bytes(bytes) => !bytes.is_empty(),
-            Value::Text(text) => !text.is_empty(),
-            Value::Tuple(items) | Value::List(items) => !items.is_empty(),
-            Value::Dict(entries) => !entries.is_empty(),
+            Literal::None => false,
+            Literal::Bool(_) | Literal::Int(_) | Literal::Float(_) => self.as_float() != Some(0.0),
+            Literal::Bytes(bytes) => !bytes.is_empty(),
+            Literal::Text(text) => !text.is_empty(),
+            Literal::Tuple(items) | Literal::List(items) => !items.is_empty(),
+            Literal::Dict(entries) => !entries.is_empty(),
         }
     }
 
     /// Whether Python's `==` considers two equal: numbers by value, strings by text.
-    pub fn equals(&self, other: &Value) -> bool {
+    pub fn equals(&self, other: &Literal) -> bool {
         if let (Some(one), Some(other)) = (self.as_float(), other.as_float()) {
             return one == other;
         }
         match (self, other) {
-            (Value::Bytes(one), Value::Bytes(other)) => one == other,
+            (Literal::Bytes(one), Literal::Bytes(other)) => one == other,
             _ => match (self.as_text(), other.as_text()) {
                 (Some(one), Some(other)) => one == other,
                 _ => self == other,
@@ -108,10 +108,10 @@ impl Value {
     /// The size, in values and bytes of strings.
     pub fn size(&self) -> usize {
         1 + match self {
-            Value::Bytes(bytes) => bytes.len(),
-            Value::Text(text) => text.len(),
-            Value::List(items) | Value::Tuple(items) => items.iter().map(Value::size).sum(),
-            Value::Dict(entries) => {
+            Literal::Bytes(bytes) => bytes.len(),
+            Literal::Text(text) => text.len(),
+            Literal::List(items) | Literal::Tuple(items) => items.iter().map(Literal::size).sum(),
+            Literal::Dict(entries) => {
                 entries.iter().map(|(key, value)| key.size() + value.size()).sum()
             }
             _ => 0,
@@ -119,9 +119,9 @@ impl Value {
     }
 
     /// `self[index]`; an error if it does not exist.
-    pub fn item(&self, index: &Value) -> Result<Value, String> {
+    pub fn item(&self, index: &Literal) -> Result<Literal, String> {
         let missing = || format!("the value has no {index}");
-        if let Value::Dict(entries) = self {
+        if let Literal::Dict(entries) = self {
             let found = entries.iter().find(|(key, _)| key.equals(index));
             return found.map(|(_, value)| value.clone()).ok_or_else(missing);
         }
@@ -134,24 +134,26 @@ impl Value {
 
     /// The same with all strings as bytes in UTF-8, for comparing and searching.
     #[must_use]
-    pub fn in_utf8(self) -> Value {
-        let all = |items: Vec<Value>| items.into_iter().map(Value::in_utf8).collect();
+    pub fn in_utf8(self) -> Literal {
+        let all = |items: Vec<Literal>| items.into_iter().map(Literal::in_utf8).collect();
         match self {
-            Value::Bytes(_) | Value::Text(_) => Value::Bytes(self.to_text().into_bytes()),
-            Value::List(items) => Value::List(all(items)),
-            Value::Tuple(items) => Value::Tuple(all(items)),
-            Value::Dict(entries) => {
+            Literal::Bytes(_) | Literal::Text(_) => Literal::Bytes(self.to_text().into_bytes()),
+            Literal::List(items) => Literal::List(all(items)),
+            Literal::Tuple(items) => Literal::Tuple(all(items)),
+            Literal::Dict(entries) => {
                 let entries = entries.into_iter();
-                Value::Dict(entries.map(|(key, value)| (key.in_utf8(), value.in_utf8())).collect())
+                Literal::Dict(
+                    entries.map(|(key, value)| (key.in_utf8(), value.in_utf8())).collect(),
+                )
             }
             other => other,
         }
     }
 
     /// The items of a list or tuple.
-    pub fn items(&self) -> Option<&[Value]> {
+    pub fn items(&self) -> Option<&[Literal]> {
         match self {
-            Value::List(items) | Value::Tuple(items) => Some(items),
+            Literal::List(items) | Literal::Tuple(items) => Some(items),
             _ => None,
         }
     }
@@ -159,41 +161,41 @@ impl Value {
     /// The type's name, for messages.
     pub fn kind(&self) -> &'static str {
         match self {
-            Value::None => "None",
-            Value::Bool(_) => "a bool",
-            Value::Int(_) => "an int",
-            Value::Float(_) => "a float",
-            Value::Bytes(_) | Value::Text(_) => "a string",
-            Value::Tuple(_) => "a tuple",
-            Value::List(_) => "a list",
-            Value::Dict(_) => "a dictionary",
+            Literal::None => "None",
+            Literal::Bool(_) => "a bool",
+            Literal::Int(_) => "an int",
+            Literal::Float(_) => "a float",
+            Literal::Bytes(_) | Literal::Text(_) => "a string",
+            Literal::Tuple(_) => "a tuple",
+            Literal::List(_) => "a list",
+            Literal::Dict(_) => "a dictionary",
         }
     }
 }
 
-impl From<&str> for Value {
-    fn from(text: &str) -> Value {
-        Value::Bytes(text.as_bytes().to_vec())
+impl From<&str> for Literal {
+    fn from(text: &str) -> Literal {
+        Literal::Bytes(text.as_bytes().to_vec())
     }
 }
 
 /// Formats it like Python 2's `repr`.
-impl fmt::Display for Value {
+impl fmt::Display for Literal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Value::None => f.write_str("None"),
-            Value::Bool(flag) => f.write_str(if *flag { "True" } else { "False" }),
-            Value::Int(number) => write!(f, "{number}"),
-            Value::Float(number) => write!(f, "{number:?}"),
-            Value::Bytes(bytes) => quote(bytes.iter().map(|byte| u32::from(*byte)), f),
-            Value::Text(text) => {
+            Literal::None => f.write_str("None"),
+            Literal::Bool(flag) => f.write_str(if *flag { "True" } else { "False" }),
+            Literal::Int(number) => write!(f, "{number}"),
+            Literal::Float(number) => write!(f, "{number:?}"),
+            Literal::Bytes(bytes) => quote(bytes.iter().map(|byte| u32::from(*byte)), f),
+            Literal::Text(text) => {
                 f.write_str("u")?;
                 quote(text.chars().map(u32::from), f)
             }
-            Value::List(items) => row("[", items, "]", f),
-            Value::Tuple(items) if items.len() == 1 => row("(", items, ",)", f),
-            Value::Tuple(items) => row("(", items, ")", f),
-            Value::Dict(entries) => {
+            Literal::List(items) => row("[", items, "]", f),
+            Literal::Tuple(items) if items.len() == 1 => row("(", items, ",)", f),
+            Literal::Tuple(items) => row("(", items, ")", f),
+            Literal::Dict(entries) => {
                 f.write_str("{")?;
                 for (index, (key, value)) in entries.iter().enumerate() {
                     let comma = if index > 0 { ", " } else { "" };
@@ -205,7 +207,7 @@ impl fmt::Display for Value {
     }
 }
 
-fn row(open: &str, items: &[Value], close: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn row(open: &str, items: &[Literal], close: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str(open)?;
     for (index, item) in items.iter().enumerate() {
         let comma = if index > 0 { ", " } else { "" };
@@ -242,12 +244,12 @@ mod tests {
 
     #[test]
     fn values_are_written_as_python_does() {
-        let text = |text: &str| Value::from(text).to_string();
+        let text = |text: &str| Literal::from(text).to_string();
         assert_eq!(text("a'b"), "\"a'b\"");
         assert_eq!(text("a'\"b"), "'a\\'\"b'");
         assert_eq!(text("caf\u{e9}\n\0\\"), "'caf\\xc3\\xa9\\n\\x00\\\\'");
-        assert_eq!(Value::Text("\u{e9}\u{20ac}".into()).to_string(), "u'\\xe9\\u20ac'");
-        assert_eq!(Value::Tuple(vec![Value::Int(1)]).to_string(), "(1,)");
-        assert_eq!(Value::Float(5.0).to_string(), "5.0");
+        assert_eq!(Literal::Text("\u{e9}\u{20ac}".into()).to_string(), "u'\\xe9\\u20ac'");
+        assert_eq!(Literal::Tuple(vec![Literal::Int(1)]).to_string(), "(1,)");
+        assert_eq!(Literal::Float(5.0).to_string(), "5.0");
     }
 }

@@ -1,10 +1,10 @@
 //! Files by administrators, and malicious ones.
 
-use dormouse_python_literal::{Expr, Scope, Value, What, parse, set};
+use dormouse_python_literal::{Expr, Literal, Scope, What, parse, set};
 use proptest::prelude::*;
 
 /// The value of the only assignment in a file.
-fn value(source: &str) -> Result<Value, String> {
+fn value(source: &str) -> Result<Literal, String> {
     let file = parse(format!("x = {source}\n").as_bytes());
     if let Some(problem) = file.problems.first() {
         return Err(problem.to_string());
@@ -18,8 +18,8 @@ fn value(source: &str) -> Result<Value, String> {
     }
 }
 
-fn text(bytes: &[u8]) -> Result<Value, String> {
-    Ok(Value::Bytes(bytes.to_vec()))
+fn text(bytes: &[u8]) -> Result<Literal, String> {
+    Ok(Literal::Bytes(bytes.to_vec()))
 }
 
 #[test]
@@ -32,32 +32,35 @@ fn strings_are_read_in_every_notation() {
         text(b"one\ntwo \"quoted\"\nthree")
     );
     assert_eq!(value("'a' \"b\"\\\n 'c'"), text(b"abc"));
-    assert_eq!(value("u'\\xe9\\u20ac'"), Ok(Value::Text("\u{e9}\u{20ac}".into())));
+    assert_eq!(value("u'\\xe9\\u20ac'"), Ok(Literal::Text("\u{e9}\u{20ac}".into())));
     assert_eq!(value("''"), text(b""));
     assert_eq!(value("'''a\r\nb'''"), text(b"a\nb"));
-    assert_eq!(value("u'caf\u{e9}'"), Ok(Value::Text("caf\u{e9}".into())));
+    assert_eq!(value("u'caf\u{e9}'"), Ok(Literal::Text("caf\u{e9}".into())));
 }
 
 #[test]
 fn numbers_names_and_containers_are_read() {
-    assert_eq!(value("0x1F"), Ok(Value::Int(31)));
-    assert_eq!(value("0660"), Ok(Value::Int(432)));
-    assert_eq!(value("-7L"), Ok(Value::Int(-7)));
-    assert_eq!(value("1e3"), Ok(Value::Float(1000.0)));
-    assert_eq!(value("1.5e-3"), Ok(Value::Float(0.0015)));
-    assert_eq!(value("No"), Ok(Value::Bool(false)));
-    assert_eq!(value("None"), Ok(Value::None));
-    assert_eq!(value("60 * 60 * 24"), Ok(Value::Int(86_400)));
-    assert_eq!(value("-7 / 2"), Ok(Value::Int(-4)));
+    assert_eq!(value("0x1F"), Ok(Literal::Int(31)));
+    assert_eq!(value("0660"), Ok(Literal::Int(432)));
+    assert_eq!(value("-7L"), Ok(Literal::Int(-7)));
+    assert_eq!(value("1e3"), Ok(Literal::Float(1000.0)));
+    assert_eq!(value("1.5e-3"), Ok(Literal::Float(0.0015)));
+    assert_eq!(value("No"), Ok(Literal::Bool(false)));
+    assert_eq!(value("None"), Ok(Literal::None));
+    assert_eq!(value("60 * 60 * 24"), Ok(Literal::Int(86_400)));
+    assert_eq!(value("-7 / 2"), Ok(Literal::Int(-4)));
     assert_eq!(value("'a' + 'b'"), text(b"ab"));
-    assert_eq!(value("['a'] + []"), Ok(Value::List(vec![Value::from("a")])));
-    assert_eq!(value("('a',)"), Ok(Value::Tuple(vec![Value::from("a")])));
+    assert_eq!(value("['a'] + []"), Ok(Literal::List(vec![Literal::from("a")])));
+    assert_eq!(value("('a',)"), Ok(Literal::Tuple(vec![Literal::from("a")])));
     assert_eq!(value("('a')"), text(b"a"));
-    assert_eq!(value("()"), Ok(Value::Tuple(Vec::new())));
-    assert_eq!(value("1, 2"), Ok(Value::Tuple(vec![Value::Int(1), Value::Int(2)])));
+    assert_eq!(value("()"), Ok(Literal::Tuple(Vec::new())));
+    assert_eq!(value("1, 2"), Ok(Literal::Tuple(vec![Literal::Int(1), Literal::Int(2)])));
     assert_eq!(
         value("{'a': [1, # one\n 2],\n}"),
-        Ok(Value::Dict(vec![(Value::from("a"), Value::List(vec![Value::Int(1), Value::Int(2)]))]))
+        Ok(Literal::Dict(vec![(
+            Literal::from("a"),
+            Literal::List(vec![Literal::Int(1), Literal::Int(2)])
+        )]))
     );
 }
 
@@ -183,23 +186,23 @@ fn depth_and_length_have_a_limit() {
     assert!(value(&format!("{}1{}", "[".repeat(50), "]".repeat(50))).is_ok());
 }
 
-fn any_value() -> impl Strategy<Value = Value> {
+fn any_value() -> impl Strategy<Value = Literal> {
     let leaf = prop_oneof![
-        Just(Value::None),
-        any::<bool>().prop_map(Value::Bool),
-        (i64::MIN + 1..=i64::MAX).prop_map(Value::Int),
-        prop::num::f64::NORMAL.prop_map(Value::Float),
-        prop::collection::vec(any::<u8>(), 0..20).prop_map(Value::Bytes),
-        any::<String>().prop_map(Value::Text),
+        Just(Literal::None),
+        any::<bool>().prop_map(Literal::Bool),
+        (i64::MIN + 1..=i64::MAX).prop_map(Literal::Int),
+        prop::num::f64::NORMAL.prop_map(Literal::Float),
+        prop::collection::vec(any::<u8>(), 0..20).prop_map(Literal::Bytes),
+        any::<String>().prop_map(Literal::Text),
     ];
     leaf.prop_recursive(3, 24, 4, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Tuple),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Literal::List),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Literal::Tuple),
             prop::collection::vec((inner.clone(), inner), 0..3).prop_map(|pairs| {
                 let mut entries = Vec::new();
                 pairs.into_iter().for_each(|(key, value)| set(&mut entries, key, value));
-                Value::Dict(entries)
+                Literal::Dict(entries)
             }),
         ]
     })

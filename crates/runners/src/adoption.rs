@@ -189,7 +189,10 @@ fn give_up(spool: &Spool, store: &Store, identity: &Identity) -> Result<(), RunE
 /// # Errors
 /// If the database cannot be asked and the machine was restarted since it was last asked: then
 /// nothing may be claimed.
-pub(crate) fn respect(shared: &Shared<'_>, store: impl FnOnce() -> Asked) -> Result<(), RunError> {
+pub(crate) fn respect(
+    shared: &Shared<'_>,
+    store: impl FnOnce() -> OpenedStore,
+) -> Result<(), RunError> {
     let spool = shared.spool;
     if !shared.site.is_shared() || !spool.has_anything()? {
         return Ok(());
@@ -221,4 +224,4 @@ fn take_decided(spool: &Spool, store: &Read, own: &str) -> Result<(), RunError> 
 }
 
 /// The result of opening the database.
-pub(crate) type Asked = Result<std::rc::Rc<Store>, StoreError>;
+pub(crate) type OpenedStore = Result<std::rc::Rc<Store>, StoreError>;

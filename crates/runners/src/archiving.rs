@@ -4,15 +4,15 @@
 //! changes nothing.
 
 use crate::elsewhere::{self, Hosts, Trouble};
-use crate::queue::{Desk, Runner, TakenEntry, Tally, guarded, no_such_list};
+use crate::queue::{QueueTally, QueueWorker, Runner, TakenEntry, guarded, no_such_list};
 use crate::retry;
-use dormouse_archive::{Archive, ArchiveError, Post};
+use dormouse_archive::{Archive, ArchiveError, ArchivePost};
 use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_membership::{RunError, lists};
 use dormouse_spool::{Batch, Claim, Entry, Envelope, Queue, fault};
 use dormouse_store::List;
-use dormouse_trace::{Event, Place, Step};
+use dormouse_trace::{EntryPlace, Event, Step};
 use std::collections::BTreeMap;
 
 /// Adds batches of entries to archives.
@@ -22,7 +22,7 @@ pub(crate) struct Archiving {
 }
 
 impl Runner for Archiving {
-    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
+    fn work(&mut self, desk: &mut QueueWorker<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
         let store = desk.store()?;
         // If a process died while it renamed a list, the archive may not be in its new place yet.
         lists::settle(desk.shared.site, &store)?;
@@ -31,7 +31,7 @@ impl Runner for Archiving {
             by_list.entry(list).or_default().push((claim, entry));
         }
         let batch = desk.shared.spool.batch();
-        let mut done = Done { desk, tally: Tally::default(), events: Vec::new(), batch };
+        let mut done = Done { desk, tally: QueueTally::default(), events: Vec::new(), batch };
         for (name, entries) in by_list {
             match store.read().list(&name)? {
                 Some(list) => match done.desk.shared.site.config().archive_host(&name) {
@@ -68,8 +68,8 @@ impl Runner for Archiving {
 
 /// The results of a batch.
 struct Done<'d, 'r> {
-    desk: &'d mut Desk<'r>,
-    tally: Tally,
+    desk: &'d mut QueueWorker<'r>,
+    tally: QueueTally,
     events: Vec<Event>,
     batch: Batch<'d>,
 }
@@ -91,7 +91,7 @@ impl Done<'_, '_> {
             for output in &outputs {
                 let name = claim.name().derive(&output.label);
                 self.batch.enqueue(output.queue, &name, &output.entry)?;
-                event.outputs.push(Place::new(output.queue, &name));
+                event.outputs.push(EntryPlace::new(output.queue, &name));
             }
             self.finish(claim, event);
         }
@@ -128,7 +128,7 @@ fn pass_on(
             tracing::warn!("archive/{name}: {reason}; it is tried again");
             let mut event = Event::new(Step::Postponed, &name);
             event.text = reason;
-            event.outputs.push(Place::new(Queue::Retry, &name));
+            event.outputs.push(EntryPlace::new(Queue::Retry, &name));
             done.batch.enqueue(Queue::Retry, &name, &waits)?;
             done.finish(claim, event);
             Ok(())
@@ -169,11 +169,11 @@ fn archive(
 }
 
 /// Creates the post only from the entry, so that the same entry always gives the same post.
-fn post(claim: &Claim, entry: &Entry) -> Post {
+fn post(claim: &Claim, entry: &Entry) -> ArchivePost {
     let envelope = Envelope::read(&entry.metadata).ok();
     let received = envelope.and_then(|envelope| envelope.received_time());
     let received = received.or_else(|| claim.name().received());
-    Post {
+    ArchivePost {
         message: Message::parse(entry.message.clone()),
         received: received.unwrap_or_else(Timestamp::now).whole_seconds(),
     }

@@ -2,7 +2,7 @@
 
 use crate::door::Door;
 use crate::elsewhere;
-use crate::refusal::Refusal;
+use crate::refusal::IntakeRefusal;
 use dormouse_membership::address::{Purpose, SUFFIXES};
 use dormouse_store::KnownList;
 
@@ -31,7 +31,7 @@ impl Destination {
     /// Finds the destination of an address. The part after a `+` is a detail (a cookie, a VERP
     /// recipient), unless it belongs to a list's name; a list named `dev-owner` comes before the
     /// owners of `dev`. The addresses of the site itself always exist, at any host.
-    pub fn find(door: &Door<'_>, address: &str) -> Result<Option<Destination>, Refusal> {
+    pub fn find(door: &Door<'_>, address: &str) -> Result<Option<Destination>, IntakeRefusal> {
         let of = |list, purpose| Some(Destination::List { list, purpose });
         let address = address.trim().to_lowercase();
         let (local, domain) = match address.rsplit_once('@') {

@@ -2,7 +2,7 @@
 
 mod site;
 
-use crate::refusal::Refusal;
+use crate::refusal::IntakeRefusal;
 use dormouse_spool::{Metadata, Spool};
 use dormouse_store::{IntakeIndex, IntakeSettings, KnownList, Site, Store, StoreError};
 use site::Inside;
@@ -40,7 +40,7 @@ pub(crate) trait Behind {
         list: &KnownList,
         message: &[u8],
         metadata: &Metadata,
-    ) -> Result<Option<Refusal>, StoreError>;
+    ) -> Result<Option<IntakeRefusal>, StoreError>;
 }
 
 impl<'d> Door<'d> {
@@ -83,7 +83,7 @@ impl<'d> Door<'d> {
 
     /// Creates a door for a program without a database, which uses only the site's [`IntakeIndex`];
     /// `None` if there is no current index. Questions that the index cannot answer are refused as
-    /// [`Refusal::NotInIndex`]. The process must not have the database open.
+    /// [`IntakeRefusal::NotInIndex`]. The process must not have the database open.
     pub fn by_index(dir: &Path) -> Option<Door<'static>> {
         let index = IntakeIndex::open(dir)?;
         let settings = index.settings().clone();
@@ -126,15 +126,15 @@ impl<'d> Door<'d> {
         Spool::new(dormouse_store::site::qfiles_in(&self.dir))
     }
 
-    pub(crate) fn behind(&self) -> Result<&(dyn Behind + 'd), Refusal> {
-        self.behind.as_deref().ok_or(Refusal::NotInIndex)
+    pub(crate) fn behind(&self) -> Result<&(dyn Behind + 'd), IntakeRefusal> {
+        self.behind.as_deref().ok_or(IntakeRefusal::NotInIndex)
     }
 
     /// Returns the list of that name.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn list(&self, name: &str) -> Result<Option<KnownList>, Refusal> {
+    pub fn list(&self, name: &str) -> Result<Option<KnownList>, IntakeRefusal> {
         // If the index cannot be read, the database is asked.
         if let Some(Ok(known)) = self.index.as_ref().map(|index| index.list(name)) {
             return Ok(known);
@@ -147,7 +147,11 @@ impl<'d> Door<'d> {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn list_by_address(&self, local: &str, domain: &str) -> Result<Option<KnownList>, Refusal> {
+    pub fn list_by_address(
+        &self,
+        local: &str,
+        domain: &str,
+    ) -> Result<Option<KnownList>, IntakeRefusal> {
         if let Some(list) = self.list(&format!("{local}@{domain}"))? {
             return Ok(Some(list));
         }
@@ -158,7 +162,7 @@ impl<'d> Door<'d> {
         Ok(is_here.then_some(list))
     }
 
-    fn has_namesake(&self, local: &str) -> Result<bool, Refusal> {
+    fn has_namesake(&self, local: &str) -> Result<bool, IntakeRefusal> {
         match self.index.as_ref().map(|index| index.has_namesake(local)) {
             Some(Ok(has)) => Ok(has),
             _ => Ok(self.behind()?.has_namesake(local)?),
@@ -169,7 +173,7 @@ impl<'d> Door<'d> {
     ///
     /// # Errors
     /// If the database fails.
-    pub fn has_host(&self, host: &str) -> Result<bool, Refusal> {
+    pub fn has_host(&self, host: &str) -> Result<bool, IntakeRefusal> {
         Ok(self.behind()?.has_host(host)?)
     }
 }

@@ -7,7 +7,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use dormouse_delivery::{Content, Options, Outcome, Session, Transaction, Transport};
+use dormouse_delivery::{
+    Content, RecipientOutcome, Session, SessionOptions, Transaction, Transport,
+};
 use dormouse_mail::Message;
 use dormouse_membership::seal::keyed;
 use dormouse_spool::{Entry, EntryName};
@@ -105,7 +107,7 @@ pub(crate) enum Trouble {
 /// The result of one attempt.
 enum Sent {
     /// The other host's reply.
-    Report(Outcome),
+    Report(RecipientOutcome),
     /// The connection was lost before the reply.
     Lost(String),
     /// There is no connection.
@@ -137,11 +139,13 @@ impl Hosts {
             sent => sent,
         };
         match sent {
-            Sent::Report(Outcome::Accepted) => Ok(()),
-            Sent::Report(Outcome::Deferred(reply)) => {
+            Sent::Report(RecipientOutcome::Accepted) => Ok(()),
+            Sent::Report(RecipientOutcome::Deferred(reply)) => {
                 Err(Trouble::Later(format!("{url}: {reply}")))
             }
-            Sent::Report(Outcome::Refused(reply)) => Err(Trouble::Never(format!("{url}: {reply}"))),
+            Sent::Report(RecipientOutcome::Refused(reply)) => {
+                Err(Trouble::Never(format!("{url}: {reply}")))
+            }
             Sent::Lost(problem) => {
                 let problem = format!("{url}: {problem}");
                 self.0.insert(url.to_owned(), Err((Instant::now(), problem.clone())));
@@ -204,13 +208,13 @@ impl Hosts {
 fn connect(site: &Site, url: &str) -> Result<Session, String> {
     let transport: Transport =
         url.parse().map_err(|error| format!("archives.hosts: {url}: {error}"))?;
-    let options = Options {
+    let options = SessionOptions {
         connect_timeout: PATIENCE,
         timeout: PATIENCE,
         helo: Some(site.config().host.clone()).filter(|host| !host.is_empty()),
         // The server's limit is for posts; an entry may be larger (see [`limit`]).
         any_size: true,
-        ..Options::default()
+        ..SessionOptions::default()
     };
     Session::connect(&transport, &options).map_err(|error| error.to_string())
 }

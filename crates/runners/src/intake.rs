@@ -4,7 +4,7 @@
 use crate::destination::Destination;
 use crate::door::Door;
 use crate::elsewhere::PassedOn;
-pub use crate::refusal::Refusal;
+pub use crate::refusal::IntakeRefusal;
 use dormouse_archive::mbox;
 use dormouse_clock::Timestamp;
 use dormouse_mail::{Message, date};
@@ -43,21 +43,21 @@ impl fmt::Display for Accepted {
 
 /// The envelope of a message.
 #[derive(Debug, Default, Clone)]
-pub struct Envelope {
+pub struct IntakeEnvelope {
     /// The envelope sender, if the MTA passed it: `Some("")` is the null sender.
     pub sender: Option<String>,
 }
 
 /// A recipient of a message.
 #[derive(Debug)]
-pub struct Recipient {
+pub struct IntakeRecipient {
     /// The destination of the address.
     pub destination: Destination,
     /// The address, as the MTA wrote it.
     pub address: String,
 }
 
-impl Recipient {
+impl IntakeRecipient {
     /// Whether taking a message asks more than the index: a list's settings, or the site's key.
     fn is_asked_behind(&self) -> bool {
         match &self.destination {
@@ -69,7 +69,7 @@ impl Recipient {
 
     /// Whether a message for both is one message, because they are variants of the same address.
     /// The part after a `+` must be the same, because it distinguishes bounces and confirmations.
-    pub fn is_as_good_as(&self, other: &Recipient) -> bool {
+    pub fn is_as_good_as(&self, other: &IntakeRecipient) -> bool {
         match (&self.destination, &other.destination) {
             (Destination::Kept, Destination::Kept)
             | (Destination::Archive, Destination::Archive) => true,
@@ -97,9 +97,9 @@ fn detail(address: &str) -> Option<String> {
 pub fn post(
     door: &Door<'_>,
     list: &str,
-    envelope: &Envelope,
+    envelope: &IntakeEnvelope,
     input: impl Read,
-) -> Result<Accepted, Refusal> {
+) -> Result<Accepted, IntakeRefusal> {
     to_list(door, list, Purpose::Post, list, envelope, input)
 }
 
@@ -107,9 +107,9 @@ pub fn post(
 pub fn deliver(
     door: &Door<'_>,
     address: &str,
-    envelope: &Envelope,
+    envelope: &IntakeEnvelope,
     input: impl Read,
-) -> Result<Accepted, Refusal> {
+) -> Result<Accepted, IntakeRefusal> {
     let recipient = recipient(door, address)?;
     accept_one(door, recipient, envelope, input)
 }
@@ -121,38 +121,38 @@ pub fn to_list(
     list: &str,
     purpose: Purpose,
     recipient: &str,
-    envelope: &Envelope,
+    envelope: &IntakeEnvelope,
     input: impl Read,
-) -> Result<Accepted, Refusal> {
+) -> Result<Accepted, IntakeRefusal> {
     let list = door.list(&list.to_lowercase())?.ok_or_else(|| no_such_list(door, list))?;
     let destination = Destination::List { list, purpose };
-    let recipient = Recipient { destination, address: recipient.to_owned() };
+    let recipient = IntakeRecipient { destination, address: recipient.to_owned() };
     accept_one(door, recipient, envelope, input)
 }
 
-fn no_such_list(door: &Door<'_>, name: &str) -> Refusal {
+fn no_such_list(door: &Door<'_>, name: &str) -> IntakeRefusal {
     match door.is_spare() {
-        true => Refusal::NotKnownNow(name.to_owned()),
-        false => Refusal::NoSuchList(name.to_owned()),
+        true => IntakeRefusal::NotKnownNow(name.to_owned()),
+        false => IntakeRefusal::NoSuchList(name.to_owned()),
     }
 }
 
 /// Finds the recipient of an address.
 ///
 /// # Errors
-/// [`Refusal::NoSuchList`], or a failure of the database.
-pub fn recipient(door: &Door<'_>, address: &str) -> Result<Recipient, Refusal> {
+/// [`IntakeRefusal::NoSuchList`], or a failure of the database.
+pub fn recipient(door: &Door<'_>, address: &str) -> Result<IntakeRecipient, IntakeRefusal> {
     let destination =
         Destination::find(door, address)?.ok_or_else(|| no_such_list(door, address))?;
-    Ok(Recipient { destination, address: address.to_owned() })
+    Ok(IntakeRecipient { destination, address: address.to_owned() })
 }
 
 /// Does the same for mail from a network, whose host must be one of the site's. An MTA that pipes
 /// mail has already checked it, and may have rewritten the address.
 ///
 /// # Errors
-/// [`Refusal::NoSuchHost`], and those of [`recipient`].
-pub fn recipient_here(door: &Door<'_>, address: &str) -> Result<Recipient, Refusal> {
+/// [`IntakeRefusal::NoSuchHost`], and those of [`recipient`].
+pub fn recipient_here(door: &Door<'_>, address: &str) -> Result<IntakeRecipient, IntakeRefusal> {
     let found = recipient(door, address)?;
     let Some((_, host)) = address.trim().rsplit_once('@') else { return Ok(found) };
     let is = |known: &str| known.eq_ignore_ascii_case(host);
@@ -167,22 +167,22 @@ pub fn recipient_here(door: &Door<'_>, address: &str) -> Result<Recipient, Refus
     if door.has_host(host)? {
         return Ok(found);
     }
-    Err(Refusal::NoSuchHost(host.to_owned()))
+    Err(IntakeRefusal::NoSuchHost(host.to_owned()))
 }
 
 fn accept_one(
     door: &Door<'_>,
-    recipient: Recipient,
-    envelope: &Envelope,
+    recipient: IntakeRecipient,
+    envelope: &IntakeEnvelope,
     input: impl Read,
-) -> Result<Accepted, Refusal> {
+) -> Result<Accepted, IntakeRefusal> {
     // Before the message is read, so that another program can still read it.
     if recipient.is_asked_behind() {
         door.behind()?;
     }
     let message = read_message(input, door.settings().max_size)?;
     let mut accepted = accept(door, &[recipient], envelope, &message)?;
-    accepted.pop().ok_or(Refusal::NoMessage)?
+    accepted.pop().ok_or(IntakeRefusal::NoMessage)?
 }
 
 /// Accepts a message for several recipients, each of which may refuse it, and creates an entry for
@@ -190,12 +190,12 @@ fn accept_one(
 /// error none of them is.
 pub fn accept(
     door: &Door<'_>,
-    recipients: &[Recipient],
-    envelope: &Envelope,
+    recipients: &[IntakeRecipient],
+    envelope: &IntakeEnvelope,
     message: &[u8],
-) -> Result<Vec<Result<Accepted, Refusal>>, Refusal> {
+) -> Result<Vec<Result<Accepted, IntakeRefusal>>, IntakeRefusal> {
     if message.is_empty() {
-        return Err(Refusal::NoMessage);
+        return Err(IntakeRefusal::NoMessage);
     }
     let settings = door.settings();
     let spool = door.spool();
@@ -204,7 +204,7 @@ pub fn accept(
     check_space(&spool, entries, settings.min_free)?;
     let mut batch = spool.batch();
     let mut accepted = Vec::with_capacity(recipients.len());
-    for Recipient { destination, address } in recipients {
+    for IntakeRecipient { destination, address } in recipients {
         let (list, purpose) = match destination {
             Destination::List { list, purpose } => (list, purpose),
             Destination::Kept => {
@@ -240,7 +240,7 @@ pub fn accept(
         accepted.iter().find(|accepted| matches!(accepted, Ok(Accepted::Kept(_))))
     {
         keep(path, envelope, message)
-            .map_err(|source| Refusal::Kept { path: path.clone(), source })?;
+            .map_err(|source| IntakeRefusal::Kept { path: path.clone(), source })?;
     }
     batch.commit()?;
     note_received(door, recipients, &accepted, message);
@@ -250,14 +250,14 @@ pub fn accept(
 /// Records accepted mail in the trace.
 fn note_received(
     door: &Door<'_>,
-    recipients: &[Recipient],
-    accepted: &[Result<Accepted, Refusal>],
+    recipients: &[IntakeRecipient],
+    accepted: &[Result<Accepted, IntakeRefusal>],
     message: &[u8],
 ) {
     let size = message.len();
     let message = Message::parse_header_of(message);
     let mut trace = Trace::below(door.dir()).at(Queue::In);
-    for (Recipient { destination, address }, accepted) in recipients.iter().zip(accepted) {
+    for (IntakeRecipient { destination, address }, accepted) in recipients.iter().zip(accepted) {
         let Destination::List { list, .. } = destination else { continue };
         let Ok(Accepted::Queued { name, .. }) = accepted else { continue };
         let received = Event::new(Step::Received, name).of_message(&list.name, &message);
@@ -270,12 +270,12 @@ fn for_archive(
     door: &Door<'_>,
     batch: &mut Batch<'_>,
     message: &[u8],
-) -> Result<Result<Accepted, Refusal>, Refusal> {
+) -> Result<Result<Accepted, IntakeRefusal>, IntakeRefusal> {
     let key = door.behind()?.archive_key()?;
     let passed_on = PassedOn::read(&key, message).filter(|_| !key.is_empty());
     let Some(PassedOn { list, name, entry }) = passed_on else {
         let problem = "only a host of this site passes entries for archives on";
-        return Ok(Err(Refusal::Rejected(problem.to_owned())));
+        return Ok(Err(IntakeRefusal::Rejected(problem.to_owned())));
     };
     batch.enqueue(Queue::Archive, &name, &entry)?;
     let mut event = Event::new(Step::Received, &name)
@@ -287,7 +287,7 @@ fn for_archive(
 
 /// Appends a message to the site's file for mail that has no other recipient. When it returns, the
 /// message is on the disk; after an error nothing of it stays.
-fn keep(path: &Path, envelope: &Envelope, message: &[u8]) -> io::Result<()> {
+fn keep(path: &Path, envelope: &IntakeEnvelope, message: &[u8]) -> io::Result<()> {
     let sender = envelope.sender.as_deref().filter(|sender| !sender.is_empty());
     let sender = sender.unwrap_or("MAILER-DAEMON");
     let entry = mbox::entry(sender, &date::ctime(Timestamp::now()), message);
@@ -306,32 +306,32 @@ fn keep(path: &Path, envelope: &Envelope, message: &[u8]) -> io::Result<()> {
 }
 
 /// Reads the message, up to the limit in bytes (0: none).
-pub fn read_message(input: impl Read, limit: u64) -> Result<Vec<u8>, Refusal> {
+pub fn read_message(input: impl Read, limit: u64) -> Result<Vec<u8>, IntakeRefusal> {
     let mut message = Vec::with_capacity(16 * 1024);
     let most = if limit == 0 { u64::MAX } else { limit.saturating_add(1) };
-    input.take(most).read_to_end(&mut message).map_err(Refusal::Unreadable)?;
+    input.take(most).read_to_end(&mut message).map_err(IntakeRefusal::Unreadable)?;
     if message.is_empty() {
-        return Err(Refusal::NoMessage);
+        return Err(IntakeRefusal::NoMessage);
     }
     if limit != 0 && message.len() as u64 > limit {
-        return Err(Refusal::TooLarge { limit });
+        return Err(IntakeRefusal::TooLarge { limit });
     }
     Ok(message)
 }
 
 /// Refuses mail temporarily if the disk is nearly full, so that the entries in the spool can still
 /// be processed.
-fn check_space(spool: &Spool, size: u64, keep_free: u64) -> Result<(), Refusal> {
+fn check_space(spool: &Spool, size: u64, keep_free: u64) -> Result<(), IntakeRefusal> {
     let stat = match rustix::fs::statvfs(spool.root()) {
         Ok(stat) => stat,
         // The spool is created on demand; if that fails, enqueueing reports it.
         Err(rustix::io::Errno::NOENT) => return Ok(()),
-        Err(error) => return Err(Refusal::Unreadable(error.into())),
+        Err(error) => return Err(IntakeRefusal::Unreadable(error.into())),
     };
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     let needed = keep_free.saturating_add(size);
     if free < needed {
-        return Err(Refusal::NoSpace { free, needed, spool: spool.root().to_owned() });
+        return Err(IntakeRefusal::NoSpace { free, needed, spool: spool.root().to_owned() });
     }
     Ok(())
 }

@@ -62,7 +62,7 @@ mod unsubscribe;
 
 pub use dormouse_membership::RunError;
 
-use dormouse_delivery::{Options, Transport};
+use dormouse_delivery::{SessionOptions, Transport};
 use dormouse_spool::Spool;
 use dormouse_store::Site;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -77,7 +77,7 @@ pub struct Shared<'r> {
     /// The transport of outgoing mail.
     pub transport: &'r Transport,
     /// Its options.
-    pub options: &'r Options,
+    pub options: &'r SessionOptions,
     /// Set when the process is asked to stop: the transaction in flight is completed, and other
     /// claims are released.
     pub stop: &'r AtomicBool,

@@ -1,6 +1,6 @@
 //! Creates the transport to the MTA from the site's settings.
 
-use dormouse_delivery::{Credentials, Options, Pin, TlsPolicy, TokenCommand, Transport};
+use dormouse_delivery::{Credentials, Pin, SessionOptions, TlsPolicy, TokenCommand, Transport};
 use dormouse_store::config::TlsPolicy as Setting;
 use dormouse_store::{Site, StoreError};
 use std::fs;
@@ -9,7 +9,7 @@ use std::fs;
 ///
 /// # Errors
 /// If a setting does not name a transport, or a password cannot be read.
-pub fn from_settings(site: &Site) -> Result<(Transport, Options), StoreError> {
+pub fn from_settings(site: &Site) -> Result<(Transport, SessionOptions), StoreError> {
     let config = site.config();
     let wrong = |problem: String| StoreError::Config { path: site.config_file(), problem };
     let mut transport: Transport = config
@@ -53,7 +53,7 @@ pub fn from_settings(site: &Site) -> Result<(Transport, Options), StoreError> {
         user => credentials(site, user.unwrap_or_default(), file)?,
     };
     let named = |name: &str| Some(name).filter(|name| !name.is_empty()).map(str::to_owned);
-    let options = Options {
+    let options = SessionOptions {
         timeout: config.delivery_timeout.duration(),
         helo: named(&config.delivery_helo).or_else(|| named(&config.host)),
         tls: match config.delivery_tls {
@@ -65,7 +65,7 @@ pub fn from_settings(site: &Site) -> Result<(Transport, Options), StoreError> {
         pins,
         token,
         xverp: config.delivery_xverp,
-        ..Options::default()
+        ..SessionOptions::default()
     };
     Ok((transport, options))
 }

@@ -3,13 +3,13 @@
 use crate::Shared;
 use crate::bounces::return_path::{Senders, Tags};
 use crate::unsubscribe::Unsubscribe;
-use dormouse_auth::{Algorithm, AuthError, AuthResults, Found, Key, Keyring, Signer};
+use dormouse_auth::{Algorithm, ArcContent, AuthError, AuthResults, Key, Keyring, Signer};
 use dormouse_clock::Timestamp;
 use dormouse_delivery::{Capabilities, Content, Transaction};
 use dormouse_mail::fit::{self, Takes};
 use dormouse_mail::{Message, address, transfer};
 use dormouse_membership::RunError;
-use dormouse_pipeline::decorate::{Texts, recipient_fields};
+use dormouse_pipeline::decorate::{HeaderAndFooter, recipient_fields};
 use dormouse_pipeline::personal::{is_personal, may_be_personal};
 use dormouse_pipeline::recipients::Next;
 use dormouse_spool::{Entry, EntryName, Envelope};
@@ -36,7 +36,7 @@ pub struct Outbound<'o> {
     /// Whether To contains the recipient.
     to_recipient: bool,
     /// Header and footer that differ for each recipient, and the message without them.
-    own_texts: Option<(Texts, Message)>,
+    own_texts: Option<(HeaderAndFooter, Message)>,
     have_copy: Vec<String>,
     most: usize,
     unsubscribe: Option<Unsubscribe<'o>>,
@@ -45,16 +45,16 @@ pub struct Outbound<'o> {
     /// The keys of the list's domain, which sign the message.
     keys: Vec<Key>,
     /// The results from before the list changed the post, for the seal.
-    found: Option<Found>,
+    found: Option<ArcContent>,
 }
 
 /// Adds header and footer to a message. If they differ for each recipient, returns them instead, with
 /// the message without them.
 fn add_texts(
     message: &mut Message,
-    texts: Option<Texts>,
+    texts: Option<HeaderAndFooter>,
     personal: bool,
-) -> Option<(Texts, Message)> {
+) -> Option<(HeaderAndFooter, Message)> {
     match texts {
         Some(texts) if personal && texts.name_recipient() => Some((texts, message.clone())),
         // The entry is Mailman's, or passed a list's own pipeline, so the texts may still be
@@ -121,7 +121,8 @@ impl<'o> Outbound<'o> {
         if personal || verp || every {
             unsubscribe = Unsubscribe::take(&mut message, list, store, shared.site)?;
         }
-        let own_texts = add_texts(&mut message, Texts::of(list, config, metadata), personal);
+        let own_texts =
+            add_texts(&mut message, HeaderAndFooter::of(list, config, metadata), personal);
         Ok(Outbound {
             list,
             config,
@@ -258,7 +259,7 @@ impl<'o> Outbound<'o> {
 
     fn with_texts(
         &self,
-        (texts, message): &(Texts, Message),
+        (texts, message): &(HeaderAndFooter, Message),
         recipient: &str,
         member: Option<&Member>,
     ) -> Message {
@@ -276,11 +277,11 @@ impl<'o> Outbound<'o> {
 }
 
 /// Returns the content of the seal for an entry's message, if it gets one.
-fn found(list: &List, config: &Config, envelope: &Envelope<'_>) -> Option<Found> {
+fn found(list: &List, config: &Config, envelope: &Envelope<'_>) -> Option<ArcContent> {
     let results = envelope.auth_results().filter(|_| list.settings.arc_seal)?;
     let chain = AuthResults::read(&format!("; {results}")).chain();
     let results = results.split("; ").map(str::to_owned).collect();
-    Some(Found { authserv_id: config.host.clone(), results, chain })
+    Some(ArcContent { authserv_id: config.host.clone(), results, chain })
 }
 
 /// A message for one kind of server, and its signer.

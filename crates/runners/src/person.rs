@@ -1,11 +1,11 @@
 //! Exports and erases the data stored about a person, for the command and the pages.
 
 use crate::commands;
-use dormouse_archive::{Archive, Place};
+use dormouse_archive::{Archive, ArchivePlace};
 use dormouse_membership::RunError;
 use dormouse_store::archive_index::ArchiveIndex;
 use dormouse_store::value::Value as _;
-use dormouse_store::{Erased, List, ListId, Person, Read, Site, Store, StoreError, Tx};
+use dormouse_store::{Erased, List, ListId, PersonData, Read, Site, Store, StoreError, Tx};
 use dormouse_trace as trace;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -94,12 +94,12 @@ pub fn erase(
 
 /// Returns the number of an address's posts in a list's archive.
 pub fn posts_of(site: &Site, list: &List, address: &str) -> Result<usize, RunError> {
-    let index = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())?;
+    let index = ArchiveIndex::open_read_only(&ArchivePlace::of(site, &list.name).index())?;
     Ok(index.map(|index| index.messages_of(address)).transpose()?.unwrap_or_default().len())
 }
 
 /// Returns everything stored about a person as JSON, to hand out.
-pub fn exported(store: &Store, address: &str, person: &Person) -> Result<Value, StoreError> {
+pub fn exported(store: &Store, address: &str, person: &PersonData) -> Result<Value, StoreError> {
     let mut pending = Vec::new();
     for waiting in &person.pending {
         pending.push(json!({

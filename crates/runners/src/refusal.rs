@@ -8,7 +8,7 @@ use sysexits::ExitCode;
 
 /// Why a message was not accepted. Nothing of it was stored.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum IntakeRefusal {
     /// No list has that name or address.
     #[error("no mailing list here is called {0}")]
     NoSuchList(String),
@@ -62,41 +62,41 @@ pub enum Refusal {
     Store(#[from] StoreError),
 }
 
-impl Refusal {
+impl IntakeRefusal {
     /// Returns the exit code for the MTA's pipe (sysexits.h). With 75, for all failures of our own,
     /// the MTA keeps the mail and tries again; with any other code it bounces.
     pub fn sysexit(&self) -> ExitCode {
         match self {
-            Refusal::NoSuchList(_) => ExitCode::NoUser,
-            Refusal::NoSuchHost(_) => ExitCode::NoHost,
-            Refusal::NoMessage => ExitCode::NoInput,
-            Refusal::TooLarge { .. } => ExitCode::DataErr,
-            Refusal::Rejected(_) => ExitCode::NoPerm,
-            Refusal::Unreadable(_)
-            | Refusal::NoSpace { .. }
-            | Refusal::Kept { .. }
-            | Refusal::NotKnownNow(_)
-            | Refusal::NotInIndex
-            | Refusal::Spool(_)
-            | Refusal::Store(_) => ExitCode::TempFail,
+            IntakeRefusal::NoSuchList(_) => ExitCode::NoUser,
+            IntakeRefusal::NoSuchHost(_) => ExitCode::NoHost,
+            IntakeRefusal::NoMessage => ExitCode::NoInput,
+            IntakeRefusal::TooLarge { .. } => ExitCode::DataErr,
+            IntakeRefusal::Rejected(_) => ExitCode::NoPerm,
+            IntakeRefusal::Unreadable(_)
+            | IntakeRefusal::NoSpace { .. }
+            | IntakeRefusal::Kept { .. }
+            | IntakeRefusal::NotKnownNow(_)
+            | IntakeRefusal::NotInIndex
+            | IntakeRefusal::Spool(_)
+            | IntakeRefusal::Store(_) => ExitCode::TempFail,
         }
     }
 
     /// Returns the reply over LMTP: the code and the enhanced code (RFC 3463).
     pub fn smtp_reply(&self) -> (u16, &'static str) {
         match self {
-            Refusal::NoSuchList(_) => (550, "5.1.1"),
-            Refusal::NoSuchHost(_) => (550, "5.1.2"),
-            Refusal::NoMessage => (554, "5.6.0"),
-            Refusal::TooLarge { .. } => (552, "5.3.4"),
-            Refusal::Rejected(_) => (550, "5.7.1"),
-            Refusal::NoSpace { .. } => (452, "4.3.1"),
-            Refusal::Unreadable(_)
-            | Refusal::Kept { .. }
-            | Refusal::NotKnownNow(_)
-            | Refusal::NotInIndex
-            | Refusal::Spool(_)
-            | Refusal::Store(_) => (451, "4.3.0"),
+            IntakeRefusal::NoSuchList(_) => (550, "5.1.1"),
+            IntakeRefusal::NoSuchHost(_) => (550, "5.1.2"),
+            IntakeRefusal::NoMessage => (554, "5.6.0"),
+            IntakeRefusal::TooLarge { .. } => (552, "5.3.4"),
+            IntakeRefusal::Rejected(_) => (550, "5.7.1"),
+            IntakeRefusal::NoSpace { .. } => (452, "4.3.1"),
+            IntakeRefusal::Unreadable(_)
+            | IntakeRefusal::Kept { .. }
+            | IntakeRefusal::NotKnownNow(_)
+            | IntakeRefusal::NotInIndex
+            | IntakeRefusal::Spool(_)
+            | IntakeRefusal::Store(_) => (451, "4.3.0"),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The retry runner: moves due entries back to `out`, or to the queue that they name.
 
-use crate::queue::{Desk, Runner, TakenEntry};
+use crate::queue::{QueueWorker, Runner, TakenEntry};
 use dormouse_clock::Timestamp;
 use dormouse_membership::RunError;
-use dormouse_spool::{Entry, EntryName, Envelope, Found, FoundState, Queue, Spool, SpoolError};
+use dormouse_spool::{
+    Entry, EntryName, Envelope, Queue, QueueFile, QueueFileState, Spool, SpoolError,
+};
 use dormouse_store::{Config, LONGEST_WAIT};
 use dormouse_trace::Step;
 
@@ -16,8 +18,8 @@ pub(crate) fn due(
 ) -> Result<Vec<EntryName>, SpoolError> {
     let now = dormouse_clock::now();
     let longest = config.longest_retry_wait();
-    let is_due = |found: &Found| {
-        found.state == FoundState::Ready && found.due(now, longest).is_none_or(|due| due <= now)
+    let is_due = |found: &QueueFile| {
+        found.state == QueueFileState::Ready && found.due(now, longest).is_none_or(|due| due <= now)
     };
     Ok(spool.list(queue)?.into_iter().filter(is_due).map(|found| found.name).collect())
 }
@@ -27,7 +29,7 @@ pub(crate) fn due(
 pub(crate) struct Retry;
 
 impl Runner for Retry {
-    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
+    fn work(&mut self, desk: &mut QueueWorker<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
         for TakenEntry { claim, entry, .. } in taken {
             let envelope = match Envelope::read(&entry.metadata) {
                 Ok(envelope) => envelope,

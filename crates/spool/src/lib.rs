@@ -68,5 +68,5 @@ pub use limits::allow_open_files;
 pub use metadata::Metadata;
 pub use name::{EntryName, Slice};
 pub use queue::Queue;
-pub use spool::{Found, FoundState, Seen, Spool};
+pub use spool::{QueueFile, QueueFileState, Seen, Spool};
 pub use unsettled::Unsettled;

@@ -73,11 +73,11 @@ impl Paths {
 
 /// A file seen in a queue directory.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct QueueFile {
     /// The entry's name.
     pub name: EntryName,
     /// Ready, claimed, or kept for a person.
-    pub state: FoundState,
+    pub state: QueueFileState,
     /// Size in bytes.
     pub size: u64,
     /// Last change; for an entry in `retry` that we wrote, the due time.
@@ -87,7 +87,7 @@ pub struct Found {
 /// A due time this much too late is tolerated: another clock may have been ahead.
 const SLACK: Duration = Duration::from_secs(300);
 
-impl Found {
+impl QueueFile {
     /// When an entry of `retry` is due, by its file's time. `None` if that time is impossible: no
     /// entry waits longer than `longest`, so the clock was wrong when it was set.
     pub fn due(&self, now: SystemTime, longest: Duration) -> Option<SystemTime> {
@@ -106,7 +106,7 @@ pub struct Seen {
 
 /// The state in a file's suffix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FoundState {
+pub enum QueueFileState {
     /// `.pck`: ready.
     Ready,
     /// `.bak`: in work, or left by a dead process.
@@ -185,13 +185,13 @@ impl Spool {
     }
 
     /// Everything in a queue, for people, including claimed and preserved entries.
-    pub fn list(&self, queue: Queue) -> Result<Vec<Found>, SpoolError> {
+    pub fn list(&self, queue: Queue) -> Result<Vec<QueueFile>, SpoolError> {
         let dir = self.paths.queue(queue);
         let mut found = Vec::new();
         let states = [
-            (State::Ready, FoundState::Ready),
-            (State::Claimed, FoundState::Claimed),
-            (State::Preserved, FoundState::Preserved),
+            (State::Ready, QueueFileState::Ready),
+            (State::Claimed, QueueFileState::Claimed),
+            (State::Preserved, QueueFileState::Preserved),
         ];
         for_each_file(&dir, |file| {
             for (state, seen) in states {
@@ -203,14 +203,14 @@ impl Spool {
         let mut files = Vec::with_capacity(found.len());
         for (base, state) in found {
             let suffix = match state {
-                FoundState::Ready => State::Ready,
-                FoundState::Claimed => State::Claimed,
-                FoundState::Preserved => State::Preserved,
+                QueueFileState::Ready => State::Ready,
+                QueueFileState::Claimed => State::Claimed,
+                QueueFileState::Preserved => State::Preserved,
             };
             let name = EntryName::from_base(&base);
             let path = self.paths.entry(queue, &name, suffix);
             match fs::metadata(&path) {
-                Ok(meta) => files.push(Found {
+                Ok(meta) => files.push(QueueFile {
                     name,
                     state,
                     size: meta.len(),
@@ -230,7 +230,7 @@ impl Spool {
     pub fn next_due(&self, longest: Duration) -> Result<Option<SystemTime>, SpoolError> {
         let now = dormouse_clock::now();
         let waiting = self.list(Queue::Retry)?;
-        let ready = waiting.iter().filter(|found| found.state == FoundState::Ready);
+        let ready = waiting.iter().filter(|found| found.state == QueueFileState::Ready);
         Ok(ready.map(|found| found.due(now, longest).unwrap_or(now)).min())
     }
 

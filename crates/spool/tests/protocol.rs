@@ -1,7 +1,7 @@
 //! What the spool promises: durable entries, claims, hand-over, recovery.
 
 use dormouse_clock::Timestamp;
-use dormouse_spool::{Entry, EntryName, FoundState, Look, Metadata, Queue, Spool, Suspicion};
+use dormouse_spool::{Entry, EntryName, Look, Metadata, Queue, QueueFileState, Spool, Suspicion};
 use std::fs;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
@@ -111,7 +111,7 @@ fn the_third_recovery_without_progress_preserves_the_entry() {
     }
     let kept = spool.list(Queue::Bad).unwrap();
     assert_eq!(kept.len(), 1);
-    assert_eq!(kept[0].state, FoundState::Preserved);
+    assert_eq!(kept[0].state, QueueFileState::Preserved);
     assert_eq!(spool.peek(Queue::Bad, &name).unwrap().unwrap().message, b"poison");
 }
 
@@ -421,7 +421,7 @@ fn what_is_no_plain_file_is_set_aside_where_it_is() {
     }
     assert!(spool.ready(Queue::In).unwrap().is_empty());
     let found = spool.list(Queue::In).unwrap();
-    assert!(found.iter().all(|found| found.state == FoundState::Preserved), "{found:?}");
+    assert!(found.iter().all(|found| found.state == QueueFileState::Preserved), "{found:?}");
     fs::rename(dir.join("1.5+a.psv"), dir.join("1.5+a.bak")).unwrap();
     spool.recover(&[Queue::In]).unwrap();
 }

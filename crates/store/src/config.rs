@@ -8,7 +8,7 @@ mod tests;
 
 use crate::arrangement::Arrangement;
 use crate::check::Subject;
-use crate::limits::Limits;
+use crate::limits::DeliveryLimits;
 use crate::lists::REAL_NAME;
 use crate::settings::{self, ListSettings};
 use crate::units::{Size, Span};
@@ -26,7 +26,7 @@ use toml_edit::DocumentMut;
 
 /// A setting as it is shown to people.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Entry {
+pub struct SiteSettingEntry {
     /// The setting's name.
     pub key: Cow<'static, str>,
     /// The current value.
@@ -81,7 +81,7 @@ macro_rules! site_settings {
             }
 
             /// Returns one setting with its value. The error names a similar setting.
-            pub fn entry(&self, key: &str) -> Result<Entry, String> {
+            pub fn entry(&self, key: &str) -> Result<SiteSettingEntry, String> {
                 if let Some(name) = key.strip_prefix(LIST_DEFAULTS) {
                     return Ok(list_default(self.new_list_settings().entry(name)?));
                 }
@@ -90,8 +90,8 @@ macro_rules! site_settings {
             }
 
             /// Returns every setting with its value, and those of `[list-defaults]` that are set.
-            pub fn entries(&self) -> Vec<Entry> {
-                let mut entries = vec![$(Entry {
+            pub fn entries(&self) -> Vec<SiteSettingEntry> {
+                let mut entries = vec![$(SiteSettingEntry {
                     key: Cow::Borrowed($key),
                     value: self.$field.write(),
                     default: $default,
@@ -115,8 +115,8 @@ pub(crate) const LIST_DEFAULTS: &str = "list-defaults.";
 const OWN: [&str; 6] =
     ["real_name", "host_name", "owner", "password", "mod_password", "post_password"];
 
-fn list_default(entry: settings::Entry) -> Entry {
-    Entry {
+fn list_default(entry: settings::ListSettingEntry) -> SiteSettingEntry {
+    SiteSettingEntry {
         key: Cow::Owned(format!("{LIST_DEFAULTS}{}", entry.name)),
         value: entry.value,
         default: entry.default,
@@ -182,7 +182,7 @@ site_settings! {
     /// line that matches a domain applies. Mail beyond a limit waits in `retry`. The file may
     /// instead have a table `[delivery.limits]` with lines such as `"*.example.net" =
     /// "rate=600/min"`.
-    delivery_limits "delivery.limits": Limits = "";
+    delivery_limits "delivery.limits": DeliveryLimits = "";
     /// How long to wait for a reply of the MTA.
     delivery_timeout "delivery.timeout": Span = "5min", check::some_time;
     /// When the connection is encrypted.

@@ -18,7 +18,7 @@ const FIRST: [&str; 3] = ["list", "session", "decided_request"];
 
 /// A database to copy from or to.
 #[derive(Debug)]
-pub struct Place {
+pub struct DatabasePlace {
     db: Db,
     name: PathBuf,
 }
@@ -32,38 +32,38 @@ pub struct Copied {
     pub rows: u64,
 }
 
-impl Place {
+impl DatabasePlace {
     /// Opens a database by a server's URL or the path of a file.
     ///
     /// # Errors
     /// If the URL is invalid or the file cannot be opened.
-    pub fn open(text: &str, is_target: bool) -> Result<Place, StoreError> {
+    pub fn open(text: &str, is_target: bool) -> Result<DatabasePlace, StoreError> {
         let dir = Path::new(".");
         if text.contains("://") {
             let address = Address::read(text, "", dir)
                 .map_err(|problem| StoreError::Setting(format!("{text}: {problem}")))?;
-            return Ok(Place::on_server(Arc::new(address)));
+            return Ok(DatabasePlace::on_server(Arc::new(address)));
         }
-        Place::in_file(Path::new(text), is_target)
+        DatabasePlace::in_file(Path::new(text), is_target)
     }
 
     /// Opens a site's database, to copy from it.
     ///
     /// # Errors
     /// If it cannot be opened.
-    pub fn of(site: &Site) -> Result<Place, StoreError> {
+    pub fn of(site: &Site) -> Result<DatabasePlace, StoreError> {
         match site.server()? {
-            Some(address) => Ok(Place::on_server(address)),
-            None => Place::in_file(&site.database(), false),
+            Some(address) => Ok(DatabasePlace::on_server(address)),
+            None => DatabasePlace::in_file(&site.database(), false),
         }
     }
 
-    fn on_server(address: Arc<Address>) -> Place {
+    fn on_server(address: Arc<Address>) -> DatabasePlace {
         let name = PathBuf::from(address.shown());
-        Place { db: Db::Postgres(Box::new(Postgres::at(address, true))), name }
+        DatabasePlace { db: Db::Postgres(Box::new(Postgres::at(address, true))), name }
     }
 
-    pub(crate) fn in_file(path: &Path, is_target: bool) -> Result<Place, StoreError> {
+    pub(crate) fn in_file(path: &Path, is_target: bool) -> Result<DatabasePlace, StoreError> {
         let opened = if is_target {
             store::make(path).map_err(StoreError::io("create the database", path))?;
             Sqlite::open(path, Open::Writing).and_then(|db| db.be_durable().map(|()| db))
@@ -71,7 +71,7 @@ impl Place {
             Sqlite::open(path, Open::Reading)
         };
         let db = opened.map_err(|source| StoreError::database(path, source))?;
-        Ok(Place { db: Db::Sqlite(db), name: path.to_owned() })
+        Ok(DatabasePlace { db: Db::Sqlite(db), name: path.to_owned() })
     }
 
     fn begin(&self, how: Begin) -> Result<Transaction<'_, Db>, StoreError> {
@@ -90,7 +90,7 @@ impl Place {
     /// `pinned`.
     pub fn copy_to<E: From<StoreError>>(
         &self,
-        target: &Place,
+        target: &DatabasePlace,
         pinned: impl FnOnce() -> Result<(), E>,
     ) -> Result<Vec<Copied>, E> {
         let reading = self.begin(Begin::Reading)?;
@@ -164,7 +164,7 @@ impl Place {
     /// Copies a table, and returns the number of rows and their checksum.
     fn copy_table(
         &self,
-        target: &Place,
+        target: &DatabasePlace,
         table: &str,
         columns: &[String],
     ) -> Result<(u64, Sum), StoreError> {

@@ -10,7 +10,7 @@ pub const UNDO: f64 = 60.0;
 
 /// A decision on a held post.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Decided {
+pub struct DecidedPost {
     /// The post as it was held.
     pub held: Held,
     /// The decision, in one word.
@@ -23,8 +23,8 @@ pub struct Decided {
     pub at: Timestamp,
 }
 
-fn read_decided(row: &Row<'_>) -> db::Result<Decided> {
-    Ok(Decided {
+fn read_decided(row: &Row<'_>) -> db::Result<DecidedPost> {
+    Ok(DecidedPost {
         held: read(row)?,
         what: row.get(9)?,
         sent: (row.get(10)?, row.get(11)?),
@@ -39,7 +39,7 @@ impl Read {
         &self,
         id: HeldId,
         since: Timestamp,
-    ) -> Result<Option<Decided>, StoreError> {
+    ) -> Result<Option<DecidedPost>, StoreError> {
         let sql = format!(
             "select {COLUMNS}, what, queue, output, changed, decided_at from decided_post
              where id = ?1 and decided_at > ?2"
@@ -52,7 +52,7 @@ impl Read {
         &self,
         list_id: ListId,
         since: Timestamp,
-    ) -> Result<Vec<Decided>, StoreError> {
+    ) -> Result<Vec<DecidedPost>, StoreError> {
         let sql = format!(
             "select {COLUMNS}, what, queue, output, changed, decided_at from decided_post
              where list_id = ?1 and decided_at > ?2 order by decided_at desc, id desc"
@@ -63,7 +63,7 @@ impl Read {
 
 impl Tx<'_> {
     /// Records a decision with a copy of the held post. Must be called before the post is released.
-    pub fn keep_decided(&self, decided: &Decided) -> Result<(), StoreError> {
+    pub fn keep_decided(&self, decided: &DecidedPost) -> Result<(), StoreError> {
         self.note_due(Due::Checkdbs);
         self.forget_decided(decided.at)?;
         self.execute(

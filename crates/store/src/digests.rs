@@ -30,7 +30,7 @@ pub struct WaitingPost {
 
 /// A sent issue to close. Closing it again changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Closing {
+pub struct ClosedIssue {
     /// The number of the last post in the issue.
     pub last_post: i64,
     /// The issue's volume.
@@ -173,7 +173,7 @@ impl Tx<'_> {
     /// number. The posts' entries are recorded, because an entry whose process was killed after the
     /// commit is processed again, and must not be in a second digest. Does nothing if the issue is
     /// already closed.
-    pub fn close_digest(&self, list_id: ListId, closing: &Closing) -> Result<(), StoreError> {
+    pub fn close_digest(&self, list_id: ListId, closing: &ClosedIssue) -> Result<(), StoreError> {
         self.note_done(Due::Senddigests);
         let is_new = self.execute(
             "update list set volume = ?2, next_digest_number = ?3, digests_sent = ?4,

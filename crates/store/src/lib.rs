@@ -15,7 +15,7 @@
 //!   synchronising members with a file. [`answers`], [`digests`], [`patterns`], [`dns`]: state of
 //!   the posting pipeline. [`pace`]: domains that defer mail, and the counts for the [`limits`] of
 //!   domains. [`news`]: the last article read from a newsgroup. [`takeover`]: import and export of
-//!   a Mailman site. [`copy_database`]: a copy for a backup; [`Place`]: to another kind of
+//!   a Mailman site. [`copy_database`]: a copy for a backup; [`DatabasePlace`]: to another kind of
 //!   database. [`adopted`]: the spools of dead hosts.
 //! - [`audit`]: who changed which setting. [`arrangement`]: what starts the processing of a queue.
 //! - [`attachments`]: files outside of the database, removed from posts. [`archive_index`]: the
@@ -91,12 +91,12 @@ pub use bounces::{
 };
 pub use config::{Config, LONGEST_WAIT, OnFailure, RemoveDkim, ScrubHtml, ToStrangers};
 pub use consent::{Act, Consent};
-pub use copying::{Copied, Place};
+pub use copying::{Copied, DatabasePlace};
 pub use daily::{Count, Daily};
 pub use db::{Error as DatabaseError, asked};
-pub use decided::Decided;
+pub use decided::DecidedPost;
 pub use decided_requests::{Changed, DecidedRequest};
-pub use digests::{Closing, DigestState, WaitingPost};
+pub use digests::{ClosedIssue, DigestState, WaitingPost};
 pub use dns::DnsAnswer;
 pub use due::Due;
 pub use error::StoreError;
@@ -104,18 +104,18 @@ pub use former::FormerName;
 pub use held::{Held, HeldPost};
 pub use intake_index::{IntakeIndex, IntakeSettings, KnownList};
 pub use jobs::Period;
-pub use limits::{Limit, Limits, Rate};
+pub use limits::{DeliveryLimits, Limit, Rate};
 pub use lists::List;
 pub use live::LiveSite;
 pub use members::{Added, Audience, Cursor, Delivery, Interest, Member, NewMember, Recipient};
 pub use numbers::{HeldId, ListId, RequestId};
 pub use options::{MemberOption, MemberOptions};
-pub use owner::Account;
+pub use owner::UnixAccount;
 pub use pace::{BackOff, Granted, SlowDomain};
 pub use pending::{Pending, Request};
-pub use person::{Erased, Person};
+pub use person::{Erased, PersonData};
 pub use requests::HeldRequest;
-pub use sessions::{Proof, Proved, Session, SignIn};
+pub use sessions::{Proof, Proved, SignIn, VisitorSession};
 pub use settings::{
     AutorespondRequests, ComplaintAction, DmarcAction, FilterAction, FromIsList, ListSettings,
     MemberAction, NewsModeration, NonmemberAction, OneClick, Personalize, PostAuthentication,
@@ -126,4 +126,4 @@ pub use settled::Settled;
 pub use site::Site;
 pub use snapshot::{copy_database, copy_site};
 pub use store::{Read, Store, Tx};
-pub use takeover::{Imported, ListState, WholeMember};
+pub use takeover::{ImportedSource, ListState, WholeMember};

@@ -35,9 +35,9 @@ pub struct Limit {
 
 /// The limits of all groups. The first that matches a domain applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Limits(Vec<Limit>);
+pub struct DeliveryLimits(Vec<Limit>);
 
-impl Limits {
+impl DeliveryLimits {
     /// Whether nothing is limited.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -182,7 +182,7 @@ impl fmt::Display for Limit {
     }
 }
 
-impl Value for Limits {
+impl Value for DeliveryLimits {
     const KIND: &'static str =
         "groups of domains, one a line: DOMAIN…: [each] connections=N recipients=N rate=N/min";
 
@@ -191,7 +191,7 @@ impl Value for Limits {
             .iter()
             .map(|line| Limit::read(line))
             .collect::<Result<_, _>>()
-            .map(Limits)
+            .map(DeliveryLimits)
     }
 
     fn write(&self) -> String {
@@ -207,8 +207,8 @@ mod tests {
     fn a_domain_goes_by_the_first_group_that_names_it() {
         let text = "Gmail.com googlemail.com: connections=2 rate=600/min\n\
                     *.example.net example.net: recipients=5\n*: each rate=10/90s\n";
-        let limits = Limits::read(text).unwrap();
-        assert_eq!(Limits::read(&limits.write()).unwrap(), limits);
+        let limits = DeliveryLimits::read(text).unwrap();
+        assert_eq!(DeliveryLimits::read(&limits.write()).unwrap(), limits);
         let name = |domain: &str| limits.of(domain).unwrap().name(domain).into_owned();
         assert_eq!(name("gmail.com"), "gmail.com googlemail.com");
         assert_eq!(name("googlemail.com"), "gmail.com googlemail.com");
@@ -216,8 +216,8 @@ mod tests {
         assert_eq!(name("example.net"), "*.example.net example.net");
         assert_eq!(name("anexample.net"), "anexample.net");
         assert_eq!(limits.of("x.org").unwrap().rate.unwrap().period, Duration::from_secs(90));
-        assert!(Limits::read("a.example: rate=1/h").unwrap().of("b.example").is_none());
-        assert!(Limits::read("").unwrap().is_empty());
+        assert!(DeliveryLimits::read("a.example: rate=1/h").unwrap().of("b.example").is_none());
+        assert!(DeliveryLimits::read("").unwrap().is_empty());
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
             ("*gmail.com: recipients=1", "is not a domain"),
             ("*.: recipients=1", "is not a domain"),
         ] {
-            let problem = Limits::read(text).unwrap_err();
+            let problem = DeliveryLimits::read(text).unwrap_err();
             assert!(problem.contains(word), "{text}: {problem}");
         }
     }

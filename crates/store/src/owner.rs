@@ -15,7 +15,7 @@ const UMASK: Mode = Mode::RWXO;
 
 /// A user with a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
+pub struct UnixAccount {
     /// The user's number.
     pub uid: u32,
     /// The group's number.
@@ -26,24 +26,24 @@ pub struct Account {
     pub group: String,
 }
 
-impl Account {
+impl UnixAccount {
     /// Returns the owner and the group of a file or directory.
-    pub fn of(path: &Path) -> io::Result<Account> {
+    pub fn of(path: &Path) -> io::Result<UnixAccount> {
         let found = fs::metadata(path)?;
-        Ok(Account::numbered(found.uid(), found.gid()))
+        Ok(UnixAccount::numbered(found.uid(), found.gid()))
     }
 
     /// Returns the user and the group with these numbers.
-    pub fn numbered(uid: u32, gid: u32) -> Account {
-        Account { uid, gid, user: user_name(uid), group: group_name(gid) }
+    pub fn numbered(uid: u32, gid: u32) -> UnixAccount {
+        UnixAccount { uid, gid, user: user_name(uid), group: group_name(gid) }
     }
 
     /// Returns the user and the group with these names, if `/etc/passwd` and `/etc/group` have
     /// them.
-    pub fn named(user: &str, group: &str) -> Option<Account> {
+    pub fn named(user: &str, group: &str) -> Option<UnixAccount> {
         let uid = number(&database("/etc/passwd"), user)?;
         let gid = number(&database("/etc/group"), group)?;
-        Some(Account { uid, gid, user: user.to_owned(), group: group.to_owned() })
+        Some(UnixAccount { uid, gid, user: user.to_owned(), group: group.to_owned() })
     }
 
     /// Whether this is root.
@@ -71,7 +71,7 @@ impl Account {
 ///
 /// # Errors
 /// If the system refuses. A missing directory is not an error.
-pub fn enter(dir: &Path) -> Result<Option<Account>, StoreError> {
+pub fn enter(dir: &Path) -> Result<Option<UnixAccount>, StoreError> {
     rustix::process::umask(UMASK);
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
@@ -83,7 +83,7 @@ pub fn enter(dir: &Path) -> Result<Option<Account>, StoreError> {
     if found.uid() == 0 {
         return Ok(None);
     }
-    let owner = Account::numbered(found.uid(), found.gid());
+    let owner = UnixAccount::numbered(found.uid(), found.gid());
     let refused = |error: rustix::io::Errno| {
         StoreError::io("become the owner of", dir)(io::Error::from(error))
     };
@@ -99,8 +99,8 @@ pub fn enter(dir: &Path) -> Result<Option<Account>, StoreError> {
 ///
 /// # Errors
 /// If a file cannot be given away.
-pub fn give(dir: &Path, to: &Account) -> Result<bool, StoreError> {
-    if !Account::of(dir).map_err(StoreError::io("look at", dir))?.is_root() || to.is_root() {
+pub fn give(dir: &Path, to: &UnixAccount) -> Result<bool, StoreError> {
+    if !UnixAccount::of(dir).map_err(StoreError::io("look at", dir))?.is_root() || to.is_root() {
         return Ok(false);
     }
     let give = |path: &Path| {
@@ -163,7 +163,7 @@ pub enum FlawKind {
 /// If a file cannot be examined.
 pub fn flaws(dir: &Path, each: &mut dyn FnMut(Flaw)) -> Result<(), StoreError> {
     const OTHERS: u32 = 0o007;
-    let owner = Account::of(dir).map_err(StoreError::io("look at", dir))?.uid;
+    let owner = UnixAccount::of(dir).map_err(StoreError::io("look at", dir))?.uid;
     walk(dir, &mut |path, found| {
         if found.uid() != owner {
             each(Flaw { path: path.to_owned(), kind: FlawKind::Foreign(found.uid()) });
@@ -251,11 +251,11 @@ mod tests {
 
     #[test]
     fn names_and_numbers_are_the_systems() {
-        let root = Account::named("root", "root").unwrap();
-        assert_eq!(root, Account::numbered(0, 0));
+        let root = UnixAccount::named("root", "root").unwrap();
+        assert_eq!(root, UnixAccount::numbered(0, 0));
         assert!(root.is_root());
         assert_eq!(user_name(4_294_000_000), "4294000000");
-        assert_eq!(Account::named("nobody-of-that-name", "root"), None);
+        assert_eq!(UnixAccount::named("nobody-of-that-name", "root"), None);
     }
 
     #[test]
@@ -293,7 +293,7 @@ mod tests {
         fs::set_permissions(&inner, Permissions::from_mode(0o2770)).unwrap();
         fs::write(inner.join("x"), "").unwrap();
         std::os::unix::fs::symlink("/etc/passwd", inner.join("link")).unwrap();
-        let to = Account { user: "x".into(), group: "x".into(), uid: 12_345, gid: 12_346 };
+        let to = UnixAccount { user: "x".into(), group: "x".into(), uid: 12_345, gid: 12_346 };
         assert!(give(home.path(), &to).unwrap());
         let owner = |path: &Path| fs::symlink_metadata(path).map(|found| found.uid()).unwrap();
         for path in [home.path(), &inner, &inner.join("x"), &inner.join("link")] {

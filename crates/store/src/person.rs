@@ -9,7 +9,7 @@ use dormouse_mail::{AddressKey, Message};
 
 /// Everything that is stored about an address.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Person {
+pub struct PersonData {
     /// Its memberships: the list's name, the member, the topics.
     pub memberships: Vec<(String, Member, Vec<String>)>,
     /// The recorded acts of consent.
@@ -26,7 +26,7 @@ pub struct Person {
     pub named_in: Vec<(String, String)>,
 }
 
-impl Person {
+impl PersonData {
     /// Whether nothing is stored about the address.
     pub fn is_unknown(&self) -> bool {
         self.memberships.is_empty()
@@ -58,10 +58,10 @@ pub struct Erased {
 
 impl Read {
     /// Returns everything that is stored about an address, on all lists.
-    pub fn person(&self, address: &str) -> Result<Person, StoreError> {
+    pub fn person(&self, address: &str) -> Result<PersonData, StoreError> {
         let key = AddressKey::of(address);
         let lists = self.lists()?;
-        let mut person = Person {
+        let mut person = PersonData {
             memberships: Vec::new(),
             consents: self.consents(&key)?,
             pending: self.pending_for(&key)?,

@@ -62,7 +62,7 @@ pub struct Proved {
 
 /// A session of a signed-in visitor.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Session {
+pub struct VisitorSession {
     /// The session's number.
     pub id: i64,
     /// When it began.
@@ -90,8 +90,8 @@ pub struct SignIn {
 
 const COLUMNS: &str = "s.id, s.created_at, s.expires_at, s.network, s.agent";
 
-fn read(row: &Row<'_>) -> db::Result<Session> {
-    Ok(Session {
+fn read(row: &Row<'_>) -> db::Result<VisitorSession> {
+    Ok(VisitorSession {
         id: row.get(0)?,
         created_at: row.get(1)?,
         expires_at: row.get(2)?,
@@ -103,7 +103,11 @@ fn read(row: &Row<'_>) -> db::Result<Session> {
 
 impl Read {
     /// Returns the session with the hash of a token, if it has not expired at `now`.
-    pub fn session(&self, token_hash: &str, now: Timestamp) -> Result<Option<Session>, StoreError> {
+    pub fn session(
+        &self,
+        token_hash: &str,
+        now: Timestamp,
+    ) -> Result<Option<VisitorSession>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from session s where s.token_hash = ?1 and s.expires_at > ?2"
         );
@@ -112,7 +116,11 @@ impl Read {
     }
 
     /// Returns the sessions with this proof that have not expired at `now`, the newest first.
-    pub fn sessions_with(&self, proof: &Proof, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+    pub fn sessions_with(
+        &self,
+        proof: &Proof,
+        now: Timestamp,
+    ) -> Result<Vec<VisitorSession>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from session s join session_proof p on p.session_id = s.id
              where p.kind = ?1 and p.subject = ?2 and s.expires_at > ?3
@@ -123,7 +131,7 @@ impl Read {
         found.into_iter().map(|session| self.with_proofs(session)).collect()
     }
 
-    fn with_proofs(&self, mut session: Session) -> Result<Session, StoreError> {
+    fn with_proofs(&self, mut session: VisitorSession) -> Result<VisitorSession, StoreError> {
         let sql = "select kind, subject, fingerprint, proved_at from session_proof
                    where session_id = ?1 order by kind, subject";
         let rows = self.rows(sql, params![session.id], |row| {
@@ -152,7 +160,11 @@ impl Read {
 
 impl Tx<'_> {
     /// Starts a session, and deletes expired ones.
-    pub fn begin_session(&self, token_hash: &str, session: &Session) -> Result<(), StoreError> {
+    pub fn begin_session(
+        &self,
+        token_hash: &str,
+        session: &VisitorSession,
+    ) -> Result<(), StoreError> {
         self.execute("delete from session where expires_at <= ?1", params![session.created_at])?;
         self.execute(
             "insert into session (token_hash, created_at, expires_at, network, agent)
@@ -253,7 +265,7 @@ mod tests {
         ];
         let proved =
             proofs.clone().map(|proof| Proved { proof, fingerprint: "f".into(), at: time(2.0) });
-        let session = Session {
+        let session = VisitorSession {
             id: 0,
             created_at: time(1.0),
             expires_at: time(100.0),

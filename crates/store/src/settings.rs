@@ -14,11 +14,11 @@ use crate::value::{Choice, Json, Value, nearest};
 use serde::Serialize;
 
 pub use choices::*;
-pub use groups::{GROUPS, Group};
+pub use groups::{GROUPS, SettingGroup};
 
 /// A setting as it is shown to people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Entry {
+pub struct ListSettingEntry {
     /// The setting's name.
     pub name: &'static str,
     /// The title of its group.
@@ -121,21 +121,21 @@ macro_rules! list_settings {
             }
 
             /// Returns one setting with its value. The error names a similar setting.
-            pub fn entry(&self, name: &str) -> Result<Entry, String> {
+            pub fn entry(&self, name: &str) -> Result<ListSettingEntry, String> {
                 let found = self.entries().into_iter().find(|entry| entry.name == name);
                 found.ok_or_else(|| unknown(name))
             }
 
             /// Returns every setting with its value.
-            pub fn entries(&self) -> Vec<Entry> {
+            pub fn entries(&self) -> Vec<ListSettingEntry> {
                 let mut group = GROUPS[0];
                 let mut group_of = |name: &str| {
                     group = GROUPS.into_iter().find(|begun| begun.first == name).unwrap_or(group);
                     group
                 };
                 vec![$({
-                    let Group { page, title: group, .. } = group_of(stringify!($name));
-                    Entry {
+                    let SettingGroup { page, title: group, .. } = group_of(stringify!($name));
+                    ListSettingEntry {
                     name: stringify!($name),
                     group,
                     page,

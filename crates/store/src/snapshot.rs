@@ -1,6 +1,6 @@
 //! Copies of databases while other processes write.
 
-use crate::copying::Place;
+use crate::copying::DatabasePlace;
 use crate::db::sqlite::{Open, Sqlite};
 use crate::db::{Begin, Engine as _};
 use crate::{Site, StoreError};
@@ -19,8 +19,8 @@ pub fn copy_site<E: From<StoreError>>(
     if !site.is_shared() {
         return copy_database(&site.database(), to, pinned);
     }
-    let target = Place::in_file(to, true)?;
-    Place::of(site)?.copy_to(&target, pinned)?;
+    let target = DatabasePlace::in_file(to, true)?;
+    DatabasePlace::of(site)?.copy_to(&target, pinned)?;
     drop(target);
     let target = Sqlite::open(to, Open::Writing);
     target

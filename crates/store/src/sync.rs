@@ -16,7 +16,7 @@ pub struct Sync<'s> {
 
 /// A necessary change for one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change<'a> {
+pub enum SyncChange<'a> {
     /// It becomes a member: address and name, which may be empty.
     Add(&'a str, &'a str),
     /// It is removed.
@@ -58,10 +58,10 @@ impl Sync<'_> {
     /// sorted by address.
     pub fn changes<E: From<StoreError>>(
         &self,
-        mut each: impl FnMut(Change<'_>) -> Result<(), E>,
+        mut each: impl FnMut(SyncChange<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.people(COMING, &mut |address, name| each(Change::Add(address, name)))?;
-        self.people(GOING, &mut |address, _| each(Change::Remove(address)))
+        self.people(COMING, &mut |address, name| each(SyncChange::Add(address, name)))?;
+        self.people(GOING, &mut |address, _| each(SyncChange::Remove(address)))
     }
 
     fn people<E: From<StoreError>>(

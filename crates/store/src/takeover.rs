@@ -53,7 +53,7 @@ pub struct WholeMember {
 
 /// The record of an imported source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Imported {
+pub struct ImportedSource {
     /// A fingerprint of the source.
     pub fingerprint: String,
     /// What it was imported as.
@@ -151,10 +151,10 @@ impl Read {
     }
 
     /// Returns the record of a source, if it was imported.
-    pub fn imported(&self, source: &str) -> Result<Option<Imported>, StoreError> {
+    pub fn imported(&self, source: &str) -> Result<Option<ImportedSource>, StoreError> {
         let sql = "select fingerprint, target from imported where source = ?1";
         self.first(sql, params![source], |row| {
-            Ok(Imported { fingerprint: row.get(0)?, target: row.get(1)? })
+            Ok(ImportedSource { fingerprint: row.get(0)?, target: row.get(1)? })
         })
     }
 

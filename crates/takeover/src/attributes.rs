@@ -2,7 +2,7 @@
 
 /// The type of a list setting in the pickle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum SettingType {
     /// A truth value, or 0 or 1.
     Flag,
     /// A number of a closed set.
@@ -23,9 +23,9 @@ pub enum Kind {
 
 /// What happens to an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum AttributeFate {
     /// It is a setting of the list with the same name.
-    Setting(Kind),
+    Setting(SettingType),
     /// It is imported to the named place.
     To(&'static str),
     /// It has no use here, and is stored for an export.
@@ -34,8 +34,8 @@ pub enum Fate {
     Dropped(&'static str),
 }
 
-use Fate::{Dropped, Kept, Setting, To};
-use Kind::{Choice, Flag, Hash, Int, Real, Table, Text, Texts};
+use AttributeFate::{Dropped, Kept, Setting, To};
+use SettingType::{Choice, Flag, Hash, Int, Real, Table, Text, Texts};
 
 /// The schema that Mailman 2.1.39 writes.
 pub const DATA_VERSION: i64 = 112;
@@ -50,7 +50,7 @@ pub fn place(name: &str) -> Option<&'static str> {
 }
 
 /// The table.
-pub const ATTRIBUTES: &[(&str, Fate)] = &[
+pub const ATTRIBUTES: &[(&str, AttributeFate)] = &[
     ("data_version", Dropped("the schema's number; old ones are migrated")),
     ("created_at", To("the list")),
     ("volume", To("the list")),
@@ -227,7 +227,7 @@ pub const ATTRIBUTES: &[(&str, Fate)] = &[
 ];
 
 /// Returns what happens to an attribute; `None` for an unknown one.
-pub fn fate(name: &str) -> Option<Fate> {
+pub fn fate(name: &str) -> Option<AttributeFate> {
     ATTRIBUTES.iter().find(|(known, _)| *known == name).map(|(_, fate)| *fate)
 }
 

@@ -3,7 +3,7 @@
 use dormouse_archive::ArchiveError;
 use dormouse_pickle::LoadError;
 use dormouse_spool::SpoolError;
-use dormouse_store::{Account, StoreError, owner};
+use dormouse_store::{StoreError, UnixAccount, owner};
 use std::io;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
@@ -70,9 +70,9 @@ fn advice(error: &io::Error, path: &Path) -> String {
 /// Root, too, works as the owner of the site's directory. That must be a user who
 /// may read Mailman's files.
 fn barred(path: &Path) -> Option<String> {
-    let owner = path.ancestors().find_map(|path| Account::of(path).ok())?;
+    let owner = path.ancestors().find_map(|path| UnixAccount::of(path).ok())?;
     let me = rustix::process::geteuid().as_raw();
-    let (name, Account { user, group, .. }) = (owner::user_name(me), &owner);
+    let (name, UnixAccount { user, group, .. }) = (owner::user_name(me), &owner);
     if owner.uid == me {
         return Some(format!(" (it belongs to {user}; check its mode)"));
     }

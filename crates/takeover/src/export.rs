@@ -9,10 +9,10 @@ mod mail;
 mod pipermail;
 mod waiting;
 
-use crate::import::{Progress, Target, copy_tree};
+use crate::import::{ShowProgress, Target, copy_tree};
 use crate::layout::OldSite;
 use crate::mm_cfg::MmCfg;
-use crate::report::Report;
+use crate::report::TakeoverReport;
 use crate::{TakeoverError, old_list, source, text};
 use dormouse_mail::AddressKey;
 use dormouse_membership::notices::templates;
@@ -45,14 +45,15 @@ pub fn export(
     target: Target<'_>,
     to: &Path,
     passwords_from: Option<&OldSite>,
-    progress: Progress<'_>,
-) -> Result<Report, TakeoverError> {
+    progress: ShowProgress<'_>,
+) -> Result<TakeoverReport, TakeoverError> {
     clear(to)?;
     make_dir(to)?;
     let unfinished = to.join(UNFINISHED);
     write(&unfinished, b"An export to this directory was not completed; run it again.\n")?;
     let settings = passwords_from.map_or_else(MmCfg::built_in, |old| old.settings.clone());
-    let mut export = Export { target, to, passwords_from, settings, report: Report::new(false) };
+    let mut export =
+        Export { target, to, passwords_from, settings, report: TakeoverReport::new(false) };
     export.all(progress)?;
     sync(to)?;
     fs::remove_file(&unfinished).map_err(TakeoverError::io("remove", &unfinished))?;
@@ -87,11 +88,11 @@ struct Export<'e> {
     to: &'e Path,
     passwords_from: Option<&'e OldSite>,
     settings: MmCfg,
-    report: Report,
+    report: TakeoverReport,
 }
 
 impl Export<'_> {
-    fn all(&mut self, progress: Progress<'_>) -> Result<(), TakeoverError> {
+    fn all(&mut self, progress: ShowProgress<'_>) -> Result<(), TakeoverError> {
         for dir in ["lists", "data", "qfiles", "archives/public", "locks", "logs"] {
             make_dir(&self.to.join(dir))?;
         }

@@ -18,7 +18,7 @@ pub(crate) use settings::TO_MBOX;
 pub(crate) use files::copy_all as copy_tree;
 
 use crate::layout::OldSite;
-use crate::report::{Fate, Report};
+use crate::report::{ItemFate, TakeoverReport};
 use crate::{TakeoverError, running, source};
 use dormouse_clock::Timestamp;
 use dormouse_spool::Spool;
@@ -29,7 +29,7 @@ use std::path::Path;
 
 /// What to import, and how.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct ImportOptions {
     /// Only report what would be done.
     pub dry_run: bool,
     /// Include the archives, which may be large.
@@ -48,7 +48,7 @@ pub struct Target<'t> {
 }
 
 /// Reports the progress: the current step, the number of parts done, and their total.
-pub type Progress<'p> = &'p dyn Fn(&str, usize, usize);
+pub type ShowProgress<'p> = &'p dyn Fn(&str, usize, usize);
 
 /// Imports a site. Problems with one list or file are in the report, and the rest continues.
 ///
@@ -57,9 +57,9 @@ pub type Progress<'p> = &'p dyn Fn(&str, usize, usize);
 pub fn import(
     old: &OldSite,
     target: Target<'_>,
-    options: Options,
-    progress: Progress<'_>,
-) -> Result<Report, TakeoverError> {
+    options: ImportOptions,
+    progress: ShowProgress<'_>,
+) -> Result<TakeoverReport, TakeoverError> {
     if let Err(error) = running::check(old)
         && !options.dry_run
     {
@@ -71,7 +71,7 @@ pub fn import(
         target,
         options,
         now: Timestamp::now(),
-        report: Report::new(options.dry_run),
+        report: TakeoverReport::new(options.dry_run),
     };
     import.settings()?;
     let names = source::names(&old.lists)?;
@@ -84,7 +84,7 @@ pub fn import(
                 import.failed(&at, error)?;
             }
         } else {
-            import.report.item("lists/", name, Fate::Unknown, "not a list's directory", name);
+            import.report.item("lists/", name, ItemFate::Unknown, "not a list's directory", name);
         }
     }
     progress("queues", names.len(), names.len());
@@ -100,9 +100,9 @@ const CACHE: i64 = 64 << 20;
 struct Import<'i> {
     old: &'i OldSite,
     target: Target<'i>,
-    options: Options,
+    options: ImportOptions,
     now: Timestamp,
-    report: Report,
+    report: TakeoverReport,
 }
 
 impl Import<'_> {

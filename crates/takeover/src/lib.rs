@@ -40,6 +40,6 @@ mod text;
 pub use attributes::place as place_of_attribute;
 pub use error::TakeoverError;
 pub use export::export;
-pub use import::{Options, Target, import};
+pub use import::{ImportOptions, Target, import};
 pub use layout::OldSite;
-pub use report::Report;
+pub use report::TakeoverReport;

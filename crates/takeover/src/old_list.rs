@@ -11,7 +11,7 @@ use raw::Raw;
 mod setting;
 pub use setting::{form as hash_form, of_default, typed};
 
-use crate::attributes::{self, Fate};
+use crate::attributes::{self, AttributeFate};
 use crate::mm_cfg::MmCfg;
 use crate::{TakeoverError, source, text};
 use dormouse_pickle::{Graph, Protocol, Value};
@@ -35,7 +35,7 @@ pub struct OldList {
     /// Attributes that are kept for the way back, as pickles.
     pub extras: Vec<(String, Vec<u8>)>,
     /// The result for each attribute.
-    pub fates: Vec<(String, Taken)>,
+    pub fates: Vec<(String, AttributeResult)>,
     /// What was repaired or could not be imported unchanged.
     pub remarks: Vec<String>,
     /// The charset of its texts.
@@ -44,7 +44,7 @@ pub struct OldList {
 
 /// The result for an attribute.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Taken {
+pub enum AttributeResult {
     /// It was imported to this place.
     To(String),
     /// It was kept for the way back, for this reason.
@@ -244,7 +244,7 @@ fn quiet(old: &mut Old<'_, '_>) -> Vec<(&'static str, String, Timestamp)> {
     times
 }
 
-type Fates = (Vec<(String, Taken)>, Vec<(String, Vec<u8>)>);
+type Fates = (Vec<(String, AttributeResult)>, Vec<(String, Vec<u8>)>);
 
 /// Returns the result for each attribute, and the pickles of those that are kept.
 fn fates(old: &Old<'_, '_>) -> Fates {
@@ -253,13 +253,13 @@ fn fates(old: &Old<'_, '_>) -> Fates {
     let sorted: BTreeMap<_, _> = old.attributes.iter().collect();
     for (name, value) in sorted {
         let taken = match attributes::fate(name) {
-            Some(Fate::Setting(_)) => Taken::To(format!("list setting {name}")),
-            Some(Fate::To(place)) => Taken::To(place.to_owned()),
-            Some(Fate::Kept(why)) => Taken::Kept(why),
-            Some(Fate::Dropped(why)) => Taken::Dropped(why),
-            None => Taken::Unknown,
+            Some(AttributeFate::Setting(_)) => AttributeResult::To(format!("list setting {name}")),
+            Some(AttributeFate::To(place)) => AttributeResult::To(place.to_owned()),
+            Some(AttributeFate::Kept(why)) => AttributeResult::Kept(why),
+            Some(AttributeFate::Dropped(why)) => AttributeResult::Dropped(why),
+            None => AttributeResult::Unknown,
         };
-        if matches!(taken, Taken::Kept(_) | Taken::Unknown) {
+        if matches!(taken, AttributeResult::Kept(_) | AttributeResult::Unknown) {
             extras.push(((*name).to_owned(), pickle(*value)));
         }
         fates.push(((*name).to_owned(), taken));

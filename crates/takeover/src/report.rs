@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// The report of an import or an export.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Report {
+pub struct TakeoverReport {
     /// Whether nothing was changed.
     pub dry_run: bool,
     /// The number of imported things of each kind.
@@ -22,7 +22,7 @@ pub struct Report {
     /// Failures: where, and why.
     pub problems: Vec<Remark>,
     #[serde(skip)]
-    index: BTreeMap<(String, String, Fate, String), usize>,
+    index: BTreeMap<(String, String, ItemFate, String), usize>,
 }
 
 /// The result for an attribute or file, and others like it.
@@ -33,7 +33,7 @@ pub struct Item {
     /// The attribute in it, or the file itself.
     pub name: String,
     /// The result.
-    pub fate: Fate,
+    pub fate: ItemFate,
     /// Where to, or why.
     pub note: String,
     /// The number.
@@ -45,7 +45,7 @@ pub struct Item {
 /// The result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Fate {
+pub enum ItemFate {
     /// It is here now.
     Taken,
     /// It has no use here, and is kept for the way back.
@@ -56,14 +56,14 @@ pub enum Fate {
     Unknown,
 }
 
-impl Fate {
+impl ItemFate {
     /// Returns its name for people.
     pub fn word(self) -> &'static str {
         match self {
-            Fate::Taken => "taken",
-            Fate::Kept => "kept",
-            Fate::Dropped => "dropped",
-            Fate::Unknown => "unknown",
+            ItemFate::Taken => "taken",
+            ItemFate::Kept => "kept",
+            ItemFate::Dropped => "dropped",
+            ItemFate::Unknown => "unknown",
         }
     }
 }
@@ -80,10 +80,10 @@ pub struct Remark {
 /// How many places are named for an item; for unknown ones, all.
 const NAMED: usize = 5;
 
-impl Report {
+impl TakeoverReport {
     /// Creates an empty report.
-    pub fn new(dry_run: bool) -> Report {
-        Report { dry_run, ..Report::default() }
+    pub fn new(dry_run: bool) -> TakeoverReport {
+        TakeoverReport { dry_run, ..TakeoverReport::default() }
     }
 
     /// Counts imported things.
@@ -101,7 +101,7 @@ impl Report {
     }
 
     /// Records the result for an attribute or file.
-    pub fn item(&mut self, file: &str, name: &str, fate: Fate, note: &str, seen_in: &str) {
+    pub fn item(&mut self, file: &str, name: &str, fate: ItemFate, note: &str, seen_in: &str) {
         let key = (file.to_owned(), name.to_owned(), fate, note.to_owned());
         let at = *self.index.entry(key).or_insert_with(|| {
             self.items.push(Item {
@@ -116,7 +116,7 @@ impl Report {
         });
         let item = &mut self.items[at];
         item.count += 1;
-        if item.seen_in.len() < NAMED || fate == Fate::Unknown {
+        if item.seen_in.len() < NAMED || fate == ItemFate::Unknown {
             item.seen_in.push(seen_in.to_owned());
         }
     }
@@ -133,6 +133,6 @@ impl Report {
 
     /// Returns the unknown items.
     pub fn unknown(&self) -> impl Iterator<Item = &Item> {
-        self.items.iter().filter(|item| item.fate == Fate::Unknown)
+        self.items.iter().filter(|item| item.fate == ItemFate::Unknown)
     }
 }

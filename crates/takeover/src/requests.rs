@@ -13,12 +13,12 @@ pub struct OldRequest {
     /// The number in its list.
     pub id: i64,
     /// What waits.
-    pub what: Waiting,
+    pub what: WaitingRequest,
 }
 
 /// What waits for a moderator.
 #[derive(Debug, Clone)]
-pub enum Waiting {
+pub enum WaitingRequest {
     /// A post.
     Post {
         /// Since when.
@@ -62,7 +62,7 @@ pub fn requests(root: Value<'_, '_>, charset: &str) -> Result<(Vec<OldRequest>, 
     Ok((requests, odd))
 }
 
-fn waiting(value: Value<'_, '_>, charset: &str) -> Option<Waiting> {
+fn waiting(value: Value<'_, '_>, charset: &str) -> Option<WaitingRequest> {
     let parts: Vec<Value<'_, '_>> = value.items().collect();
     match parts.as_slice() {
         [kind, record] => match kind.as_int()? {
@@ -71,7 +71,7 @@ fn waiting(value: Value<'_, '_>, charset: &str) -> Option<Waiting> {
             3 => {
                 let address = text::address(charset, *record)?;
                 let request = Request::Unsubscribe { address };
-                Some(Waiting::Membership { at: Timestamp::EPOCH, request })
+                Some(WaitingRequest::Membership { at: Timestamp::EPOCH, request })
             }
             _ => None,
         },
@@ -84,7 +84,7 @@ fn waiting(value: Value<'_, '_>, charset: &str) -> Option<Waiting> {
     }
 }
 
-fn post(record: Value<'_, '_>, charset: &str) -> Option<Waiting> {
+fn post(record: Value<'_, '_>, charset: &str) -> Option<WaitingRequest> {
     let parts: Vec<Value<'_, '_>> = record.items().collect();
     let (&[at, sender, subject, reason, file], rest) = parts.split_first_chunk::<5>()?;
     let file = text::plain(file).into_owned();
@@ -102,7 +102,7 @@ fn post(record: Value<'_, '_>, charset: &str) -> Option<Waiting> {
     };
     let subject = dormouse_mail::encoded_word::decode(subject.as_bytes());
     let sender = text::decode(charset, sender).unwrap_or_default();
-    Some(Waiting::Post {
+    Some(WaitingRequest::Post {
         at: Timestamp::from_seconds(at.as_float()?),
         // Mailman's word for none.
         sender: if sender == "<missing>" { String::new() } else { sender },
@@ -115,7 +115,7 @@ fn post(record: Value<'_, '_>, charset: &str) -> Option<Waiting> {
 
 /// Parses a request to join. With 4 parts: time, address, password, digest; later also the language
 /// at the end, and then the name after the address.
-fn subscription(record: Value<'_, '_>, charset: &str) -> Option<Waiting> {
+fn subscription(record: Value<'_, '_>, charset: &str) -> Option<WaitingRequest> {
     let parts: Vec<Value<'_, '_>> = record.items().collect();
     let (at, address, name, password, digest, language) = match *parts.as_slice() {
         [at, address, password, digest] => (at, address, None, password, digest, None),
@@ -138,7 +138,7 @@ fn subscription(record: Value<'_, '_>, charset: &str) -> Option<Waiting> {
         password: text_of(Some(password)),
         invitation: false,
     };
-    Some(Waiting::Membership { at: Timestamp::from_seconds(at.as_float()?), request })
+    Some(WaitingRequest::Membership { at: Timestamp::from_seconds(at.as_float()?), request })
 }
 
 /// What waits for a confirmation.
@@ -277,7 +277,7 @@ mod tests {
     }
 
     /// A dictionary of protocol 0 with one record.
-    fn one(record: &str) -> (Option<Waiting>, usize) {
+    fn one(record: &str) -> (Option<WaitingRequest>, usize) {
         let (mut requests, odd) = read(&format!("(dI7\n{record}sS'version'\n(I0\nI1\nts."));
         assert!(requests.iter().all(|request| request.id == 7));
         (requests.pop().map(|request| request.what), odd)
@@ -292,7 +292,7 @@ mod tests {
             // Without its kind.
             ("(F5.0\nS'a@b.c'\nS'Anna'\nS'pw'\nI1\nS'de'\nt", "Anna", "de"),
         ] {
-            let (Some(Waiting::Membership { at, request }), 0) = one(record) else {
+            let (Some(WaitingRequest::Membership { at, request }), 0) = one(record) else {
                 panic!("{record}")
             };
             let expected = Request::Subscribe {
@@ -314,7 +314,7 @@ mod tests {
             "(I1\n(F5.0\nS'a@b.c'\nS'=?utf-8?q?=C3=A4?='\nS'why'\nS'heldmsg-l-7.pck'\n(dtt",
             "(F5.0\nS'a@b.c'\nS'=?utf-8?q?=C3=A4?='\nS'why'\nS'heldmsg-l-7.pck'\n(dt",
         ] {
-            let (Some(Waiting::Post { subject, file, reason, .. }), 0) = one(record) else {
+            let (Some(WaitingRequest::Post { subject, file, reason, .. }), 0) = one(record) else {
                 panic!("{record}")
             };
             assert_eq!(

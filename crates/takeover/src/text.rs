@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 /// A decoded Mailman string.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Read {
+pub struct DecodedText {
     /// The text.
     pub text: String,
     /// Whether it is in the charset that it should be in, or certainly in another. Otherwise
@@ -30,12 +30,12 @@ pub fn address(charset: &str, value: Value<'_, '_>) -> Option<String> {
 }
 
 /// Decodes a string, and says how certain the result is.
-pub fn read(charset: &str, value: Value<'_, '_>) -> Option<Read> {
+pub fn read(charset: &str, value: Value<'_, '_>) -> Option<DecodedText> {
     match value.node() {
         Node::Bytes(bytes) | Node::ByteArray(bytes) => Some(read_bytes(charset, bytes)),
         // Bytes that Python 3 could not decode are lone surrogates in texts.
         Node::Text(text) => match std::str::from_utf8(text) {
-            Ok(text) => Some(Read { text: text.to_owned(), is_sure: true }),
+            Ok(text) => Some(DecodedText { text: text.to_owned(), is_sure: true }),
             Err(_) => Some(read_bytes(charset, &value.raw_bytes()?)),
         },
         _ => None,
@@ -44,19 +44,19 @@ pub fn read(charset: &str, value: Value<'_, '_>) -> Option<Read> {
 
 /// Decodes bytes. Mailman shows bytes of an unknown charset as Latin-1. If they are invalid in the
 /// list's charset, they are decoded as what they most likely are: UTF-8, or else Windows-1252.
-fn read_bytes(charset: &str, bytes: &[u8]) -> Read {
+fn read_bytes(charset: &str, bytes: &[u8]) -> DecodedText {
     if bytes.is_ascii() && charset::is_ascii_superset(charset) {
-        return Read { text: String::from_utf8_lossy(bytes).into_owned(), is_sure: true };
+        return DecodedText { text: String::from_utf8_lossy(bytes).into_owned(), is_sure: true };
     }
     let name = charset.trim().to_ascii_lowercase();
     let as_utf8 = std::str::from_utf8(bytes).ok().map(str::to_owned);
-    let guess = |text: String| Read { text, is_sure: false };
+    let guess = |text: String| DecodedText { text, is_sure: false };
     match name.as_str() {
         "utf-8" | "utf8" => match as_utf8 {
-            Some(text) => Read { text, is_sure: true },
+            Some(text) => DecodedText { text, is_sure: true },
             None => guess(mostly_utf8(bytes)),
         },
-        "us-ascii" | "ascii" | "" => Read {
+        "us-ascii" | "ascii" | "" => DecodedText {
             is_sure: true,
             text: as_utf8.unwrap_or_else(|| charset::decode_raw(bytes).into_owned()),
         },
@@ -69,7 +69,7 @@ fn read_bytes(charset: &str, bytes: &[u8]) -> Read {
                 guess(utf8)
             }
             (text, None) if is_broken(&text) => guess(charset::decode("windows-1252", bytes)),
-            (text, _) => Read { text, is_sure: true },
+            (text, _) => DecodedText { text, is_sure: true },
         },
     }
 }
@@ -110,7 +110,7 @@ pub fn survey(charset: &str, value: Value<'_, '_>) -> Survey {
     while let Some(value) = waiting.pop() {
         match value.node() {
             Node::Bytes(bytes) => {
-                let Read { text, is_sure } = read_bytes(charset, bytes);
+                let DecodedText { text, is_sure } = read_bytes(charset, bytes);
                 found.is_sure &= is_sure;
                 found.comes_back &= encode(charset, &references(&text)) == **bytes;
             }

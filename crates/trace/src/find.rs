@@ -117,11 +117,11 @@ impl Search {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Place, Step, Trace};
+    use crate::{EntryPlace, Step, Trace};
     use dormouse_spool::{EntryName, Queue};
 
     fn event(step: Step, entry: &str, id: &str, outputs: &[&str]) -> Event {
-        let place = |name: &&str| Place::new(Queue::Out, &EntryName::from_base(name));
+        let place = |name: &&str| EntryPlace::new(Queue::Out, &EntryName::from_base(name));
         Event {
             id: id.to_owned(),
             outputs: outputs.iter().map(place).collect(),

@@ -127,22 +127,22 @@ pub struct Event {
     pub recipients: Vec<String>,
     /// The entries that resulted, with their queues.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub outputs: Vec<Place>,
+    pub outputs: Vec<EntryPlace>,
 }
 
 /// An entry in a queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct EntryPlace {
     /// The queue.
     pub queue: String,
     /// The entry.
     pub entry: String,
 }
 
-impl Place {
+impl EntryPlace {
     /// An entry in a queue.
-    pub fn new(queue: Queue, entry: &EntryName) -> Place {
-        Place { queue: queue.to_string(), entry: entry.as_str().to_owned() }
+    pub fn new(queue: Queue, entry: &EntryName) -> EntryPlace {
+        EntryPlace { queue: queue.to_string(), entry: entry.as_str().to_owned() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The parts of archives that are not static pages: search, single messages, and threads as feeds.
 
-use crate::desk::{Desk, Fields, Problem, at, blocking};
+use crate::desk::{Desk, Fields, PageProblem, at, blocking};
 use crate::page::{self, Frame};
 use crate::private;
 use crate::server::App;
@@ -11,7 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form, Router, routing};
-use dormouse_archive::search::Found;
+use dormouse_archive::search::SearchHit;
 use dormouse_archive::source::Purpose;
 use dormouse_archive::{ArchiveError, plain, search, source, thread_feed};
 use dormouse_membership::RunError;
@@ -85,7 +85,7 @@ fn query(wanted: &Fields) -> String {
 }
 
 /// Refuses visitors who may not read the list's archive.
-fn only_readers(desk: &Desk) -> Result<(), Problem> {
+fn only_readers(desk: &Desk) -> Result<(), PageProblem> {
     if !desk.list.settings.archive_private || private::reader(desk)?.is_some() {
         return Ok(());
     }
@@ -145,14 +145,14 @@ async fn find_everywhere(
             };
             search.answer(&app.site, &lists, &Fields(wanted))
         };
-        found().unwrap_or_else(Problem::page)
+        found().unwrap_or_else(PageProblem::page)
     })
     .await
 }
 
 impl SearchPage {
     /// The page with the results on some lists.
-    fn answer(self, site: &Site, lists: &[List], wanted: &Fields) -> Result<Response, Problem> {
+    fn answer(self, site: &Site, lists: &[List], wanted: &Fields) -> Result<Response, PageProblem> {
         let query = query(wanted);
         let (found, problem) = match query.as_str() {
             "" => (Vec::new(), String::new()),
@@ -186,7 +186,7 @@ impl SearchPage {
     }
 }
 
-fn line(found: Found, list: &List, query: &str, site: &Site) -> Line {
+fn line(found: SearchHit, list: &List, query: &str, site: &Site) -> Line {
     let is_obscured = list.obscures(site.config());
     let day = found.date.split('T').next().unwrap_or_default().to_owned();
     Line {

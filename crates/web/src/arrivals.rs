@@ -1,7 +1,7 @@
 //! Adding and inviting people, and synchronising the members with a list of addresses. Each page first
 //! shows what would happen.
 
-use crate::desk::{Problem, Sent};
+use crate::desk::{PageProblem, Sent};
 use crate::members;
 use crate::page::{self, Frame};
 use crate::seat::{Owns, Seat, list_page};
@@ -12,9 +12,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use dormouse_mail::AddressKey;
 use dormouse_membership::join::Wish;
-use dormouse_membership::person::Person;
+use dormouse_membership::person::NamedAddress;
 use dormouse_membership::{Origin, Registry};
-use dormouse_store::sync::Change;
+use dormouse_store::sync::SyncChange;
 use dormouse_store::{Request, StoreError};
 use dormouse_words::Said;
 use std::collections::HashSet;
@@ -77,10 +77,10 @@ impl Plan {
 }
 
 /// Separates the lines that name people from the others.
-fn people(text: &str) -> (Vec<Person>, Vec<String>) {
+fn people(text: &str) -> (Vec<NamedAddress>, Vec<String>) {
     let (mut good, mut bad, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        match Person::parse(line) {
+        match NamedAddress::parse(line) {
             Ok(person) => {
                 if seen.insert(AddressKey::of(&person.address)) {
                     good.push(person);
@@ -98,13 +98,13 @@ fn origin(seat: &Seat<Owns>) -> Origin {
 
 /// People by what would happen to them.
 struct Sorted {
-    new: Vec<Person>,
+    new: Vec<NamedAddress>,
     already: Vec<String>,
     /// Each with the ban that excludes it.
     banned: Vec<String>,
 }
 
-fn sorted(seat: &Seat<Owns>, people: Vec<Person>) -> Result<Sorted, StoreError> {
+fn sorted(seat: &Seat<Owns>, people: Vec<NamedAddress>) -> Result<Sorted, StoreError> {
     let frame = seat.frame();
     seat.store.look(|tx| {
         let registry = Registry::new(&seat.app.site, tx, &seat.list, origin(seat));
@@ -170,15 +170,15 @@ fn said(seat: &Seat<Owns>) -> String {
     said.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
-fn ask_add(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn ask_add(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     Ok(page::page(StatusCode::OK, &ArrivalsPage { said: said(seat), ..page_of(seat, false) }))
 }
 
-fn ask_sync(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn ask_sync(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     Ok(page::page(StatusCode::OK, &ArrivalsPage { said: said(seat), ..page_of(seat, true) }))
 }
 
-fn add(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+fn add(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, PageProblem> {
     let text = sent.get("people");
     let (good, bad) = people(text);
     let Sorted { new, already, banned } = sorted(seat, good)?;
@@ -218,7 +218,11 @@ fn add(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
 }
 
 /// Subscribes people, and returns how many.
-fn subscribe(seat: &Seat<Owns>, people: &[Person], welcome: Option<bool>) -> Result<u64, Problem> {
+fn subscribe(
+    seat: &Seat<Owns>,
+    people: &[NamedAddress],
+    welcome: Option<bool>,
+) -> Result<u64, PageProblem> {
     seat.act_on_each(people, |registry, person| {
         let request = Request::Subscribe {
             address: person.address.clone(),
@@ -233,7 +237,7 @@ fn subscribe(seat: &Seat<Owns>, people: &[Person], welcome: Option<bool>) -> Res
 }
 
 /// Invites people, and returns how many.
-fn invite(seat: &Seat<Owns>, people: &[Person], text: &str) -> Result<u64, Problem> {
+fn invite(seat: &Seat<Owns>, people: &[NamedAddress], text: &str) -> Result<u64, PageProblem> {
     seat.act_on_each(people, |registry, person| {
         let wish = Wish {
             address: person.address.clone(),
@@ -244,10 +248,10 @@ fn invite(seat: &Seat<Owns>, people: &[Person], text: &str) -> Result<u64, Probl
     })
 }
 
-fn sync(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+fn sync(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, PageProblem> {
     let text = sent.get("people");
     let (good, bad) = people(text);
-    let names: Vec<Person> = good.clone();
+    let names: Vec<NamedAddress> = good.clone();
     let leaving = leaving(seat, &good)?;
     let Sorted { new, banned, .. } = sorted(seat, names)?;
     // A slip must not empty a list.
@@ -283,7 +287,7 @@ fn sync(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
 }
 
 /// The members who are not among these people.
-fn leaving(seat: &Seat<Owns>, people: &[Person]) -> Result<Vec<String>, StoreError> {
+fn leaving(seat: &Seat<Owns>, people: &[NamedAddress]) -> Result<Vec<String>, StoreError> {
     seat.store.rehearse(|tx| {
         let sync = tx.sync(&seat.list)?;
         for person in people {
@@ -291,7 +295,7 @@ fn leaving(seat: &Seat<Owns>, people: &[Person]) -> Result<Vec<String>, StoreErr
         }
         let mut leaving = Vec::new();
         sync.changes(|change| {
-            if let Change::Remove(address) = change {
+            if let SyncChange::Remove(address) = change {
                 leaving.push(address.to_owned());
             }
             Ok::<(), StoreError>(())

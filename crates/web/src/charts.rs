@@ -1,6 +1,6 @@
 //! Posts, bounces and members of the last days, as SVG in the page and as a table.
 
-use crate::desk::Problem;
+use crate::desk::PageProblem;
 use crate::page::{self, Frame};
 use crate::seat::{Moderates, Room, RunsSite, Seat, list_page, room_page};
 use crate::server::App;
@@ -211,7 +211,7 @@ fn since() -> String {
     date::day(Timestamp::now() - Duration::from_secs((DAYS as u64 - 1) * SECONDS_A_DAY))
 }
 
-fn returns(store: &Read, list: Option<ListId>) -> Result<Vec<DomainReturns>, Problem> {
+fn returns(store: &Read, list: Option<ListId>) -> Result<Vec<DomainReturns>, PageProblem> {
     let since = Timestamp::now() - Duration::from_secs(DAYS as u64 * SECONDS_A_DAY);
     let mut returns = store.returns_by_domain(list, since)?;
     returns.truncate(DOMAINS);
@@ -234,7 +234,7 @@ fn show(
     page::page(StatusCode::OK, &ChartsPage { frame, title, back, charts, days, returns })
 }
 
-fn of_list(seat: &Seat<Moderates>) -> Result<Response, Problem> {
+fn of_list(seat: &Seat<Moderates>) -> Result<Response, PageProblem> {
     let counted = seat.store.read().daily(Some(seat.list.id), &since())?;
     let members = seat.store.read().count_members(seat.list.id)?;
     let days = days(counted, members, Timestamp::now());
@@ -243,7 +243,7 @@ fn of_list(seat: &Seat<Moderates>) -> Result<Response, Problem> {
     Ok(show(seat.frame(), seat.name(), seat.place("admin"), days, returns))
 }
 
-fn of_site(room: &Room<RunsSite>) -> Result<Response, Problem> {
+fn of_site(room: &Room<RunsSite>) -> Result<Response, PageProblem> {
     let counted = room.store.read().daily(None, &since())?;
     let members = room.store.read().count_all_members()?;
     let days = days(counted, members, Timestamp::now());

@@ -1,7 +1,7 @@
 //! The pages behind the links in mails that ask for a confirmation. Opening one confirms nothing,
 //! because some mail programs open links.
 
-use crate::desk::{Desk, LanguageChoice, Problem, at};
+use crate::desk::{Desk, LanguageChoice, PageProblem, at};
 use crate::page::{self, Frame};
 use crate::server::App;
 use crate::visitor::Visitor;
@@ -13,9 +13,9 @@ use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
 use dormouse_mail::AddressKey;
 use dormouse_mail::address::format_mailbox;
-use dormouse_membership::confirm::{Choice, Confirmed};
+use dormouse_membership::confirm::{ConfirmChoice, Confirmed};
 use dormouse_membership::moderation;
-use dormouse_membership::moderation::desk::{Decision, Taken};
+use dormouse_membership::moderation::desk::{PostDecision, Taken};
 use dormouse_membership::{Refusal, account};
 use dormouse_spool::Spool;
 use dormouse_store::{Held, Request};
@@ -86,7 +86,7 @@ async fn find(
 ) -> Response {
     let cookie = code.cookie.trim().to_lowercase();
     if !cookie.bytes().all(|byte| byte.is_ascii_alphanumeric()) || cookie.is_empty() {
-        return Problem::from(Refusal::Unknown).page();
+        return PageProblem::from(Refusal::Unknown).page();
     }
     Desk::serve(app, visitor, list, move |desk| {
         Ok(page::see_other(&format!("{}/{cookie}", desk.list.local_part())))
@@ -127,7 +127,7 @@ async fn confirm(
                 say("Nothing will happen; the request is forgotten."),
             ));
         }
-        let choice = Choice {
+        let choice = ConfirmChoice {
             real_name: answer.realname.clone(),
             digest: answer.digests.as_deref().map(|digests| digests == "1"),
             language: answer.language.as_deref().and_then(|code| desk.language(code)),
@@ -138,7 +138,7 @@ async fn confirm(
     .await
 }
 
-fn said(desk: &mut Desk, confirmed: Confirmed) -> Result<Response, Problem> {
+fn said(desk: &mut Desk, confirmed: Confirmed) -> Result<Response, PageProblem> {
     let name = desk.name();
     let (title, text) = match confirmed {
         Confirmed::Joined(address) => (
@@ -177,20 +177,20 @@ fn said(desk: &mut Desk, confirmed: Confirmed) -> Result<Response, Problem> {
             desk.account = desk.account.take().filter(|known| known.addresses().any(|a| *a == key));
             let proved = account::by_link(desk.store.read(), &desk.list, &address)?;
             signin::admit(desk, proved)?;
-            let account = desk.account.as_ref().ok_or(Problem::StaleForm)?;
+            let account = desk.account.as_ref().ok_or(PageProblem::StaleForm)?;
             return session::keep(&desk.visitor, account, page::see_other(&desk.place("options")));
         }
     };
     Ok(page::message(StatusCode::OK, title, text))
 }
 
-fn held(desk: &Desk, cookie: &str) -> Result<Option<Held>, Problem> {
+fn held(desk: &Desk, cookie: &str) -> Result<Option<Held>, PageProblem> {
     let held = desk.store.read().held_by_cookie(&cookie.to_lowercase())?;
     Ok(held.filter(|held| held.post.list_id == desk.list.id))
 }
 
 /// Cancels a post, as with the links in Mailman's notices (docs/spec/commands.md §3).
-fn take_back(desk: &Desk, held: &Held, answer: &Answer) -> Result<Response, Problem> {
+fn take_back(desk: &Desk, held: &Held, answer: &Answer) -> Result<Response, PageProblem> {
     if answer.cancel.is_none() {
         return Ok(page::message(
             StatusCode::OK,
@@ -201,7 +201,7 @@ fn take_back(desk: &Desk, held: &Held, answer: &Answer) -> Result<Response, Prob
     let spool = Spool::new(desk.app.site.qfiles());
     let moderators =
         moderation::desk::Desk { site: &desk.app.site, spool: &spool, store: &desk.store };
-    if moderators.decide(&desk.list, held, &Decision::Cancel)? == Taken::TooLate {
+    if moderators.decide(&desk.list, held, &PostDecision::Cancel)? == Taken::TooLate {
         return Err(Refusal::Unknown.into());
     }
     Ok(page::message(

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
 
 /// The listening socket.
-pub enum Door {
+pub enum ListeningSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
@@ -51,17 +51,17 @@ impl Peer {
     }
 }
 
-impl Door {
+impl ListeningSocket {
     /// Starts to listen on a socket.
-    pub fn of(socket: Socket) -> io::Result<Door> {
+    pub fn of(socket: Socket) -> io::Result<ListeningSocket> {
         match socket {
             Socket::Unix(socket) => {
                 socket.set_nonblocking(true)?;
-                UnixListener::from_std(socket).map(Door::Unix)
+                UnixListener::from_std(socket).map(ListeningSocket::Unix)
             }
             Socket::Tcp(socket) => {
                 socket.set_nonblocking(true)?;
-                TcpListener::from_std(socket).map(Door::Tcp)
+                TcpListener::from_std(socket).map(ListeningSocket::Tcp)
             }
         }
     }
@@ -69,10 +69,10 @@ impl Door {
     /// Its address, for messages.
     pub fn place(&self) -> String {
         match self {
-            Door::Tcp(listener) => {
+            ListeningSocket::Tcp(listener) => {
                 listener.local_addr().map_or_else(|_| String::new(), |at| format!("http://{at}/"))
             }
-            Door::Unix(listener) => {
+            ListeningSocket::Unix(listener) => {
                 let address = listener.local_addr().ok();
                 let path = address.as_ref().and_then(|address| address.as_pathname());
                 path.map_or_else(String::new, |path| format!("unix:{}", path.display()))
@@ -81,14 +81,14 @@ impl Door {
     }
 }
 
-impl Listener for Door {
+impl Listener for ListeningSocket {
     type Io = Patient;
     type Addr = Peer;
 
     async fn accept(&mut self) -> (Patient, Peer) {
         loop {
             let accepted = match self {
-                Door::Tcp(listener) => {
+                ListeningSocket::Tcp(listener) => {
                     TcpListener::accept(listener).await.map(|(stream, address)| {
                         // Responses are written in one piece.
                         if let Err(error) = stream.set_nodelay(true) {
@@ -97,7 +97,7 @@ impl Listener for Door {
                         (Stream::Tcp(stream), Peer::at(Some(address)))
                     })
                 }
-                Door::Unix(listener) => {
+                ListeningSocket::Unix(listener) => {
                     let accepted = UnixListener::accept(listener).await;
                     accepted.map(|(stream, _)| (Stream::Unix(stream), Peer::at(None)))
                 }
@@ -117,8 +117,8 @@ impl Listener for Door {
     }
 }
 
-impl Connected<IncomingStream<'_, Door>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Door>) -> Peer {
+impl Connected<IncomingStream<'_, ListeningSocket>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, ListeningSocket>) -> Peer {
         stream.remote_addr().clone()
     }
 }

@@ -1,7 +1,7 @@
 //! The site's administrators create lists; a list's owners remove it, after the page has shown what is
 //! removed.
 
-use crate::desk::{Fields, LanguageChoice, Problem, Sent};
+use crate::desk::{Fields, LanguageChoice, PageProblem, Sent};
 use crate::page::{self, Frame};
 use crate::questions::PRESETS;
 use crate::seat::{Anybody, Owns, Room, RunsSite, Seat, list_page, room_page};
@@ -66,10 +66,10 @@ fn languages() -> impl Iterator<Item = &'static str> {
     Language::all().into_iter().map(Language::code)
 }
 
-fn ask_create(room: &Room<Anybody>) -> Result<Response, Problem> {
+fn ask_create(room: &Room<Anybody>) -> Result<Response, PageProblem> {
     match room.rise::<RunsSite>() {
         Ok(room) => form(&room, None, String::new()),
-        Err(Problem::NotYours) => Ok(page::message(
+        Err(PageProblem::NotYours) => Ok(page::message(
             StatusCode::OK,
             say("Lists are created by the site's administrators"),
             say(
@@ -85,7 +85,7 @@ fn form(
     room: &Room<RunsSite>,
     typed: Option<&Fields>,
     problem: String,
-) -> Result<Response, Problem> {
+) -> Result<Response, PageProblem> {
     let sent = |name| typed.map_or("", |typed: &Fields| typed.get(name));
     let own = room.account.addresses().next().map_or("", AddressKey::as_str);
     let page = CreatePage {
@@ -127,7 +127,7 @@ fn chosen_settings(sent: &Sent) -> Result<Vec<(&'static str, Cow<'static, str>)>
     Ok(settings)
 }
 
-fn create(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
+fn create(room: &Room<Anybody>, sent: &Sent) -> Result<Response, PageProblem> {
     let room = room.rise::<RunsSite>()?;
     let owners: Vec<String> = sent
         .get("owners")
@@ -187,11 +187,11 @@ pub fn mta_hears(app: &App, store: &Store) -> Option<String> {
     Some(format!("the MTA does not know it yet, because its files were not written: {error}"))
 }
 
-fn ask_remove(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn ask_remove(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     remove_form(seat, String::new())
 }
 
-fn remove_form(seat: &Seat<Owns>, problem: String) -> Result<Response, Problem> {
+fn remove_form(seat: &Seat<Owns>, problem: String) -> Result<Response, PageProblem> {
     let page = RemovePage {
         frame: seat.frame(),
         list: seat.name(),
@@ -213,7 +213,7 @@ fn is_named(list: &List, typed: &str) -> bool {
     typed == list.name.to_lowercase() || typed == list.local_part().to_lowercase()
 }
 
-fn remove(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+fn remove(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, PageProblem> {
     if !is_named(&seat.list, sent.get("name")) {
         let name = &seat.list.name;
         let problem = seat.frame().say("Enter the name of the list, {name}, to remove it.");

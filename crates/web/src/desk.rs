@@ -12,7 +12,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::MethodRouter;
-use dormouse_archive::Place;
+use dormouse_archive::ArchivePlace;
 use dormouse_clock::Timestamp;
 use dormouse_membership as membership;
 use dormouse_membership::RunError;
@@ -44,7 +44,7 @@ const EVEN: Duration = Duration::from_millis(500);
 /// succeeded.
 pub async fn evenly(
     app: &Arc<App>,
-    work: impl FnOnce() -> Result<Option<Response>, Problem> + Send + 'static,
+    work: impl FnOnce() -> Result<Option<Response>, PageProblem> + Send + 'static,
     answer: Response,
 ) -> Response {
     let busy = Busy::new(app);
@@ -92,7 +92,7 @@ pub async fn pace(app: &Arc<App>, visitor: &Visitor) {
 }
 
 /// Why a page cannot be shown.
-pub enum Problem {
+pub enum PageProblem {
     /// There is no such list.
     NoSuchList,
     /// The request was refused.
@@ -107,26 +107,26 @@ pub enum Problem {
     Broken(RunError),
 }
 
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Problem {
-        Problem::Broken(error.into())
+impl From<StoreError> for PageProblem {
+    fn from(error: StoreError) -> PageProblem {
+        PageProblem::Broken(error.into())
     }
 }
 
-impl From<RunError> for Problem {
-    fn from(error: RunError) -> Problem {
-        Problem::Broken(error)
+impl From<RunError> for PageProblem {
+    fn from(error: RunError) -> PageProblem {
+        PageProblem::Broken(error)
     }
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Problem {
-        Problem::Refused(refusal)
+impl From<Refusal> for PageProblem {
+    fn from(refusal: Refusal) -> PageProblem {
+        PageProblem::Refused(refusal)
     }
 }
 
-impl From<MembershipError> for Problem {
-    fn from(error: MembershipError) -> Problem {
+impl From<MembershipError> for PageProblem {
+    fn from(error: MembershipError) -> PageProblem {
         match error {
             MembershipError::Refused(refusal) => refusal.into(),
             MembershipError::Store(error) => error.into(),
@@ -134,34 +134,34 @@ impl From<MembershipError> for Problem {
     }
 }
 
-impl Problem {
+impl PageProblem {
     /// The page that explains the problem.
     pub fn page(self) -> Response {
         match self {
-            Problem::NoSuchList => page::message(
+            PageProblem::NoSuchList => page::message(
                 StatusCode::NOT_FOUND,
                 say("No such list"),
                 say("There is no mailing list with this name here."),
             ),
-            Problem::Refused(refusal @ Refusal::Used(_)) => {
+            PageProblem::Refused(refusal @ Refusal::Used(_)) => {
                 page::message(StatusCode::GONE, say("Already done"), refusal.text())
             }
-            Problem::Refused(refusal @ Refusal::TooOften) => page::message(
+            PageProblem::Refused(refusal @ Refusal::TooOften) => page::message(
                 StatusCode::TOO_MANY_REQUESTS,
                 say("No email was sent"),
                 refusal.text(),
             ),
-            Problem::Refused(refusal @ Refusal::Unknown) => {
+            PageProblem::Refused(refusal @ Refusal::Unknown) => {
                 page::message(StatusCode::GONE, say("Nothing is waiting here"), refusal.text())
             }
-            Problem::Refused(refusal @ (Refusal::WrongPassword | Refusal::TooManyPasswords)) => {
-                page::message(StatusCode::UNAUTHORIZED, say("Not signed in"), refusal.text())
-            }
-            Problem::Refused(refusal) => {
+            PageProblem::Refused(
+                refusal @ (Refusal::WrongPassword | Refusal::TooManyPasswords),
+            ) => page::message(StatusCode::UNAUTHORIZED, say("Not signed in"), refusal.text()),
+            PageProblem::Refused(refusal) => {
                 page::message(StatusCode::FORBIDDEN, say("This is not possible"), refusal.text())
             }
-            Problem::SignIn(place) => page::see_other(&place),
-            Problem::NotYours => page::message(
+            PageProblem::SignIn(place) => page::see_other(&place),
+            PageProblem::NotYours => page::message(
                 StatusCode::FORBIDDEN,
                 say("No permission"),
                 say(
@@ -169,7 +169,7 @@ impl Problem {
                      or a password, sign in with it.",
                 ),
             ),
-            Problem::StaleForm => page::message(
+            PageProblem::StaleForm => page::message(
                 StatusCode::FORBIDDEN,
                 say("Please try again"),
                 say(
@@ -177,7 +177,7 @@ impl Problem {
                      back, reload the page, and send it from there.",
                 ),
             ),
-            Problem::Broken(error) => page::trouble(&error),
+            PageProblem::Broken(error) => page::trouble(&error),
         }
     }
 }
@@ -218,9 +218,13 @@ impl std::ops::Deref for Sent {
 
 impl Sent {
     /// Checks that a form was created for its sender.
-    pub fn check(account: &Account, visitor: &Visitor, fields: Fields) -> Result<Sent, Problem> {
+    pub fn check(
+        account: &Account,
+        visitor: &Visitor,
+        fields: Fields,
+    ) -> Result<Sent, PageProblem> {
         if visitor.is_sent_from_elsewhere || !account.token.is_form_key(fields.get("key")) {
-            return Err(Problem::StaleForm);
+            return Err(PageProblem::StaleForm);
         }
         Ok(Sent(fields))
     }
@@ -263,7 +267,7 @@ pub struct Desk {
 
 impl Desk {
     /// Finds a list by name; if two hosts have one, that of the requested host.
-    pub fn of(app: &Arc<App>, visitor: &Visitor, name: &str) -> Result<Desk, Problem> {
+    pub fn of(app: &Arc<App>, visitor: &Visitor, name: &str) -> Result<Desk, PageProblem> {
         Desk::find(app, visitor, name, |_| Ok(()))
     }
 
@@ -273,15 +277,15 @@ impl Desk {
         app: &Arc<App>,
         visitor: &Visitor,
         name: &str,
-        admit: impl FnOnce(Option<&Account>) -> Result<(), Problem>,
-    ) -> Result<Desk, Problem> {
+        admit: impl FnOnce(Option<&Account>) -> Result<(), PageProblem>,
+    ) -> Result<Desk, PageProblem> {
         let store = Rc::new(Store::open(&app.site)?);
         let account = session::account(&store, visitor)?;
         admit(account.as_ref())?;
         let name = name.to_lowercase();
         let list = match store.read().list_by_address(&name, &visitor.host)? {
             Some(list) => list,
-            None => store.read().list(&name)?.ok_or(Problem::NoSuchList)?,
+            None => store.read().list(&name)?.ok_or(PageProblem::NoSuchList)?,
         };
         Desk::new(app, store, list, visitor, account)
     }
@@ -293,7 +297,7 @@ impl Desk {
         list: List,
         visitor: &Visitor,
         account: Option<Account>,
-    ) -> Result<Desk, Problem> {
+    ) -> Result<Desk, PageProblem> {
         let member = match &account {
             Some(account) => account.member_of(store.read(), &list)?,
             None => None,
@@ -311,11 +315,11 @@ impl Desk {
         app: Arc<App>,
         visitor: Visitor,
         list: String,
-        work: impl FnOnce(&mut Desk) -> Result<Response, Problem> + Send + 'static,
+        work: impl FnOnce(&mut Desk) -> Result<Response, PageProblem> + Send + 'static,
     ) -> Response {
         blocking(move || match Desk::of(&app, &visitor, &list) {
             Ok(mut desk) => {
-                let response = work(&mut desk).unwrap_or_else(Problem::page);
+                let response = work(&mut desk).unwrap_or_else(PageProblem::page);
                 page::spoken(desk.language, response)
             }
             Err(problem) => problem.page(),
@@ -348,7 +352,7 @@ impl Desk {
         &self,
         all: &[P],
         work: impl Fn(&mut Registry<'_>, &P) -> Result<(), MembershipError>,
-    ) -> Result<u64, Problem> {
+    ) -> Result<u64, PageProblem> {
         let mut done = 0;
         for some in all.chunks(membership::TOGETHER) {
             done += self.act(|registry| {
@@ -398,9 +402,9 @@ impl Desk {
 
     /// Sends the visitor to sign in and come back. A person who is signed in already is told that it is
     /// not enough.
-    pub fn sign_in(&self) -> Problem {
+    pub fn sign_in(&self) -> PageProblem {
         if self.account.is_some() {
-            Problem::NotYours
+            PageProblem::NotYours
         } else {
             session::sign_in(&self.visitor, false)
         }
@@ -418,7 +422,7 @@ impl Desk {
     /// pages, and it is a page of ours.
     pub fn archive(&self) -> Option<String> {
         let site = &self.app.site;
-        let has_pages = Place::of(site, &self.list.name).tree().join("index.html").exists();
+        let has_pages = ArchivePlace::of(site, &self.list.name).tree().join("index.html").exists();
         self.list.settings.archive.then(|| match has_pages {
             true => self.list.archive_url(site.config()),
             false => format!("{}/", self.place("private")),

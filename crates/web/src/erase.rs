@@ -1,7 +1,7 @@
 //! Exports and erases the data about a person: for owners on their list, for the site's administrators
 //! everywhere, and for people themselves.
 
-use crate::desk::{Problem, Sent};
+use crate::desk::{PageProblem, Sent};
 use crate::page::{self, Frame};
 use crate::seat::{Anybody, Owns, Room, RunsSite, Seat, list_page, room_page};
 use crate::server::App;
@@ -88,7 +88,7 @@ fn going(
     room: &Room<impl crate::seat::Rank>,
     address: &str,
     list: Option<&List>,
-) -> Result<Option<Erasure>, Problem> {
+) -> Result<Option<Erasure>, PageProblem> {
     if address.is_empty() {
         return Ok(None);
     }
@@ -101,7 +101,7 @@ fn erase(
     address: &str,
     list: Option<&List>,
     with_posts: bool,
-) -> Result<Response, Problem> {
+) -> Result<Response, PageProblem> {
     let erased = person::erase(&room.app.site, &room.store, address, list, with_posts, false)?;
     let on = list.map_or_else(|| "the whole site".to_owned(), |list| list.name.clone());
     // Without the address: the log would keep it.
@@ -135,7 +135,7 @@ fn key(typed: &str) -> AddressKey {
     AddressKey::of(typed.trim())
 }
 
-fn list_form(seat: &Seat<Owns>, who: &str, problem: &'static str) -> Result<Response, Problem> {
+fn list_form(seat: &Seat<Owns>, who: &str, problem: &'static str) -> Result<Response, PageProblem> {
     let address = key(who);
     let frame = seat.frame();
     let page = ErasePage {
@@ -151,11 +151,11 @@ fn list_form(seat: &Seat<Owns>, who: &str, problem: &'static str) -> Result<Resp
     Ok(page.answer())
 }
 
-fn ask_list(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn ask_list(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     list_form(seat, seat.asked.query.get("who"), "")
 }
 
-fn erase_on_list(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+fn erase_on_list(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, PageProblem> {
     let address = key(sent.get("who"));
     if address.is_empty() || key(sent.get("typed")) != address {
         return list_form(seat, &address, UNTYPED);
@@ -170,7 +170,7 @@ fn everywhere_form(
     (action, back): (&str, &str),
     address: AddressKey,
     problem: &'static str,
-) -> Result<Response, Problem> {
+) -> Result<Response, PageProblem> {
     let frame = room.frame();
     let page = ErasePage {
         title: ErasePage::title(&frame, &address, None),
@@ -185,15 +185,19 @@ fn everywhere_form(
     Ok(page.answer())
 }
 
-fn site_form(room: &Room<RunsSite>, who: &str, problem: &'static str) -> Result<Response, Problem> {
+fn site_form(
+    room: &Room<RunsSite>,
+    who: &str,
+    problem: &'static str,
+) -> Result<Response, PageProblem> {
     everywhere_form(room, Who::Site, ("person", "admin"), key(who), problem)
 }
 
-fn ask_site(room: &Room<RunsSite>) -> Result<Response, Problem> {
+fn ask_site(room: &Room<RunsSite>) -> Result<Response, PageProblem> {
     site_form(room, room.asked.query.get("who"), "")
 }
 
-fn erase_everywhere(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
+fn erase_everywhere(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, PageProblem> {
     let address = key(sent.get("who"));
     if address.is_empty() || key(sent.get("typed")) != address {
         return site_form(room, &address, UNTYPED);
@@ -202,15 +206,15 @@ fn erase_everywhere(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, Prob
 }
 
 /// One of the visitor's own addresses: the requested one, or the first.
-fn own(room: &Room<Anybody>, wanted: &str) -> Result<AddressKey, Problem> {
+fn own(room: &Room<Anybody>, wanted: &str) -> Result<AddressKey, PageProblem> {
     let wanted = key(wanted);
     let mut addresses = room.account.addresses();
     let found = addresses.find(|address| wanted.is_empty() || **address == wanted);
-    found.cloned().ok_or(Problem::NotYours)
+    found.cloned().ok_or(PageProblem::NotYours)
 }
 
 /// The same, if the visitor has recently proved that mail to it arrives.
-fn own_lately(room: &Room<Anybody>, wanted: &str) -> Result<AddressKey, Problem> {
+fn own_lately(room: &Room<Anybody>, wanted: &str) -> Result<AddressKey, PageProblem> {
     let address = own(room, wanted)?;
     let lifetime = room.app.site.config().members_login_lifetime.duration().as_secs_f64();
     let since = Timestamp::now() - lifetime;
@@ -220,17 +224,21 @@ fn own_lately(room: &Room<Anybody>, wanted: &str) -> Result<AddressKey, Problem>
     if is_lately { Ok(address) } else { Err(session::sign_in(&room.visitor, true)) }
 }
 
-fn own_form(room: &Room<Anybody>, who: &str, problem: &'static str) -> Result<Response, Problem> {
+fn own_form(
+    room: &Room<Anybody>,
+    who: &str,
+    problem: &'static str,
+) -> Result<Response, PageProblem> {
     let address = own_lately(room, who)?;
     everywhere_form(room, Who::Oneself, ("mine/erase", "mine"), address, problem)
 }
 
-fn ask_own(room: &Room<Anybody>) -> Result<Response, Problem> {
+fn ask_own(room: &Room<Anybody>) -> Result<Response, PageProblem> {
     own_form(room, room.asked.query.get("who"), "")
 }
 
 /// Posts in archives stay: they are part of other people's threads, and the owners decide on them.
-fn erase_own(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
+fn erase_own(room: &Room<Anybody>, sent: &Sent) -> Result<Response, PageProblem> {
     let address = own_lately(room, sent.get("who"))?;
     if key(sent.get("typed")) != address {
         return own_form(room, &address, UNTYPED);
@@ -240,7 +248,7 @@ fn erase_own(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
 }
 
 /// All data about the visitor's own address, as a file.
-fn export_own(room: &Room<Anybody>) -> Result<Response, Problem> {
+fn export_own(room: &Room<Anybody>) -> Result<Response, PageProblem> {
     let address = own(room, room.asked.query.get("who"))?;
     let known = room.store.read().person(&address)?;
     let text = format!("{:#}\n", person::exported(&room.store, &address, &known)?);

@@ -32,7 +32,7 @@ const PAGE: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-a
 const ATTACHMENT: &str = "sandbox; default-src 'none'; frame-ancestors 'none'";
 
 /// What an address leads to.
-pub enum Found {
+pub enum StaticTarget {
     /// A file.
     File(FileToSend),
     /// A directory whose address lacks the final slash.
@@ -67,7 +67,7 @@ pub fn is_inside(path: &str) -> bool {
 
 /// Finds what a path leads to in a directory; symbolic links cannot leave it. A directory stands for
 /// its `index.html`.
-pub fn find(root: &Path, path: &str) -> io::Result<Option<Found>> {
+pub fn find(root: &Path, path: &str) -> io::Result<Option<StaticTarget>> {
     if !is_inside(path) {
         return Ok(None);
     }
@@ -96,14 +96,14 @@ pub fn find(root: &Path, path: &str) -> io::Result<Option<Found>> {
     };
     let metadata = file.metadata()?;
     if metadata.is_dir() {
-        return Ok(Some(Found::Directory));
+        return Ok(Some(StaticTarget::Directory));
     }
     let ending = found.extension().map(|ending| ending.to_string_lossy().to_lowercase());
     let known = KINDS.iter().find(|(name, _)| ending.as_deref() == Some(*name));
     let kind = known.map_or(BYTES, |(_, kind)| *kind);
     let is_attachment = path.starts_with("attachments/");
     let is_image = kind.starts_with("image/");
-    Ok(Some(Found::File(FileToSend {
+    Ok(Some(StaticTarget::File(FileToSend {
         file,
         length: metadata.len(),
         kind: if is_attachment && !is_image { BYTES } else { kind },
@@ -162,9 +162,10 @@ mod tests {
         symlink("../2024-March/000001.html", root.join("2024-March/index.html")).unwrap();
         symlink("../secret", root.join("leak")).unwrap();
         symlink("../../..", root.join("2024-March/up")).unwrap();
-        let is_file = |path: &str| matches!(find(&root, path).unwrap(), Some(Found::File(_)));
+        let is_file =
+            |path: &str| matches!(find(&root, path).unwrap(), Some(StaticTarget::File(_)));
         assert!(is_file("2024-March/000001.html") && is_file("2024-March/"));
-        assert!(matches!(find(&root, "2024-March").unwrap(), Some(Found::Directory)));
+        assert!(matches!(find(&root, "2024-March").unwrap(), Some(StaticTarget::Directory)));
         for path in [
             "..",
             "../secret",
@@ -198,7 +199,7 @@ mod tests {
             ("dev.mbox", BYTES, true),
         ] {
             fs::write(home.path().join(path), "x").unwrap();
-            let Some(Found::File(found)) = find(home.path(), path).unwrap() else {
+            let Some(StaticTarget::File(found)) = find(home.path(), path).unwrap() else {
                 panic!("{path}")
             };
             assert_eq!((found.kind, found.is_download), (kind, is_download), "{path}");

@@ -1,11 +1,11 @@
 //! Settings as questions: each answer shows which settings it would change, and one button saves.
 
-use crate::desk::{Fields, Problem, Sent};
+use crate::desk::{Fields, PageProblem, Sent};
 use crate::page::{self, Frame};
 use crate::questions::{GUIDES, Guide, Question};
 use crate::seat::{Owns, Seat, list_page};
 use crate::server::App;
-use crate::settings::{self, Change, Example, Field};
+use crate::settings::{self, Example, SettingField, ShownChange};
 use askama::Template;
 use axum::Router;
 use axum::http::StatusCode;
@@ -29,7 +29,7 @@ struct GuidePage {
     back: String,
     members: String,
     questions: Vec<Asked>,
-    typed: Vec<Field>,
+    typed: Vec<SettingField>,
     example: Option<Example>,
     said: String,
     problem: String,
@@ -52,14 +52,14 @@ struct Choice {
     is_chosen: bool,
     /// Whether it would change nothing.
     is_in_effect: bool,
-    changes: Vec<Change>,
+    changes: Vec<ShownChange>,
 }
 
 fn guide(seat: &Seat<Owns>) -> Option<&'static Guide> {
     GUIDES.iter().find(|guide| guide.name == seat.asked.part("guide"))
 }
 
-fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn show(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     let Some(guide) = guide(seat) else { return Ok(page::not_found()) };
     let saved = seat.asked.query.get("saved").parse().unwrap_or(0);
     let said = settings::said_saved(&seat.frame(), saved);
@@ -67,7 +67,7 @@ fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
 }
 
 /// What would change if settings got these values; values that are not allowed are left out.
-fn changes(seat: &Seat<Owns>, pairs: &[(&str, &str)]) -> Vec<Change> {
+fn changes(seat: &Seat<Owns>, pairs: &[(&str, &str)]) -> Vec<ShownChange> {
     settings::differences(seat, &as_sent(pairs)).unwrap_or_default()
 }
 
@@ -103,7 +103,7 @@ fn form(
     sent: &Fields,
     said: String,
     problem: String,
-) -> Result<Response, Problem> {
+) -> Result<Response, PageProblem> {
     let frame = seat.frame();
     let new = ListSettings::default();
     let typed = settings::entries(&seat.list.settings)
@@ -150,7 +150,7 @@ fn wanted(guide: &Guide, sent: &Fields) -> Fields {
     Fields(wanted)
 }
 
-fn save(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+fn save(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, PageProblem> {
     let Some(guide) = guide(seat) else { return Ok(page::not_found()) };
     let refused = |problem: String| form(seat, guide, sent, String::new(), problem);
     let changes = match settings::differences(seat, &wanted(guide, sent)) {

@@ -14,8 +14,9 @@ use axum::{Extension, Form, Router, routing};
 use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_membership::RunError;
-use dormouse_membership::moderation::desk::{self, Decision, Desk, LinkError, Taken};
-use dormouse_membership::moderation::link::{Action, BadLink};
+use dormouse_membership::link::{BadLink, LinkError};
+use dormouse_membership::moderation::desk::{self, Desk, PostDecision, Taken};
+use dormouse_membership::moderation::link::Action;
 use dormouse_membership::notices::Notices;
 use dormouse_spool::Spool;
 use dormouse_store::{Held, List, Store};
@@ -109,7 +110,7 @@ fn carry_out(app: &App, token: &str, answer: &Answer) -> Response {
             }
             Taken::TooLate => Err(Problem::Link(match desk.follow(token) {
                 Err(error) => error,
-                Ok(_) => LinkError::Decided(desk::DECIDED.to_owned()),
+                Ok(_) => LinkError::decided_post(None),
             })),
         }
     });
@@ -126,36 +127,36 @@ fn carry_out(app: &App, token: &str, answer: &Answer) -> Response {
 
 /// The decision for an answer, and the words when it is carried out. A sender's link to cancel a post
 /// cannot approve it.
-fn decision_of(answer: &Answer, action: Action) -> Option<(Decision, (Text, Text))> {
+fn decision_of(answer: &Answer, action: Action) -> Option<(PostDecision, (Text, Text))> {
     Some(match (action, answer.decision.as_str()) {
         (Action::Review, "approve") => (
-            Decision::Approve { remember: false },
+            PostDecision::Approve { remember: false },
             (say("Accepted"), say("The post goes to the list.")),
         ),
         (Action::Review, "remember") => (
-            Decision::Approve { remember: true },
+            PostDecision::Approve { remember: true },
             (
                 say("Accepted"),
                 say("The post goes to the list, and later posts by this sender are not held."),
             ),
         ),
         (Action::Review, "reject") => (
-            Decision::Reject {
+            PostDecision::Reject {
                 reason: Some(answer.reason.replace("\r\n", "\n"))
                     .filter(|reason| !reason.trim().is_empty()),
             },
             (say("Rejected"), say("The sender gets the post back with your message.")),
         ),
         (Action::Review, "discard") => (
-            Decision::Discard { ban: false },
+            PostDecision::Discard { ban: false },
             (say("Discarded"), say("The post was deleted. Nobody was told.")),
         ),
         (Action::Review, "ban") => (
-            Decision::Discard { ban: true },
+            PostDecision::Discard { ban: true },
             (say("Discarded"), say("The post was deleted, and its sender is banned.")),
         ),
         (Action::Cancel, "cancel") => (
-            Decision::Cancel,
+            PostDecision::Cancel,
             (say("Withdrawn"), say("Your post was deleted. Nobody will receive it.")),
         ),
         _ => return None,
@@ -176,7 +177,7 @@ fn follow(desk: &Desk<'_>, token: &str) -> Result<(List, Held, Action), Problem>
     let list = desk.store.read().list_by_id(held.post.list_id);
     match list.map_err(|error| Problem::Run(error.into()))? {
         Some(list) => Ok((list, held, action)),
-        None => Err(Problem::Link(LinkError::Decided(desk::DECIDED.to_owned()))),
+        None => Err(Problem::Link(LinkError::decided_post(None))),
     }
 }
 
@@ -222,7 +223,7 @@ fn explain(problem: Problem) -> Response {
     match problem {
         Problem::Link(LinkError::Store(error)) => page::trouble(&error),
         Problem::Run(error) => page::trouble(&error),
-        Problem::Link(error @ LinkError::Decided(_)) => {
+        Problem::Link(error @ LinkError::Decided { .. }) => {
             page::message(StatusCode::GONE, say("Already decided"), page::sentence(&error))
         }
         Problem::Link(LinkError::Bad(BadLink::Expired)) => {

@@ -107,4 +107,5 @@ mod visitor;
 mod whereabouts;
 mod words;
 
-pub use server::{Error, Finding, Listen, Program, serve};
+pub use dormouse_activation::socket::Listen;
+pub use server::{Finding, Program, WebError, serve};

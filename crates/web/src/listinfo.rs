@@ -1,6 +1,6 @@
 //! The page of a list, where people join it, and the overview of lists.
 
-use crate::desk::{Desk, LanguageChoice, Problem, at, blocking, evenly};
+use crate::desk::{Desk, LanguageChoice, PageProblem, at, blocking, evenly};
 use crate::page::{self, Frame};
 use crate::prose;
 use crate::roster::{Address, breakable};
@@ -107,7 +107,7 @@ struct Wanted {
 
 async fn overview(State(app): State<Arc<App>>, Extension(visitor): Extension<Visitor>) -> Response {
     blocking(move || {
-        let shown = || -> Result<Response, Problem> {
+        let shown = || -> Result<Response, PageProblem> {
             let config = app.site.config();
             let store = Store::open(&app.site)?;
             let account = session::account(&store, &visitor)?;
@@ -135,7 +135,7 @@ async fn overview(State(app): State<Arc<App>>, Extension(visitor): Extension<Vis
             };
             Ok(page::page(StatusCode::OK, &page))
         };
-        shown().unwrap_or_else(Problem::page)
+        shown().unwrap_or_else(PageProblem::page)
     })
     .await
 }
@@ -167,7 +167,7 @@ fn note(policy: SubscribePolicy) -> Option<Text> {
 
 /// The page, with the form as it was filled in. It is in the list's language, or in the one that was
 /// requested.
-fn list_page(desk: &Desk, wanted: &Wanted, comes_back: bool) -> Result<Response, Problem> {
+fn list_page(desk: &Desk, wanted: &Wanted, comes_back: bool) -> Result<Response, PageProblem> {
     let list = &desk.list;
     let settings = &list.settings;
     let asked = desk.language(&wanted.language).filter(|_| !comes_back);
@@ -238,16 +238,16 @@ async fn subscribe(
         move || {
             let desk = Desk::of(&app, &visitor, &list)?;
             let asked = desk.act(|registry| registry.join_unseen(&wish))??;
-            Ok::<_, Problem>((!is_neutral).then(|| said(&desk, &wish.address, asked)))
+            Ok::<_, PageProblem>((!is_neutral).then(|| said(&desk, &wish.address, asked)))
         }
     };
     if is_neutral {
         return evenly(&app, work, neutral).await;
     }
-    blocking(move || work().map_or_else(Problem::page, |said| said.unwrap_or(neutral))).await
+    blocking(move || work().map_or_else(PageProblem::page, |said| said.unwrap_or(neutral))).await
 }
 
-fn fate(desk: &Desk, wanted: &Wanted) -> Result<Fate, Problem> {
+fn fate(desk: &Desk, wanted: &Wanted) -> Result<Fate, PageProblem> {
     let visitor = &desk.visitor;
     let least = desk.app.site.config().members_form_min_time.duration();
     let secret = desk.secret()?;

@@ -1,6 +1,6 @@
 //! The lists that the visitor runs, and an overview of each.
 
-use crate::desk::Problem;
+use crate::desk::PageProblem;
 use crate::page::{self, Frame};
 use crate::seat::{Anybody, Moderates, Room, RunsSite, Seat, list_page, room_page};
 use crate::server::App;
@@ -59,7 +59,7 @@ struct ListPage {
     moderators: Vec<String>,
 }
 
-fn line(seat: &Seat<Moderates>) -> Result<Line, Problem> {
+fn line(seat: &Seat<Moderates>) -> Result<Line, PageProblem> {
     let (store, id) = (&seat.store, seat.list.id);
     Ok(Line {
         name: seat.name(),
@@ -70,7 +70,7 @@ fn line(seat: &Seat<Moderates>) -> Result<Line, Problem> {
     })
 }
 
-fn all(room: &Room<Anybody>) -> Result<Response, Problem> {
+fn all(room: &Room<Anybody>) -> Result<Response, PageProblem> {
     let (seats, must_show_again) = room.seats::<Moderates>()?;
     if seats.is_empty() && must_show_again {
         return Err(crate::session::sign_in(&room.visitor, true));
@@ -81,7 +81,7 @@ fn all(room: &Room<Anybody>) -> Result<Response, Problem> {
     Ok(page::page(StatusCode::OK, &page))
 }
 
-fn one(seat: &Seat<Moderates>) -> Result<Response, Problem> {
+fn one(seat: &Seat<Moderates>) -> Result<Response, PageProblem> {
     let settings = &seat.list.settings;
     let page = ListPage {
         frame: seat.frame(),

@@ -2,7 +2,7 @@
 //!
 //! `arrivals` has the pages that add people and synchronize the members.
 
-use crate::desk::{Fields, Problem, Sent};
+use crate::desk::{Fields, PageProblem, Sent};
 use crate::held::since;
 use crate::page::{self, Frame};
 use crate::seat::{Owns, Seat, list_page};
@@ -131,7 +131,7 @@ fn url_of(seat: &Seat<Owns>, key: &str) -> String {
     format!("{}/member?who={}", seat.place("members"), dormouse_archive::percent(key))
 }
 
-fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn show(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     let query = seat.asked.query.get("q");
     let (found, next) = find(seat, query)?;
     let place = seat.place("members");
@@ -172,7 +172,7 @@ fn said(frame: &Frame, query: &Fields) -> String {
 
 /// The members on a page, and where the next page starts. Addresses that begin with the searched text
 /// come first, if there are any: the index finds them among any number.
-fn find(seat: &Seat<Owns>, query: &str) -> Result<(Vec<Member>, Option<String>), Problem> {
+fn find(seat: &Seat<Owns>, query: &str) -> Result<(Vec<Member>, Option<String>), PageProblem> {
     let (asked, id) = (&seat.asked.query, seat.list.id);
     let after = AddressKey::of(asked.get("after"));
     let (place, percent) = (seat.place("members"), dormouse_archive::percent);
@@ -198,7 +198,7 @@ fn find(seat: &Seat<Owns>, query: &str) -> Result<(Vec<Member>, Option<String>),
 }
 
 /// Removes the selected members, or sets the moderation flag of all.
-fn act(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+fn act(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, PageProblem> {
     let done = match sent.get("do") {
         "remove" => {
             let chosen: Vec<&str> = sent.all("who").collect();
@@ -210,13 +210,13 @@ fn act(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
             tracing::info!("{}: {changed} members changed: {how}", seat.list.name);
             format!("moderated={changed}")
         }
-        _ => return Err(Problem::StaleForm),
+        _ => return Err(PageProblem::StaleForm),
     };
     Ok(page::see_other(&format!("{}?{done}", seat.place("members"))))
 }
 
 /// Removes members, and returns how many. Those who have left by now are skipped.
-pub fn remove(seat: &Seat<Owns>, chosen: &[&str]) -> Result<u64, Problem> {
+pub fn remove(seat: &Seat<Owns>, chosen: &[&str]) -> Result<u64, PageProblem> {
     seat.act_on_each(chosen, |registry, address| registry.remove(address, None).map(drop))
 }
 
@@ -233,7 +233,7 @@ fn gone() -> Response {
     )
 }
 
-fn one(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn one(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     let Some(member) = member(seat, seat.asked.query.get("who"))? else { return Ok(gone()) };
     let frame = seat.frame();
     let said = match seat.asked.query.get("done") {
@@ -294,7 +294,7 @@ fn one(seat: &Seat<Owns>) -> Result<Response, Problem> {
     Ok(page::page(StatusCode::OK, &page))
 }
 
-fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, PageProblem> {
     let who = sent.get("who");
     let Some(found) = member(seat, who)? else { return Ok(gone()) };
     let done = match sent.get("do") {
@@ -318,7 +318,7 @@ fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
             let removed = remove(seat, &[who])?;
             return Ok(page::see_other(&format!("{}?removed={removed}", seat.place("members"))));
         }
-        _ => return Err(Problem::StaleForm),
+        _ => return Err(PageProblem::StaleForm),
     };
     Ok(page::see_other(&format!("{}&done={done}", url_of(seat, who))))
 }
@@ -329,7 +329,7 @@ fn is_named(addresses: &[String], address: &str) -> bool {
 
 /// Makes a member an owner or moderator of the list, or removes the role. Returns false if no owner
 /// would be left.
-fn save_roles(seat: &Seat<Owns>, address: &str, sent: &Sent) -> Result<bool, Problem> {
+fn save_roles(seat: &Seat<Owns>, address: &str, sent: &Sent) -> Result<bool, PageProblem> {
     Ok(seat.store.write(|tx| {
         // Read again: another owner may have changed them.
         let Some(list) = tx.read().list(&seat.list.name)? else { return Ok(false) };
@@ -356,7 +356,7 @@ fn save_roles(seat: &Seat<Owns>, address: &str, sent: &Sent) -> Result<bool, Pro
     })?)
 }
 
-fn save(seat: &Seat<Owns>, mut member: Member, sent: &Sent) -> Result<(), Problem> {
+fn save(seat: &Seat<Owns>, mut member: Member, sent: &Sent) -> Result<(), PageProblem> {
     for (option, name, _) in SWITCHES {
         member.options = member.options.with(option, sent.has(name));
     }
@@ -367,7 +367,7 @@ fn save(seat: &Seat<Owns>, mut member: Member, sent: &Sent) -> Result<(), Proble
             member.digest = true;
             member.options = member.options.with(MemberOption::DisableMime, how == "plain");
         }
-        _ => return Err(Problem::StaleForm),
+        _ => return Err(PageProblem::StaleForm),
     }
     let was_off = member.delivery != Delivery::Enabled;
     let is_off = sent.has("off");
@@ -394,7 +394,7 @@ fn put(seat: &Seat<Owns>, member: &Member, turned_on: bool) -> Result<(), StoreE
 }
 
 /// All members as a CSV file, which is streamed.
-fn export(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn export(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     let head = "address,name,digest,moderated,delivery,joined\n".to_owned();
     let state = (seat.app.site.clone(), seat.list.clone(), Some(AddressKey::default()), Some(head));
     let pieces = stream::unfold(state, |(site, list, after, head)| async move {

@@ -1,7 +1,7 @@
 //! All memberships of the visitor, with all addresses, on one page: what each delivers, and changes to
 //! one, some or all of them in one go.
 
-use crate::desk::{Desk, Problem, Sent};
+use crate::desk::{Desk, PageProblem, Sent};
 use crate::page::{self, Frame};
 use crate::seat::{Anybody, Room, room_page};
 use crate::server::App;
@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use dormouse_mail::AddressKey;
 use dormouse_membership::Asked;
-use dormouse_membership::options::{Change, shown};
+use dormouse_membership::options::{OptionChange, shown};
 use dormouse_store::{Delivery, Member, Proof};
 use dormouse_words::{msgid, say};
 use std::sync::Arc;
@@ -95,7 +95,7 @@ struct Line {
 type Memberships = (AddressKey, Vec<(Desk, Member)>);
 
 /// The visitor's memberships.
-fn memberships(room: &Room<Anybody>) -> Result<Vec<Memberships>, Problem> {
+fn memberships(room: &Room<Anybody>) -> Result<Vec<Memberships>, PageProblem> {
     let mut found: Vec<Memberships> = Vec::new();
     for proved in &room.account.session.proofs {
         let (address, ids) = match &proved.proof {
@@ -129,7 +129,7 @@ fn key(desk: &Desk, address: &str) -> String {
     format!("{} {address}", desk.list.id)
 }
 
-fn show(room: &Room<Anybody>) -> Result<Response, Problem> {
+fn show(room: &Room<Anybody>) -> Result<Response, PageProblem> {
     let number = |name: &str| room.asked.query.get(name).parse::<u32>().unwrap_or(0);
     let frame = room.frame();
     let mut said = Vec::new();
@@ -212,13 +212,13 @@ fn line(frame: &Frame, desk: &Desk, address: &str, member: &Member) -> Line {
     }
 }
 
-fn change(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
+fn change(room: &Room<Anybody>, sent: &Sent) -> Result<Response, PageProblem> {
     let is_leaving = sent.get("do") == "leave";
     // "All lists" does not apply to leaving: one tick must not end all memberships.
     let all = sent.has("all") && !is_leaving;
-    let changes: Vec<Change> = OPTIONS
+    let changes: Vec<OptionChange> = OPTIONS
         .iter()
-        .filter_map(|choice| Change::parse(choice.name, sent.get(choice.name)).ok())
+        .filter_map(|choice| OptionChange::parse(choice.name, sent.get(choice.name)).ok())
         .collect();
     let (mut saved, mut left, mut waits, mut refused) = (0, 0, 0, 0);
     for (address, desks) in memberships(room)? {

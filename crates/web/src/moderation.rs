@@ -4,7 +4,7 @@
 //! A button names what it decides on (`accept:p3,p7`), so that what arrived in the meantime is not
 //! affected.
 
-use crate::desk::{Desk, Problem, Sent};
+use crate::desk::{Desk, PageProblem, Sent};
 use crate::held::{since, subject};
 use crate::page::{self, Frame};
 use crate::preview::{Preview, cut};
@@ -17,7 +17,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use dormouse_mail::address::Address;
 use dormouse_mail::{AddressKey, Message, mime};
-use dormouse_membership::moderation::desk::{self, Decision, Taken};
+use dormouse_membership::moderation::desk::{self, PostDecision, Taken};
 use dormouse_membership::requests::{self, describe};
 use dormouse_spool::{Entry, Spool};
 use dormouse_store::{Held, HeldId, HeldRequest, RequestId};
@@ -110,13 +110,13 @@ struct PostPage {
     preview: Preview,
 }
 
-fn all(room: &Room<Anybody>) -> Result<Response, Problem> {
+fn all(room: &Room<Anybody>) -> Result<Response, PageProblem> {
     let (seats, must_show_again) = room.seats::<Moderates>()?;
     if seats.is_empty() && must_show_again {
         return Err(crate::session::sign_in(&room.visitor, true));
     }
     let again = must_show_again.then(|| match crate::session::sign_in(&room.visitor, true) {
-        Problem::SignIn(place) => place,
+        PageProblem::SignIn(place) => place,
         _ => room.place("signin"),
     });
     let page = ModerationPage {
@@ -134,7 +134,7 @@ fn all(room: &Room<Anybody>) -> Result<Response, Problem> {
 }
 
 /// Mailman's page of one list, also with the address in its notices for one post.
-fn of_list(seat: &Seat<Moderates>) -> Result<Response, Problem> {
+fn of_list(seat: &Seat<Moderates>) -> Result<Response, PageProblem> {
     let place = &seat.visitor.base;
     if let Ok(id) = seat.asked.query.get("msgid").parse::<i64>() {
         return Ok(page::see_other(&format!("{place}moderation/post/{id}")));
@@ -186,7 +186,7 @@ fn overview(
     seats: &[Seat<Moderates>],
     only: &str,
     said: String,
-) -> Result<ModerationPage, Problem> {
+) -> Result<ModerationPage, PageProblem> {
     let (mut lists, mut left, mut more) = (Vec::new(), SHOWN, 0);
     let mut decided = Vec::new();
     for seat in seats {
@@ -242,7 +242,7 @@ fn ask(frame: &Frame, held: &HeldRequest) -> Ask {
     }
 }
 
-fn post(frame: &Frame, desk: &Desk, base: &str, held: &Held) -> Result<Post, Problem> {
+fn post(frame: &Frame, desk: &Desk, base: &str, held: &Held) -> Result<Post, PageProblem> {
     let entry = match desk.store.read().held_content_up_to(held.id, MOST_READ)? {
         // A post that cannot be read is shown without its text.
         Some(content) => Entry::from_bytes(&content, Path::new("a held post")).ok(),
@@ -265,17 +265,17 @@ fn post(frame: &Frame, desk: &Desk, base: &str, held: &Held) -> Result<Post, Pro
 }
 
 /// The post of that number, if the visitor moderates its list.
-fn find(room: &Room<Anybody>, id: HeldId) -> Result<Option<(Seat<Moderates>, Held)>, Problem> {
+fn find(room: &Room<Anybody>, id: HeldId) -> Result<Option<(Seat<Moderates>, Held)>, PageProblem> {
     let Some(held) = room.store.read().held(id)? else { return Ok(None) };
     let Some(list) = room.store.read().list_by_id(held.post.list_id)? else { return Ok(None) };
     match room.seat(list) {
         Ok(seat) => Ok(Some((seat, held))),
-        Err(Problem::NotYours) => Ok(None),
+        Err(PageProblem::NotYours) => Ok(None),
         Err(problem) => Err(problem),
     }
 }
 
-fn one(room: &Room<Anybody>) -> Result<Response, Problem> {
+fn one(room: &Room<Anybody>) -> Result<Response, PageProblem> {
     let Ok(id) = room.asked.part("id").parse() else { return Ok(page::not_found()) };
     let Some((seat, held)) = find(room, id)? else { return Ok(nothing_to_decide()) };
     let spool = Spool::new(room.app.site.qfiles());
@@ -314,7 +314,7 @@ fn nothing_to_decide() -> Response {
 }
 
 /// Mailman's page handled decisions, too.
-fn decide_of_list(seat: &Seat<Moderates>, sent: &Sent) -> Result<Response, Problem> {
+fn decide_of_list(seat: &Seat<Moderates>, sent: &Sent) -> Result<Response, PageProblem> {
     decide(&seat.room()?, sent)
 }
 
@@ -352,7 +352,7 @@ impl Tally {
     }
 }
 
-fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
+fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, PageProblem> {
     let (verb, named) = sent.get("do").split_once(':').unwrap_or((sent.get("do"), ""));
     let keys: Vec<&str> = match named {
         "" => sent.all("item").collect(),
@@ -380,7 +380,7 @@ fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
                     continue;
                 };
                 let list =
-                    room.store.read().list_by_id(held.list_id)?.ok_or(Problem::NoSuchList)?;
+                    room.store.read().list_by_id(held.list_id)?.ok_or(PageProblem::NoSuchList)?;
                 decide_request(&room.seat(list)?, &held, verb, reason, &mut tally)?;
             }
             None => return Ok(not_understood()),
@@ -397,7 +397,7 @@ fn decide(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
 }
 
 /// Sends a copy of a post to an address that the moderator entered; the post still waits.
-fn forward(room: &Room<Anybody>, id: HeldId, to: &str) -> Result<Response, Problem> {
+fn forward(room: &Room<Anybody>, id: HeldId, to: &str) -> Result<Response, PageProblem> {
     let Some((seat, held)) = find(room, id)? else { return Ok(nothing_to_decide()) };
     let place = room.place(&format!("moderation/post/{id}"));
     let to: Vec<String> =
@@ -425,16 +425,16 @@ fn decide_post(
     verb: &str,
     reason: String,
     tally: &mut Tally,
-) -> Result<(), Problem> {
+) -> Result<(), PageProblem> {
     let decision = match verb {
-        "accept" => Decision::Approve { remember: false },
-        "remember" => Decision::Approve { remember: true },
+        "accept" => PostDecision::Approve { remember: false },
+        "remember" => PostDecision::Approve { remember: true },
         "reject" => {
-            Decision::Reject { reason: Some(reason).filter(|reason| !reason.trim().is_empty()) }
+            PostDecision::Reject { reason: Some(reason).filter(|reason| !reason.trim().is_empty()) }
         }
-        "discard" => Decision::Discard { ban: false },
-        "ban" => Decision::Discard { ban: true },
-        _ => return Err(Problem::StaleForm),
+        "discard" => PostDecision::Discard { ban: false },
+        "ban" => PostDecision::Discard { ban: true },
+        _ => return Err(PageProblem::StaleForm),
     };
     // A post that does not exist and one that the visitor may not see look the same.
     let Some((seat, held)) = find(room, id)? else {
@@ -466,18 +466,18 @@ fn decide_request(
     verb: &str,
     reason: String,
     tally: &mut Tally,
-) -> Result<(), Problem> {
+) -> Result<(), PageProblem> {
     let decision = match verb {
-        "accept" | "remember" => requests::Decision::Approve,
-        "reject" => requests::Decision::Reject {
+        "accept" | "remember" => requests::RequestDecision::Approve,
+        "reject" => requests::RequestDecision::Reject {
             reason: match reason.trim() {
                 "" => seat.frame().say("No reason was given.").to_string(),
                 _ => reason,
             },
         },
-        "discard" => requests::Decision::Discard { ban: false },
-        "ban" => requests::Decision::Discard { ban: true },
-        _ => return Err(Problem::StaleForm),
+        "discard" => requests::RequestDecision::Discard { ban: false },
+        "ban" => requests::RequestDecision::Discard { ban: true },
+        _ => return Err(PageProblem::StaleForm),
     };
     match seat.act(|registry| registry.decide(held, &decision))?? {
         true => tally.done += 1,

@@ -3,7 +3,7 @@
 //! The state of an attempt is in a sealed cookie, so that a response counts only in the browser that
 //! started it, and once.
 
-use crate::desk::{Fields, Problem, at, blocking};
+use crate::desk::{Fields, PageProblem, at, blocking};
 use crate::page;
 use crate::provider::{Attempt, Client, Provider, Trouble};
 use crate::server::App;
@@ -81,7 +81,7 @@ async fn begin(
     Form(query): Form<Vec<(String, String)>>,
 ) -> Response {
     blocking(move || {
-        let begun = || -> Result<Response, Problem> {
+        let begun = || -> Result<Response, PageProblem> {
             let client = match Client::of(&app.site) {
                 Ok(Some(client)) => client,
                 Ok(None) => return Ok(page::not_found()),
@@ -108,7 +108,7 @@ async fn begin(
             let away = page::see_other(&provider.place(&client, &attempt));
             session::keep_attempt(&visitor, &sealed, PATIENCE, away)
         };
-        begun().unwrap_or_else(Problem::page)
+        begun().unwrap_or_else(PageProblem::page)
     })
     .await
 }
@@ -133,7 +133,7 @@ async fn answer(
     Form(query): Form<Vec<(String, String)>>,
 ) -> Response {
     blocking(move || {
-        let signed_in = || -> Result<Response, Problem> {
+        let signed_in = || -> Result<Response, PageProblem> {
             let store = Store::open(&app.site)?;
             let Some((attempt, next)) = attempt(&store, &visitor)? else {
                 return Ok(start_again());
@@ -167,7 +167,7 @@ async fn answer(
             let on = session::keep(&visitor, &begun, page::see_other(&goal(&visitor, &next)))?;
             session::forget_attempt(&visitor, on)
         };
-        signed_in().unwrap_or_else(Problem::page)
+        signed_in().unwrap_or_else(PageProblem::page)
     })
     .await
 }

@@ -1,7 +1,7 @@
 //! Mailman's addresses (docs/spec/web.md), and the pages that replace them. Pages that have kept
 //! Mailman's address are not here.
 
-use crate::desk::{Problem, at};
+use crate::desk::{PageProblem, at};
 use crate::page;
 use crate::seat::{Owns, Seat, list_page};
 use crate::server::App;
@@ -61,7 +61,7 @@ pub fn routes() -> Router<Arc<App>> {
     routes
 }
 
-fn category(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn category(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     let wanted = seat.asked.part("category");
     let page =
         CATEGORIES.iter().find(|(name, _)| *name == wanted).map_or("admin", |(_, page)| page);
@@ -80,7 +80,7 @@ fn category(seat: &Seat<Owns>) -> Result<Response, Problem> {
     }))
 }
 
-fn to_text(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn to_text(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     Ok(page::see_other(&texts::place_of(seat, seat.asked.part("template"))))
 }
 

@@ -1,6 +1,6 @@
 //! A member's own page on one list, for the member; the list's owners see and change it, too.
 
-use crate::desk::{Desk, Fields, LanguageChoice, Problem, Sent, at, evenly};
+use crate::desk::{Desk, Fields, LanguageChoice, PageProblem, Sent, at, evenly};
 use crate::page::{self, Frame};
 use crate::server::App;
 use crate::visitor::Visitor;
@@ -13,7 +13,7 @@ use axum::{Extension, Form, Router, routing};
 use dormouse_mail::AddressKey;
 use dormouse_membership::account::{Power, Standing};
 use dormouse_membership::join::clean_name;
-use dormouse_membership::options::{Change, shown};
+use dormouse_membership::options::{OptionChange, shown};
 use dormouse_membership::{Asked, Refusal};
 use dormouse_store::{List, Member, MemberOption, Roster};
 use dormouse_words::{Text, msgid, say};
@@ -105,7 +105,7 @@ async fn ask_for(
     Desk::serve(app, visitor, list, move |desk| first(desk, &address.replace("--at--", "@"))).await
 }
 
-fn first(desk: &Desk, address: &str) -> Result<Response, Problem> {
+fn first(desk: &Desk, address: &str) -> Result<Response, PageProblem> {
     match whose(desk, address)? {
         Some(subject) => show(desk, &subject, Ok(Text::default())),
         None => {
@@ -127,7 +127,7 @@ struct Subject {
 
 /// The member whose page the visitor may see: the visitor or, for an owner, the member in the address.
 /// An anonymous visitor is sent to sign in.
-fn whose(desk: &Desk, address: &str) -> Result<Option<Subject>, Problem> {
+fn whose(desk: &Desk, address: &str) -> Result<Option<Subject>, PageProblem> {
     if desk.account.is_none() {
         return Err(desk.sign_in());
     }
@@ -204,7 +204,7 @@ async fn send_link(app: Arc<App>, visitor: Visitor, list: String, address: Strin
         let (app, visitor) = (Arc::clone(&app), visitor.clone());
         tokio::task::spawn_blocking(move || {
             let desk = Desk::of(&app, &visitor, &list)?;
-            Ok::<_, Problem>((list, desk.name(), desk.language))
+            Ok::<_, PageProblem>((list, desk.name(), desk.language))
         })
         .await
     };
@@ -232,14 +232,18 @@ async fn send_link(app: Arc<App>, visitor: Visitor, list: String, address: Strin
 }
 
 /// As in Mailman, the owners' and the site's passwords open any member's page.
-fn log_in(desk: &mut Desk, address: &str, password: &str) -> Result<Response, Problem> {
+fn log_in(desk: &mut Desk, address: &str, password: &str) -> Result<Response, PageProblem> {
     signin::with_password(desk, &signin::KEEPERS, address, password)??;
     let response = first(desk, address)?;
-    let account = desk.account.as_ref().ok_or(Problem::StaleForm)?;
+    let account = desk.account.as_ref().ok_or(PageProblem::StaleForm)?;
     session::keep(&desk.visitor, account, response)
 }
 
-fn show(desk: &Desk, subject: &Subject, said: Result<Text, Refusal>) -> Result<Response, Problem> {
+fn show(
+    desk: &Desk,
+    subject: &Subject,
+    said: Result<Text, Refusal>,
+) -> Result<Response, PageProblem> {
     let address = &subject.member.address;
     // Read again after the change.
     let member = desk.store.read().member(desk.list.id, address)?.ok_or(Refusal::NotMember)?;
@@ -276,7 +280,7 @@ fn show(desk: &Desk, subject: &Subject, said: Result<Text, Refusal>) -> Result<R
 }
 
 /// Carries out a submitted form.
-fn change(desk: &Desk, subject: &Subject, sent: &Sent) -> Result<Response, Problem> {
+fn change(desk: &Desk, subject: &Subject, sent: &Sent) -> Result<Response, PageProblem> {
     let address = &subject.member.address;
     let name = desk.name();
     match sent.get("do") {
@@ -330,20 +334,20 @@ fn is_global(desk: &Desk, subject: &Subject, sent: &Sent) -> bool {
 }
 
 /// The changes in a form: options that are on or off, and digests.
-fn changes(sent: &Sent) -> Vec<Change> {
+fn changes(sent: &Sent) -> Vec<OptionChange> {
     let mut changes = Vec::new();
     for (name, _) in SWITCHES {
         let on = if sent.has(name) { "on" } else { "off" };
-        changes.extend(Change::parse(name, on).ok());
+        changes.extend(OptionChange::parse(name, on).ok());
     }
     if sent.has("digest") {
-        changes.extend(Change::parse("digest", sent.get("digest")).ok());
+        changes.extend(OptionChange::parse("digest", sent.get("digest")).ok());
     }
     changes
 }
 
 /// Repeats the changes on the member's other lists. A list that refuses one gets the others.
-fn save_elsewhere(desk: &Desk, address: &str, sent: &Sent) -> Result<(), Problem> {
+fn save_elsewhere(desk: &Desk, address: &str, sent: &Sent) -> Result<(), PageProblem> {
     for id in desk.store.read().lists_of(address)?.into_iter().filter(|id| *id != desk.list.id) {
         let Some(list) = desk.store.read().list_by_id(id)? else { continue };
         let store = Rc::clone(&desk.store);
@@ -358,7 +362,7 @@ fn save_elsewhere(desk: &Desk, address: &str, sent: &Sent) -> Result<(), Problem
     Ok(())
 }
 
-fn save(desk: &Desk, address: &str, sent: &Sent) -> Result<Result<(), Refusal>, Problem> {
+fn save(desk: &Desk, address: &str, sent: &Sent) -> Result<Result<(), Refusal>, PageProblem> {
     let changes = changes(sent);
     let real_name = clean_name(sent.get("realname"));
     Ok(desk.act(|registry| {

@@ -1,6 +1,6 @@
 //! The passwords of a list. Owners set and remove them; nobody can read them.
 
-use crate::desk::{Problem, Sent};
+use crate::desk::{PageProblem, Sent};
 use crate::page::{self, Frame};
 use crate::seat::{Owns, Seat, list_page};
 use crate::server::App;
@@ -62,7 +62,7 @@ struct RoleForm {
     is_set: bool,
 }
 
-fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn show(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     let (frame, query) = (seat.frame(), &seat.asked.query);
     let said = match (query.has("set"), query.has("removed")) {
         (true, _) => frame
@@ -76,7 +76,7 @@ fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
     form(seat, &said, "")
 }
 
-fn form(seat: &Seat<Owns>, said: &str, problem: &str) -> Result<Response, Problem> {
+fn form(seat: &Seat<Owns>, said: &str, problem: &str) -> Result<Response, PageProblem> {
     let settings = &seat.list.settings;
     let is_set = |role: Role| {
         let hash = role.setting().and_then(|setting| settings.get(setting));
@@ -101,7 +101,7 @@ fn form(seat: &Seat<Owns>, said: &str, problem: &str) -> Result<Response, Proble
     Ok(page::page(status, &page))
 }
 
-fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, PageProblem> {
     let (verb, key) = sent.get("do").split_once(':').unwrap_or_default();
     let Some((role, ..)) = ROLES.into_iter().find(|role| role.1 == key) else {
         return Ok(page::not_found());

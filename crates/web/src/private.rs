@@ -1,8 +1,8 @@
 //! Private archives, for the members of their lists: the static pages, at Mailman's addresses. Each
 //! request checks that the visitor is still a member.
 
-use crate::desk::{Desk, Fields, Problem, at};
-use crate::files::{self, Found};
+use crate::desk::{Desk, Fields, PageProblem, at};
+use crate::files::{self, StaticTarget};
 use crate::page;
 use crate::server::App;
 use crate::visitor::Visitor;
@@ -11,7 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
-use dormouse_archive::{Place, percent};
+use dormouse_archive::{ArchivePlace, percent};
 use dormouse_membership::RunError;
 use dormouse_membership::account::{Power, Standing};
 use dormouse_words::say;
@@ -63,7 +63,7 @@ async fn show(
         if !is_public && reader(desk)?.is_none() {
             return Err(desk.sign_in());
         }
-        let files = Place::of(&desk.app.site, &desk.list.name);
+        let files = ArchivePlace::of(&desk.app.site, &desk.list.name);
         let (root, path) = match is_whole {
             true => (files.mbox_dir(), format!("{}.mbox", desk.list.name)),
             false => (files.tree(), path),
@@ -79,8 +79,8 @@ async fn show(
                 let url = desk.list.archive_url(desk.app.site.config());
                 page::see_other(&format!("{url}{}", encoded(&path)))
             }
-            Some(Found::File(file)) => file.send(),
-            Some(Found::Directory) => page::see_other(&format!("{}/", place(desk, &path))),
+            Some(StaticTarget::File(file)) => file.send(),
+            Some(StaticTarget::Directory) => page::see_other(&format!("{}/", place(desk, &path))),
             None if path.is_empty() => page::message(
                 StatusCode::OK,
                 say("No posts yet"),
@@ -111,7 +111,7 @@ async fn ask(
     }
     Desk::serve(app, visitor, list, move |desk| {
         signin::with_password(desk, &signin::READERS, &address, fields.get("password"))??;
-        let account = desk.account.as_ref().ok_or(Problem::StaleForm)?;
+        let account = desk.account.as_ref().ok_or(PageProblem::StaleForm)?;
         session::keep(&desk.visitor, account, page::see_other(&place(desk, &path)))
     })
     .await
@@ -127,7 +127,7 @@ pub enum Reader {
 }
 
 /// The visitor as a reader. The power to run the list expires as it does everywhere else.
-pub fn reader(desk: &Desk) -> Result<Option<Reader>, Problem> {
+pub fn reader(desk: &Desk) -> Result<Option<Reader>, PageProblem> {
     if desk.standing(Power::Moderator) == Standing::Has {
         return Ok(Some(Reader::Keeper));
     }

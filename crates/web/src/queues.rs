@@ -1,7 +1,7 @@
 //! The queues, for the site's administrators: the number of entries in each, those that need a decision
 //! with the reasons, and the findings of `doctor`.
 
-use crate::desk::{Problem, Sent};
+use crate::desk::{PageProblem, Sent};
 use crate::page::{self, Frame};
 use crate::preview::Preview;
 use crate::seat::{Room, RunsSite, room_page};
@@ -13,8 +13,8 @@ use axum::response::Response;
 use dormouse_archive::percent;
 use dormouse_mail::Message;
 use dormouse_membership::RunError;
-use dormouse_runners::queue::waiting::{self, Waiting, WaitingError, metadata};
-use dormouse_spool::{Found, FoundState, Queue, Spool, SpoolError};
+use dormouse_runners::queue::waiting::{self, WaitingEntry, WaitingError, metadata};
+use dormouse_spool::{Queue, QueueFile, QueueFileState, Spool, SpoolError};
 use dormouse_words::say;
 use std::sync::Arc;
 
@@ -71,9 +71,9 @@ struct FindingsPage {
     findings: Vec<Finding>,
 }
 
-impl From<SpoolError> for Problem {
-    fn from(error: SpoolError) -> Problem {
-        Problem::Broken(RunError::Spool(error))
+impl From<SpoolError> for PageProblem {
+    fn from(error: SpoolError) -> PageProblem {
+        PageProblem::Broken(RunError::Spool(error))
     }
 }
 
@@ -82,23 +82,23 @@ fn spool(room: &Room<RunsSite>) -> Spool {
 }
 
 /// Whether an entry needs a person's decision.
-fn is_set_aside(queue: Queue, found: &Found) -> bool {
-    matches!(queue, Queue::Shunt | Queue::Bad) || found.state == FoundState::Preserved
+fn is_set_aside(queue: Queue, found: &QueueFile) -> bool {
+    matches!(queue, Queue::Shunt | Queue::Bad) || found.state == QueueFileState::Preserved
 }
 
 /// Finds such an entry by its name in forms and addresses.
-fn find(spool: &Spool, queue: &str, name: &str) -> Result<Option<(Queue, Found)>, SpoolError> {
+fn find(spool: &Spool, queue: &str, name: &str) -> Result<Option<(Queue, QueueFile)>, SpoolError> {
     let Ok(queue) = queue.parse::<Queue>() else { return Ok(None) };
     let found = spool.list(queue)?.into_iter().find(|found| found.name.as_str() == name);
     Ok(found.filter(|found| is_set_aside(queue, found)).map(|found| (queue, found)))
 }
 
-fn all(room: &Room<RunsSite>) -> Result<Response, Problem> {
+fn all(room: &Room<RunsSite>) -> Result<Response, PageProblem> {
     let spool = spool(room);
     let (mut queues, mut waiting, mut more) = (Vec::new(), Vec::new(), 0);
     for queue in Queue::ALL {
         let entries = spool.list(queue)?;
-        let aside: Vec<&Found> =
+        let aside: Vec<&QueueFile> =
             entries.iter().filter(|found| is_set_aside(queue, found)).collect();
         queues.push((queue.name(), entries.len(), aside.len()));
         let left = SHOWN.saturating_sub(waiting.len());
@@ -130,8 +130,8 @@ fn all(room: &Room<RunsSite>) -> Result<Response, Problem> {
     Ok(page::page(StatusCode::OK, &page))
 }
 
-fn line(room: &Room<RunsSite>, spool: &Spool, queue: Queue, found: &Found) -> Line {
-    let waiting = Waiting::of(spool, queue, found);
+fn line(room: &Room<RunsSite>, spool: &Spool, queue: Queue, found: &QueueFile) -> Line {
+    let waiting = WaitingEntry::of(spool, queue, found);
     let name = percent(found.name.as_str());
     Line {
         key: format!("{queue}/{}", found.name),
@@ -145,7 +145,7 @@ fn line(room: &Room<RunsSite>, spool: &Spool, queue: Queue, found: &Found) -> Li
     }
 }
 
-fn one(room: &Room<RunsSite>) -> Result<Response, Problem> {
+fn one(room: &Room<RunsSite>) -> Result<Response, PageProblem> {
     let spool = spool(room);
     let asked = &room.asked;
     let Some((queue, found)) = find(&spool, asked.part("queue"), asked.part("name"))? else {
@@ -175,7 +175,7 @@ fn gone() -> Response {
     )
 }
 
-fn act(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
+fn act(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, PageProblem> {
     let (verb, key) = sent.get("do").split_once(':').unwrap_or_default();
     let spool = spool(room);
     if verb == "all" {
@@ -203,7 +203,11 @@ fn act(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
 }
 
 /// Retries all such entries of a queue. Those that cannot be retried stay.
-fn put_all_back(room: &Room<RunsSite>, spool: &Spool, queue: &str) -> Result<Response, Problem> {
+fn put_all_back(
+    room: &Room<RunsSite>,
+    spool: &Spool,
+    queue: &str,
+) -> Result<Response, PageProblem> {
     let Ok(queue) = queue.parse::<Queue>() else { return Ok(page::not_found()) };
     let mut back = 0;
     for found in spool.list(queue)?.into_iter().filter(|found| is_set_aside(queue, found)) {
@@ -217,7 +221,7 @@ fn put_all_back(room: &Room<RunsSite>, spool: &Spool, queue: &str) -> Result<Res
     Ok(page::see_other(&format!("{}?back={back}", room.place("queues"))))
 }
 
-fn findings(room: &Room<RunsSite>) -> Result<Response, Problem> {
+fn findings(room: &Room<RunsSite>) -> Result<Response, PageProblem> {
     let findings = (room.app.program.findings)(&room.app.site);
     let page = FindingsPage { frame: room.frame(), back: room.place("queues"), findings };
     Ok(page::page(StatusCode::OK, &page))

@@ -1,6 +1,6 @@
 //! Owners remove a message from a list's archive, or mask words in it.
 
-use crate::desk::{Problem, Sent};
+use crate::desk::{PageProblem, Sent};
 use crate::page::{self, Frame};
 use crate::seat::{Owns, Seat, list_page};
 use crate::server::App;
@@ -43,12 +43,12 @@ fn number(seat: &Seat<Owns>) -> Option<i64> {
     seat.asked.part("number").parse().ok()
 }
 
-fn ask(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn ask(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     form(seat, "", "")
 }
 
 /// The page, with the words that were typed and why they were not masked.
-fn form(seat: &Seat<Owns>, words: &str, problem: &'static str) -> Result<Response, Problem> {
+fn form(seat: &Seat<Owns>, words: &str, problem: &'static str) -> Result<Response, PageProblem> {
     let Some(number) = number(seat) else { return Ok(page::not_found()) };
     let found = source::public(&seat.app.site, &seat.list, number, Purpose::Program)
         .map_err(RunError::from)?;
@@ -82,15 +82,15 @@ fn gone() -> Response {
     )
 }
 
-fn act(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+fn act(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, PageProblem> {
     let Some(number) = number(seat) else { return Ok(page::not_found()) };
     let done = match sent.get("do") {
         "remove" => remove(seat, number),
         "redact" => redact(seat, number, sent.get("words")),
-        _ => return Err(Problem::StaleForm),
+        _ => return Err(PageProblem::StaleForm),
     };
     match done {
-        Err(Problem::Broken(RunError::Archive(error @ ArchiveError::Busy(_)))) => {
+        Err(PageProblem::Broken(RunError::Archive(error @ ArchiveError::Busy(_)))) => {
             tracing::info!("{error}");
             Ok(page::message(
                 StatusCode::CONFLICT,
@@ -102,7 +102,7 @@ fn act(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     }
 }
 
-fn open(seat: &Seat<Owns>) -> Result<Archive<'_>, Problem> {
+fn open(seat: &Seat<Owns>) -> Result<Archive<'_>, PageProblem> {
     Ok(Archive::open(&seat.app.site, &seat.list).map_err(RunError::from)?)
 }
 
@@ -111,7 +111,7 @@ fn note(seat: &Seat<Owns>, number: i64, done: &str) {
     tracing::info!("{}: message {number} {done} in the archive by {who}", seat.list.name);
 }
 
-fn remove(seat: &Seat<Owns>, number: i64) -> Result<Response, Problem> {
+fn remove(seat: &Seat<Owns>, number: i64) -> Result<Response, PageProblem> {
     let removed = open(seat)?.remove_number(number).map_err(RunError::from)?;
     let Some(id) = removed else { return Ok(gone()) };
     digest::take_out(&seat.store, &seat.list, &id)?;
@@ -126,7 +126,7 @@ fn remove(seat: &Seat<Owns>, number: i64) -> Result<Response, Problem> {
 }
 
 /// Masks words, one on each line of the form.
-fn redact(seat: &Seat<Owns>, number: i64, typed: &str) -> Result<Response, Problem> {
+fn redact(seat: &Seat<Owns>, number: i64, typed: &str) -> Result<Response, PageProblem> {
     let words: Vec<String> =
         typed.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
     if words.is_empty() {

@@ -1,6 +1,6 @@
 //! The page behind a moderator's link to a request to join or leave.
 
-use crate::desk::{Desk, Problem, at, blocking};
+use crate::desk::{Desk, PageProblem, at, blocking};
 use crate::held::{self, since};
 use crate::page::{self, Frame};
 use crate::server::App;
@@ -10,8 +10,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Form, Router, routing};
-use dormouse_membership::link::LinkError;
-use dormouse_membership::requests::{self, Decision, describe};
+use dormouse_membership::link::{BadLink, LinkError};
+use dormouse_membership::requests::{self, RequestDecision, describe};
 use dormouse_store::{HeldRequest, Store};
 use dormouse_words::say;
 use serde::Deserialize;
@@ -46,7 +46,7 @@ fn follow(
     app: &Arc<App>,
     visitor: &Visitor,
     token: &str,
-) -> Result<Result<(Desk, HeldRequest), Response>, Problem> {
+) -> Result<Result<(Desk, HeldRequest), Response>, PageProblem> {
     let store = Rc::new(Store::open(&app.site)?);
     let Some(list) = requests::list_of(store.read(), token)? else {
         // The list is found by the request; without it the message is that of a forged link.
@@ -62,7 +62,7 @@ fn follow(
 }
 
 fn gone(error: &LinkError) -> Response {
-    if let LinkError::Forged = error {
+    if let LinkError::Bad(BadLink::Forged) = error {
         return page::message(StatusCode::GONE, say("Nothing to decide"), held::not_ours());
     }
     page::message(StatusCode::GONE, say("Nothing to decide"), page::sentence(error))
@@ -105,23 +105,23 @@ async fn decide(
 }
 
 fn carry_out(app: &Arc<App>, visitor: &Visitor, token: &str, answer: &Answer) -> Response {
-    let decided = || -> Result<Response, Problem> {
+    let decided = || -> Result<Response, PageProblem> {
         let (desk, held) = match follow(app, visitor, token)? {
             Ok(found) => found,
             Err(gone) => return Ok(gone),
         };
         let (decision, said) = match answer.decision.as_str() {
-            "approve" => (Decision::Approve, say("Done.")),
+            "approve" => (RequestDecision::Approve, say("Done.")),
             "reject" => {
                 let reason = answer.reason.replace("\r\n", "\n");
-                (Decision::Reject { reason }, say("The address gets your message."))
+                (RequestDecision::Reject { reason }, say("The address gets your message."))
             }
             "discard" => (
-                Decision::Discard { ban: false },
+                RequestDecision::Discard { ban: false },
                 say("The request was discarded. Nobody was told."),
             ),
             "ban" => (
-                Decision::Discard { ban: true },
+                RequestDecision::Discard { ban: true },
                 say("The request was discarded, and the address cannot ask again."),
             ),
             _ => {
@@ -137,5 +137,5 @@ fn carry_out(app: &Arc<App>, visitor: &Visitor, token: &str, answer: &Answer) ->
         }
         Ok(page::spoken(desk.language, page::message(StatusCode::OK, say("Decided"), said)))
     };
-    decided().unwrap_or_else(Problem::page)
+    decided().unwrap_or_else(PageProblem::page)
 }

@@ -1,6 +1,6 @@
 //! A list's members, for those whom the list's `private_roster` permits.
 
-use crate::desk::{Desk, Fields, Problem, at};
+use crate::desk::{Desk, Fields, PageProblem, at};
 use crate::page::{self, Frame};
 use crate::private::{self, Reader};
 use crate::server::App;
@@ -80,13 +80,13 @@ async fn answer(
         }
         signin::with_password(desk, &signin::READERS, fields.get("roster-email"), password)??;
         let shown = look(desk, "")?;
-        let account = desk.account.as_ref().ok_or(Problem::StaleForm)?;
+        let account = desk.account.as_ref().ok_or(PageProblem::StaleForm)?;
         session::keep(&desk.visitor, account, shown)
     })
     .await
 }
 
-fn look(desk: &Desk, after: &str) -> Result<Response, Problem> {
+fn look(desk: &Desk, after: &str) -> Result<Response, PageProblem> {
     let roster = desk.list.settings.private_roster;
     match private::reader(desk)? {
         Some(Reader::Keeper) => show(desk, true, after),
@@ -96,7 +96,7 @@ fn look(desk: &Desk, after: &str) -> Result<Response, Problem> {
     }
 }
 
-fn show(desk: &Desk, sees_hidden: bool, after: &str) -> Result<Response, Problem> {
+fn show(desk: &Desk, sees_hidden: bool, after: &str) -> Result<Response, PageProblem> {
     let mut found = desk.store.read().members_after(desk.list.id, &AddressKey::of(after))?;
     let last = found.last().map(|member| member.key.clone());
     let after = match last {

@@ -4,7 +4,7 @@
 //! them, after it has checked the visitor. A form's fields arrive as [`Sent`], which exists only for a
 //! form that was created for its sender. So no page can forget a check.
 
-use crate::desk::{Desk, Fields, Problem, Sent, at, blocking};
+use crate::desk::{Desk, Fields, PageProblem, Sent, at, blocking};
 use crate::page::{self, Frame};
 use crate::server::App;
 use crate::session;
@@ -51,14 +51,14 @@ impl Rank for RunsSite {
 
 /// The variable parts of a page's address.
 #[derive(Debug, Default)]
-pub struct Asked {
+pub struct AddressParts {
     /// Those in its path, by name.
     path: HashMap<String, String>,
     /// Those after the `?`.
     pub query: Fields,
 }
 
-impl Asked {
+impl AddressParts {
     /// Returns a variable part of the path.
     pub fn part(&self, name: &str) -> &str {
         self.path.get(name).map_or("", String::as_str)
@@ -76,12 +76,12 @@ pub struct Room<R> {
     /// The account.
     pub account: Account,
     /// The variable parts of the address.
-    pub asked: Asked,
+    pub asked: AddressParts,
     rank: PhantomData<R>,
 }
 
 impl<R: Rank> Room<R> {
-    fn enter(app: Arc<App>, visitor: Visitor, asked: Asked) -> Result<Room<R>, Problem> {
+    fn enter(app: Arc<App>, visitor: Visitor, asked: AddressParts) -> Result<Room<R>, PageProblem> {
         let store = Rc::new(Store::open(&app.site)?);
         let Some(account) = session::account(&store, &visitor)? else {
             return Err(session::sign_in(&visitor, false));
@@ -105,7 +105,7 @@ impl<R: Rank> Room<R> {
     }
 
     /// The same person with a rank over the whole site.
-    pub fn rise<S: Rank>(&self) -> Result<Room<S>, Problem> {
+    pub fn rise<S: Rank>(&self) -> Result<Room<S>, PageProblem> {
         if let Some(power) = S::POWER {
             let config = self.app.site.config();
             let standing = self.account.standing(config, None, power, Timestamp::now());
@@ -116,25 +116,25 @@ impl<R: Rank> Room<R> {
             store: Rc::clone(&self.store),
             visitor: self.visitor.clone(),
             account: self.account.clone(),
-            asked: Asked::default(),
+            asked: AddressParts::default(),
             rank: PhantomData,
         })
     }
 
     /// The seat at a list, if the visitor has that power; a visitor whose proof is too old is sent to
     /// sign in again.
-    pub fn seat<S: Rank>(&self, list: List) -> Result<Seat<S>, Problem> {
-        Seat::take(self.desk(list)?, Asked::default())
+    pub fn seat<S: Rank>(&self, list: List) -> Result<Seat<S>, PageProblem> {
+        Seat::take(self.desk(list)?, AddressParts::default())
     }
 
     /// All lists on which the visitor has that rank, and whether some need a new proof.
-    pub fn seats<S: Rank>(&self) -> Result<(Vec<Seat<S>>, bool), Problem> {
+    pub fn seats<S: Rank>(&self) -> Result<(Vec<Seat<S>>, bool), PageProblem> {
         let (mut seats, mut must_show_again) = (Vec::new(), false);
         for list in self.store.read().lists()? {
             match self.seat(list) {
                 Ok(seat) => seats.push(seat),
-                Err(Problem::SignIn(_)) => must_show_again = true,
-                Err(Problem::NotYours) => {}
+                Err(PageProblem::SignIn(_)) => must_show_again = true,
+                Err(PageProblem::NotYours) => {}
                 Err(problem) => return Err(problem),
             }
         }
@@ -142,7 +142,7 @@ impl<R: Rank> Room<R> {
     }
 
     /// A list as the visitor sees it.
-    pub fn desk(&self, list: List) -> Result<Desk, Problem> {
+    pub fn desk(&self, list: List) -> Result<Desk, PageProblem> {
         let (store, account) = (Rc::clone(&self.store), Some(self.account.clone()));
         Desk::new(&self.app, store, list, &self.visitor, account)
     }
@@ -152,7 +152,7 @@ impl<R: Rank> Room<R> {
 pub struct Seat<R> {
     desk: Desk,
     /// The variable parts of the address.
-    pub asked: Asked,
+    pub asked: AddressParts,
     rank: PhantomData<R>,
 }
 
@@ -165,7 +165,7 @@ impl<R> std::ops::Deref for Seat<R> {
 }
 
 impl<R: Rank> Seat<R> {
-    fn take(desk: Desk, asked: Asked) -> Result<Seat<R>, Problem> {
+    fn take(desk: Desk, asked: AddressParts) -> Result<Seat<R>, PageProblem> {
         let Some(account) = &desk.account else {
             return Err(session::sign_in(&desk.visitor, false));
         };
@@ -179,14 +179,14 @@ impl<R: Rank> Seat<R> {
 
 impl<R: Rank> Seat<R> {
     /// The same visitor without the list.
-    pub fn room(&self) -> Result<Room<Anybody>, Problem> {
-        let account = self.account.clone().ok_or(Problem::NotYours)?;
+    pub fn room(&self) -> Result<Room<Anybody>, PageProblem> {
+        let account = self.account.clone().ok_or(PageProblem::NotYours)?;
         Ok(Room {
             app: Arc::clone(&self.app),
             store: Rc::clone(&self.store),
             visitor: self.visitor.clone(),
             account,
-            asked: Asked::default(),
+            asked: AddressParts::default(),
             rank: PhantomData,
         })
     }
@@ -197,18 +197,18 @@ fn author(account: &Account) -> Author {
     Author { who: account.name(), via: "web" }
 }
 
-fn require(standing: Standing, visitor: &Visitor) -> Result<(), Problem> {
+fn require(standing: Standing, visitor: &Visitor) -> Result<(), PageProblem> {
     match standing {
         Standing::Has => Ok(()),
         Standing::MustShowAgain => Err(session::sign_in(visitor, true)),
-        Standing::HasNot => Err(Problem::NotYours),
+        Standing::HasNot => Err(PageProblem::NotYours),
     }
 }
 
 /// The function that shows a page.
-pub type Show<S> = fn(&S) -> Result<Response, Problem>;
+pub type Show<S> = fn(&S) -> Result<Response, PageProblem>;
 /// The function that handles a page's form.
-pub type Act<S> = fn(&S, &Sent) -> Result<Response, Problem>;
+pub type Act<S> = fn(&S, &Sent) -> Result<Response, PageProblem>;
 
 type Shared = (State<Arc<App>>, Extension<Visitor>, Path<HashMap<String, String>>);
 type Pairs = Form<Vec<(String, String)>>;
@@ -216,15 +216,15 @@ type Pairs = Form<Vec<(String, String)>>;
 /// A visitor who was admitted to a page.
 trait Guest: Sized + 'static {
     /// Admits a visitor, or refuses.
-    fn enter(app: Arc<App>, visitor: Visitor, asked: Asked) -> Result<Self, Problem>;
+    fn enter(app: Arc<App>, visitor: Visitor, asked: AddressParts) -> Result<Self, PageProblem>;
     /// The fields of a form, if it was created for this visitor.
-    fn checked(&self, form: Fields) -> Result<Sent, Problem>;
+    fn checked(&self, form: Fields) -> Result<Sent, PageProblem>;
     /// The page's language.
     fn language(&self) -> Language;
 }
 
 impl<R: Rank> Guest for Seat<R> {
-    fn enter(app: Arc<App>, visitor: Visitor, asked: Asked) -> Result<Seat<R>, Problem> {
+    fn enter(app: Arc<App>, visitor: Visitor, asked: AddressParts) -> Result<Seat<R>, PageProblem> {
         // An anonymous visitor does not learn which lists exist.
         let desk = Desk::find(&app, &visitor, asked.part("list"), |account| {
             account.map(drop).ok_or_else(|| session::sign_in(&visitor, false))
@@ -232,8 +232,8 @@ impl<R: Rank> Guest for Seat<R> {
         Seat::take(desk, asked)
     }
 
-    fn checked(&self, form: Fields) -> Result<Sent, Problem> {
-        Sent::check(self.account.as_ref().ok_or(Problem::StaleForm)?, &self.visitor, form)
+    fn checked(&self, form: Fields) -> Result<Sent, PageProblem> {
+        Sent::check(self.account.as_ref().ok_or(PageProblem::StaleForm)?, &self.visitor, form)
     }
 
     fn language(&self) -> Language {
@@ -242,11 +242,11 @@ impl<R: Rank> Guest for Seat<R> {
 }
 
 impl<R: Rank> Guest for Room<R> {
-    fn enter(app: Arc<App>, visitor: Visitor, asked: Asked) -> Result<Room<R>, Problem> {
+    fn enter(app: Arc<App>, visitor: Visitor, asked: AddressParts) -> Result<Room<R>, PageProblem> {
         Room::enter(app, visitor, asked)
     }
 
-    fn checked(&self, form: Fields) -> Result<Sent, Problem> {
+    fn checked(&self, form: Fields) -> Result<Sent, PageProblem> {
         Sent::check(&self.account, &self.visitor, form)
     }
 
@@ -277,7 +277,7 @@ pub fn room_page<R: Rank>(
 fn page_for<G: Guest>(path: &str, show: Show<G>, act: Option<Act<G>>) -> Router<Arc<App>> {
     let get = move |(State(app), Extension(visitor), Path(path)): Shared, Form(query): Pairs| {
         blocking(move || {
-            let asked = Asked { path, query: Fields(query) };
+            let asked = AddressParts { path, query: Fields(query) };
             served(G::enter(app, visitor, asked), show)
         })
     };
@@ -292,7 +292,7 @@ fn page_for<G: Guest>(path: &str, show: Show<G>, act: Option<Act<G>>) -> Router<
                 if form.get("do") == "nothing" {
                     return page::see_other(&visitor.here());
                 }
-                let asked = Asked { path, query: Fields::default() };
+                let asked = AddressParts { path, query: Fields::default() };
                 served(G::enter(app, visitor, asked), |guest| act(guest, &guest.checked(form)?))
             })
         };
@@ -303,11 +303,11 @@ fn page_for<G: Guest>(path: &str, show: Show<G>, act: Option<Act<G>>) -> Router<
 
 /// The page for an admitted visitor, or the one that explains the refusal.
 fn served<G: Guest>(
-    guest: Result<G, Problem>,
-    work: impl FnOnce(&G) -> Result<Response, Problem>,
+    guest: Result<G, PageProblem>,
+    work: impl FnOnce(&G) -> Result<Response, PageProblem>,
 ) -> Response {
     match guest {
-        Ok(guest) => page::spoken(guest.language(), work(&guest).unwrap_or_else(Problem::page)),
+        Ok(guest) => page::spoken(guest.language(), work(&guest).unwrap_or_else(PageProblem::page)),
         Err(problem) => problem.page(),
     }
 }

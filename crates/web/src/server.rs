@@ -1,6 +1,6 @@
 //! Runs the pages: accepts connections, and exits when idle.
 
-use crate::connection::{Door, Peer};
+use crate::connection::{ListeningSocket, Peer};
 use crate::desk::{at, blocking};
 use crate::looks::Looks;
 use crate::visitor::Visitor;
@@ -15,7 +15,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router, routing};
-use dormouse_activation::Socket;
+use dormouse_activation::socket::{Listen, Socket};
 use dormouse_store::{LiveSite, Site, Store};
 use http_body::{Frame, SizeHint};
 use std::future::IntoFuture as _;
@@ -34,18 +34,9 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// A request that is not complete and processed within this time is aborted.
 const LONGEST_REQUEST: Duration = Duration::from_secs(60);
 
-/// Where to listen.
-#[derive(Debug, Clone)]
-pub enum Listen {
-    /// On the socket that systemd or inetd passed.
-    Passed,
-    /// On a new socket: `ADDRESS:PORT`, or a path.
-    On(String),
-}
-
 /// Why pages cannot be served.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum WebError {
     /// No socket was passed.
     #[error(
         "no socket was passed, as systemd and inetd do it; say --listen ADDRESS:PORT, or a path"
@@ -61,12 +52,12 @@ pub enum Error {
     },
 }
 
-impl Error {
+impl WebError {
     /// The exit code (sysexits.h).
     pub fn sysexit(&self) -> ExitCode {
         match self {
-            Error::NoSocket => ExitCode::Usage,
-            Error::Socket { .. } => ExitCode::OsErr,
+            WebError::NoSocket => ExitCode::Usage,
+            WebError::Socket { .. } => ExitCode::OsErr,
         }
     }
 }
@@ -168,8 +159,8 @@ pub fn serve(
     program: Program,
     listen: Listen,
     ready: impl FnOnce(&str),
-) -> Result<(), Error> {
-    let failed = |source| Error::Socket { on: None, source };
+) -> Result<(), WebError> {
+    let failed = |source| WebError::Socket { on: None, source };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
@@ -206,16 +197,16 @@ pub fn serve(
     })
 }
 
-fn door(listen: &Listen, group: &str) -> Result<Door, Error> {
+fn door(listen: &Listen, group: &str) -> Result<ListeningSocket, WebError> {
     let failed = |source| match listen {
-        Listen::Passed => Error::Socket { on: None, source },
-        Listen::On(place) => Error::Socket { on: Some(place.clone()), source },
+        Listen::Passed => WebError::Socket { on: None, source },
+        Listen::On(place) => WebError::Socket { on: Some(place.clone()), source },
     };
     let socket = match listen {
-        Listen::Passed => Socket::passed().map_err(failed)?.ok_or(Error::NoSocket)?,
+        Listen::Passed => Socket::passed().map_err(failed)?.ok_or(WebError::NoSocket)?,
         Listen::On(place) => Socket::bind(place, group).map_err(failed)?,
     };
-    Door::of(socket).map_err(failed)
+    ListeningSocket::of(socket).map_err(failed)
 }
 
 fn router(app: Arc<App>) -> Router {

@@ -1,6 +1,6 @@
 //! The session cookie.
 
-use crate::desk::Problem;
+use crate::desk::PageProblem;
 use crate::server::App;
 use crate::visitor::Visitor;
 use axum::http::{HeaderValue, header};
@@ -31,7 +31,7 @@ pub fn begin(
     visitor: &Visitor,
     earlier: Option<&Account>,
     proved: Proved,
-) -> Result<Account, Problem> {
+) -> Result<Account, PageProblem> {
     let config = app.site.config();
     let from = (visitor.network.as_str(), visitor.agent.as_str());
     let now = Timestamp::now();
@@ -42,13 +42,17 @@ pub fn begin(
 }
 
 /// Adds the session cookie to a response.
-pub fn keep(visitor: &Visitor, account: &Account, response: Response) -> Result<Response, Problem> {
+pub fn keep(
+    visitor: &Visitor,
+    account: &Account,
+    response: Response,
+) -> Result<Response, PageProblem> {
     let left = account.session.expires_at - Timestamp::now();
     set(visitor, cookie_name(visitor), account.token.as_str(), left.max(0.0) as u64, response)
 }
 
 /// Removes the session cookie.
-pub fn forget(visitor: &Visitor, response: Response) -> Result<Response, Problem> {
+pub fn forget(visitor: &Visitor, response: Response) -> Result<Response, PageProblem> {
     set(visitor, cookie_name(visitor), "", 0, response)
 }
 
@@ -68,12 +72,12 @@ pub fn keep_attempt(
     sealed: &str,
     seconds: u64,
     response: Response,
-) -> Result<Response, Problem> {
+) -> Result<Response, PageProblem> {
     set(visitor, attempt_name(visitor), sealed, seconds, response)
 }
 
 /// Removes that cookie.
-pub fn forget_attempt(visitor: &Visitor, response: Response) -> Result<Response, Problem> {
+pub fn forget_attempt(visitor: &Visitor, response: Response) -> Result<Response, PageProblem> {
     set(visitor, attempt_name(visitor), "", 0, response)
 }
 
@@ -84,7 +88,7 @@ fn set(
     value: &str,
     seconds: u64,
     mut response: Response,
-) -> Result<Response, Problem> {
+) -> Result<Response, PageProblem> {
     let secure = if visitor.is_secure { "; Secure" } else { "" };
     let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
     let value = HeaderValue::try_from(text)
@@ -94,7 +98,7 @@ fn set(
 }
 
 /// The address for signing in and returning to the requested page.
-pub fn sign_in(visitor: &Visitor, again: bool) -> Problem {
+pub fn sign_in(visitor: &Visitor, again: bool) -> PageProblem {
     let again = if again { "&again=1" } else { "" };
-    Problem::SignIn(format!("{}signin?next={}{again}", visitor.base, percent(&visitor.here())))
+    PageProblem::SignIn(format!("{}signin?next={}{again}", visitor.base, percent(&visitor.here())))
 }

@@ -1,7 +1,7 @@
 //! A list's settings, for its owners: forms generated from the table of settings, a preview of changes,
 //! and the history.
 
-use crate::desk::{Fields, Problem, Sent};
+use crate::desk::{Fields, PageProblem, Sent};
 use crate::held::since;
 use crate::page::{self, Frame};
 use crate::questions::{Answer, GUIDES, PRESETS};
@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use dormouse_mail::mime;
 use dormouse_pipeline::example;
-use dormouse_store::settings::{Entry, GROUPS};
+use dormouse_store::settings::{GROUPS, ListSettingEntry};
 use dormouse_store::value::Choice;
 use dormouse_store::{ListSettings, SettingChange, StoreError, audit};
 use dormouse_words::say;
@@ -69,13 +69,13 @@ pub struct FormPage {
     pub back: String,
     pub query: String,
     pub is_search: bool,
-    pub settings: Vec<Field>,
+    pub settings: Vec<SettingField>,
     pub said: String,
     pub problem: String,
 }
 
 /// A setting in a form.
-pub struct Field {
+pub struct SettingField {
     pub name: String,
     pub doc: String,
     pub kind: String,
@@ -87,7 +87,7 @@ pub struct Field {
     pub command: String,
 }
 
-impl Field {
+impl SettingField {
     /// How many lines its value may need.
     pub fn lines(&self) -> usize {
         self.value.matches('\n').count().clamp(0, 12) + 1
@@ -101,7 +101,7 @@ pub struct DiffPage {
     pub action: String,
     pub back: String,
     pub query: String,
-    pub changes: Vec<Change>,
+    pub changes: Vec<ShownChange>,
     pub example: Option<Example>,
 }
 
@@ -112,7 +112,7 @@ pub struct Example {
 }
 
 /// A setting with its value before and after.
-pub struct Change {
+pub struct ShownChange {
     pub name: String,
     pub old: String,
     pub new: String,
@@ -126,12 +126,12 @@ pub struct ChangesPage {
     pub action: String,
     pub back: String,
     pub said: String,
-    pub changes: Vec<Line>,
+    pub changes: Vec<ChangeLine>,
     pub older: Option<String>,
 }
 
 /// A change in the history.
-pub struct Line {
+pub struct ChangeLine {
     id: i64,
     name: String,
     old: String,
@@ -144,8 +144,10 @@ pub struct Line {
 }
 
 /// The settings that pages change.
-pub fn entries(settings: &ListSettings) -> impl Iterator<Item = Entry> {
-    let is_here = |entry: &Entry| !audit::is_secret(entry.name) && !ELSEWHERE.contains(&entry.name);
+pub fn entries(settings: &ListSettings) -> impl Iterator<Item = ListSettingEntry> {
+    let is_here = |entry: &ListSettingEntry| {
+        !audit::is_secret(entry.name) && !ELSEWHERE.contains(&entry.name)
+    };
     settings.entries().into_iter().filter(is_here)
 }
 
@@ -154,9 +156,9 @@ pub fn as_sent(text: &str) -> String {
     text.replace("\r\n", "\n")
 }
 
-fn overview(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn overview(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     let new = ListSettings::default();
-    let changed: Vec<Entry> = entries(&seat.list.settings)
+    let changed: Vec<ListSettingEntry> = entries(&seat.list.settings)
         .filter(|entry| is_changed(&seat.list.settings, &new, entry.name))
         .collect();
     let groups = GROUPS.iter().map(|group| GroupLine {
@@ -193,9 +195,9 @@ pub fn is_changed(settings: &ListSettings, new: &ListSettings, name: &str) -> bo
 }
 
 /// The settings of a page: those of a group, or the search results.
-fn of_page(seat: &Seat<Owns>, page: &str, query: &str) -> Vec<Entry> {
+fn of_page(seat: &Seat<Owns>, page: &str, query: &str) -> Vec<ListSettingEntry> {
     let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
-    let has_words = |entry: &Entry| {
+    let has_words = |entry: &ListSettingEntry| {
         let text = format!("{} {} {}", entry.name, entry.doc, entry.group).to_lowercase();
         !words.is_empty() && words.iter().all(|word| text.contains(word))
     };
@@ -204,7 +206,7 @@ fn of_page(seat: &Seat<Owns>, page: &str, query: &str) -> Vec<Entry> {
         .collect()
 }
 
-fn show(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn show(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     let query = seat.asked.query.get("q").to_owned();
     let saved: usize = seat.asked.query.get("saved").parse().unwrap_or(0);
     let said = said_saved(&seat.frame(), saved);
@@ -229,7 +231,7 @@ fn form(
     typed: &Fields,
     said: String,
     problem: String,
-) -> Result<Response, Problem> {
+) -> Result<Response, PageProblem> {
     let group = GROUPS.iter().find(|group| group.page == page);
     if group.is_none() && page != SEARCH {
         return Ok(page::not_found());
@@ -257,11 +259,16 @@ fn form(
     Ok(page::page(status, &template))
 }
 
-pub fn field(frame: &Frame, entry: Entry, is_changed: bool, typed: &Fields) -> Field {
+pub fn field(
+    frame: &Frame,
+    entry: ListSettingEntry,
+    is_changed: bool,
+    typed: &Fields,
+) -> SettingField {
     let sent = typed.all(&format!("set-{}", entry.name)).next().map(as_sent);
     let value = sent.unwrap_or_else(|| entry.value.clone());
     let choice = |choice: Choice| Choice { doc: frame.doc(choice.doc), ..choice };
-    Field {
+    SettingField {
         name: entry.name.to_owned(),
         kind: frame.doc(entry.kind.to_owned()),
         default: match entry.default {
@@ -277,7 +284,7 @@ pub fn field(frame: &Frame, entry: Entry, is_changed: bool, typed: &Fields) -> F
 }
 
 /// The changes in a form: settings with their new values as they may be typed.
-pub fn differences(seat: &Seat<Owns>, sent: &Fields) -> Result<Vec<Change>, String> {
+pub fn differences(seat: &Seat<Owns>, sent: &Fields) -> Result<Vec<ShownChange>, String> {
     let settings = &seat.list.settings;
     let mut changes = Vec::new();
     for entry in entries(settings) {
@@ -287,14 +294,14 @@ pub fn differences(seat: &Seat<Owns>, sent: &Fields) -> Result<Vec<Change>, Stri
         let mut new = settings.clone();
         new.put(entry.name, &text)?;
         if new.kept(entry.name) != settings.kept(entry.name) {
-            changes.push(Change { name: entry.name.to_owned(), old: entry.value, new: text });
+            changes.push(ShownChange { name: entry.name.to_owned(), old: entry.value, new: text });
         }
     }
     Ok(changes)
 }
 
 /// Changes settings, or only checks that they can be changed.
-pub fn put(seat: &Seat<Owns>, changes: &[Change], for_good: bool) -> Result<(), StoreError> {
+pub fn put(seat: &Seat<Owns>, changes: &[ShownChange], for_good: bool) -> Result<(), StoreError> {
     let pairs: Vec<(&str, &str)> =
         changes.iter().map(|change| (change.name.as_str(), change.new.as_str())).collect();
     let name = &seat.list.name;
@@ -305,7 +312,7 @@ pub fn put(seat: &Seat<Owns>, changes: &[Change], for_good: bool) -> Result<(), 
     }
 }
 
-fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, PageProblem> {
     let page = seat.asked.part("page");
     let query = sent.get("q").to_owned();
     let refused = |problem: String| form(seat, page, query.clone(), sent, String::new(), problem);
@@ -348,8 +355,8 @@ fn preview(
     seat: &Seat<Owns>,
     page: &str,
     query: String,
-    changes: Vec<Change>,
-) -> Result<Response, Problem> {
+    changes: Vec<ShownChange>,
+) -> Result<Response, PageProblem> {
     let example = example(seat, &changes);
     let template = DiffPage {
         frame: seat.frame(),
@@ -363,7 +370,7 @@ fn preview(
 }
 
 /// An example post, if the changes affect it.
-fn example(seat: &Seat<Owns>, changes: &[Change]) -> Option<Example> {
+fn example(seat: &Seat<Owns>, changes: &[ShownChange]) -> Option<Example> {
     const SHOWN: [&str; 5] =
         ["msg_header", "msg_footer", "subject_prefix", "personalize", "use_dollar_strings"];
     let is_shown = changes.iter().any(|change| SHOWN.contains(&change.name.as_str()));
@@ -371,7 +378,7 @@ fn example(seat: &Seat<Owns>, changes: &[Change]) -> Option<Example> {
 }
 
 /// An example post after some changes.
-pub fn arriving(seat: &Seat<Owns>, changes: &[Change]) -> Option<Example> {
+pub fn arriving(seat: &Seat<Owns>, changes: &[ShownChange]) -> Option<Example> {
     let mut list = seat.list.clone();
     for change in changes {
         list.settings.put(&change.name, &change.new).ok()?;
@@ -383,7 +390,7 @@ pub fn arriving(seat: &Seat<Owns>, changes: &[Change]) -> Option<Example> {
     })
 }
 
-fn choose_preset(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+fn choose_preset(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, PageProblem> {
     let Some(preset) = PRESETS.iter().find(|preset| preset.name == sent.get("preset")) else {
         return Ok(page::not_found());
     };
@@ -400,7 +407,7 @@ fn choose_preset(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     }
 }
 
-fn changes(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn changes(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     let before = seat.asked.query.get("before").parse().ok();
     let found = seat.store.read().setting_changes(seat.list.id, before, MOST_CHANGES)?;
     let last =
@@ -422,15 +429,15 @@ fn changes(seat: &Seat<Owns>) -> Result<Response, Problem> {
     Ok(page::page(StatusCode::OK, &page))
 }
 
-impl Line {
+impl ChangeLine {
     /// The same, but with a button to revert it only if that is allowed.
-    pub fn if_revertible(self, may_be: bool) -> Line {
-        Line { is_revertible: self.is_revertible && may_be, ..self }
+    pub fn if_revertible(self, may_be: bool) -> ChangeLine {
+        ChangeLine { is_revertible: self.is_revertible && may_be, ..self }
     }
 }
 
-pub fn line(frame: &Frame, change: SettingChange) -> Line {
-    Line {
+pub fn line(frame: &Frame, change: SettingChange) -> ChangeLine {
+    ChangeLine {
         id: change.id,
         at: since(frame, change.changed_at),
         is_revertible: change.is_revertible(),
@@ -444,7 +451,7 @@ pub fn line(frame: &Frame, change: SettingChange) -> Line {
 }
 
 /// Restores the value that a setting had before a change.
-fn revert(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+fn revert(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, PageProblem> {
     let id = sent.get("revert").parse().unwrap_or(0);
     let found = seat.store.read().setting_change(seat.list.id, id)?;
     let Some(change) = found.filter(SettingChange::is_revertible) else {
@@ -453,7 +460,7 @@ fn revert(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
     let mut settings = seat.list.settings.clone();
     let kept = settings.put_kept(&change.name, &change.old_value);
     let value = kept.ok().and_then(|()| settings.get(&change.name)).unwrap_or_default();
-    let change = Change { name: change.name, old: String::new(), new: value };
+    let change = ShownChange { name: change.name, old: String::new(), new: value };
     match put(seat, &[change], true) {
         Ok(()) => Ok(page::see_other(&format!("{}?reverted", seat.place("changes")))),
         Err(StoreError::Setting(problem)) => Ok(page::message(

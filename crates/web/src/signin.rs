@@ -3,7 +3,7 @@
 //! Opening a link signs nobody in, because some mail programs open links. The response to an address is
 //! the same for all, and takes the same time.
 
-use crate::desk::{Desk, Fields, Problem, Sent, at, blocking, evenly};
+use crate::desk::{Desk, Fields, PageProblem, Sent, at, blocking, evenly};
 use crate::oidc;
 use crate::page::{self, Frame};
 use crate::seat::{Anybody, Room, room_page};
@@ -21,7 +21,7 @@ use dormouse_membership::account::{self, Token, local_goal};
 use dormouse_membership::role::Role;
 use dormouse_membership::{Origin, Refusal};
 use dormouse_spool::Spool;
-use dormouse_store::{ListId, Proof, Proved, Session, Store};
+use dormouse_store::{ListId, Proof, Proved, Store, VisitorSession};
 use dormouse_words::{date, say};
 use std::sync::Arc;
 
@@ -110,7 +110,7 @@ async fn ask(
     Form(query): Form<Vec<(String, String)>>,
 ) -> Response {
     blocking(move || {
-        let shown = || -> Result<Response, Problem> {
+        let shown = || -> Result<Response, PageProblem> {
             let account = session::account(&Store::open(&app.site)?, &visitor)?;
             let mut fields = Fields(query);
             // Other fields are dropped: a link could prefill the form.
@@ -120,7 +120,7 @@ async fn ask(
             let frame = Frame::of(&visitor, account.as_ref());
             Ok(form(&app, &visitor, frame, &fields, String::new()))
         };
-        shown().unwrap_or_else(Problem::page)
+        shown().unwrap_or_else(PageProblem::page)
     })
     .await
 }
@@ -132,12 +132,12 @@ async fn answer(
 ) -> Response {
     // Another site's page must not sign a visitor in as a person of its choice.
     if visitor.is_sent_from_elsewhere {
-        return Problem::StaleForm.page();
+        return PageProblem::StaleForm.page();
     }
     let fields = Fields(fields);
     if !fields.get("password").is_empty() {
         return blocking(move || {
-            by_password(&app, &visitor, &fields).unwrap_or_else(Problem::page)
+            by_password(&app, &visitor, &fields).unwrap_or_else(PageProblem::page)
         })
         .await;
     }
@@ -178,7 +178,11 @@ pub async fn send_link(
     evenly(app, work, said).await
 }
 
-fn by_password(app: &Arc<App>, visitor: &Visitor, fields: &Fields) -> Result<Response, Problem> {
+fn by_password(
+    app: &Arc<App>,
+    visitor: &Visitor,
+    fields: &Fields,
+) -> Result<Response, PageProblem> {
     let (list, password) = (fields.get("list"), fields.get("password"));
     let store = Store::open(&app.site)?;
     let earlier = session::account(&store, visitor)?;
@@ -192,7 +196,7 @@ fn by_password(app: &Arc<App>, visitor: &Visitor, fields: &Fields) -> Result<Res
         list => match Desk::of(app, visitor, list) {
             Ok(desk) => prove(&desk, &ANY, fields.get("email"), password)?,
             // Does not show which lists exist: the password is refused in both cases.
-            Err(Problem::NoSuchList) => Err(Refusal::WrongPassword),
+            Err(PageProblem::NoSuchList) => Err(Refusal::WrongPassword),
             Err(problem) => return Err(problem),
         },
     };
@@ -226,7 +230,7 @@ fn prove(
     roles: &[Role],
     address: &str,
     password: &str,
-) -> Result<Result<Proved, Refusal>, Problem> {
+) -> Result<Result<Proved, Refusal>, PageProblem> {
     Ok(desk.act(|registry| registry.prove(roles, address, password))?)
 }
 
@@ -236,7 +240,7 @@ pub fn with_password(
     roles: &[Role],
     address: &str,
     password: &str,
-) -> Result<Result<(), Refusal>, Problem> {
+) -> Result<Result<(), Refusal>, PageProblem> {
     let proved = match prove(desk, roles, address, password)? {
         Ok(proved) => proved,
         Err(refusal) => return Ok(Err(refusal)),
@@ -246,7 +250,7 @@ pub fn with_password(
 }
 
 /// Signs a person in after a proof at a list's desk.
-pub fn admit(desk: &mut Desk, proved: Proved) -> Result<(), Problem> {
+pub fn admit(desk: &mut Desk, proved: Proved) -> Result<(), PageProblem> {
     let earlier = desk.account.take();
     let begun = session::begin(&desk.app, &desk.store, &desk.visitor, earlier.as_ref(), proved)?;
     desk.account = Some(begun);
@@ -259,7 +263,7 @@ async fn look(
     Path(token): Path<String>,
 ) -> Response {
     blocking(move || {
-        let shown = || -> Result<Response, Problem> {
+        let shown = || -> Result<Response, PageProblem> {
             let store = Store::open(&app.site)?;
             let token = Token::parse(&token).ok_or(Refusal::Unknown)?;
             let link =
@@ -287,10 +291,10 @@ async fn open(
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Response {
     if visitor.is_sent_from_elsewhere {
-        return Problem::StaleForm.page();
+        return PageProblem::StaleForm.page();
     }
     blocking(move || {
-        let opened = || -> Result<Response, Problem> {
+        let opened = || -> Result<Response, PageProblem> {
             let store = Store::open(&app.site)?;
             let token = Token::parse(&token).ok_or(Refusal::Unknown)?;
             let now = Timestamp::now();
@@ -312,9 +316,9 @@ async fn open(
     .await
 }
 
-fn used_up(problem: Problem) -> Response {
+fn used_up(problem: PageProblem) -> Response {
     match problem {
-        Problem::Refused(Refusal::Unknown) => page::message(
+        PageProblem::Refused(Refusal::Unknown) => page::message(
             StatusCode::GONE,
             say("This link can no longer be used"),
             say(
@@ -325,10 +329,10 @@ fn used_up(problem: Problem) -> Response {
     }
 }
 
-fn account_page(room: &Room<Anybody>) -> Result<Response, Problem> {
+fn account_page(room: &Room<Anybody>) -> Result<Response, PageProblem> {
     let frame = room.frame();
-    let words = |proof: &Proof| -> Result<String, Problem> {
-        let name = |id: &ListId| -> Result<String, Problem> {
+    let words = |proof: &Proof| -> Result<String, PageProblem> {
+        let name = |id: &ListId| -> Result<String, PageProblem> {
             let list = room.store.read().list_by_id(*id)?;
             Ok(list.map(|list| list.settings.real_name).unwrap_or_default())
         };
@@ -356,7 +360,7 @@ fn account_page(room: &Room<Anybody>) -> Result<Response, Problem> {
     Ok(page::page(StatusCode::OK, &page))
 }
 
-fn line(room: &Room<Anybody>, session: &Session) -> Line {
+fn line(room: &Room<Anybody>, session: &VisitorSession) -> Line {
     let day = |at: Timestamp| room.frame().tell(&date::day_of(at)).to_string();
     Line {
         id: session.id,
@@ -369,7 +373,7 @@ fn line(room: &Room<Anybody>, session: &Session) -> Line {
 }
 
 /// This person's sessions, this one first: what it proved, it proved itself.
-fn sessions(room: &Room<Anybody>) -> Result<Vec<Session>, Problem> {
+fn sessions(room: &Room<Anybody>) -> Result<Vec<VisitorSession>, PageProblem> {
     let mut sessions = vec![room.account.session.clone()];
     for proved in &room.account.session.proofs {
         for session in room.store.read().sessions_with(&proved.proof, Timestamp::now())? {
@@ -381,7 +385,7 @@ fn sessions(room: &Room<Anybody>) -> Result<Vec<Session>, Problem> {
     Ok(sessions)
 }
 
-fn end(room: &Room<Anybody>, sent: &Sent) -> Result<Response, Problem> {
+fn end(room: &Room<Anybody>, sent: &Sent) -> Result<Response, PageProblem> {
     let own = room.account.session.id;
     let ended: Vec<i64> = match sent.get("end") {
         "this" => vec![own],

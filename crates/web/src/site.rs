@@ -1,18 +1,20 @@
 //! The site, for its administrators: all lists, the people who run them, and the settings.
 
-use crate::desk::{Fields, Problem, Sent};
+use crate::desk::{Fields, PageProblem, Sent};
 use crate::held::since;
 use crate::page::{self, Frame};
 use crate::seat::{Room, RunsSite, room_page};
 use crate::server::App;
-use crate::settings::{self, Change, ChangesPage, DiffPage, Field, FormPage, MOST_CHANGES};
+use crate::settings::{
+    self, ChangesPage, DiffPage, FormPage, MOST_CHANGES, SettingField, ShownChange,
+};
 use askama::Template;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 use dormouse_archive::percent;
 use dormouse_clock::Timestamp;
-use dormouse_store::config::Entry;
+use dormouse_store::config::SiteSettingEntry;
 use dormouse_store::overview::{Glance, Glances};
 use dormouse_store::{Config, SettingChange, StoreError, site_changes};
 use dormouse_words::say;
@@ -79,7 +81,7 @@ struct SectionsPage {
     sections: Vec<(String, String, usize)>,
 }
 
-fn overview(room: &Room<RunsSite>) -> Result<Response, Problem> {
+fn overview(room: &Room<RunsSite>) -> Result<Response, PageProblem> {
     let query = &room.asked.query;
     let (word, host, after) = (query.get("q"), query.get("host"), query.get("after"));
     let most = SHOWN as u32 + 1;
@@ -116,7 +118,7 @@ fn overview(room: &Room<RunsSite>) -> Result<Response, Problem> {
     Ok(page::page(StatusCode::OK, &page))
 }
 
-fn people(room: &Room<RunsSite>) -> Result<Response, Problem> {
+fn people(room: &Room<RunsSite>) -> Result<Response, PageProblem> {
     let query = &room.asked.query;
     let (word, after) = (query.get("q").to_lowercase(), query.get("after"));
     let linked = |names: Vec<String>| {
@@ -153,7 +155,7 @@ fn people(room: &Room<RunsSite>) -> Result<Response, Problem> {
 }
 
 /// The settings that pages show: no secrets.
-fn entries(config: &Config) -> Vec<Entry> {
+fn entries(config: &Config) -> Vec<SiteSettingEntry> {
     let mut entries = config.entries();
     for key in site_changes::defaults_for_pages() {
         if entries.iter().all(|entry| entry.key != key) {
@@ -171,11 +173,11 @@ fn is_secret(key: &str) -> bool {
 }
 
 /// The section of a setting.
-fn section(entry: &Entry) -> &str {
+fn section(entry: &SiteSettingEntry) -> &str {
     entry.key.split_once('.').map_or("general", |(section, _)| section)
 }
 
-fn is_changed(config: &Config, entry: &Entry) -> bool {
+fn is_changed(config: &Config, entry: &SiteSettingEntry) -> bool {
     match entry.key.strip_prefix("list-defaults.") {
         Some(name) => config.list_defaults.contains_key(name),
         None => Config::default().entry(&entry.key).is_ok_and(|new| new.value != entry.value),
@@ -183,11 +185,11 @@ fn is_changed(config: &Config, entry: &Entry) -> bool {
 }
 
 /// The settings in the file now, which may be newer than the process's.
-fn config(room: &Room<RunsSite>) -> Result<Config, Problem> {
+fn config(room: &Room<RunsSite>) -> Result<Config, PageProblem> {
     Ok(Config::load(&room.app.site.config_file())?)
 }
 
-fn sections(room: &Room<RunsSite>) -> Result<Response, Problem> {
+fn sections(room: &Room<RunsSite>) -> Result<Response, PageProblem> {
     let config = config(room)?;
     let mut sections: Vec<(String, String, usize)> = Vec::new();
     for entry in entries(&config) {
@@ -212,18 +214,19 @@ fn sections(room: &Room<RunsSite>) -> Result<Response, Problem> {
 }
 
 /// The settings of a page: those of a section, or the search results.
-fn of_page(config: &Config, page: &str, query: &str) -> Vec<Entry> {
+fn of_page(config: &Config, page: &str, query: &str) -> Vec<SiteSettingEntry> {
     let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
-    let has_words = |entry: &Entry| {
+    let has_words = |entry: &SiteSettingEntry| {
         let text = format!("{} {}", entry.key, entry.doc).to_lowercase();
         !words.is_empty() && words.iter().all(|word| text.contains(word))
     };
-    let is_meant =
-        |entry: &Entry| if page == SEARCH { has_words(entry) } else { section(entry) == page };
+    let is_meant = |entry: &SiteSettingEntry| {
+        if page == SEARCH { has_words(entry) } else { section(entry) == page }
+    };
     entries(config).into_iter().filter(is_meant).collect()
 }
 
-fn show(room: &Room<RunsSite>) -> Result<Response, Problem> {
+fn show(room: &Room<RunsSite>) -> Result<Response, PageProblem> {
     let query = room.asked.query.get("q").to_owned();
     let saved: usize = room.asked.query.get("saved").parse().unwrap_or(0);
     let said = settings::said_saved(&room.frame(), saved);
@@ -238,7 +241,7 @@ fn form(
     typed: &Fields,
     said: String,
     problem: String,
-) -> Result<Response, Problem> {
+) -> Result<Response, PageProblem> {
     let config = config(room)?;
     let found = of_page(&config, page, &query);
     if found.is_empty() && page != SEARCH {
@@ -264,13 +267,13 @@ fn form(
     Ok(page::page(status, &template))
 }
 
-fn field(frame: &Frame, config: &Config, entry: Entry, typed: &Fields) -> Field {
+fn field(frame: &Frame, config: &Config, entry: SiteSettingEntry, typed: &Fields) -> SettingField {
     let command = match site_changes::is_for_pages(&entry.key) {
         true => String::new(),
         false => format!("dormouse config set {} VALUE", entry.key),
     };
     let sent = typed.all(&format!("set-{}", entry.key)).next().map(settings::as_sent);
-    Field {
+    SettingField {
         is_changed: is_changed(config, &entry),
         value: sent.unwrap_or(entry.value),
         name: entry.key.into_owned(),
@@ -286,7 +289,7 @@ fn field(frame: &Frame, config: &Config, entry: Entry, typed: &Fields) -> Field 
 }
 
 /// The changes in a form. Settings that pages may not change are ignored.
-fn differences(config: &Config, sent: &Fields) -> Result<Vec<Change>, String> {
+fn differences(config: &Config, sent: &Fields) -> Result<Vec<ShownChange>, String> {
     let mut changes = Vec::new();
     for entry in entries(config) {
         let Some(text) = sent.all(&format!("set-{}", entry.key)).next().map(settings::as_sent)
@@ -298,13 +301,13 @@ fn differences(config: &Config, sent: &Fields) -> Result<Vec<Change>, String> {
         }
         let new = config.with(&[(&entry.key, &text)])?;
         if new.entry(&entry.key).is_ok_and(|new| new.value != entry.value) {
-            changes.push(Change { name: entry.key.into_owned(), old: entry.value, new: text });
+            changes.push(ShownChange { name: entry.key.into_owned(), old: entry.value, new: text });
         }
     }
     Ok(changes)
 }
 
-fn change(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
+fn change(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, PageProblem> {
     let page = room.asked.part("page");
     let query = sent.get("q").to_owned();
     let config = config(room)?;
@@ -346,7 +349,7 @@ fn change(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
     }
 }
 
-fn put(room: &Room<RunsSite>, changes: &[Change]) -> Result<(), StoreError> {
+fn put(room: &Room<RunsSite>, changes: &[ShownChange]) -> Result<(), StoreError> {
     let pairs: Vec<(&str, &str)> =
         changes.iter().map(|change| (change.name.as_str(), change.new.as_str())).collect();
     room.app.site.change(&room.store, &pairs)?;
@@ -355,7 +358,7 @@ fn put(room: &Room<RunsSite>, changes: &[Change]) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn changes(room: &Room<RunsSite>) -> Result<Response, Problem> {
+fn changes(room: &Room<RunsSite>) -> Result<Response, PageProblem> {
     let before = room.asked.query.get("before").parse().ok();
     let mut found = room.store.read().site_changes(before, MOST_CHANGES)?;
     let last =
@@ -383,13 +386,13 @@ fn changes(room: &Room<RunsSite>) -> Result<Response, Problem> {
 }
 
 /// Restores the value that a setting had before a change.
-fn revert(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
+fn revert(room: &Room<RunsSite>, sent: &Sent) -> Result<Response, PageProblem> {
     let id = sent.get("revert").parse().unwrap_or(0);
     let is_mine = |change: &SettingChange| site_changes::is_for_pages(&change.name);
     let Some(found) = room.store.read().site_change(id)?.filter(is_mine) else {
         return Ok(page::not_found());
     };
-    let change = Change { name: found.name, old: found.new_value, new: found.old_value };
+    let change = ShownChange { name: found.name, old: found.new_value, new: found.old_value };
     match put(room, &[change]) {
         Ok(()) => Ok(page::see_other(&format!("{}?reverted", room.place("site/changes")))),
         Err(StoreError::Setting(problem)) => Ok(page::message(

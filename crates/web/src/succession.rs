@@ -1,7 +1,7 @@
 //! Renames, copies or closes a list, after showing the effects.
 
 use crate::create::mta_hears;
-use crate::desk::{Fields, Problem, Sent};
+use crate::desk::{Fields, PageProblem, Sent};
 use crate::page::{self, Frame};
 use crate::seat::{Owns, RunsSite, Seat, list_page};
 use crate::server::App;
@@ -83,7 +83,7 @@ fn who<R: crate::seat::Rank>(seat: &Seat<R>) -> String {
     seat.account.as_ref().map(|account| account.name()).unwrap_or_default()
 }
 
-fn ask_rename(seat: &Seat<RunsSite>) -> Result<Response, Problem> {
+fn ask_rename(seat: &Seat<RunsSite>) -> Result<Response, PageProblem> {
     rename_form(seat, "", None, String::new())
 }
 
@@ -92,7 +92,7 @@ fn rename_form(
     new: &str,
     means: Option<Consequences>,
     problem: String,
-) -> Result<Response, Problem> {
+) -> Result<Response, PageProblem> {
     let frame = seat.frame();
     let said = match seat.asked.query.get("done") {
         "renamed" => frame.say("The list was renamed.").to_string(),
@@ -117,7 +117,7 @@ fn rename_form(
     Ok(page::page(status(&page.problem), &page))
 }
 
-fn rename(seat: &Seat<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
+fn rename(seat: &Seat<RunsSite>, sent: &Sent) -> Result<Response, PageProblem> {
     let (site, store, new) = (&seat.app.site, &seat.store, sent.get("new"));
     if let Some(old) = sent.get("do").strip_prefix("forget:") {
         if !lists::forget(store, &seat.list, old)? {
@@ -158,7 +158,7 @@ fn told(seat: &Seat<RunsSite>, place: &str, otherwise: Text) -> Response {
     }
 }
 
-fn ask_copy(seat: &Seat<RunsSite>) -> Result<Response, Problem> {
+fn ask_copy(seat: &Seat<RunsSite>) -> Result<Response, PageProblem> {
     copy_form(seat, None, String::new())
 }
 
@@ -166,7 +166,7 @@ fn copy_form(
     seat: &Seat<RunsSite>,
     typed: Option<&Fields>,
     problem: String,
-) -> Result<Response, Problem> {
+) -> Result<Response, PageProblem> {
     let owners = seat.list.settings.owner.join("\n");
     let page = CopyPage {
         frame: seat.frame(),
@@ -182,7 +182,7 @@ fn copy_form(
     Ok(page::page(status(&page.problem), &page))
 }
 
-fn copy(seat: &Seat<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
+fn copy(seat: &Seat<RunsSite>, sent: &Sent) -> Result<Response, PageProblem> {
     let owners: Vec<String> = sent
         .get("owners")
         .split([',', '\n', '\r', ' '])
@@ -211,7 +211,7 @@ fn copy(seat: &Seat<RunsSite>, sent: &Sent) -> Result<Response, Problem> {
     }
 }
 
-fn ask_close(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn ask_close(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     let page = ClosePage {
         frame: seat.frame(),
         list: seat.name(),
@@ -224,7 +224,7 @@ fn ask_close(seat: &Seat<Owns>) -> Result<Response, Problem> {
     Ok(page::page(StatusCode::OK, &page))
 }
 
-fn close(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+fn close(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, PageProblem> {
     let who = who(seat);
     match sent.get("do") {
         "reopen" => {

@@ -1,7 +1,7 @@
 //! The texts of a list's notices and pages, for its owners: in each language, next to ours, with a
 //! preview before saving and a way to restore ours.
 
-use crate::desk::{Problem, Sent};
+use crate::desk::{PageProblem, Sent};
 use crate::page::{self, Frame};
 use crate::prose;
 use crate::seat::{Owns, Seat, list_page};
@@ -105,7 +105,7 @@ fn broken(error: TextError) -> Response {
     page::trouble(&error)
 }
 
-fn all(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn all(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     let language = language(seat, seat.asked.query.get("language"));
     let place = seat.place("texts");
     let frame = seat.frame();
@@ -138,7 +138,7 @@ fn all(seat: &Seat<Owns>) -> Result<Response, Problem> {
     Ok(page::page(StatusCode::OK, &page))
 }
 
-fn one(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn one(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     let query = &seat.asked.query;
     let Some(text) = find(seat, seat.asked.part("name"), language(seat, query.get("language")))
     else {
@@ -204,7 +204,7 @@ fn form(
     page::page(status, &page)
 }
 
-fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, Problem> {
+fn change(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, PageProblem> {
     let (name, wanted) = (seat.asked.part("name"), sent.get("language"));
     let language = language(seat, wanted);
     let Some(text) = find(seat, name, language) else { return Ok(page::not_found()) };

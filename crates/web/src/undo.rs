@@ -1,6 +1,6 @@
 //! Reverts recent decisions.
 
-use crate::desk::Problem;
+use crate::desk::PageProblem;
 use crate::held::subject;
 use crate::page::Frame;
 use crate::seat::{Anybody, Moderates, Room, Seat};
@@ -21,7 +21,7 @@ pub struct Undoable {
 }
 
 /// Recent decisions on a list that can be undone.
-pub fn undoable(seat: &Seat<Moderates>, frame: &Frame) -> Result<Vec<Undoable>, Problem> {
+pub fn undoable(seat: &Seat<Moderates>, frame: &Frame) -> Result<Vec<Undoable>, PageProblem> {
     let spool = Spool::new(seat.app.site.qfiles());
     let moderators = desk::Desk { site: &seat.app.site, spool: &spool, store: &seat.store };
     let posts = moderators.undoable(&seat.list)?.into_iter().map(|kept| Undoable {
@@ -50,17 +50,17 @@ fn outcome(what: &str) -> &'static str {
 }
 
 /// Reverts a decision on a request.
-pub fn request(room: &Room<Anybody>, id: RequestId) -> Result<bool, Problem> {
+pub fn request(room: &Room<Anybody>, id: RequestId) -> Result<bool, PageProblem> {
     let spool = Spool::new(room.app.site.qfiles());
     let since = Timestamp::now() - dormouse_store::decided::UNDO;
     let Some(kept) = room.store.read().decided_request(id, since)? else {
         return Ok(false);
     };
-    let list = room.store.read().list_by_id(kept.held.list_id)?.ok_or(Problem::NoSuchList)?;
+    let list = room.store.read().list_by_id(kept.held.list_id)?.ok_or(PageProblem::NoSuchList)?;
     let origin = Origin::web(&room.visitor.address, &room.visitor.network);
     let is_undone = match room.seat::<Moderates>(list) {
         Ok(seat) => undo::undo(&spool, &seat.store, &seat.list, &kept, &origin)?,
-        Err(Problem::NotYours) => false,
+        Err(PageProblem::NotYours) => false,
         Err(problem) => return Err(problem),
     };
     tracing::info!("request {id}: undo by {}: {is_undone}", room.account.name());
@@ -68,18 +68,19 @@ pub fn request(room: &Room<Anybody>, id: RequestId) -> Result<bool, Problem> {
 }
 
 /// Reverts a decision on a post.
-pub fn post(room: &Room<Anybody>, id: HeldId) -> Result<bool, Problem> {
+pub fn post(room: &Room<Anybody>, id: HeldId) -> Result<bool, PageProblem> {
     let spool = Spool::new(room.app.site.qfiles());
     let moderators = desk::Desk { site: &room.app.site, spool: &spool, store: &room.store };
     let since = Timestamp::now() - dormouse_store::decided::UNDO;
     let Some(kept) = room.store.read().decided_post(id, since)? else {
         return Ok(false);
     };
-    let list = room.store.read().list_by_id(kept.held.post.list_id)?.ok_or(Problem::NoSuchList)?;
+    let list =
+        room.store.read().list_by_id(kept.held.post.list_id)?.ok_or(PageProblem::NoSuchList)?;
     let is_undone = match room.seat::<Moderates>(list) {
         Ok(seat) => moderators.undo(&seat.list, &kept)?,
         // The response does not show whether it is too late or not the visitor's list.
-        Err(Problem::NotYours) => false,
+        Err(PageProblem::NotYours) => false,
         Err(problem) => return Err(problem),
     };
     tracing::info!("held post {id}: undo by {}: {is_undone}", room.account.name());

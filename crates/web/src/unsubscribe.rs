@@ -1,7 +1,7 @@
 //! Unsubscribing with one click (RFC 8058): the link in a post, and its page for people. A mail program
 //! posts to it; opening the page changes nothing.
 
-use crate::desk::{Desk, Problem, at};
+use crate::desk::{Desk, PageProblem, at};
 use crate::held;
 use crate::page::{self, Frame};
 use crate::server::App;
@@ -11,7 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Router, routing};
-use dormouse_membership::link::{self, LinkError};
+use dormouse_membership::link::{self, BadLink};
 use dormouse_membership::{Asked, Refusal};
 use dormouse_words::say;
 use std::sync::Arc;
@@ -72,15 +72,15 @@ async fn leave(
                 say("Your request is waiting for a moderator"),
                 say("The moderators of {list} decide on it and let you know.").with("list", &name),
             ),
-            Err(refusal) => Problem::from(refusal).page(),
+            Err(refusal) => PageProblem::from(refusal).page(),
         })
     })
     .await
 }
 
-fn not_ours(error: &LinkError) -> Response {
+fn not_ours(error: &BadLink) -> Response {
     match error {
-        LinkError::Forged => {
+        BadLink::Forged => {
             page::message(StatusCode::NOT_FOUND, say("Page not found"), held::not_ours())
         }
         error => page::message(StatusCode::NOT_FOUND, say("Page not found"), page::sentence(error)),

@@ -1,7 +1,7 @@
 //! The trace of a message: for a list's owners the steps about their list, for the site's
 //! administrators all.
 
-use crate::desk::Problem;
+use crate::desk::PageProblem;
 use crate::page::{self, Frame};
 use crate::seat::{Owns, Room, RunsSite, Seat, list_page, room_page};
 use crate::server::App;
@@ -67,13 +67,13 @@ fn line(event: &Event, own: &str) -> Line {
 }
 
 /// What is known of the requested message.
-fn find(site: &Site, id: &str) -> Result<Story, Problem> {
+fn find(site: &Site, id: &str) -> Result<Story, PageProblem> {
     if id.is_empty() {
         return Ok(Story::default());
     }
     dormouse_trace::find(site, id).map_err(|source| {
         let path = dormouse_trace::directory(site.dir());
-        Problem::Broken(RunError::Io { action: "read the trace in", path, source })
+        PageProblem::Broken(RunError::Io { action: "read the trace in", path, source })
     })
 }
 
@@ -102,7 +102,7 @@ fn show(
     page::page(StatusCode::OK, &page)
 }
 
-fn of_list(seat: &Seat<Owns>) -> Result<Response, Problem> {
+fn of_list(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     let (id, recipient) = (seat.asked.query.get("id"), seat.asked.query.get("recipient"));
     let former = seat.store.read().former_names(seat.list.id)?;
     let former = former.into_iter().map(|former| former.name);
@@ -113,7 +113,7 @@ fn of_list(seat: &Seat<Owns>) -> Result<Response, Problem> {
     Ok(show(seat.frame(), &seat.app.site, of, action, (id, recipient), story))
 }
 
-fn of_site(room: &Room<RunsSite>) -> Result<Response, Problem> {
+fn of_site(room: &Room<RunsSite>) -> Result<Response, PageProblem> {
     let (id, recipient) = (room.asked.query.get("id"), room.asked.query.get("recipient"));
     let story = find(&room.app.site, id)?;
     let action = room.place("site/trace");

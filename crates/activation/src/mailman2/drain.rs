@@ -21,7 +21,7 @@ const MOST_RUNNERS: usize = 200;
 
 /// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DrainOutcome {
     /// Every queue is empty.
     Empty,
     /// Entries are left, and another run would not change that now. The reason.
@@ -41,11 +41,11 @@ pub fn run(
     mailman: &Mailman2,
     stopping: &dyn Fn() -> bool,
     linger: &dyn Fn() -> bool,
-) -> Result<Outcome, ActivationError> {
+) -> Result<DrainOutcome, ActivationError> {
     if let Some(master) = mailman.master() {
-        return Ok(Outcome::Master(master));
+        return Ok(DrainOutcome::Master(master));
     }
-    let Some(_lock) = lock(&mailman.qfiles)? else { return Ok(Outcome::Busy) };
+    let Some(_lock) = lock(&mailman.qfiles)? else { return Ok(DrainOutcome::Busy) };
     let mut worked = false;
     loop {
         let mut waiting = waiting(mailman)?;
@@ -53,21 +53,21 @@ pub fn run(
         let orphans = waiting.is_empty() && !worked && has_orphans(mailman)?;
         while !waiting.is_empty() || (orphans && !worked) {
             if stopping() {
-                return Ok(Outcome::Left("stopped on request".to_owned()));
+                return Ok(DrainOutcome::Left("stopped on request".to_owned()));
             }
             let ran = run_once(mailman, &waiting)?;
             worked = true;
             let left = self::waiting(mailman)?;
             if let Some(problem) = ran {
-                return Ok(Outcome::Left(problem));
+                return Ok(DrainOutcome::Left(problem));
             }
             if !left.is_empty() && left == waiting {
-                return Ok(Outcome::Left(describe(&left)));
+                return Ok(DrainOutcome::Left(describe(&left)));
             }
             waiting = left;
         }
         if !(worked && linger()) {
-            return Ok(Outcome::Empty);
+            return Ok(DrainOutcome::Empty);
         }
     }
 }

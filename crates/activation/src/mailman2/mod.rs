@@ -8,7 +8,7 @@
 mod drain;
 mod units;
 
-pub use drain::{Outcome, put_back_due, run};
+pub use drain::{DrainOutcome, put_back_due, run};
 pub use units::generate;
 
 use crate::{ActivationError, Manager};

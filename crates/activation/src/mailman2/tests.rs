@@ -57,7 +57,7 @@ fn sent(mailman: &Mailman2) -> usize {
     fs::read_dir(mailman.prefix.join("sent")).unwrap().count()
 }
 
-fn run_now(mailman: &Mailman2) -> Outcome {
+fn run_now(mailman: &Mailman2) -> DrainOutcome {
     run(mailman, &|| false, &|| false).unwrap()
 }
 
@@ -65,10 +65,10 @@ fn run_now(mailman: &Mailman2) -> Outcome {
 fn a_backlog_takes_few_starts() {
     let (_home, mailman) = stage();
     (0..20).for_each(|number| enqueue(&mailman, Queue::In, number));
-    assert_eq!(run_now(&mailman), Outcome::Empty);
+    assert_eq!(run_now(&mailman), DrainOutcome::Empty);
     assert_eq!((sent(&mailman), starts(&mailman)), (20, 1));
     // Without entries, no Python is started.
-    assert_eq!(run_now(&mailman), Outcome::Empty);
+    assert_eq!(run_now(&mailman), DrainOutcome::Empty);
     assert_eq!(starts(&mailman), 1);
 }
 
@@ -76,7 +76,7 @@ fn a_backlog_takes_few_starts() {
 fn more_than_one_run_takes_is_taken_by_several() {
     let (_home, mailman) = stage();
     (0..250).for_each(|number| enqueue(&mailman, Queue::In, number));
-    assert_eq!(run_now(&mailman), Outcome::Empty);
+    assert_eq!(run_now(&mailman), DrainOutcome::Empty);
     assert_eq!(sent(&mailman), 250);
     assert!(starts(&mailman) < 20, "{}", starts(&mailman));
 }
@@ -85,7 +85,7 @@ fn more_than_one_run_takes_is_taken_by_several() {
 fn what_a_killed_run_left_behind_is_taken() {
     let (_home, mailman) = stage();
     fs::write(mailman.queue(Queue::Out).join("1.5+00.bak"), "").unwrap();
-    assert_eq!(run_now(&mailman), Outcome::Empty);
+    assert_eq!(run_now(&mailman), DrainOutcome::Empty);
     assert_eq!(sent(&mailman), 1);
 }
 
@@ -93,16 +93,16 @@ fn what_a_killed_run_left_behind_is_taken() {
 fn entries_that_no_run_takes_end_it_instead_of_spinning() {
     let (_home, mailman) = stage();
     enqueue(&mailman, Queue::News, 1);
-    assert_eq!(run_now(&mailman), Outcome::Left("left unchanged: 1 in news".to_owned()));
+    assert_eq!(run_now(&mailman), DrainOutcome::Left("left unchanged: 1 in news".to_owned()));
     assert_eq!(starts(&mailman), 1);
     // Put back under another name, as Mailman does if a list is locked.
     fs::write(mailman.prefix.join("stuck"), "").unwrap();
     enqueue(&mailman, Queue::In, 2);
-    assert!(matches!(run_now(&mailman), Outcome::Left(_)));
+    assert!(matches!(run_now(&mailman), DrainOutcome::Left(_)));
     assert_eq!(starts(&mailman), 2);
     fs::write(mailman.prefix.join("broken"), "").unwrap();
     assert!(
-        matches!(run_now(&mailman), Outcome::Left(why) if why.contains("bin/qrunner exited with"))
+        matches!(run_now(&mailman), DrainOutcome::Left(why) if why.contains("bin/qrunner exited with"))
     );
 }
 
@@ -118,7 +118,7 @@ fn entries_that_arrive_during_the_linger_are_taken() {
         }
         first
     };
-    assert_eq!(run(&mailman, &|| false, &linger).unwrap(), Outcome::Empty);
+    assert_eq!(run(&mailman, &|| false, &linger).unwrap(), DrainOutcome::Empty);
     assert_eq!(sent(&mailman), 2);
 }
 
@@ -128,7 +128,7 @@ fn the_queues_are_left_to_another_run_or_master() {
     enqueue(&mailman, Queue::In, 1);
     let other = fs::File::open(&mailman.qfiles).unwrap();
     rustix::fs::flock(&other, rustix::fs::FlockOperation::LockExclusive).unwrap();
-    assert_eq!(run_now(&mailman), Outcome::Busy);
+    assert_eq!(run_now(&mailman), DrainOutcome::Busy);
     drop(other);
     // A stale ID does not count; a live master is recognised by its command line.
     let pid = mailman.prefix.join("data/master-qrunner.pid");
@@ -139,12 +139,12 @@ fn the_queues_are_left_to_another_run_or_master() {
     let mut child = Command::new(&master).arg("60").spawn().unwrap();
     fs::write(&pid, format!("{}\n", child.id())).unwrap();
     // It has its command line once it has started.
-    let refused = eventually(|| run_now(&mailman) == Outcome::Master(child.id()));
+    let refused = eventually(|| run_now(&mailman) == DrainOutcome::Master(child.id()));
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(refused);
     // A process that another test is just starting may still hold a copy of our lock.
-    assert!(eventually(|| run_now(&mailman) == Outcome::Empty));
+    assert!(eventually(|| run_now(&mailman) == DrainOutcome::Empty));
 }
 
 fn eventually(is_so: impl Fn() -> bool) -> bool {

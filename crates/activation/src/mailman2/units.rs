@@ -2,7 +2,7 @@
 
 use super::{Mailman2Plan, RUNNERS};
 use crate::units::{check_paths, quote, text};
-use crate::{ActivationError, Kind, Manager, UnitFile};
+use crate::{ActivationError, Manager, UnitFile, UnitFileKind};
 use dormouse_spool::Queue;
 use std::fmt::Write as _;
 
@@ -34,7 +34,7 @@ pub fn generate(plan: &Mailman2Plan) -> Result<Vec<UnitFile>, ActivationError> {
     manager.validate()?;
     let mut files = Vec::new();
     let mut unit = |name: &str, contents: String| {
-        files.push(UnitFile { name: name.to_owned(), contents, kind: Kind::Unit });
+        files.push(UnitFile { name: name.to_owned(), contents, kind: UnitFileKind::Unit });
     };
     unit(TARGET, target(plan));
     unit("mailman2-queue@.path", queue_path(plan));

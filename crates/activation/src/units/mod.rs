@@ -39,7 +39,7 @@ pub struct Plan {
     /// The queues with a runner, in data-flow order, and what starts their processing.
     pub queues: Vec<(Queue, Arrangement)>,
     /// The periodic jobs.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<PlannedJob>,
     /// The manager of the units.
     pub manager: Manager,
     /// How long a drain waits for one more entry before it ends.
@@ -58,7 +58,7 @@ pub struct Plan {
 
 /// A periodic job, which is only started if it may have something to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Job {
+pub struct PlannedJob {
     /// The job's name for `dormouse cron`.
     pub name: String,
     /// A description in one sentence.
@@ -112,12 +112,12 @@ pub struct UnitFile {
     /// The text.
     pub contents: String,
     /// The part of systemd that reads it.
-    pub kind: Kind,
+    pub kind: UnitFileKind,
 }
 
 /// The parts of systemd that read files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum UnitFileKind {
     /// The manager.
     Unit,
     /// systemd-tmpfiles, which creates the directories.
@@ -135,7 +135,7 @@ pub fn generate(plan: &Plan) -> Vec<UnitFile> {
         return files;
     }
     let mut unit = |name: &str, contents| {
-        files.push(UnitFile { name: name.to_owned(), contents, kind: Kind::Unit });
+        files.push(UnitFile { name: name.to_owned(), contents, kind: UnitFileKind::Unit });
     };
     unit(TARGET, text::target(plan));
     put_queues(plan, &mut unit);
@@ -210,12 +210,12 @@ fn put_account(plan: &Plan, user: &str, group: &str, files: &mut Vec<UnitFile>) 
     files.push(UnitFile {
         name: "sysusers.d/dormouse.conf".to_owned(),
         contents: text::sysusers(plan, user, group),
-        kind: Kind::Sysusers,
+        kind: UnitFileKind::Sysusers,
     });
     files.push(UnitFile {
         name: "tmpfiles.d/dormouse.conf".to_owned(),
         contents: text::tmpfiles(plan, user, group),
-        kind: Kind::Tmpfiles,
+        kind: UnitFileKind::Tmpfiles,
     });
 }
 
@@ -281,7 +281,7 @@ impl Plan {
     }
 
     /// Returns the periodic jobs; none if nothing would process their mail.
-    fn wanted_jobs(&self) -> &[Job] {
+    fn wanted_jobs(&self) -> &[PlannedJob] {
         if self.is_off() { &[] } else { &self.jobs }
     }
 

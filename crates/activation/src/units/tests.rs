@@ -19,7 +19,7 @@ fn plan_at(site: &Path, manager: Manager) -> Plan {
         qfiles: site.join("qfiles"),
         queues: on_demand(),
         jobs: vec![
-            Job {
+            PlannedJob {
                 name: "senddigests".to_owned(),
                 about: "Send 100% of the digests".to_owned(),
                 start: Start::At {
@@ -28,7 +28,7 @@ fn plan_at(site: &Path, manager: Manager) -> Plan {
                 },
                 network: false,
             },
-            Job {
+            PlannedJob {
                 name: "trim-trace".to_owned(),
                 about: "Remove old files".to_owned(),
                 start: Start::At {
@@ -40,7 +40,7 @@ fn plan_at(site: &Path, manager: Manager) -> Plan {
                 },
                 network: false,
             },
-            Job {
+            PlannedJob {
                 name: "gate_news".to_owned(),
                 about: "Pass articles on".to_owned(),
                 start: Start::While {
@@ -77,7 +77,7 @@ fn mixed(manager: Manager) -> Plan {
 fn names(plan: &Plan) -> Vec<String> {
     generate(plan)
         .into_iter()
-        .filter(|file| file.kind == Kind::Unit)
+        .filter(|file| file.kind == UnitFileKind::Unit)
         .map(|file| file.name)
         .collect()
 }
@@ -192,7 +192,7 @@ fn a_job_has_a_persistent_timer_and_a_service_with_a_condition() {
     let target = contents(&plan(system()), TARGET);
     let timers = "dormouse-cron@senddigests.timer dormouse-cron@trim-trace.timer";
     assert!(target.contains(timers), "{target}");
-    let wrong = Job { name: "a b".to_owned(), ..plan(system()).jobs.remove(0) };
+    let wrong = PlannedJob { name: "a b".to_owned(), ..plan(system()).jobs.remove(0) };
     let refused = Plan { jobs: vec![wrong], ..plan(system()) }.validate().unwrap_err();
     assert!(refused.to_string().contains("the job"), "{refused}");
 }
@@ -241,7 +241,7 @@ fn the_sweep_looks_for_claims_in_every_queue_and_revives_every_path_unit() {
 #[test]
 fn a_user_manager_gets_nothing_that_needs_root() {
     for file in generate(&plan(Manager::User)) {
-        assert_eq!(file.kind, Kind::Unit, "{}", file.name);
+        assert_eq!(file.kind, UnitFileKind::Unit, "{}", file.name);
         for line in [
             "User=",
             "Group=",
@@ -309,7 +309,7 @@ fn queue_names_are_their_own_instance_names() {
 /// Writes units into a directory, and returns systemd's names for them.
 fn written(plan: &Plan, dir: &Path) -> Vec<String> {
     crate::write_into(&generate(plan), dir).unwrap();
-    let units = generate(plan).into_iter().filter(|file| file.kind == Kind::Unit);
+    let units = generate(plan).into_iter().filter(|file| file.kind == UnitFileKind::Unit);
     units
         .map(|file| match file.name.as_str() {
             WAKE_TEMPLATE => wake_unit(1_795_446_454),
@@ -407,8 +407,8 @@ fn tmpfiles_and_sysusers_create_what_the_services_need() {
         Manager::System { user: "list".to_owned(), group: "mail-lists".to_owned() },
     ));
     for (kind, command, flags) in [
-        (Kind::Sysusers, "systemd-sysusers", &[][..]),
-        (Kind::Tmpfiles, "systemd-tmpfiles", &["--create"]),
+        (UnitFileKind::Sysusers, "systemd-sysusers", &[][..]),
+        (UnitFileKind::Tmpfiles, "systemd-tmpfiles", &["--create"]),
     ] {
         if !rustix::process::geteuid().is_root() {
             skipped::skip("only root may make users and give directories away");

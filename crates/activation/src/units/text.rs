@@ -2,7 +2,7 @@
 //! administrator sees it; the measurements are in `docs/waking.md`.
 
 use super::sandbox::{self, Network};
-use super::{Job, LMTP_SOCKET, Manager, Plan, Start, WEB_SOCKET, job_unit, quote};
+use super::{LMTP_SOCKET, Manager, Plan, PlannedJob, Start, WEB_SOCKET, job_unit, quote};
 use dormouse_spool::Queue;
 use dormouse_store::Arrangement;
 use dormouse_store::site::DIR_MODE;
@@ -315,7 +315,7 @@ Type=oneshot
     )
 }
 
-pub fn job_timer(job: &Job, calendar: &str) -> String {
+pub fn job_timer(job: &PlannedJob, calendar: &str) -> String {
     format!(
         "\
 [Unit]
@@ -332,7 +332,7 @@ AccuracySec=1min
     )
 }
 
-pub fn job_path(job: &Job, marker: &Path) -> String {
+pub fn job_path(job: &PlannedJob, marker: &Path) -> String {
     format!(
         "\
 [Unit]
@@ -350,7 +350,7 @@ TriggerLimitIntervalSec=0
     )
 }
 
-pub fn job_interval(job: &Job, every: Duration) -> String {
+pub fn job_interval(job: &PlannedJob, every: Duration) -> String {
     format!(
         "\
 [Unit]
@@ -369,7 +369,7 @@ RemainAfterElapse=no
     )
 }
 
-pub fn job(plan: &Plan, job: &Job) -> String {
+pub fn job(plan: &Plan, job: &PlannedJob) -> String {
     let sign = |(dir, pattern): &(PathBuf, String)| {
         let dir = quote::literal_in_glob(&dir.to_string_lossy());
         format!("ConditionPathExistsGlob=|{dir}/{}\n", quote::plain(pattern))

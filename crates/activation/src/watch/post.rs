@@ -11,7 +11,7 @@ use std::time::Duration;
 /// What to watch, and what to start. The small watch program gets it as arguments, so that it needs
 /// neither the settings nor the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Post {
+pub struct WatchPost {
     /// The program to start.
     pub program: PathBuf,
     /// The site's directory.
@@ -41,7 +41,7 @@ pub struct Often {
     pub marker: PathBuf,
 }
 
-impl Post {
+impl WatchPost {
     /// Returns the command for a run over some queues.
     pub(super) fn drain(&self, queues: &[Queue]) -> Command {
         let mut command = self.command();
@@ -100,7 +100,7 @@ impl Post {
     /// If an argument is invalid or missing. The error names the first one.
     pub fn from_arguments(
         words: impl IntoIterator<Item = OsString>,
-    ) -> Result<Post, ActivationError> {
+    ) -> Result<WatchPost, ActivationError> {
         let mut words = words.into_iter();
         let (mut program, mut site, mut qfiles, mut interval, mut linger) =
             (None, None, None, None, None);
@@ -130,7 +130,7 @@ impl Post {
             }
         }
         let missing = |name: &str| wrong(format!("{name} is missing"));
-        Ok(Post {
+        Ok(WatchPost {
             program: program.ok_or_else(|| missing("--program"))?,
             site: site.ok_or_else(|| missing("--site"))?,
             qfiles: qfiles.ok_or_else(|| missing("--qfiles"))?,
@@ -161,9 +161,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn post(path: &str, seconds: u32, queue: usize) -> Post {
+    fn post(path: &str, seconds: u32, queue: usize) -> WatchPost {
         let every = format!("timer {}s", seconds.max(1)).parse().unwrap();
-        Post {
+        WatchPost {
             program: path.into(),
             site: "/var/lib/dormouse".into(),
             qfiles: path.into(),
@@ -188,12 +188,12 @@ mod tests {
         #[test]
         fn arguments_can_be_read_back(path: String, seconds: u32, queue in 0..Queue::ALL.len()) {
             let post = post(&path, seconds, queue);
-            prop_assert_eq!(Post::from_arguments(post.to_arguments()).unwrap(), post);
+            prop_assert_eq!(WatchPost::from_arguments(post.to_arguments()).unwrap(), post);
         }
 
         #[test]
         fn any_arguments_are_a_post_or_an_error(words in prop::collection::vec("(--)?[a-z0-9]{0,8}", 0..12)) {
-            let _either = Post::from_arguments(words.into_iter().map(OsString::from)).is_ok();
+            let _either = WatchPost::from_arguments(words.into_iter().map(OsString::from)).is_ok();
         }
     }
 
@@ -201,11 +201,12 @@ mod tests {
     fn missing_and_wrong_arguments_are_named() {
         let words = post("/x", 1, 0).to_arguments();
         for cut in 0..words.len() {
-            let error = Post::from_arguments(words[..cut].to_vec()).err().map(|e| e.to_string());
+            let error =
+                WatchPost::from_arguments(words[..cut].to_vec()).err().map(|e| e.to_string());
             assert!(cut > 11 || error.is_some_and(|error| error.contains("--")), "{cut}");
         }
         for (word, named) in [("--quue", "--quue"), ("--linger", "--linger needs")] {
-            let error = Post::from_arguments([word.into()]).unwrap_err().to_string();
+            let error = WatchPost::from_arguments([word.into()]).unwrap_err().to_string();
             assert!(error.contains(named), "{error}");
         }
     }

@@ -1,6 +1,6 @@
 //! A site whose units are installed in a real, temporary user manager.
 
-use dormouse_activation::{Job, Manager, Plan, Start, UnitState, check, install};
+use dormouse_activation::{Manager, Plan, PlannedJob, Start, UnitState, check, install};
 use dormouse_spool::Queue;
 use dormouse_store::Arrangement;
 pub use dormouse_testkit::waiting::eventually;
@@ -64,7 +64,7 @@ impl Stage {
         fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
         let plan = Plan {
             qfiles: site.join("qfiles"),
-            jobs: vec![Job {
+            jobs: vec![PlannedJob {
                 name: "tidy".to_owned(),
                 about: "Tidy up".to_owned(),
                 start: Start::At {

@@ -11,11 +11,11 @@ fn with_list(test: impl FnOnce(&Site, &List)) {
     test(&site, &list);
 }
 
-fn post(number: i64) -> Post {
+fn post(number: i64) -> ArchivePost {
     let text = format!(
         "From: a@x.example\nSubject: {number}\nMessage-ID: <{number}@x>\nDate: Tue, 5 Mar 2024 12:00:00 +0000\n\ntext {number}\n"
     );
-    Post { message: Message::parse(text), received: 1_709_640_000 }
+    ArchivePost { message: Message::parse(text), received: 1_709_640_000 }
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn an_mbox_that_became_shorter_while_a_rebuild_was_under_way_is_read_from_its_st
 #[test]
 fn pages_without_an_mbox_keep_their_addresses() {
     with_list(|site, list| {
-        let page = Place::of(site, &list.name).tree().join("2024-March/000004.html");
+        let page = ArchivePlace::of(site, &list.name).tree().join("2024-March/000004.html");
         fs::create_dir_all(page.parent().unwrap()).unwrap();
         fs::write(&page, "Pipermail's").unwrap();
         let mut archive = Archive::open(site, list).unwrap();
@@ -101,7 +101,7 @@ fn wiped_numbers_begin_again_and_others_never() {
         archive.remove("<0@x>").unwrap();
         archive.append(vec![post(2)]).unwrap();
         assert_eq!(archive.index.next_number().unwrap(), 3);
-        let options = crate::arch::Options { wipe: true, ..Default::default() };
+        let options = crate::arch::ArchOptions { wipe: true, ..Default::default() };
         assert_eq!(crate::arch::run(&mut archive, &options, &mut |_| {}).unwrap(), 3);
         assert_eq!(archive.index.counts().unwrap(), (2, 3));
         assert!(archive.place().tree().join("2024-March/000001.html").exists());

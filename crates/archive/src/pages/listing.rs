@@ -3,7 +3,7 @@
 use super::{Frame, Tab, file_name, iso, listing_file, order_name, order_title};
 use crate::text::{escape, push};
 use askama::Template;
-use dormouse_store::archive_index::{Line, Order, Volume};
+use dormouse_store::archive_index::{IndexLine, Order, Volume};
 use dormouse_words::count;
 
 /// The maximum indentation of replies.
@@ -34,7 +34,7 @@ pub struct Listing<'l> {
     /// The page's number.
     pub number: i64,
     /// The entries.
-    pub lines: &'l [Line],
+    pub lines: &'l [IndexLine],
     /// The number of the previous page.
     pub before: Option<i64>,
     /// The number of the next page.
@@ -80,7 +80,7 @@ pub fn listing(frame: &Frame, listing: &Listing<'_>) -> Result<String, askama::E
 }
 
 /// Returns the label of an index page in the list of pages.
-pub fn part_name(frame: &Frame, order: Order, line: &Line) -> String {
+pub fn part_name(frame: &Frame, order: Order, line: &IndexLine) -> String {
     let text = match order {
         Order::Thread | Order::Date => frame.day(line.date),
         Order::Subject => line.subject.clone(),
@@ -90,7 +90,7 @@ pub fn part_name(frame: &Frame, order: Order, line: &Line) -> String {
 }
 
 /// Returns the messages, each below its parent.
-fn threads(frame: &Frame, lines: &[Line]) -> String {
+fn threads(frame: &Frame, lines: &[IndexLine]) -> String {
     let mut out = String::from("<ul class=\"threads\">\n");
     // A page may begin within a thread; then its first entry is at the top level.
     let mut open = 0;
@@ -152,7 +152,7 @@ fn depth(thread_key: &str) -> usize {
 }
 
 /// Returns the messages under common headings.
-fn grouped(frame: &Frame, order: Order, lines: &[Line]) -> String {
+fn grouped(frame: &Frame, order: Order, lines: &[IndexLine]) -> String {
     let mut out = String::new();
     let mut last: Option<String> = None;
     for line in lines {
@@ -201,8 +201,8 @@ mod tests {
     use super::*;
     use crate::pages::tests::frame;
 
-    fn line(number: i64, subject: &str, thread_key: &str) -> Line {
-        Line {
+    fn line(number: i64, subject: &str, thread_key: &str) -> IndexLine {
+        IndexLine {
             number,
             subject: subject.to_owned(),
             author: format!("A{number}"),
@@ -220,7 +220,7 @@ mod tests {
             line(4, "b", "1.1-4.4-"),
             line(5, "c", "5.5-"),
         ];
-        let shape = |lines: &[Line]| {
+        let shape = |lines: &[IndexLine]| {
             let html = threads(&frame(), lines);
             let mut shape = String::new();
             for (at, _) in html.match_indices('<') {

@@ -15,7 +15,7 @@ pub use listing::{Listing, listing, part_name};
 use crate::article::id_hash;
 use crate::text::{Addresses, plain};
 use crate::volume;
-use dormouse_store::archive_index::{Indexed, Line, Order, Volume};
+use dormouse_store::archive_index::{IndexLine, Indexed, Order, Volume};
 use dormouse_store::{Config, List};
 use dormouse_words::{Language, Said, date, msgid, say};
 use jiff::Timestamp;
@@ -159,7 +159,7 @@ pub struct Link {
 
 impl Link {
     /// Returns a link to a message in a volume, relative to the frame's page.
-    pub fn to(frame: &Frame, volume: &str, line: &Line) -> Link {
+    pub fn to(frame: &Frame, volume: &str, line: &IndexLine) -> Link {
         Link {
             href: format!("{}{volume}/{}", frame.up, file_name(line.number)),
             subject: frame.plain(&line.subject),
@@ -199,8 +199,8 @@ struct Tab {
 }
 
 /// Returns a message as a line of a listing.
-pub fn line_of(message: &Indexed) -> Line {
-    Line {
+pub fn line_of(message: &Indexed) -> IndexLine {
+    IndexLine {
         number: message.number,
         subject: message.subject.clone(),
         author: message.author.clone(),

@@ -1,11 +1,11 @@
 //! AOL: screen names, with or without a domain.
 
 use super::{section, until};
-use crate::{Failure, Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, FailedAddress, text};
 
 const START: &str = "mail to the following recipients could not be delivered";
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     let from_aol = report.from.iter().any(|from| from.ends_with("@aol.com"));
     if !from_aol || report.root.content_type.value != "text/plain" {
         return None;
@@ -17,8 +17,8 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
         (3..=32).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
     };
     let names = found.iter().map(|line| line.text.trim()).filter(|line| is_screen_name(line));
-    failures.extend(names.map(|name| Failure::new(&format!("{name}@aol.com"), None, "")));
-    Verdict::failed(failures)
+    failures.extend(names.map(|name| FailedAddress::new(&format!("{name}@aol.com"), None, "")));
+    BounceVerdict::failed(failures)
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
 //! Caiwireless: one address in angle brackets below a fixed sentence.
 
 use super::failure_at;
-use crate::{Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, text};
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     if report.root.content_type.value != "multipart/mixed" {
         return None;
     }
     let below = report.after("the following recipients did not receive this message:")?;
     let at = below.iter().position(|line| !line.is_blank())?;
     let address = text::leading_angle(&below[at].text)?;
-    Verdict::failed(vec![failure_at(address, below, at, |_| false)])
+    BounceVerdict::failed(vec![failure_at(address, below, at, |_| false)])
 }
 
 #[cfg(test)]

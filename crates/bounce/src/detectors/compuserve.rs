@@ -1,13 +1,13 @@
 //! CompuServe: `Invalid receiver address: a@b` between two equal lines.
 
 use super::{section, until};
-use crate::{Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, text};
 
 const FRAME: &str = "your message could not be delivered";
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     let found = until(report.after(FRAME)?, |line| line.has(FRAME));
-    Verdict::failed(section(found, |line| {
+    BounceVerdict::failed(section(found, |line| {
         let at = line.lower.find("invalid receiver address:")?;
         text::anywhere(line.text.get(at + "invalid receiver address:".len()..)?)
     }))

@@ -2,15 +2,15 @@
 
 use super::until;
 use crate::report::begins_original;
-use crate::{Failure, Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, FailedAddress, text};
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     let says = |line: &crate::report::Line| line.has("there was an error delivering your mail to");
     let at = report.lines.iter().position(says)?;
     let address = text::anywhere(&report.lines[at].text)?;
     let reason = until(&report.lines[at + 1..], begins_original);
     let reason: Vec<&str> = reason.iter().map(|line| line.text.trim()).collect();
-    Verdict::failed(vec![Failure::new(address, None, &reason.join(" "))])
+    BounceVerdict::failed(vec![FailedAddress::new(address, None, &reason.join(" "))])
 }
 
 #[cfg(test)]

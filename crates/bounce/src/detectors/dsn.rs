@@ -1,9 +1,9 @@
 //! Delivery status notifications (RFC 3464), and their variants for international mail (RFC 6533).
 
 use super::{failure_at, text_names_address};
-use crate::status::Account;
+use crate::status::FailureDetails;
 use crate::verdict::MOST_FAILURES;
-use crate::{Failure, Report, Status, Verdict, origin, text};
+use crate::{BounceReport, BounceVerdict, FailedAddress, Status, origin, text};
 
 /// A report has one such part, and a message that wraps several has few.
 const MOST_PARTS: usize = 50;
@@ -18,7 +18,7 @@ struct Recipient {
     diagnostic: String,
 }
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     let parts = report.parts();
     let by_the_book = origin::is_delivery_report(report) || report.is_from_mail_system();
     let statuses = parts.iter().filter(|part| {
@@ -38,7 +38,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
 
 /// The same fields in a text instead of a separate part: boundary lines may be missing,
 /// and some systems write the fields for people.
-pub fn detect_in_text(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect_in_text(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     let names = ["original-recipient:", "final-recipient:", "action:"];
     let is_field = |line: &crate::report::Line| names.iter().any(|name| line.starts(name));
     let begin = report.lines.iter().position(is_field)?;
@@ -46,7 +46,7 @@ pub fn detect_in_text(report: &Report<'_>) -> Option<Verdict> {
     verdict(report, &recipients(&text.join("\n")))
 }
 
-fn verdict(report: &Report<'_>, recipients: &[Recipient]) -> Option<Verdict> {
+fn verdict(report: &BounceReport<'_>, recipients: &[Recipient]) -> Option<BounceVerdict> {
     let mut failures = Vec::new();
     let mut others = false;
     // The maximum number of recipients in a report.
@@ -60,10 +60,10 @@ fn verdict(report: &Report<'_>, recipients: &[Recipient]) -> Option<Verdict> {
             others = true;
         }
     }
-    Verdict::failed(failures).or(others.then_some(Verdict::Warning))
+    BounceVerdict::failed(failures).or(others.then_some(BounceVerdict::Warning))
 }
 
-fn failure(report: &Report<'_>, recipient: &Recipient) -> Option<Failure> {
+fn failure(report: &BounceReport<'_>, recipient: &Recipient) -> Option<FailedAddress> {
     let addresses = [&recipient.original, &recipient.last];
     let address = addresses.into_iter().flatten().find_map(|field| typed_address(field))?;
     let status = recipient.status.split_whitespace().next().and_then(Status::parse);
@@ -73,7 +73,7 @@ fn failure(report: &Report<'_>, recipient: &Recipient) -> Option<Failure> {
     let beside = at.map(|at| failure_at(&address, &report.lines, at, text_names_address).text);
     let expired = if recipient.action.starts_with("expired") { "message expired" } else { "" };
     let beside = format!("{expired} {}", beside.unwrap_or_default());
-    Some(Failure::of(&address, Account { stated: status, reason, beside: &beside }))
+    Some(FailedAddress::of(&address, FailureDetails { stated: status, reason, beside: &beside }))
 }
 
 /// Returns the address in `rfc822; a@b`: after the type, if it is a mail address, or in angle
@@ -174,7 +174,7 @@ mod tests {
     fn delays_and_successes_are_not_failures() {
         for action in ["delayed", "delivered", "relayed", "expanded"] {
             let text = format!("Final-Recipient: rfc822;a@x.example\nAction: {action}\n");
-            assert_eq!(ask(detect, &dsn(&text)), Some(Verdict::Warning), "{action}");
+            assert_eq!(ask(detect, &dsn(&text)), Some(BounceVerdict::Warning), "{action}");
         }
         assert_eq!(ask(detect, &dsn("Final-Recipient: rfc822;a@x.example\n")), None);
     }

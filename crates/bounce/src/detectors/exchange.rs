@@ -2,23 +2,23 @@
 
 use super::{section, until};
 use crate::report::Line;
-use crate::{Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, text};
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     let below = report.after("did not reach the following recipient")?;
     let found = until(below, |line| line.starts("msexch:"));
     let mut failures = section(found, recipient);
     // The system's text follows the recipients.
     if let Some(reason) = below[found.len()..].first() {
         for failure in failures.iter_mut().filter(|failure| failure.status.is_none()) {
-            *failure = crate::Failure::new(
+            *failure = crate::FailedAddress::new(
                 &failure.address,
                 None,
                 &format!("{} {}", failure.text, reason.text),
             );
         }
     }
-    Verdict::failed(failures)
+    BounceVerdict::failed(failures)
 }
 
 fn recipient(line: &Line) -> Option<&str> {

@@ -2,9 +2,9 @@
 
 use super::failure_at;
 use crate::verdict::MOST_FAILURES;
-use crate::{Failure, Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, FailedAddress, text};
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     let fields = report.message.fields_named("X-Failed-Recipients");
     let failures = fields
         .flat_map(|field| {
@@ -12,17 +12,17 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
         })
         .take(MOST_FAILURES)
         .map(|address| failure(report, &address));
-    Verdict::failed(failures.collect())
+    BounceVerdict::failed(failures.collect())
 }
 
 /// Returns a failure with the reason below the address in the text.
-fn failure(report: &Report<'_>, address: &str) -> Failure {
+fn failure(report: &BounceReport<'_>, address: &str) -> FailedAddress {
     let at = report.lines.iter().position(|line| {
         line.text.trim_start().trim_start_matches(['"', '<']).starts_with(address)
     });
     match at {
         Some(at) => failure_at(address, &report.lines, at, super::text_names_address),
-        None => Failure::new(address, None, ""),
+        None => FailedAddress::new(address, None, ""),
     }
 }
 

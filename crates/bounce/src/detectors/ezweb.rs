@@ -1,8 +1,8 @@
 //! au (KDDI, ezweb): a sentence, and addresses in angle brackets above or below it.
 
-use crate::{Failure, Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, FailedAddress, text};
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     let is_theirs = report.from.iter().any(|from| {
         let domain = from.rsplit_once('@').map_or("", |(_, domain)| domain);
         ["ezweb.ne.jp", "au.com", "auone-net.jp", "dion.ne.jp"]
@@ -18,7 +18,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     {
         let address = text::in_angles(&report.lines[at].text)?;
         let reason = report.lines.get(at + 1).map_or("", |line| line.text.as_str());
-        return Verdict::failed(vec![Failure::new(address, None, reason)]);
+        return BounceVerdict::failed(vec![FailedAddress::new(address, None, reason)]);
     }
     let end =
         report.lines.iter().position(|line| line.starts("-----")).unwrap_or(report.lines.len());
@@ -34,7 +34,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
         .filter(|line| !line.is_empty())
         .collect();
     let reason = reason.join(" ");
-    Verdict::failed(named.map(|address| Failure::new(address, None, &reason)).collect())
+    BounceVerdict::failed(named.map(|address| FailedAddress::new(address, None, &reason)).collect())
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Feedback reports (RFC 5965, RFC 6652): a reader pressed the spam button.
 
-use crate::{Complaint, Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, Complaint, text};
 use dormouse_mail::Message;
 
 /// How many of each are examined; a mail has one.
 const MOST: usize = 10;
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     let parts = report.parts();
     let part = |wanted: &[&str]| {
         let part = parts.iter().find(|part| wanted.contains(&part.content_type.value.as_str()))?;
@@ -24,23 +24,23 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     let kind = fields.text("Feedback-Type").unwrap_or_default().to_ascii_lowercase();
     // Reports about DMARC failures and the like concern mail systems.
     if !matches!(kind.trim(), "abuse" | "opt-out" | "opt-out-list" | "fraud" | "virus" | "other") {
-        return Some(Verdict::Warning);
+        return Some(BounceVerdict::Warning);
     }
     let mut complaint = of_mail(mail.as_ref());
     let named = addresses(&fields, &["Original-Rcpt-To", "Removal-Recipient"]).into_iter().next();
     complaint.named = named.or(complaint.named);
     complaint.return_paths.extend(addresses(&fields, &["Original-Mail-From"]));
-    Some(Verdict::Complaint(complaint))
+    Some(BounceVerdict::Complaint(complaint))
 }
 
 /// Microsoft's format (JMRP): only the mail, with a Microsoft field added.
-fn of_outlook(report: &Report<'_>, mail: Option<&Message>) -> Option<Verdict> {
+fn of_outlook(report: &BounceReport<'_>, mail: Option<&Message>) -> Option<BounceVerdict> {
     let theirs = report.from.iter().any(|from| {
         ["@hotmail.com", "@outlook.com", "@microsoft.com"].iter().any(|host| from.ends_with(host))
     });
     let mail = mail.filter(|mail| mail.has(OUTLOOKS))?;
     let says = report.subject.contains("complaint about message from");
-    (theirs && says).then(|| Verdict::Complaint(of_mail(Some(mail))))
+    (theirs && says).then(|| BounceVerdict::Complaint(of_mail(Some(mail))))
 }
 
 const OUTLOOKS: &str = "X-HmXmrOriginalRecipient";
@@ -71,7 +71,7 @@ mod tests {
     use super::super::testing::ask;
     use super::*;
 
-    fn report(fields: &str, mail: &str) -> Option<Verdict> {
+    fn report(fields: &str, mail: &str) -> Option<BounceVerdict> {
         ask(
             detect,
             &format!(
@@ -82,19 +82,19 @@ mod tests {
 
     #[test]
     fn a_complaint_is_no_bounce() {
-        let Some(Verdict::Complaint(complaint)) =
+        let Some(BounceVerdict::Complaint(complaint)) =
             report("Feedback-Type: abuse\nOriginal-Rcpt-To: <anna@isp.example>", "Subject: x\n")
         else {
             panic!("no complaint")
         };
         assert_eq!(complaint.named.as_deref(), Some("anna@isp.example"));
-        assert_eq!(report("Feedback-Type: auth-failure", ""), Some(Verdict::Warning));
+        assert_eq!(report("Feedback-Type: auth-failure", ""), Some(BounceVerdict::Warning));
     }
 
     #[test]
     fn a_report_without_the_address_has_the_mails_fields() {
         let mail = "Return-Path: <dev-bounces+anna=isp.example@l.example>\nList-Unsubscribe: <https://l.example/u/1>\n";
-        let Some(Verdict::Complaint(complaint)) = report(
+        let Some(BounceVerdict::Complaint(complaint)) = report(
             "Feedback-Type: abuse\nOriginal-Rcpt-To: redacted@isp.example\nOriginal-Mail-From: <dev-bounces+x=y.example@l.example>",
             mail,
         ) else {
@@ -117,7 +117,7 @@ mod tests {
         };
         let found = ask(detect, &raw("staff@hotmail.com"));
         assert!(
-            matches!(&found, Some(Verdict::Complaint(c)) if c.named.as_deref() == Some("anna@hotmail.example")),
+            matches!(&found, Some(BounceVerdict::Complaint(c)) if c.named.as_deref() == Some("anna@hotmail.example")),
             "{found:?}"
         );
         assert_eq!(ask(detect, &raw("somebody@x.example")), None);

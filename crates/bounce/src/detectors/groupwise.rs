@@ -1,14 +1,14 @@
 //! GroupWise and NTMail: addresses at the start of lines of the first text.
 
 use super::section;
-use crate::{Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, text};
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     let by = report.header_starts("X-Mailer", &["nov", "ntm", "int"]);
     if report.root.content_type.value != "multipart/mixed" || !by {
         return None;
     }
-    Verdict::failed(section(&report.lines, |line| {
+    BounceVerdict::failed(section(&report.lines, |line| {
         if line.text.starts_with([' ', '\t']) {
             return None;
         }

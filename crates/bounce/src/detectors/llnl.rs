@@ -4,9 +4,9 @@
 //! laboratory or say so in its subject, and the line must contain nothing else.
 
 use super::failure_at;
-use crate::{Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, text};
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     let from = report.from.iter().any(|from| from.ends_with("llnl.gov"));
     if !from && !report.subject.contains("returned mail") {
         return None;
@@ -19,7 +19,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     };
     let (at, address) =
         report.lines.iter().enumerate().find_map(|(at, line)| Some((at, named(line)?)))?;
-    Verdict::failed(vec![failure_at(&address, &report.lines, at, |_| true)])
+    BounceVerdict::failed(vec![failure_at(&address, &report.lines, at, |_| true)])
 }
 
 #[cfg(test)]

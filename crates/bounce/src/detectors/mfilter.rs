@@ -1,15 +1,17 @@
 //! m-FILTER: the addresses, and the server's reply below a separate heading.
 
 use super::until;
-use crate::{Failure, Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, FailedAddress, text};
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     let says = report.lines.iter().position(|line| line.starts("-------server message"))?;
     let reason = until(&report.lines[says + 1..], |line| line.starts("-------"));
     let reason: Vec<&str> = reason.iter().map(|line| line.text.trim()).collect();
     let reason = reason.join(" ");
     let failures = report.lines[..says].iter().filter_map(|line| text::alone(&line.text));
-    Verdict::failed(failures.map(|address| Failure::new(address, None, &reason)).collect())
+    BounceVerdict::failed(
+        failures.map(|address| FailedAddress::new(address, None, &reason)).collect(),
+    )
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! Microsoft's SMTPSVC: addresses on separate lines below "transcript of session follows".
 
 use super::section;
-use crate::{Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, text};
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     if report.root.content_type.value != "multipart/mixed" {
         return None;
     }
     let below = report.after("transcript of session follows")?;
-    Verdict::failed(section(below, |line| text::alone(&line.text)))
+    BounceVerdict::failed(section(below, |line| text::alone(&line.text)))
 }
 
 #[cfg(test)]

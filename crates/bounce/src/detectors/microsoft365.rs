@@ -1,9 +1,9 @@
 //! Microsoft 365 and new Exchange without the machine-readable part: "Your message to a@b couldn't
 //! be delivered", and the details for administrators below.
 
-use crate::{Failure, Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, FailedAddress, text};
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     // HTML converted to text may be wrapped anywhere.
     let whole: Vec<&str> = report.lines.iter().map(|line| line.text.trim()).collect();
     let whole = whole.join(" ");
@@ -28,7 +28,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     let address = text::anywhere(whole.get(begin..begin + end)?)?;
     let reason = lower.find("remote server returned").or(Some(begin + end));
     let reason = reason.and_then(|at| whole.get(at..)).unwrap_or_default();
-    Verdict::failed(vec![Failure::new(address, None, reason)])
+    BounceVerdict::failed(vec![FailedAddress::new(address, None, reason)])
 }
 
 #[cfg(test)]

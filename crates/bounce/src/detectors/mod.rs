@@ -30,9 +30,9 @@ mod yahoo;
 mod yale;
 
 use crate::report::{Line, begins_footer};
-use crate::{Failure, Report, Verdict, origin};
+use crate::{BounceReport, BounceVerdict, FailedAddress, origin};
 
-type Detector = fn(&Report<'_>) -> Option<Verdict>;
+type Detector = fn(&BounceReport<'_>) -> Option<BounceVerdict>;
 
 /// Detectors for unambiguous formats.
 const BY_FORM: &[Detector] = &[dsn::detect, feedback::detect];
@@ -64,26 +64,27 @@ const BY_TEXT: &[Detector] = &[
 ];
 
 /// Runs all detectors.
-pub(crate) fn run(report: &Report<'_>) -> Verdict {
+pub(crate) fn run(report: &BounceReport<'_>) -> BounceVerdict {
     let first = |detectors: &[Detector]| detectors.iter().find_map(|detect| detect(report));
     if let Some(verdict) = first(BY_FORM) {
         return with_story(verdict, report);
     }
     if report.is_from_mail_system() {
-        let verdict = first(BY_TEXT).map_or(Verdict::Unknown, |found| found.without(&report.to));
+        let verdict =
+            first(BY_TEXT).map_or(BounceVerdict::Unknown, |found| found.without(&report.to));
         return with_story(verdict, report);
     }
-    if origin::is_auto_reply(report) { Verdict::AutoReply } else { Verdict::Unknown }
+    if origin::is_auto_reply(report) { BounceVerdict::AutoReply } else { BounceVerdict::Unknown }
 }
 
 /// Returns the verdict, its only failure judged by the whole text as well: the reason may be
 /// anywhere in it.
-fn with_story(verdict: Verdict, report: &Report<'_>) -> Verdict {
-    let Verdict::Failed(mut failures) = verdict else { return verdict };
+fn with_story(verdict: BounceVerdict, report: &BounceReport<'_>) -> BounceVerdict {
+    let BounceVerdict::Failed(mut failures) = verdict else { return verdict };
     if let [failure] = failures.as_mut_slice() {
         failure.weigh(&report.story());
     }
-    Verdict::Failed(failures)
+    BounceVerdict::Failed(failures)
 }
 
 /// How many lines after an address belong to the reason.
@@ -96,7 +97,7 @@ fn failure_at(
     lines: &[Line],
     at: usize,
     is_next: impl Fn(&Line) -> bool,
-) -> Failure {
+) -> FailedAddress {
     let (before, behind) = lines[at].text.split_once(address).unwrap_or_default();
     let before = before.trim().trim_end_matches(['<', '"', '(', '[', ':']);
     let behind = behind.trim_start_matches(['>', ':', ',', '"', ')', ']', ' ']);
@@ -117,11 +118,14 @@ fn failure_at(
         reason.push(' ');
         reason.push_str(line.text.trim());
     }
-    Failure::new(address, None, &reason)
+    FailedAddress::new(address, None, &reason)
 }
 
 /// Returns the failures in the lines of a section; `take` finds an address in a line.
-fn section<'l>(lines: &'l [Line], take: impl Fn(&'l Line) -> Option<&'l str>) -> Vec<Failure> {
+fn section<'l>(
+    lines: &'l [Line],
+    take: impl Fn(&'l Line) -> Option<&'l str>,
+) -> Vec<FailedAddress> {
     (0..lines.len())
         .filter_map(|at| {
             let address = take(&lines[at])?;
@@ -146,21 +150,21 @@ mod testing {
     //! Shared by the detectors' tests.
 
     use super::Detector;
-    use crate::{Failure, Report, Verdict};
+    use crate::{BounceReport, BounceVerdict, FailedAddress};
     use dormouse_mail::Message;
 
     /// Returns the result of one detector for a message.
-    pub fn ask(detect: Detector, raw: &str) -> Option<Verdict> {
+    pub fn ask(detect: Detector, raw: &str) -> Option<BounceVerdict> {
         let message = Message::parse(raw);
-        detect(&Report::of(&message, None))
+        detect(&BounceReport::of(&message, None))
     }
 
     /// Returns the failures that one detector finds, as `address kind`.
     pub fn failures(detect: Detector, raw: &str) -> Vec<String> {
         match ask(detect, raw) {
-            Some(Verdict::Failed(failures)) => failures
+            Some(BounceVerdict::Failed(failures)) => failures
                 .iter()
-                .map(|Failure { address, kind, .. }| format!("{address} {}", kind.name()))
+                .map(|FailedAddress { address, kind, .. }| format!("{address} {}", kind.name()))
                 .collect(),
             Some(other) => panic!("{other:?}"),
             None => Vec::new(),

@@ -1,9 +1,9 @@
 //! Netscape Messaging Server: addresses anywhere below a fixed sentence.
 
 use super::section;
-use crate::{Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, text};
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     let parts = report.parts();
     let leaves: Vec<_> = parts.iter().filter(|part| part.parts.is_empty()).collect();
     let first = leaves.iter().position(|part| part.content_type.value == "text/plain")?;
@@ -11,7 +11,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
         return None;
     }
     let below = report.after("this message was undeliverable due to the following reason:")?;
-    Verdict::failed(section(below, |line| {
+    BounceVerdict::failed(section(below, |line| {
         if line.has("please reply to") { None } else { text::in_angles(&line.text) }
     }))
 }

@@ -1,9 +1,9 @@
 //! Notes gateways: the reason above the addresses, between two headings.
 
 use super::until;
-use crate::{Failure, Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, FailedAddress, text};
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     let begin =
         report.lines.iter().position(|line| line.starts("---") && line.has("failure reason"))?;
     let found = until(&report.lines[begin + 1..], |line| {
@@ -15,7 +15,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     for line in found.iter().filter(|line| !line.is_blank()) {
         match text::alone(&line.text) {
             Some(address) => {
-                failures.push(Failure::new(address, None, &reason));
+                failures.push(FailedAddress::new(address, None, &reason));
                 named = true;
             }
             None => {
@@ -28,7 +28,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
             }
         }
     }
-    Verdict::failed(failures)
+    BounceVerdict::failed(failures)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Postfix and its relatives, if the report has no machine-readable part or a damaged one.
 
 use super::{section, until};
-use crate::{Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, text};
 
 const STARTS: &[&str] = &[
     "failure reason:",
@@ -12,14 +12,14 @@ const STARTS: &[&str] = &[
     "the mail system",
 ];
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     if !matches!(report.root.content_type.value.as_str(), "multipart/mixed" | "multipart/report") {
         return None;
     }
     let begins = |line: &crate::report::Line| STARTS.iter().any(|start| line.has(start));
     let begin = report.lines.iter().position(begins)?;
     let found = until(&report.lines[begin..], |line| line.text.starts_with("-----"));
-    Verdict::failed(section(found, |line| text::heading(&line.text)))
+    BounceVerdict::failed(section(found, |line| text::heading(&line.text)))
 }
 
 #[cfg(test)]

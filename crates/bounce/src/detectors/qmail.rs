@@ -1,7 +1,7 @@
 //! qmail and systems with the same format (QSBMF): paragraphs that begin with `<address>:`.
 
 use super::{section, until};
-use crate::{Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, text};
 
 const GREETINGS: &[&str] = &[
     "hi. this is the",
@@ -13,7 +13,7 @@ const GREETINGS: &[&str] = &[
     "your mail message to the following",
 ];
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     let greets = |line: &crate::report::Line| GREETINGS.iter().any(|start| line.starts(start));
     let begin = report.lines.iter().position(greets)?;
     let below = &report.lines[begin..];
@@ -22,7 +22,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
         |line: &crate::report::Line| line.is_blank() || text::heading(&line.text).is_some();
     let paragraph = below.iter().position(is_first)?;
     let found = until(&below[paragraph..], |line| line.text.starts_with("--"));
-    Verdict::failed(section(found, |line| text::heading(&line.text)))
+    BounceVerdict::failed(section(found, |line| text::heading(&line.text)))
 }
 
 #[cfg(test)]

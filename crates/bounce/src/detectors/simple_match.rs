@@ -2,7 +2,7 @@
 
 use super::{section, until};
 use crate::report::Line;
-use crate::{Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, text};
 
 /// How the sentence before the addresses is recognised, in lower case.
 enum Start {
@@ -134,13 +134,13 @@ const ENDS: &[&str] = &[
     "diagnostic information for",
 ];
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     PATTERNS.iter().find_map(|(start, place)| {
         let begin = report.lines.iter().position(|line| start.is_at(line))?;
         let found = &report.lines[begin..];
         let rest = until(found.get(1..).unwrap_or_default(), ends);
         let found = &found[..=rest.len()];
-        Verdict::failed(section(found, |line| place.find(line)))
+        BounceVerdict::failed(section(found, |line| place.find(line)))
     })
 }
 

@@ -1,6 +1,6 @@
 //! Reports of a delay, which need no reaction.
 
-use crate::{Report, Verdict};
+use crate::{BounceReport, BounceVerdict};
 
 const DELAYS: &[&str] = &[
     "address to which the message has not yet been delivered is",
@@ -25,9 +25,9 @@ const DELAYS: &[&str] = &[
     "dies ist nur eine warnung",
 ];
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     let delayed = |line: &crate::report::Line| DELAYS.iter().any(|words| line.has(words));
-    report.lines.iter().any(delayed).then_some(Verdict::Warning)
+    report.lines.iter().any(delayed).then_some(BounceVerdict::Warning)
 }
 
 #[cfg(test)]
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn a_warning_is_no_failure() {
         let raw = "From: Mailer-Daemon@e.example\nSubject: Warning: message delayed\n\nThe address to which the message has not yet been delivered is:\n\n  a@x.example\n";
-        assert_eq!(ask(detect, raw), Some(Verdict::Warning));
+        assert_eq!(ask(detect, raw), Some(BounceVerdict::Warning));
         assert_eq!(ask(detect, "From: Mailer-Daemon@e.example\n\nfailed\n"), None);
     }
 }

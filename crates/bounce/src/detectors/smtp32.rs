@@ -1,17 +1,17 @@
 //! IPSwitch IMail.
 
 use super::{section, until};
-use crate::{Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, text};
 
 const STARTS: &[&str] =
     &["user mailbox", "delivery failed", "unknown user", "undeliverable", "delivery userid"];
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     if !report.header_starts("X-Mailer", &["<smtp32 v", "smtp32 v"]) {
         return None;
     }
     let found = until(&report.lines, |line| line.has("original message follows"));
-    Verdict::failed(section(found, |line| {
+    BounceVerdict::failed(section(found, |line| {
         let starts = STARTS.iter().any(|start| line.starts(start));
         starts.then(|| text::anywhere(&line.text)).flatten()
     }))

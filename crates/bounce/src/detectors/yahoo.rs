@@ -1,9 +1,9 @@
 //! Yahoo's own reports.
 
 use super::{section, until};
-use crate::{Report, Verdict, text};
+use crate::{BounceReport, BounceVerdict, text};
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     if !report.from.iter().any(|from| from.starts_with("mailer-daemon@yahoo")) {
         return None;
     }
@@ -15,7 +15,7 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     let found = until(&report.lines[begin..], |line| {
         line.starts("--- original message follows") || line.starts("--- below this line is a copy")
     });
-    Verdict::failed(section(found, |line| text::heading(&line.text)))
+    BounceVerdict::failed(section(found, |line| text::heading(&line.text)))
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Yale: names without a domain.
 
 use super::until;
-use crate::{Failure, Report, Verdict};
+use crate::{BounceReport, BounceVerdict, FailedAddress};
 
-pub fn detect(report: &Report<'_>) -> Option<Verdict> {
+pub fn detect(report: &BounceReport<'_>) -> Option<BounceVerdict> {
     let from_yale = report.from.iter().any(|from| {
         from.split_once('@').is_some_and(|(local, domain)| {
             local == "mailer-daemon" && (domain == "yale.edu" || domain.ends_with(".yale.edu"))
@@ -22,9 +22,9 @@ pub fn detect(report: &Report<'_>) -> Option<Verdict> {
     });
     let failures = names.flat_map(|name| {
         ["yale.edu", "cs.yale.edu"]
-            .map(|domain| Failure::new(&format!("{name}@{domain}"), None, "user unknown"))
+            .map(|domain| FailedAddress::new(&format!("{name}@{domain}"), None, "user unknown"))
     });
-    Verdict::failed(failures.collect())
+    BounceVerdict::failed(failures.collect())
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 #![allow(dead_code, unreachable_pub)]
 
 use dormouse_delivery::{
-    Content, Options, Outcome, Report, SendError, Session, Transaction, Transport,
+    Content, RecipientOutcome, SendError, Session, SessionOptions, Transaction, TransactionReport,
+    Transport,
 };
 use dormouse_testkit::sink::Sink;
 use std::borrow::Cow;
@@ -14,8 +15,8 @@ use std::time::Duration;
 /// Long enough for a busy machine; no test waits for it to pass.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-pub fn options() -> Options {
-    Options { connect_timeout: PATIENCE, timeout: PATIENCE, ..Options::default() }
+pub fn options() -> SessionOptions {
+    SessionOptions { connect_timeout: PATIENCE, timeout: PATIENCE, ..SessionOptions::default() }
 }
 
 pub fn transport(url: &str) -> Transport {
@@ -50,13 +51,13 @@ pub fn transaction<'a>(
 
 /// The result of a list of transactions.
 pub struct Sent {
-    pub reports: Vec<(String, Report)>,
+    pub reports: Vec<(String, TransactionReport)>,
     pub end: Result<(), SendError<Infallible>>,
 }
 
 impl Sent {
     /// The outcomes of the transactions, all of which were reported.
-    pub fn outcomes(self) -> Vec<Vec<Outcome>> {
+    pub fn outcomes(self) -> Vec<Vec<RecipientOutcome>> {
         self.end.unwrap();
         self.reports.into_iter().map(|(_, report)| report.outcomes).collect()
     }
@@ -90,13 +91,17 @@ pub fn send(session: &mut Session, transactions: Vec<Transaction<'_>>) -> Sent {
 }
 
 /// Outcomes in short: `ok`, or `later`/`never` with the code.
-pub fn short(outcomes: &[Outcome]) -> Vec<String> {
+pub fn short(outcomes: &[RecipientOutcome]) -> Vec<String> {
     outcomes
         .iter()
         .map(|outcome| match outcome {
-            Outcome::Accepted => "ok".to_owned(),
-            Outcome::Deferred(reply) => format!("later {} at {:?}", reply.code, reply.stage),
-            Outcome::Refused(reply) => format!("never {} at {:?}", reply.code, reply.stage),
+            RecipientOutcome::Accepted => "ok".to_owned(),
+            RecipientOutcome::Deferred(reply) => {
+                format!("later {} at {:?}", reply.code, reply.stage)
+            }
+            RecipientOutcome::Refused(reply) => {
+                format!("never {} at {:?}", reply.code, reply.stage)
+            }
         })
         .collect()
 }

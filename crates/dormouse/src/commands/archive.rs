@@ -5,7 +5,7 @@ use crate::cli::archive::{ArchiveCommand, SearchArgs};
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
 use dormouse_archive::{
-    Archive, ArchiveError, Place, Progress, Redaction, Removed, mbox, search, source,
+    Archive, ArchiveError, ArchivePlace, Progress, Redaction, RemovedMessages, mbox, search, source,
 };
 use dormouse_runners::digest::take_out;
 use dormouse_store::archive_index::ArchiveIndex;
@@ -43,7 +43,7 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
         }
         ArchiveCommand::Export { list } => {
             let list = find_list(store.read(), &list)?;
-            mbox::copy(&Place::of(&site, &list.name).mbox(), &mut std::io::stdout().lock())?;
+            mbox::copy(&ArchivePlace::of(&site, &list.name).mbox(), &mut std::io::stdout().lock())?;
         }
         ArchiveCommand::Show { list, message_id } => {
             let kept = source::kept(&site, &find_list(store.read(), &list)?, &message_id)?;
@@ -56,7 +56,9 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
             let list = find_list(store.read(), &list)?;
             let waiting = take_out(&store, &list, &message_id)?;
             let removed = match Archive::open(&site, &list)?.remove(&message_id) {
-                Err(ArchiveError::NoSuchMessage { .. }) if waiting > 0 => Removed::default(),
+                Err(ArchiveError::NoSuchMessage { .. }) if waiting > 0 => {
+                    RemovedMessages::default()
+                }
                 removed => removed?,
             };
             let messages = output::count(removed.messages as u64, "message", "messages");
@@ -74,7 +76,7 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
 
 fn redact(site: &Site, list: &List, message_id: &str, words: &[String]) -> Result<(), Failure> {
     let id = message_id.trim().trim_start_matches('<').trim_end_matches('>');
-    let index = ArchiveIndex::open_read_only(&Place::of(site, &list.name).index())?;
+    let index = ArchiveIndex::open_read_only(&ArchivePlace::of(site, &list.name).index())?;
     let found = index.map(|index| index.messages_with_id(id)).transpose()?.unwrap_or_default();
     let mut archive = Archive::open(site, list)?;
     let mut masked = 0;
@@ -111,7 +113,7 @@ fn lists(store: &Store, name: Option<String>) -> Result<Vec<List>, Failure> {
 }
 
 fn rebuild(site: &Site, list: &List) -> Result<(), Failure> {
-    if !Place::of(site, &list.name).mbox().exists() {
+    if !ArchivePlace::of(site, &list.name).mbox().exists() {
         return Ok(());
     }
     let bar = Bar::new(&list.name);
@@ -142,7 +144,7 @@ struct Row {
 fn ls(site: &Site, store: &Read, json: bool) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for list in store.lists()? {
-        let place = Place::of(site, &list.name);
+        let place = ArchivePlace::of(site, &list.name);
         let Some(index) = ArchiveIndex::open_read_only(&place.index())? else { continue };
         rows.push(Row {
             messages: index.counts()?.0,

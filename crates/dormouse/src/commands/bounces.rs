@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::output::{self, Table};
 use dormouse_clock::Timestamp;
 use dormouse_membership::RunError;
-use dormouse_runners::bounces::jobs::{self, Which};
+use dormouse_runners::bounces::jobs::{self, DisabledMembers};
 use dormouse_spool::Spool;
 use dormouse_store::value::Value as _;
 use dormouse_store::{List, Read, Site, SlowDomain, Store};
@@ -162,7 +162,7 @@ pub fn disabled(site: &Site, store: &Store, args: &DisabledArgs) -> Result<(), F
         let named = args.lists.iter().map(|name| find_list(store.read(), name));
         Box::new(named.collect::<Result<Vec<_>, _>>()?.into_iter().map(Ok))
     };
-    let which = Which { reasons: args.reasons(), force: args.force };
+    let which = DisabledMembers { reasons: args.reasons(), force: args.force };
     let spool = Spool::new(site.qfiles());
     let tally = jobs::disabled(site, &spool, store, lists, &which)?;
     if args.json {

@@ -6,12 +6,12 @@ use crate::cli::DemoArgs;
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
 use dormouse_activation::{self as activation, Manager, Plan, UnitState, systemctl};
-use dormouse_archive::Place;
+use dormouse_archive::ArchivePlace;
 use dormouse_clock::Timestamp;
 use dormouse_mail::{Message, html};
 use dormouse_runners::arrangement::Scope;
 use dormouse_runners::door::Door;
-use dormouse_runners::intake::{self, Envelope};
+use dormouse_runners::intake::{self, IntakeEnvelope};
 use dormouse_spool::Spool;
 use dormouse_store::{NewMember, Site, Store, StoreError};
 use serde::Serialize;
@@ -205,7 +205,7 @@ fn split_mbox(mbox: &[u8]) -> Vec<Vec<u8>> {
 fn post(site: &Site, bytes: &[u8]) -> Result<PostShown, Failure> {
     let message = Message::parse(bytes);
     let began = Instant::now();
-    intake::post(&Door::at(site.dir())?, LIST, &Envelope::default(), bytes)?;
+    intake::post(&Door::at(site.dir())?, LIST, &IntakeEnvelope::default(), bytes)?;
     let accepted_ms = millis(began.elapsed());
     Ok(PostShown {
         subject: message.text("Subject").unwrap_or_default(),
@@ -354,7 +354,7 @@ fn is_manager_free(site: &Site) -> Result<bool, Failure> {
 
 /// Returns the page of the list's first post.
 fn archive_page(site: &Site) -> Result<Option<PathBuf>, Failure> {
-    let tree = Place::of(site, LIST).tree();
+    let tree = ArchivePlace::of(site, LIST).tree();
     if !tree.is_dir() {
         return Ok(None);
     }

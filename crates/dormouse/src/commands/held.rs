@@ -5,7 +5,7 @@ use crate::cli::{HeldArgs, HeldCommand, HeldFilter};
 use crate::failure::Failure;
 use crate::output::{self, Table};
 use dormouse_clock::Timestamp;
-use dormouse_membership::moderation::desk::{Decision, Desk, Taken};
+use dormouse_membership::moderation::desk::{Desk, PostDecision, Taken};
 use dormouse_membership::notices::Notices;
 use dormouse_spool::Spool;
 use dormouse_store::{Held, HeldId, List};
@@ -35,16 +35,16 @@ pub fn run(dir: &Path, command: HeldCommand) -> Result<ExitCode, Failure> {
             output::bytes(&desk.entry(&held)?.message)?;
         }
         HeldCommand::Approve { which, remember } => {
-            return decide(&desk, &which, &Decision::Approve { remember }, "approved");
+            return decide(&desk, &which, &PostDecision::Approve { remember }, "approved");
         }
         HeldCommand::Reject { which, reason } => {
-            return decide(&desk, &which, &Decision::Reject { reason }, "rejected");
+            return decide(&desk, &which, &PostDecision::Reject { reason }, "rejected");
         }
         HeldCommand::Discard { which } => {
-            return decide(&desk, &which, &Decision::Discard { ban: false }, "discarded");
+            return decide(&desk, &which, &PostDecision::Discard { ban: false }, "discarded");
         }
         HeldCommand::Ban { which } => {
-            let decision = Decision::Discard { ban: true };
+            let decision = PostDecision::Discard { ban: true };
             return decide(&desk, &which, &decision, "discarded and banned");
         }
         HeldCommand::Forward { which, to } => {
@@ -74,7 +74,7 @@ pub(super) fn page(url: Option<String>) -> Result<String, Failure> {
 fn decide(
     desk: &Desk<'_>,
     which: &HeldArgs,
-    decision: &Decision,
+    decision: &PostDecision,
     done: &str,
 ) -> Result<ExitCode, Failure> {
     let (list, posts) = chosen(desk, which)?;

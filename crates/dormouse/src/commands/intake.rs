@@ -8,7 +8,7 @@ use dormouse_clock::Timestamp;
 use dormouse_mail::{Message, date};
 use dormouse_pipeline::rehearsal::{self, Rehearsal};
 use dormouse_runners::door::Door;
-use dormouse_runners::intake::{self, Refusal};
+use dormouse_runners::intake::{self, IntakeRefusal};
 use std::io::{Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -54,7 +54,7 @@ fn take_from<I: Read>(
     dir: &Path,
     to: &To,
     envelope: EnvelopeArgs,
-    input: impl FnOnce(&Door<'_>) -> Result<I, Refusal>,
+    input: impl FnOnce(&Door<'_>) -> Result<I, IntakeRefusal>,
 ) -> Result<ExitCode, Failure> {
     let attempt = AssertUnwindSafe(|| -> Result<_, Failure> {
         let door = Door::at(dir).map_err(later)?;

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::output;
-use dormouse_activation::mailman2::{self, Mailman2, Mailman2Plan, Outcome, RUNNERS};
+use dormouse_activation::mailman2::{self, DrainOutcome, Mailman2, Mailman2Plan, RUNNERS};
 use dormouse_activation::{Manager, UnitFile, Watch};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::path::{Path, PathBuf};
@@ -51,10 +51,10 @@ pub fn run(
     };
     let outcome = mailman2::run(&mailman, &|| stop.load(Ordering::Relaxed), &wait)?;
     let problem = match outcome {
-        Outcome::Empty => return Ok(ExitCode::Ok),
-        Outcome::Left(what) => what,
-        Outcome::Busy => "another run is active".to_owned(),
-        Outcome::Master(pid) => format!(
+        DrainOutcome::Empty => return Ok(ExitCode::Ok),
+        DrainOutcome::Left(what) => what,
+        DrainOutcome::Busy => "another run is active".to_owned(),
+        DrainOutcome::Master(pid) => format!(
             "Mailman's own master is running (process {pid}); stop it with `mailmanctl stop`, and make sure that \
              nothing starts it again"
         ),

@@ -15,7 +15,7 @@ use dormouse_membership::requests::describe;
 use dormouse_runners::person::{self, Erasure};
 use dormouse_spool::Spool;
 use dormouse_store::value::Value as _;
-use dormouse_store::{ListId, Person, Read, Site, Store};
+use dormouse_store::{ListId, PersonData, Read, Site, Store};
 use serde::Serialize;
 use std::path::Path;
 use sysexits::ExitCode;
@@ -118,7 +118,7 @@ fn note_unread(files: &[String]) {
     }
 }
 
-fn known(store: &Read, address: &str) -> Result<Person, Failure> {
+fn known(store: &Read, address: &str) -> Result<PersonData, Failure> {
     let person = store.person(address)?;
     if person.is_unknown() {
         return Err(Failure::new(ExitCode::DataErr, format!("nothing is known about {address}")));
@@ -126,7 +126,7 @@ fn known(store: &Read, address: &str) -> Result<Person, Failure> {
     Ok(person)
 }
 
-fn show(store: &Store, person: &Person) -> Result<(), Failure> {
+fn show(store: &Store, person: &PersonData) -> Result<(), Failure> {
     for (list, member, topics) in &person.memberships {
         let digest = if member.digest { "digests" } else { "single posts" };
         let mut text = format!("{list}: {} since {}", member.address, on(member.joined_at));

@@ -3,8 +3,8 @@
 use crate::cli::QueueCommand;
 use crate::failure::Failure;
 use crate::output::{self, Table};
-use dormouse_runners::queue::waiting::{self, Waiting, metadata};
-use dormouse_spool::{Entry, Found, Queue, Spool};
+use dormouse_runners::queue::waiting::{self, WaitingEntry, metadata};
+use dormouse_spool::{Entry, Queue, QueueFile, Spool};
 use dormouse_store::Site;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -51,13 +51,13 @@ fn ls(spool: &Spool, queue: Option<&str>, json: bool) -> Result<ExitCode, Failur
         None => Queue::ALL.to_vec(),
     };
     // An entry is read when it is printed: a queue may have very many.
-    let listed: Vec<(Queue, Vec<Found>)> = queues
+    let listed: Vec<(Queue, Vec<QueueFile>)> = queues
         .into_iter()
         .map(|queue| spool.list(queue).map(|found| (queue, found)))
         .collect::<Result<_, _>>()?;
     if json {
         output::json_each(listed.iter().flat_map(|(queue, found)| {
-            found.iter().map(|found| Waiting::of(spool, *queue, found))
+            found.iter().map(|found| WaitingEntry::of(spool, *queue, found))
         }))?;
         return Ok(ExitCode::Ok);
     }
@@ -66,7 +66,7 @@ fn ls(spool: &Spool, queue: Option<&str>, json: bool) -> Result<ExitCode, Failur
     for (queue, found) in &listed {
         let uses = short_names(found);
         for found in found {
-            let row = Waiting::of(spool, *queue, found);
+            let row = WaitingEntry::of(spool, *queue, found);
             let name = Some(short_name(&row.name)).filter(|name| uses.get(name) == Some(&1));
             let state = match row.due_in {
                 Some(left) if left > 0.0 => format!("in {}", output::span(left)),
@@ -90,7 +90,7 @@ fn ls(spool: &Spool, queue: Option<&str>, json: bool) -> Result<ExitCode, Failur
 }
 
 /// How many entries of a queue have each short name.
-fn short_names(found: &[Found]) -> BTreeMap<&str, usize> {
+fn short_names(found: &[QueueFile]) -> BTreeMap<&str, usize> {
     let mut uses = BTreeMap::new();
     for found in found {
         *uses.entry(short_name(found.name.as_str())).or_insert(0) += 1;
@@ -107,7 +107,7 @@ fn short_name(name: &str) -> &str {
 }
 
 /// Finds an entry by `queue/name`, by its name, or by the beginning of one.
-fn find(spool: &Spool, text: &str) -> Result<(Queue, Found), Failure> {
+fn find(spool: &Spool, text: &str) -> Result<(Queue, QueueFile), Failure> {
     let (queues, prefix) = match text.split_once('/') {
         Some((queue, prefix)) => (vec![parse_queue(queue)?], prefix),
         None => (Queue::ALL.to_vec(), text),
@@ -167,7 +167,7 @@ struct Shown {
     message: String,
 }
 
-fn describe(queue: Queue, found: &Found, entry: &Entry) -> Shown {
+fn describe(queue: Queue, found: &QueueFile, entry: &Entry) -> Shown {
     Shown {
         queue: queue.name(),
         name: found.name.to_string(),
@@ -177,7 +177,7 @@ fn describe(queue: Queue, found: &Found, entry: &Entry) -> Shown {
     }
 }
 
-fn take_back(spool: &Spool, queue: Queue, found: &Found) -> Result<(), Failure> {
+fn take_back(spool: &Spool, queue: Queue, found: &QueueFile) -> Result<(), Failure> {
     let target = waiting::put_back(spool, queue, found)?;
     output::line(format_args!("{queue}/{} was moved back to {target}", found.name))
 }

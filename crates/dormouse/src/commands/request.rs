@@ -8,7 +8,7 @@ use dormouse_clock::Timestamp;
 use dormouse_membership as membership;
 use dormouse_membership::Origin;
 use dormouse_membership::notices::Notices;
-use dormouse_membership::requests::{Decision, describe};
+use dormouse_membership::requests::{RequestDecision, describe};
 use dormouse_spool::Spool;
 use dormouse_store::{HeldRequest, List, Read, RequestId, Site, Store};
 use serde::Serialize;
@@ -31,17 +31,17 @@ pub fn run(dir: &Path, command: RequestCommand) -> Result<ExitCode, Failure> {
     match command {
         RequestCommand::Ls { list, json } => ls(&store, list.as_deref(), json)?,
         RequestCommand::Approve { which } => {
-            return decide(&site, &store, &which, &Decision::Approve, "approved");
+            return decide(&site, &store, &which, &RequestDecision::Approve, "approved");
         }
         RequestCommand::Reject { which, reason } => {
-            return decide(&site, &store, &which, &Decision::Reject { reason }, "rejected");
+            return decide(&site, &store, &which, &RequestDecision::Reject { reason }, "rejected");
         }
         RequestCommand::Discard { which } => {
-            let decision = Decision::Discard { ban: false };
+            let decision = RequestDecision::Discard { ban: false };
             return decide(&site, &store, &which, &decision, "discarded");
         }
         RequestCommand::Ban { which } => {
-            let decision = Decision::Discard { ban: true };
+            let decision = RequestDecision::Discard { ban: true };
             return decide(&site, &store, &which, &decision, "discarded and banned");
         }
         RequestCommand::Undo { list, id } => undo(&site, &store, &list, id)?,
@@ -60,7 +60,7 @@ fn decide(
     site: &Site,
     store: &Store,
     which: &RequestArgs,
-    decision: &Decision,
+    decision: &RequestDecision,
     done: &str,
 ) -> Result<ExitCode, Failure> {
     let list = find_list(store.read(), &which.list)?;

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::log;
 use crate::output;
 use dormouse_activation::{Presence, Watch, systemctl, wake_unit};
-use dormouse_delivery::{Options, Transport};
+use dormouse_delivery::{SessionOptions, Transport};
 use dormouse_runners::arrangement::Scope;
 use dormouse_runners::drain::{self, Summary};
 use dormouse_runners::{Shared, mta};
@@ -113,7 +113,7 @@ fn arm(site: &Site, spool: &Spool) {
 /// What a process needs to process queues.
 pub struct Worker {
     transport: Transport,
-    options: Options,
+    options: SessionOptions,
     stop: Arc<AtomicBool>,
     /// See [`Shared::pulse`].
     pub pulse: AtomicU64,
@@ -128,7 +128,7 @@ impl Worker {
     }
 
     /// Returns the MTA, and how to talk to it.
-    pub fn mta(&self) -> (&Transport, &Options) {
+    pub fn mta(&self) -> (&Transport, &SessionOptions) {
         (&self.transport, &self.options)
     }
 

@@ -13,7 +13,7 @@ use dormouse_activation::{Manager, UnitState};
 use dormouse_clock::Timestamp;
 use dormouse_runners::arrangement::{self, Scope};
 use dormouse_runners::drain::Summary;
-use dormouse_spool::{Found, FoundState, KEY, Queue, Spool};
+use dormouse_spool::{KEY, Queue, QueueFile, QueueFileState, Spool};
 use dormouse_store::{Arrangement, Site, SlowDomain, Store};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -169,9 +169,9 @@ fn queue_status(
 ) -> Result<QueueStatus, Failure> {
     let found = spool.list(queue)?;
     let in_state = |state| found.iter().filter(|entry| entry.state == state).count();
-    let claimed = in_state(FoundState::Claimed);
+    let claimed = in_state(QueueFileState::Claimed);
     let is_for_people = matches!(queue, Queue::Shunt | Queue::Bad);
-    let set_aside = if is_for_people { found.len() } else { in_state(FoundState::Preserved) };
+    let set_aside = if is_for_people { found.len() } else { in_state(QueueFileState::Preserved) };
     let now = dormouse_clock::now();
     let next_due = match queue {
         Queue::Retry => spool.next_due(site.config().longest_retry_wait())?,
@@ -232,7 +232,7 @@ fn next_wake_up(queue: Queue, how: Option<Arrangement>, next_due: Option<f64>) -
     }
 }
 
-fn age(entry: &Found, now: Timestamp) -> f64 {
+fn age(entry: &QueueFile, now: Timestamp) -> f64 {
     entry.name.received().map_or(0.0, |received| (now - received).max(0.0))
 }
 

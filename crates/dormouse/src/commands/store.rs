@@ -3,7 +3,7 @@
 use crate::cli::StoreCommand;
 use crate::failure::Failure;
 use crate::output;
-use dormouse_store::{Place, StoreError};
+use dormouse_store::{DatabasePlace, StoreError};
 use sysexits::ExitCode;
 
 pub fn run(command: StoreCommand) -> Result<ExitCode, Failure> {
@@ -13,8 +13,8 @@ pub fn run(command: StoreCommand) -> Result<ExitCode, Failure> {
 }
 
 fn copy(from: &str, to: &str) -> Result<ExitCode, Failure> {
-    let source = Place::open(from, false)?;
-    let target = Place::open(to, true)?;
+    let source = DatabasePlace::open(from, false)?;
+    let target = DatabasePlace::open(to, true)?;
     let tables = source.copy_to(&target, || Ok::<(), StoreError>(()))?;
     for table in tables.iter().filter(|table| table.rows > 0) {
         output::line(format_args!("{:>10}  {}", table.rows, table.table))?;

@@ -4,9 +4,9 @@ use crate::cli::{ExportArgs, ImportArgs};
 use crate::failure::Failure;
 use crate::output::{self, BAD, DIM, GOOD, HEAD, Table, WARN, styled};
 use dormouse_spool::Spool;
-use dormouse_store::{Account, Config, Site, Store, StoreError, owner};
-use dormouse_takeover::report::{Fate, Item};
-use dormouse_takeover::{OldSite, Options, Report, Target};
+use dormouse_store::{Config, Site, Store, StoreError, UnixAccount, owner};
+use dormouse_takeover::report::{Item, ItemFate};
+use dormouse_takeover::{ImportOptions, OldSite, TakeoverReport, Target};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use sysexits::ExitCode;
@@ -32,7 +32,7 @@ pub fn import(dir: &Path, args: ImportArgs) -> Result<ExitCode, Failure> {
     };
     let store = Store::open(&site)?;
     let spool = Spool::new(site.qfiles());
-    let options = Options { dry_run: args.dry_run, archives: !args.no_archives };
+    let options = ImportOptions { dry_run: args.dry_run, archives: !args.no_archives };
     if !args.dry_run {
         spool.create()?;
     }
@@ -79,8 +79,8 @@ fn cannot_make(dir: &Path, old: &OldSite) -> Option<String> {
         return None;
     }
     let me = owner::user_name(rustix::process::geteuid().as_raw());
-    let (user, group) = match Account::of(&old.lists) {
-        Ok(Account { user, group, .. }) => (user, group),
+    let (user, group) = match UnixAccount::of(&old.lists) {
+        Ok(UnixAccount { user, group, .. }) => (user, group),
         Err(_) => (me.clone(), me.clone()),
     };
     let dir = dir.display();
@@ -122,7 +122,7 @@ pub fn clear_progress() {
     }
 }
 
-fn print(report: &Report, head: &str, all: bool) -> Result<(), Failure> {
+fn print(report: &TakeoverReport, head: &str, all: bool) -> Result<(), Failure> {
     output::line(styled(HEAD, head))?;
     // Singular and plural, so that it does not say `1 site passwords`.
     let words = |what: &str, number: u64| format!("  {what:26} {number:>8}");
@@ -171,15 +171,15 @@ fn print(report: &Report, head: &str, all: bool) -> Result<(), Failure> {
 
 /// Prints the results for attributes and files, unknown ones first. Similar ones share a row,
 /// unless all are asked for.
-fn items(report: &Report, all: bool) -> Result<(), Failure> {
-    let rank = |fate: Fate| match fate {
-        Fate::Unknown => 0,
-        Fate::Kept => 1,
-        Fate::Dropped => 2,
-        Fate::Taken => 3,
+fn items(report: &TakeoverReport, all: bool) -> Result<(), Failure> {
+    let rank = |fate: ItemFate| match fate {
+        ItemFate::Unknown => 0,
+        ItemFate::Kept => 1,
+        ItemFate::Dropped => 2,
+        ItemFate::Taken => 3,
     };
     let mut shown: Vec<&Item> =
-        report.items.iter().filter(|item| all || item.fate != Fate::Taken).collect();
+        report.items.iter().filter(|item| all || item.fate != ItemFate::Taken).collect();
     if shown.is_empty() {
         return Ok(());
     }
@@ -192,7 +192,7 @@ fn items(report: &Report, all: bool) -> Result<(), Failure> {
         let is_alike = |other: &&Item| {
             (&other.file, other.fate, &other.note) == (&item.file, item.fate, &item.note)
         };
-        let folds = !all && item.fate != Fate::Unknown;
+        let folds = !all && item.fate != ItemFate::Unknown;
         let alike = if folds { rest.iter().take_while(|other| is_alike(other)).count() } else { 1 };
         let (row, behind) = rest.split_at(alike);
         rest = behind;
@@ -202,13 +202,13 @@ fn items(report: &Report, all: bool) -> Result<(), Failure> {
             name = format!("{name} and {} more", row.len() - NAMED);
         }
         let style = match item.fate {
-            Fate::Taken => GOOD,
-            Fate::Kept | Fate::Dropped => DIM,
-            Fate::Unknown => WARN,
+            ItemFate::Taken => GOOD,
+            ItemFate::Kept | ItemFate::Dropped => DIM,
+            ItemFate::Unknown => WARN,
         };
         let number: u64 = row.iter().map(|item| item.count).sum();
         let note = match item.fate {
-            Fate::Unknown => format!("{} ({})", item.note, item.seen_in.join(", ")),
+            ItemFate::Unknown => format!("{} ({})", item.note, item.seen_in.join(", ")),
             _ => item.note.clone(),
         };
         table.styled_row([
@@ -221,7 +221,7 @@ fn items(report: &Report, all: bool) -> Result<(), Failure> {
     }
     table.print()?;
     if !all {
-        let taken = report.items.iter().filter(|item| item.fate == Fate::Taken).count();
+        let taken = report.items.iter().filter(|item| item.fate == ItemFate::Taken).count();
         let line = format!("({taken} imported kinds are not shown; --all shows everything)");
         output::line(styled(DIM, line))?;
     }

@@ -5,12 +5,13 @@ use crate::cli::{ManagerArgs, OtherManager, UnitsCommand};
 use crate::failure::Failure;
 use crate::output::{self, BAD, GOOD, styled};
 use dormouse_activation::{
-    self as activation, ActivationError, FileState, Job, Manager, Plan, Start, UnitFile, UnitState,
+    self as activation, ActivationError, FileState, Manager, Plan, PlannedJob, Start, UnitFile,
+    UnitState,
 };
 use dormouse_membership::moderation::vouch;
 use dormouse_runners::arrangement;
 use dormouse_runners::cron::{JOBS, Schedule};
-use dormouse_store::{Account, Site};
+use dormouse_store::{Site, UnixAccount};
 use std::path::Path;
 use std::time::Duration;
 use sysexits::ExitCode;
@@ -180,7 +181,7 @@ fn uninstall(dir: &Path, args: ManagerArgs) -> Result<ExitCode, Failure> {
 fn closed_socket(site: &Site, plan: &Plan) -> Option<String> {
     let is_closed =
         plan.lmtp.starts_with('/') && (plan.lmtp_group.is_empty() || plan.manager == Manager::User);
-    let owner = Account::of(site.dir()).map_or_else(|_| USER.to_owned(), |owner| owner.user);
+    let owner = UnixAccount::of(site.dir()).map_or_else(|_| USER.to_owned(), |owner| owner.user);
     is_closed.then(|| {
         format!(
             "only root and {owner} may connect to {}: for an MTA that runs as another user, set lmtp.group \
@@ -249,7 +250,7 @@ pub fn plan(site: &Site, manager: Manager) -> Result<Plan, Failure> {
 }
 
 /// Returns the periodic jobs that a timer starts.
-fn jobs(site: &Site) -> Result<Vec<Job>, Failure> {
+fn jobs(site: &Site) -> Result<Vec<PlannedJob>, Failure> {
     let (dir, qfiles) = (site.dir().canonicalize()?, site.qfiles().canonicalize()?);
     let jobs = JOBS.iter().filter_map(|job| {
         let signs = job.signs(&dir, &qfiles).into_iter();
@@ -264,7 +265,7 @@ fn jobs(site: &Site) -> Result<Vec<Job>, Failure> {
             },
         };
         let (name, about) = (job.name.to_owned(), job.about.to_owned());
-        Some(Job { name, about, start, network: job.network })
+        Some(PlannedJob { name, about, start, network: job.network })
     });
     Ok(jobs.collect())
 }
@@ -272,7 +273,7 @@ fn jobs(site: &Site) -> Result<Vec<Job>, Failure> {
 /// Returns the user of system units if none is given: the site's owner, and for a site owned by
 /// root, the user to whom it will be given.
 pub fn system(site: &Site) -> Manager {
-    let owner = Account::of(site.dir()).ok().filter(|owner| !owner.is_root());
+    let owner = UnixAccount::of(site.dir()).ok().filter(|owner| !owner.is_root());
     let (user, group) =
         owner.map_or_else(|| (USER.to_owned(), USER.to_owned()), |owner| (owner.user, owner.group));
     Manager::System { user, group }
@@ -291,7 +292,7 @@ fn manager_of(args: ManagerArgs, usual: Manager) -> Manager {
 
 /// Fails if the units could not read the site because it belongs to a third user.
 fn require_owner(site: &Site, manager: &Manager) -> Result<(), Failure> {
-    let owner = Account::of(site.dir())?;
+    let owner = UnixAccount::of(site.dir())?;
     match manager {
         Manager::System { user, group } if !owner.is_root() && owner.user != *user => {
             let (dir, owner) = (site.dir().display(), &owner.user);

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::program::{self, execute};
 use dormouse_activation::master::end_with_the_master;
-use dormouse_activation::watch::{self, Ended, Often, Post};
+use dormouse_activation::watch::{self, Ended, Often, WatchPost};
 use dormouse_runners::arrangement;
 use dormouse_runners::cron::{JOBS, Schedule};
 use dormouse_store::Site;
@@ -35,7 +35,7 @@ pub fn run(dir: &Path, log: Option<Level>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Ok)
 }
 
-fn post(site: &Site) -> Result<Post, Failure> {
+fn post(site: &Site) -> Result<WatchPost, Failure> {
     let dir = site.dir().canonicalize()?;
     let often = JOBS.iter().filter_map(|job| match job.timer()? {
         Schedule::Daily { .. } => None,
@@ -45,7 +45,7 @@ fn post(site: &Site) -> Result<Post, Failure> {
             marker: job.marker(&dir)?,
         }),
     });
-    Ok(Post {
+    Ok(WatchPost {
         program: program::own()?,
         qfiles: site.qfiles().canonicalize()?,
         queues: arrangement::all(site.config()),

@@ -106,7 +106,7 @@ fn add(
     digest: bool,
     how: &How,
 ) -> Result<String, MembershipError> {
-    let person = match members::Person::parse(line) {
+    let person = match members::NamedAddress::parse(line) {
         Ok(person) => person,
         Err(why) => return Ok(members::refusal(line, why)),
     };

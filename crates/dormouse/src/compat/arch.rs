@@ -1,7 +1,7 @@
 //! `arch`: rebuilds a list's archive.
 
 use super::call::{Call, Done, Trouble, find, warn};
-use super::getopt::{HELP as H, Options, flag, long, with};
+use super::getopt::{GivenOptions, HELP as H, flag, long, with};
 use dormouse_archive::arch;
 use dormouse_archive::{Archive, ArchiveError, Progress};
 use std::fs::File;
@@ -33,7 +33,7 @@ pub fn run(call: &Call) -> Done {
         [name, mbox] => (name, Some(PathBuf::from(mbox))),
         _ => return Err(Trouble::usage("")),
     };
-    let wanted = arch::Options {
+    let wanted = arch::ArchOptions {
         wipe: options.has("wipe"),
         start: number(&options, "start")?,
         end: number(&options, "end")?,
@@ -61,7 +61,7 @@ pub fn run(call: &Call) -> Done {
     Ok(0)
 }
 
-fn number(options: &Options, name: &str) -> Result<Option<u64>, Trouble> {
+fn number(options: &GivenOptions, name: &str) -> Result<Option<u64>, Trouble> {
     let bad = |text| Trouble::usage(format!("Bad --{name} value: {text}"));
     options.value(name).map(|text| text.parse().map_err(|_| bad(text))).transpose()
 }

@@ -1,6 +1,6 @@
 //! The call of one of Mailman's commands, and the ways it can end.
 
-use super::getopt::{self, Opt, Options};
+use super::getopt::{self, GivenOptions, Opt};
 use crate::commands;
 use crate::failure::Failure;
 use crate::output;
@@ -58,7 +58,7 @@ impl Trouble {
 impl Call {
     /// Reads the options as Mailman's commands read them: long ones may be abbreviated, and after
     /// the first other argument there are none.
-    pub fn options(&self, known: &[Opt]) -> Result<Options, Trouble> {
+    pub fn options(&self, known: &[Opt]) -> Result<GivenOptions, Trouble> {
         let options = getopt::read(&self.args, known).map_err(Trouble::Usage)?;
         if options.has("help") { Err(Trouble::Help) } else { Ok(options) }
     }

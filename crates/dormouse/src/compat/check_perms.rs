@@ -4,7 +4,7 @@ use super::call::{Call, Done, Trouble, say};
 use super::getopt::{HELP as H, flag};
 use dormouse_spool::{Queue, Spool};
 use dormouse_store::owner::{self, Flaw, FlawKind};
-use dormouse_store::{Account, Site};
+use dormouse_store::{Site, UnixAccount};
 use std::fs::{self, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown};
@@ -29,7 +29,7 @@ const OTHERS: u32 = 0o007;
 struct Checker {
     fix: bool,
     verbose: bool,
-    owner: Account,
+    owner: UnixAccount,
     problems: u32,
 }
 
@@ -38,7 +38,7 @@ pub fn run(call: &Call) -> Done {
     // Only root may change owners.
     let site = Site::open(&call.dir)?;
     let spool = Spool::new(site.qfiles());
-    let owner = Account::of(site.dir()).map_err(|error| {
+    let owner = UnixAccount::of(site.dir()).map_err(|error| {
         Trouble::Said(format!("cannot look at {}: {error}", call.dir.display()))
     })?;
     let mut checker =

@@ -2,7 +2,7 @@
 
 use super::call::{Call, Done, Trouble, must_find, say, warn};
 use super::getopt::{HELP as H, flag};
-use dormouse_membership::moderation::desk::{Decision, Desk, Taken};
+use dormouse_membership::moderation::desk::{Desk, PostDecision, Taken};
 use dormouse_spool::Spool;
 use dormouse_store::HeldId;
 
@@ -35,7 +35,7 @@ pub fn run(call: &Call) -> Done {
         let Some(held) = held else {
             return Err(Trouble::Said(format!("no post {id} is held for {name}")));
         };
-        let taken = desk.decide(&list, &held, &Decision::Discard { ban: false })?;
+        let taken = desk.decide(&list, &held, &PostDecision::Discard { ban: false })?;
         if taken != Taken::TooLate && !options.has("quiet") {
             say(format_args!("Discarded held msg #{id} for list {}", list.name))?;
         }

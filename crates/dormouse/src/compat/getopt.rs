@@ -29,13 +29,13 @@ pub const HELP: Opt = flag('h', "help");
 
 /// The given options by their long names, and the other arguments.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct GivenOptions {
     given: Vec<(&'static str, String)>,
     /// The other arguments.
     pub rest: Vec<String>,
 }
 
-impl Options {
+impl GivenOptions {
     /// Whether an option was given.
     pub fn has(&self, long: &str) -> bool {
         self.given.iter().any(|(name, _)| *name == long)
@@ -53,8 +53,8 @@ impl Options {
 }
 
 /// Reads a command line; errors have Python's texts.
-pub fn read(args: &[String], known: &[Opt]) -> Result<Options, String> {
-    let mut options = Options { given: Vec::new(), rest: Vec::new() };
+pub fn read(args: &[String], known: &[Opt]) -> Result<GivenOptions, String> {
+    let mut options = GivenOptions { given: Vec::new(), rest: Vec::new() };
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         if arg == "--" {
@@ -124,7 +124,7 @@ mod tests {
     const KNOWN: [Opt; 5] =
         [HELP, flag('q', "quiet"), with('o', "output"), long("fromall"), with('f', "file")];
 
-    fn parse(args: &[&str]) -> Result<Options, String> {
+    fn parse(args: &[&str]) -> Result<GivenOptions, String> {
         read(&args.iter().map(ToString::to_string).collect::<Vec<_>>(), &KNOWN)
     }
 

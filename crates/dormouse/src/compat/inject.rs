@@ -3,7 +3,7 @@
 use super::call::{Call, Done, Trouble, must_find, read_bytes};
 use super::getopt::{HELP as H, flag, with};
 use dormouse_runners::door::Door;
-use dormouse_runners::intake::{self, Envelope};
+use dormouse_runners::intake::{self, IntakeEnvelope};
 use dormouse_spool::{Metadata, Queue, Spool};
 
 pub const HELP: &str = "\
@@ -40,7 +40,7 @@ pub fn run(call: &Call) -> Done {
         intake::post(
             &Door::of(&site, &store),
             &list.name,
-            &Envelope::default(),
+            &IntakeEnvelope::default(),
             message.as_slice(),
         )?;
         return Ok(0);

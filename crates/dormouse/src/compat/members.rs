@@ -1,7 +1,9 @@
 //! Shared code of the commands that change memberships.
 
 use super::call::Trouble;
-pub use crate::commands::member::office::{Office, Person, TOGETHER, subscribe, subscribe_all};
+pub use crate::commands::member::office::{
+    NamedAddress, Office, TOGETHER, subscribe, subscribe_all,
+};
 use dormouse_mail::address::{Address, AddressError};
 use dormouse_membership::join::Wish;
 use dormouse_membership::{Refusal, Registry, split};
@@ -14,7 +16,7 @@ pub const HOW: &str = "by the administrator";
 /// Invites somebody.
 pub fn invite(
     registry: &mut Registry<'_>,
-    person: &Person,
+    person: &NamedAddress,
     digest: bool,
     message: &str,
 ) -> Result<Result<(), Refusal>, StoreError> {

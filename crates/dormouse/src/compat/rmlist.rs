@@ -3,7 +3,7 @@
 use super::call::{Call, Done, Trouble, find, say};
 use super::getopt::{HELP as H, flag};
 use crate::commands::aliases;
-use dormouse_archive::Place;
+use dormouse_archive::ArchivePlace;
 use dormouse_membership::lists;
 use dormouse_store::StoreError;
 use std::fs;
@@ -57,7 +57,7 @@ pub fn run(call: &Call) -> Done {
         aliases::refresh(&site, store.read())?;
     }
     if archives {
-        let place = Place::of(&site, &name);
+        let place = ArchivePlace::of(&site, &name);
         for (kind, path) in place.shown() {
             if fs::symlink_metadata(&path).is_ok() {
                 say(format_args!("Removing {kind} archives"))?;

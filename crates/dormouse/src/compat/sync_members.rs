@@ -2,7 +2,7 @@
 
 use super::call::{Call, Done, Trouble, find, read_bytes, say};
 use super::list_members::format_address;
-use super::members::{self, Office, Person, TOGETHER};
+use super::members::{self, NamedAddress, Office, TOGETHER};
 use dormouse_mail::AddressKey;
 use dormouse_membership::{Refusal, split};
 use dormouse_store::{List, Member};
@@ -35,7 +35,7 @@ struct Wanted {
 }
 
 /// The people in a file; `None` if it has invalid lines, which are printed.
-fn people_in(file: &str) -> Result<Option<Vec<Person>>, Trouble> {
+fn people_in(file: &str) -> Result<Option<Vec<NamedAddress>>, Trouble> {
     let bytes = read_bytes(file).map_err(|trouble| match trouble {
         Trouble::Said(problem) => {
             Trouble::usage(format!("Cannot read address file: {file}: {problem}"))
@@ -51,7 +51,7 @@ fn people_in(file: &str) -> Result<Option<Vec<Person>>, Trouble> {
             say(format_args!("Ignore  :  {line:>30}"))?;
             continue;
         }
-        match Person::parse(line) {
+        match NamedAddress::parse(line) {
             Ok(person) => people.push(person),
             Err(_) => {
                 say(format_args!("Invalid :  {line:>30}"))?;
@@ -82,7 +82,7 @@ pub fn run(call: &Call) -> Done {
         leaving.insert(member.key.clone(), member);
         Ok(())
     })?;
-    let mut coming: BTreeMap<AddressKey, Person> = BTreeMap::new();
+    let mut coming: BTreeMap<AddressKey, NamedAddress> = BTreeMap::new();
     let mut staying = BTreeSet::new();
     for person in people {
         let key = AddressKey::of(&person.address);
@@ -96,7 +96,7 @@ pub fn run(call: &Call) -> Done {
         say("Nothing to do.")?;
         return Ok(0);
     }
-    let coming: Vec<Person> = coming.into_values().collect();
+    let coming: Vec<NamedAddress> = coming.into_values().collect();
     for people in coming.chunks(TOGETHER) {
         for line in add(&office, &list, people, &wanted)? {
             say(line)?;
@@ -118,11 +118,11 @@ pub fn run(call: &Call) -> Done {
 fn add(
     office: &Office<'_>,
     list: &List,
-    people: &[Person],
+    people: &[NamedAddress],
     wanted: &Wanted,
 ) -> Result<Vec<String>, Trouble> {
     let taken: Vec<Result<(), Refusal>> = if wanted.dry {
-        let ban = |person: &Person| members::banned(list, &person.address).is_some();
+        let ban = |person: &NamedAddress| members::banned(list, &person.address).is_some();
         let judge = |person| if ban(person) { Err(Refusal::Banned(String::new())) } else { Ok(()) };
         people.iter().map(judge).collect()
     } else {
@@ -130,7 +130,7 @@ fn add(
             Ok(members::subscribe_all(registry, people, wanted.digest, wanted.welcome)?)
         })?
     };
-    let tell = |(person, taken): (&Person, Result<(), Refusal>)| match taken {
+    let tell = |(person, taken): (&NamedAddress, Result<(), Refusal>)| match taken {
         Ok(()) => format!("Added  : {}", format_address(&person.name, &person.address)),
         Err(why) => members::refused(list, &person.address, &person.address, &why),
     };

@@ -6,8 +6,8 @@ const ID: &str = "Message-ID: <1@x.example>\nDate: Mon, 4 Mar 2024 10:00:00 +010
 /// The directory of messages with those two fields: sha1("<1@x.example>") is d0fb…617c.
 const DIR: &str = "attachments/20240304/d0fb617c/";
 
-fn options() -> Options<'static> {
-    Options {
+fn options() -> ScrubOptions<'static> {
+    ScrubOptions {
         html: Html::Escape,
         keep_names: true,
         base_url: "https://h.example/pipermail/l/",
@@ -15,7 +15,7 @@ fn options() -> Options<'static> {
     }
 }
 
-fn with(raw: &str, options: &Options<'_>) -> Scrubbed {
+fn with(raw: &str, options: &ScrubOptions<'_>) -> Scrubbed {
     let free = |_: &str, _: &[u8]| Ok::<bool, Infallible>(false);
     scrub(&Message::parse(raw), options, free).unwrap()
 }
@@ -88,7 +88,7 @@ fn every_kind_of_part_has_its_place() {
         ),
     ] {
         let raw = mixed("mixed", &["\nfirst", part]);
-        let scrubbed = with(&raw, &Options { html: kind, ..options() });
+        let scrubbed = with(&raw, &ScrubOptions { html: kind, ..options() });
         assert!(scrubbed.is_changed);
         assert!(scrubbed.text.starts_with(&format!("first\n{NEXT_PART}")), "{scrubbed:?}");
         assert!(scrubbed.text.contains(text), "{text:?} in {}", scrubbed.text);
@@ -104,7 +104,7 @@ fn html_beside_its_plain_text_leaves_only_its_address() {
     let raw = mixed("alternative", &["\nplain", "Content-Type: text/html\n\n<p>rich</p>"]);
     let text = of(&raw).text;
     assert!(text.starts_with("plain\n") && !text.contains("rich"), "{text}");
-    let removed = with(&raw, &Options { html: Html::Remove, ..options() });
+    let removed = with(&raw, &ScrubOptions { html: Html::Remove, ..options() });
     assert!(!removed.text.contains("rich") && removed.attachments.is_empty());
     // Inside its own multipart it belongs to the same alternative.
     let related = "Content-Type: multipart/related; boundary=r\n\n--r\nContent-Type: text/html\n\n<p>rich</p>\n--r--";
@@ -115,7 +115,7 @@ fn html_beside_its_plain_text_leaves_only_its_address() {
 fn a_message_of_html_alone_does_not_vanish() {
     let raw = format!("{ID}Content-Type: text/html; charset=utf-8\n\n<p>Grüße</p>\n");
     for kind in [Html::Remove, Html::Clean, Html::Escape, Html::Inline, Html::Store] {
-        let scrubbed = with(&raw, &Options { html: kind, ..options() });
+        let scrubbed = with(&raw, &ScrubOptions { html: kind, ..options() });
         assert!(scrubbed.text.contains("Grüße") && scrubbed.is_changed, "{scrubbed:?}");
     }
 }
@@ -141,7 +141,7 @@ fn names_are_safe_and_distinct() {
         let raw = mixed("mixed", &[&part(name, &format!("{kind}; charset=\"\""), "x")]);
         let scrubbed = of(&raw.replace("Content-Type: ;", "Content-Type: x/unheard;"));
         assert_eq!(paths(&scrubbed), [expected], "{name}");
-        let plain = with(&raw, &Options { keep_names: false, ..options() });
+        let plain = with(&raw, &ScrubOptions { keep_names: false, ..options() });
         assert!(paths(&plain)[0].starts_with("attachment."), "{name}");
     }
     let long = of(&mixed("mixed", &[&part(&"n".repeat(999), "image/png", "x")]));

@@ -11,7 +11,7 @@ use dormouse_mail::automatic;
 use dormouse_mail::conceal::{self, Secret, conceal};
 use dormouse_mail::fit::{Takes, fit};
 use dormouse_mail::redact::{Redacted, redact};
-use dormouse_mail::scrub::{Html, Options, scrub};
+use dormouse_mail::scrub::{Html, ScrubOptions, scrub};
 use dormouse_mail::tree::Node;
 use dormouse_mail::{Message, date, decorate, enclose, html, mime, subject};
 use kinds::{BODIES, HEADERS, HTML, Made};
@@ -58,7 +58,7 @@ fn work(raw: &[u8]) -> usize {
     }
     let node = Node::of(&message);
     done += usize::from(node.is_empty()) + node.into_message().to_bytes().len();
-    let options = Options {
+    let options = ScrubOptions {
         html: Html::Clean,
         keep_names: true,
         base_url: "https://x.example/",

@@ -6,7 +6,7 @@
 
 use crate::RunError;
 use dormouse_archive::moving::{self, Moving};
-use dormouse_archive::{ArchiveError, Place};
+use dormouse_archive::{ArchiveError, ArchivePlace};
 use dormouse_store::{List, Read, Site, Store, StoreError};
 use std::io;
 use std::path::PathBuf;
@@ -56,7 +56,7 @@ pub fn consequences(
         members: store.read().count_members(list.id)?,
         waiting: store.read().held_posts(list.id)?.len()
             + store.read().held_requests(list.id)?.len(),
-        has_archive: Place::of(site, &list.name).tree().exists(),
+        has_archive: ArchivePlace::of(site, &list.name).tree().exists(),
     })
 }
 

@@ -1,26 +1,27 @@
 //! Carries out a moderator's decisions on held posts, whether they come by command, link or mail.
 
-use super::link::{Action, BadLink, Link};
-use super::named::{Added, add_to, take_from};
+use super::link::{Action, Link};
+use super::named::{AddedToSetting, add_to, take_from};
 use super::{SECRET, vouch};
 use crate::Output;
 use crate::RunError;
+use crate::link::{BadLink, LinkError};
 use crate::notices::Notices;
 use dormouse_clock::Timestamp;
 use dormouse_mail::{Message, date};
 use dormouse_spool::{Entry, EntryName, KEY, Metadata, Queue, Spool, fault};
 use dormouse_store::decided::UNDO;
 use dormouse_store::{
-    Decided as Kept, Held, HeldId, HeldPost, List, MemberOption, Read, Settled, Site, Store,
+    DecidedPost, Held, HeldId, HeldPost, List, MemberOption, Read, Settled, Site, Store,
     StoreError, Tx, check,
 };
-use dormouse_trace::{Event, Place, Step, Trace};
+use dormouse_trace::{EntryPlace, Event, Step, Trace};
 use std::fmt;
 use std::path::Path;
 
 /// A decision on a held post.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
+pub enum PostDecision {
     /// Send it to the list.
     Approve {
         /// Accept the sender's later posts without holding them for who the sender is.
@@ -42,34 +43,34 @@ pub enum Decision {
     Cancel,
 }
 
-impl fmt::Display for Decision {
+impl fmt::Display for PostDecision {
     /// Says for the trace who decided, and the effects on the sender.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Decision::Approve { remember: false }
-            | Decision::Discard { ban: false }
-            | Decision::Reject { reason: None } => f.write_str("by a moderator"),
-            Decision::Approve { remember: true } => {
+            PostDecision::Approve { remember: false }
+            | PostDecision::Discard { ban: false }
+            | PostDecision::Reject { reason: None } => f.write_str("by a moderator"),
+            PostDecision::Approve { remember: true } => {
                 f.write_str("by a moderator, who trusts the sender from now on")
             }
-            Decision::Discard { ban: true } => {
+            PostDecision::Discard { ban: true } => {
                 f.write_str("by a moderator, who shut the sender out")
             }
-            Decision::Reject { reason: Some(reason) } => {
+            PostDecision::Reject { reason: Some(reason) } => {
                 write!(f, "by a moderator: {}", reason.trim())
             }
-            Decision::Expire => f.write_str("because it waited too long (max_days_to_hold)"),
-            Decision::Cancel => f.write_str("by its sender"),
+            PostDecision::Expire => f.write_str("because it waited too long (max_days_to_hold)"),
+            PostDecision::Cancel => f.write_str("by its sender"),
         }
     }
 }
 
-impl Decision {
+impl PostDecision {
     /// The same decision without its effects on the sender's later posts.
-    fn for_once(&self) -> Decision {
+    fn for_once(&self) -> PostDecision {
         match self {
-            Decision::Approve { .. } => Decision::Approve { remember: false },
-            Decision::Discard { .. } => Decision::Discard { ban: false },
+            PostDecision::Approve { .. } => PostDecision::Approve { remember: false },
+            PostDecision::Discard { .. } => PostDecision::Discard { ban: false },
             other => other.clone(),
         }
     }
@@ -86,23 +87,6 @@ pub enum Taken {
     /// The post was not waiting any more.
     TooLate,
 }
-
-/// Why a link to a held post is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum LinkError {
-    /// The link is not valid.
-    #[error(transparent)]
-    Bad(#[from] BadLink),
-    /// The post was decided on; the text says how.
-    #[error("this post does not wait any more: {0}")]
-    Decided(String),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Shown if it is no longer known what was decided.
-pub const DECIDED: &str = "somebody has decided on it";
 
 /// Carries out decisions on the held posts of a site.
 #[derive(Debug, Clone, Copy)]
@@ -130,7 +114,7 @@ impl Desk<'_> {
     /// Returns what was decided on the post of a link.
     fn decided(&self, id: HeldId, token: &str, secret: &[u8]) -> Result<LinkError, LinkError> {
         let Some(settled) = self.store.read().settled_post(id)? else {
-            return Ok(LinkError::Decided(DECIDED.to_owned()));
+            return Ok(LinkError::decided_post(None));
         };
         let post = HeldPost {
             list_id: settled.list_id,
@@ -146,7 +130,7 @@ impl Desk<'_> {
             Err(BadLink::Forged) => Err(BadLink::Forged.into()),
             Ok(_) | Err(BadLink::Expired) => {
                 let on = dormouse_words::date::on(settled.at, "en");
-                Ok(LinkError::Decided(format!("{} on {on}", settled.what)))
+                Ok(LinkError::decided_post(Some(format!("{} on {on}", settled.what))))
             }
         }
     }
@@ -165,7 +149,12 @@ impl Desk<'_> {
     ///
     /// The resulting entry is in its queue before the post is removed from the store. After a crash in
     /// between the post still waits, and deciding again overwrites the same entry.
-    pub fn decide(&self, list: &List, held: &Held, decision: &Decision) -> Result<Taken, RunError> {
+    pub fn decide(
+        &self,
+        list: &List,
+        held: &Held,
+        decision: &PostDecision,
+    ) -> Result<Taken, RunError> {
         self.store.write(|tx| -> Result<Taken, RunError> {
             let Some(decided) = decide(self.site, tx, list, held, decision)? else {
                 return Ok(Taken::TooLate);
@@ -174,7 +163,7 @@ impl Desk<'_> {
             let mut event = decided.event;
             if let Some(output) = decided.output {
                 let name = source.derive(&output.label);
-                event.outputs.push(Place::new(output.queue, &name));
+                event.outputs.push(EntryPlace::new(output.queue, &name));
                 let mut batch = self.spool.batch();
                 batch.enqueue(output.queue, &name, &output.entry)?;
                 batch.commit()?;
@@ -186,9 +175,9 @@ impl Desk<'_> {
 
     /// Returns the decisions of the last minute on a list's posts that can be undone, because nothing
     /// that they sent has left its queue.
-    pub fn undoable(&self, list: &List) -> Result<Vec<Kept>, RunError> {
+    pub fn undoable(&self, list: &List) -> Result<Vec<DecidedPost>, RunError> {
         let mut kept = self.store.read().decided_posts(list.id, Timestamp::now() - UNDO)?;
-        let is_waiting = |kept: &Kept| match output_of(kept) {
+        let is_waiting = |kept: &DecidedPost| match output_of(kept) {
             Some((queue, name)) => self.spool.is_ready(queue, &name),
             None => true,
         };
@@ -201,7 +190,7 @@ impl Desk<'_> {
     ///
     /// The sent entry is claimed before the post is held again, and removed after that: after a crash
     /// in between it may still be sent, and nothing is lost.
-    pub fn undo(&self, list: &List, kept: &Kept) -> Result<bool, RunError> {
+    pub fn undo(&self, list: &List, kept: &DecidedPost) -> Result<bool, RunError> {
         let id = kept.held.id;
         if kept.at <= Timestamp::now() - UNDO {
             return Ok(false);
@@ -250,7 +239,7 @@ impl Desk<'_> {
 }
 
 /// The result of a decision inside a transaction.
-pub struct Decided {
+pub struct DecisionEffect {
     /// The event for the post's trace.
     pub event: Event,
     /// The entry that is sent as a result.
@@ -265,8 +254,8 @@ pub fn decide(
     tx: &Tx<'_>,
     list: &List,
     held: &Held,
-    decision: &Decision,
-) -> Result<Option<Decided>, RunError> {
+    decision: &PostDecision,
+) -> Result<Option<DecisionEffect>, RunError> {
     if tx.read().held(held.id)?.is_none() {
         return Ok(None);
     }
@@ -274,12 +263,12 @@ pub fn decide(
     let (step, output) = outcome(site, tx.read(), list, held, entry, decision)?;
     let changed = remember(tx, list, held, decision)?;
     let is_remembered = changed.is_some();
-    if !matches!(decision, Decision::Expire | Decision::Cancel) {
+    if !matches!(decision, PostDecision::Expire | PostDecision::Cancel) {
         let source = EntryName::from_base(&held.post.entry);
         let sent = output.as_ref().map(|output| {
             (output.queue.name().to_owned(), source.derive(&output.label).to_string())
         });
-        tx.keep_decided(&Kept {
+        tx.keep_decided(&DecidedPost {
             held: held.clone(),
             what: step.to_string(),
             sent: sent.unwrap_or_default(),
@@ -304,7 +293,7 @@ pub fn decide(
     };
     let carried_out = if is_remembered { decision.clone() } else { decision.for_once() };
     event.text = carried_out.to_string();
-    Ok(Some(Decided { event, output, is_remembered }))
+    Ok(Some(DecisionEffect { event, output, is_remembered }))
 }
 
 /// The reason if the list has none of its own.
@@ -329,13 +318,13 @@ fn outcome(
     list: &List,
     held: &Held,
     entry: Entry,
-    decision: &Decision,
+    decision: &PostDecision,
 ) -> Result<(Step, Option<Output>), RunError> {
     Ok(match decision {
-        Decision::Approve { .. } => (Step::Approved, Some(approved(list, entry))),
-        Decision::Discard { .. } | Decision::Expire => (Step::Discarded, None),
-        Decision::Cancel => (Step::Cancelled, None),
-        Decision::Reject { reason } => {
+        PostDecision::Approve { .. } => (Step::Approved, Some(approved(list, entry))),
+        PostDecision::Discard { .. } | PostDecision::Expire => (Step::Discarded, None),
+        PostDecision::Cancel => (Step::Cancelled, None),
+        PostDecision::Reject { reason } => {
             let usual = || rejection_notice(&entry).unwrap_or_else(|| NO_REASON.to_owned());
             let reason = reason.clone().unwrap_or_else(usual);
             let message = Message::parse(entry.message);
@@ -380,7 +369,7 @@ fn after_moderation(list: &List, metadata: &Metadata) -> Vec<String> {
 }
 
 /// Returns the entry that a decision sent, if any.
-fn output_of(kept: &Kept) -> Option<(Queue, EntryName)> {
+fn output_of(kept: &DecidedPost) -> Option<(Queue, EntryName)> {
     let (queue, name) = &kept.sent;
     Some((queue.parse().ok()?, EntryName::from_base(name)))
 }
@@ -394,11 +383,11 @@ fn remember(
     tx: &Tx<'_>,
     list: &List,
     held: &Held,
-    decision: &Decision,
+    decision: &PostDecision,
 ) -> Result<Option<Vec<&'static str>>, StoreError> {
     let sender = &held.post.sender;
     let settings: &[&'static str] = match decision {
-        Decision::Approve { remember: true } => {
+        PostDecision::Approve { remember: true } => {
             if let Some(mut member) = tx.read().member(list.id, sender)? {
                 let was_moderated = member.options.has(MemberOption::Moderate);
                 member.options = member.options.with(MemberOption::Moderate, false);
@@ -407,22 +396,22 @@ fn remember(
             }
             &["accept_these_nonmembers"]
         }
-        Decision::Discard { ban: true } => &["discard_these_nonmembers", "ban_list"],
+        PostDecision::Discard { ban: true } => &["discard_these_nonmembers", "ban_list"],
         _ => return Ok(Some(Vec::new())),
     };
     let mut changed = Vec::new();
     for setting in settings.iter().copied() {
         match add_to(tx, list, setting, sender)? {
-            Added::Now => changed.push(setting),
-            Added::Before => {}
-            Added::NoAddress => return Ok(None),
+            AddedToSetting::Now => changed.push(setting),
+            AddedToSetting::Before => {}
+            AddedToSetting::NoAddress => return Ok(None),
         }
     }
     Ok(Some(changed))
 }
 
 /// Reverts what a decision changed for the sender's later posts.
-fn forget(tx: &Tx<'_>, list: &List, kept: &Kept) -> Result<(), StoreError> {
+fn forget(tx: &Tx<'_>, list: &List, kept: &DecidedPost) -> Result<(), StoreError> {
     let sender = &kept.held.post.sender;
     for changed in kept.changed.lines() {
         if changed == TRUSTED {

@@ -1,7 +1,7 @@
 //! The periodic job for what waits for moderators (Mailman's `cron/checkdbs`): reminders, and expiry.
 
 use super::SECRET;
-use super::desk::{Decision, Desk};
+use super::desk::{Desk, PostDecision};
 use crate::Origin;
 use crate::Output;
 use crate::RunError;
@@ -42,7 +42,7 @@ pub fn check(desk: &Desk<'_>, today: &Period, now: Timestamp) -> Result<WaitingT
             // Told before it is discarded: a crash in between repeats the notice.
             send(desk, &list, now, notices.held_expired(&expired))?;
             for held in &expired {
-                desk.decide(&list, held, &Decision::Expire)?;
+                desk.decide(&list, held, &PostDecision::Expire)?;
             }
         }
         let days = list.settings.max_days_to_hold_requests.kept();
@@ -84,7 +84,7 @@ pub fn check(desk: &Desk<'_>, today: &Period, now: Timestamp) -> Result<WaitingT
 /// Discards a request. As with posts, the requester is not told: it may be a forged address. Returns
 /// false if a decision was faster.
 fn drop_request(desk: &Desk<'_>, list: &List, held: &HeldRequest) -> Result<bool, RunError> {
-    let decision = requests::Decision::Discard { ban: false };
+    let decision = requests::RequestDecision::Discard { ban: false };
     let origin = Origin::owner("the clock: it waited too long");
     let done = crate::act(desk.site, desk.spool, desk.store, list, origin, |registry| {
         registry.decide(held, &decision)

@@ -1,6 +1,7 @@
 //! Links that decide on a held post without a login. Each names one post, one action and an end, and is
 //! signed with the site's key.
 
+use crate::link::BadLink;
 use crate::seal::keyed;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -33,17 +34,6 @@ pub struct Link {
     pub expires: i64,
     /// The post's own cookie, so that the link is invalid for a later post with the same number.
     cookie: String,
-}
-
-/// Why a link is not valid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadLink {
-    /// It was not created here, or was changed on its way.
-    #[error("this link is not one of ours, or was cut off on its way")]
-    Forged,
-    /// It has expired.
-    #[error("this link has expired")]
-    Expired,
 }
 
 impl Link {

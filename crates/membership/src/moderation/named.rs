@@ -5,7 +5,7 @@ use dormouse_store::{List, StoreError, Tx};
 
 /// The result of adding an address to a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Added {
+pub(crate) enum AddedToSetting {
     /// It was added.
     Now,
     /// It was in the setting already.
@@ -20,18 +20,18 @@ pub(crate) fn add_to(
     list: &List,
     setting: &str,
     address: &str,
-) -> Result<Added, StoreError> {
+) -> Result<AddedToSetting, StoreError> {
     if Address::parse(address).is_err() {
-        return Ok(Added::NoAddress);
+        return Ok(AddedToSetting::NoAddress);
     }
     // Read again: the caller may have read the list long ago.
     let current = tx.read().list(&list.name)?.and_then(|list| list.settings.get(setting));
     let current = current.unwrap_or_default();
     if current.lines().any(|line| line.eq_ignore_ascii_case(address)) {
-        return Ok(Added::Before);
+        return Ok(AddedToSetting::Before);
     }
     tx.set_setting(&list.name, setting, &format!("{current}{address}\n"))?;
-    Ok(Added::Now)
+    Ok(AddedToSetting::Now)
 }
 
 /// Removes an address from a list setting.

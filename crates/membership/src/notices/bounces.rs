@@ -4,7 +4,7 @@ use super::Notices;
 use super::draft::Draft;
 use super::paragraph;
 use crate::Output;
-use dormouse_bounce::Failure;
+use dormouse_bounce::FailedAddress;
 use dormouse_mail::{AddressKey, Message};
 use dormouse_spool::EntryName;
 use dormouse_store::value::Value as _;
@@ -104,7 +104,7 @@ impl Notices<'_> {
     }
 
     /// To the owners: some members' server deferred a post until it was too old.
-    pub fn given_up(&self, message: &Message, members: &[(String, Failure)]) -> Output {
+    pub fn given_up(&self, message: &Message, members: &[(String, FailedAddress)]) -> Output {
         const MOST: usize = 20;
         let mut addresses: String =
             members.iter().take(MOST).map(|(address, _)| format!("    {address}\n")).collect();

@@ -240,7 +240,7 @@ mod tests {
         assert!(matches!(recipients, Recipients::Those(_)));
         let mut all = Vec::new();
         // Taken up again after every 400th, as after a crash.
-        let mut progress = crate::progress::Progress::default();
+        let mut progress = crate::progress::DeliveryProgress::default();
         loop {
             let mut stream = recipients.clone().stream(fixture.store.read(), &progress).unwrap();
             let before = all.len();

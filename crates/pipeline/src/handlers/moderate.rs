@@ -1,6 +1,6 @@
 //! Decides whether this sender may post here (docs/spec/pipeline.md §2.4).
 
-use super::origin::{self, Proof};
+use super::origin::{self, OriginProof};
 use super::{Flow, HandlerError, Post, Reason};
 use dormouse_mail::AddressKey;
 use dormouse_membership::address::equivalents;
@@ -35,11 +35,11 @@ fn unproved(post: &mut Post<'_>, sender: &str) -> Option<Flow> {
         return None;
     }
     let (why, action) = match origin::proof(post, sender, wanted) {
-        Proof::Shown => return None,
+        OriginProof::Shown => return None,
         // It will be known after the post was accepted and the keys were looked up.
-        Proof::Unknown(_) if !post.known.was_asked => return None,
-        Proof::Unknown(why) => (why, UnprovedAction::Hold),
-        Proof::Missing(why) => (why, settings.post_authentication_action),
+        OriginProof::Unknown(_) if !post.known.was_asked => return None,
+        OriginProof::Unknown(why) => (why, UnprovedAction::Hold),
+        OriginProof::Missing(why) => (why, settings.post_authentication_action),
     };
     let text = format!("Nothing shows that the post is really from {sender}: {why}");
     Some(match action {

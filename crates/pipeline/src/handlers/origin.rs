@@ -1,8 +1,10 @@
 //! Whether a post is really from its author: the results of its signatures, and those of the MTA.
 
 use super::Post;
-use dormouse_auth::{AuthResult, AuthResults, Chain, Keyring, Mail, Outcome, Published, Verdict};
-use dormouse_dmarc::{Answer, Policy, Record, is_aligned};
+use dormouse_auth::{
+    AuthResult, AuthResults, Chain, CheckedSignature, Keyring, Mail, Published, SignatureOutcome,
+};
+use dormouse_dmarc::{Answer, DmarcRecord, Policy, is_aligned};
 use dormouse_mail::{Message, automatic};
 use dormouse_membership::RunError;
 use dormouse_spool::Metadata;
@@ -59,7 +61,7 @@ impl Wants {
 #[derive(Debug, Default, Clone)]
 pub struct Known {
     /// The DMARC record of the author's domain.
-    pub record: Record,
+    pub record: DmarcRecord,
     /// The answers for the names of its signatures' keys; `None` if the list does not need them.
     pub keys: Option<HashMap<String, Answer>>,
     /// Whether the results are recorded.
@@ -137,8 +139,8 @@ fn in_words(result: &AuthResult) -> Option<String> {
 }
 
 fn dkim_results(post: &Post<'_>) -> Vec<String> {
-    let result = |verdict: &Verdict| {
-        let Verdict { domain, selector, outcome, .. } = verdict;
+    let result = |verdict: &CheckedSignature| {
+        let CheckedSignature { domain, selector, outcome, .. } = verdict;
         match domain.is_empty() {
             true => format!("dkim={}", outcome.name()),
             false => format!("dkim={} header.d={domain} header.s={selector}", outcome.name()),
@@ -193,18 +195,21 @@ fn trusted(message: &Message, names: &[String]) -> Vec<AuthResults> {
 }
 
 /// Whether a verdict proves that the mail is from a domain.
-fn aligned_proof(post: &Post<'_>, verdict: &Verdict, domain: &str) -> bool {
+fn aligned_proof(post: &Post<'_>, verdict: &CheckedSignature, domain: &str) -> bool {
     verdict.is_proof() && is_aligned(domain, &verdict.domain, post.known.record.strict_dkim)
 }
 
 /// Returns the positions of the good signatures of the author's domain.
-pub fn of_author<'v>(post: &Post<'_>, verdicts: impl Iterator<Item = &'v Verdict>) -> Vec<usize> {
+pub fn of_author<'v>(
+    post: &Post<'_>,
+    verdicts: impl Iterator<Item = &'v CheckedSignature>,
+) -> Vec<usize> {
     let Some(domain) = super::dmarc::from_domain(&post.message) else { return Vec::new() };
     let good = verdicts.enumerate().filter(|(_, verdict)| aligned_proof(post, verdict, &domain));
     good.map(|(place, _)| place).collect()
 }
 
-fn proves_spf(told: &AuthResults, domain: &str, record: &Record) -> bool {
+fn proves_spf(told: &AuthResults, domain: &str, record: &DmarcRecord) -> bool {
     proves(told, "spf", |found| is_aligned(domain, found, record.strict_spf))
 }
 
@@ -216,7 +221,7 @@ fn proves(told: &AuthResults, method: &str, is_of: impl Fn(&str) -> bool) -> boo
 
 /// Whether a post is from an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
+pub enum OriginProof {
     /// It is, as far as its domain can prove.
     Shown,
     /// There is no proof; the text says what is missing.
@@ -226,9 +231,9 @@ pub enum Proof {
 }
 
 /// Looks for a proof that a post is from an address in its header or envelope.
-pub fn proof(post: &Post<'_>, address: &str, wanted: PostAuthentication) -> Proof {
+pub fn proof(post: &Post<'_>, address: &str, wanted: PostAuthentication) -> OriginProof {
     let Some((_, domain)) = address.rsplit_once('@') else {
-        return Proof::Missing("the address has no domain".to_owned());
+        return OriginProof::Missing("the address has no domain".to_owned());
     };
     let record = &post.known.record;
     let by_spf = wanted == PostAuthentication::Dmarc;
@@ -239,34 +244,35 @@ pub fn proof(post: &Post<'_>, address: &str, wanted: PostAuthentication) -> Proo
             || by_spf && proves(told, "dmarc", |found| found.eq_ignore_ascii_case(domain))
     });
     if is_told || post.signatures.verdicts().any(|one| aligned_proof(post, one, domain)) {
-        return Proof::Shown;
+        return OriginProof::Shown;
     }
     if !post.known.was_asked {
         return at_the_door(post, domain);
     }
-    let aligned = |verdict: &&Verdict| is_aligned(domain, &verdict.domain, record.strict_dkim);
+    let aligned =
+        |verdict: &&CheckedSignature| is_aligned(domain, &verdict.domain, record.strict_dkim);
     let mut unknown =
         post.signatures.verdicts().filter(aligned).filter_map(|verdict| match &verdict.outcome {
-            Outcome::Unknown(why) => Some(why.clone()),
+            SignatureOutcome::Unknown(why) => Some(why.clone()),
             _ => None,
         });
     if let Some(why) = unknown.next() {
-        return Proof::Unknown(why);
+        return OriginProof::Unknown(why);
     }
-    Proof::Missing(lacking(post, domain, by_spf))
+    OriginProof::Missing(lacking(post, domain, by_spf))
 }
 
 /// Decides without DNS lookups: only a post without signatures of the domain certainly has no
 /// proof.
-fn at_the_door(post: &Post<'_>, domain: &str) -> Proof {
+fn at_the_door(post: &Post<'_>, domain: &str) -> OriginProof {
     let bytes = post.message.without_body().to_bytes();
     let names = Mail::read(&bytes).key_names();
     let mut signers = names.iter().filter_map(|name| name.split_once("._domainkey."));
     if signers.any(|(_, signer)| is_aligned(domain, signer, false)) {
-        return Proof::Unknown("its signatures have not been looked at yet".to_owned());
+        return OriginProof::Unknown("its signatures have not been looked at yet".to_owned());
     }
     let by_spf = post.list.settings.post_authentication == PostAuthentication::Dmarc;
-    Proof::Missing(lacking(post, domain, by_spf))
+    OriginProof::Missing(lacking(post, domain, by_spf))
 }
 
 /// Describes what is missing, and why an existing signature does not count.

@@ -9,8 +9,8 @@ use super::{
     Flow, HandlerError, Post, cleanse_dkim, cook_headers, dmarc, origin, to_outgoing, two_versions,
     wrap_message,
 };
-use crate::decorate::Texts;
-use dormouse_auth::{Mail, Part, Verdict};
+use crate::decorate::HeaderAndFooter;
+use dormouse_auth::{CheckedSignature, Mail, Part};
 use dormouse_dmarc::Policy;
 use dormouse_mail::Message;
 use dormouse_mail::fit::{self, Takes};
@@ -35,13 +35,13 @@ pub struct Signatures {
 /// A signature, and what has broken it so far.
 #[derive(Debug, Clone)]
 struct Watched {
-    verdict: Verdict,
+    verdict: CheckedSignature,
     broken: Vec<(Part, &'static str)>,
 }
 
 /// What happened to a signature.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Fate {
+pub struct SignatureFate {
     /// The signing domain.
     pub domain: String,
     /// Its selector.
@@ -67,19 +67,19 @@ pub struct Broken {
 
 impl Signatures {
     /// Sets the signatures that a post arrived with.
-    pub fn start(&mut self, verdicts: Vec<Verdict>) {
+    pub fn start(&mut self, verdicts: Vec<CheckedSignature>) {
         let watched = |verdict| Watched { verdict, broken: Vec::new() };
         self.watched = verdicts.into_iter().map(watched).collect();
     }
 
     /// Returns the verdict on each.
-    pub fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
+    pub fn verdicts(&self) -> impl Iterator<Item = &CheckedSignature> {
         self.watched.iter().map(|watched| &watched.verdict)
     }
 
     /// Returns what happened to each, for people.
-    pub fn fates(&self) -> Vec<Fate> {
-        let fate = |Watched { verdict, broken }: &Watched| Fate {
+    pub fn fates(&self) -> Vec<SignatureFate> {
+        let fate = |Watched { verdict, broken }: &Watched| SignatureFate {
             domain: verdict.domain.clone(),
             selector: verdict.selector.clone(),
             came: verdict.outcome.name(),
@@ -285,7 +285,7 @@ fn tried(post: &Post<'_>, edits: Edits) -> Result<Signatures, HandlerError> {
 /// Adds the list's header and footer, including those that would be added to each copy later.
 fn texts(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     to_outgoing::decorate(post);
-    if let Some(texts) = Texts::of(post.list, post.config, &post.metadata) {
+    if let Some(texts) = HeaderAndFooter::of(post.list, post.config, &post.metadata) {
         texts.add_to(&mut post.message, &Vec::new());
     }
     Ok(Flow::Next)
@@ -323,9 +323,9 @@ pub fn summary(post: &Post<'_>) -> String {
     told.join("; ")
 }
 
-impl std::fmt::Display for Fate {
+impl std::fmt::Display for SignatureFate {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Fate { domain, selector, came, reason, broken } = self;
+        let SignatureFate { domain, selector, came, reason, broken } = self;
         let domain = if domain.is_empty() { "an unknown domain" } else { domain };
         write!(formatter, "the signature of {domain} ({selector}) ")?;
         if *came != "pass" {

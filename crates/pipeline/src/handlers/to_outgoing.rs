@@ -1,7 +1,7 @@
 //! The last handler: queues the message for the MTA (docs/spec/pipeline.md §5).
 
 use super::{Flow, HandlerError, Post, two_versions};
-use crate::decorate::Texts;
+use crate::decorate::HeaderAndFooter;
 use crate::personal::is_personal;
 use dormouse_mail::decorate::Decorated;
 use dormouse_membership::Output;
@@ -31,7 +31,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
 
 /// Adds the list's header and footer, unless they differ for each recipient.
 pub(super) fn decorate(post: &mut Post<'_>) {
-    let Some(texts) = Texts::of(post.list, post.config, &post.metadata) else { return };
+    let Some(texts) = HeaderAndFooter::of(post.list, post.config, &post.metadata) else { return };
     if is_personal(post.list, &post.metadata) && texts.name_recipient() {
         return;
     }

@@ -8,7 +8,7 @@ mod stream;
 
 pub use stream::{Next, Stream};
 
-use crate::progress::Progress;
+use crate::progress::DeliveryProgress;
 use dormouse_mail::AddressKey;
 use dormouse_mail::address::domain_key;
 use dormouse_membership::RunError;
@@ -47,7 +47,7 @@ pub struct Rule {
     /// All members of the first list, also those with digests or without delivery.
     pub everyone: bool,
     /// The readers of this digest, instead of those who get single posts.
-    pub digest: Option<Digest>,
+    pub digest: Option<DigestIssue>,
     /// Only readers of a digest who have chosen this language; all if it is empty.
     pub only_language: String,
     /// Not those readers of a digest who have chosen one of these languages.
@@ -111,15 +111,15 @@ impl Rule {
 
 /// What decides who gets a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Digest {
+pub struct DigestIssue {
     /// Whether it is plain text rather than MIME.
     pub plain: bool,
     /// The digest's number on the list.
     pub count: i64,
 }
 
-impl Digest {
-    fn read(envelope: &Envelope<'_>) -> Result<Option<Digest>, WrongValue> {
+impl DigestIssue {
+    fn read(envelope: &Envelope<'_>) -> Result<Option<DigestIssue>, WrongValue> {
         let Some(text) = envelope.recips_digest() else { return Ok(None) };
         let read = || {
             let (format, count) = text.split_once(' ')?;
@@ -128,7 +128,7 @@ impl Digest {
                 "mime" => false,
                 _ => return None,
             };
-            Some(Digest { plain, count: count.parse().ok()? })
+            Some(DigestIssue { plain, count: count.parse().ok()? })
         };
         read().map(Some).ok_or_else(|| WrongValue {
             key: KEY.recips_digest,
@@ -176,7 +176,7 @@ impl Recipients {
             topics: envelope.recips_topics(),
             issue: envelope.recips_issue(),
             everyone: envelope.recips_everyone(),
-            digest: Digest::read(&envelope)?,
+            digest: DigestIssue::read(&envelope)?,
             only_language: envelope.recips_language().unwrap_or_default().into_owned(),
             except_languages: envelope.recips_except_languages().unwrap_or_default(),
             receivers: match (envelope.recips_at(), envelope.recips_not_at()) {
@@ -232,7 +232,11 @@ impl Recipients {
     }
 
     /// Returns those who are left after the progress of earlier processes.
-    pub fn stream<'s>(self, store: &'s Read, progress: &Progress) -> Result<Stream<'s>, RunError> {
+    pub fn stream<'s>(
+        self,
+        store: &'s Read,
+        progress: &DeliveryProgress,
+    ) -> Result<Stream<'s>, RunError> {
         match self {
             Recipients::These(mut these) => {
                 let done = usize::try_from(progress.done).unwrap_or(usize::MAX).min(these.len());
@@ -257,7 +261,7 @@ mod tests {
             topics: Some(Vec::new()),
             issue: Some(8),
             everyone: true,
-            digest: Some(Digest { plain: true, count: 7 }),
+            digest: Some(DigestIssue { plain: true, count: 7 }),
             only_language: "de".to_owned(),
             except_languages: vec!["fr".to_owned()],
             receivers: Some(Receivers {

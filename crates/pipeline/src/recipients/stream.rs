@@ -1,6 +1,6 @@
 //! Streams recipients in constant memory.
 
-use super::{Digest, Receivers, Rule};
+use super::{DigestIssue, Receivers, Rule};
 use dormouse_mail::AddressKey;
 use dormouse_membership::RunError;
 use dormouse_store::{Audience, Cursor, ListId, Read, Recipient, StoreError};
@@ -55,18 +55,18 @@ pub struct Next {
     /// The address to send to.
     pub address: String,
     /// The place after it, in a stream of members.
-    pub place: Option<Place>,
+    pub place: Option<StreamPlace>,
 }
 
 /// A place in a stream of members. As text it is the key of the member before it; for other lists
 /// than the first, preceded by the list's position and a tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct StreamPlace {
     list: usize,
     cursor: Cursor,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for StreamPlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.list > 0 {
             // A tab cannot occur in an address.
@@ -76,13 +76,13 @@ impl std::fmt::Display for Place {
     }
 }
 
-impl Place {
-    fn parse(text: &str) -> Place {
+impl StreamPlace {
+    fn parse(text: &str) -> StreamPlace {
         match text.split_once('\t') {
             Some((list, key)) => {
-                Place { list: list.parse().unwrap_or(0), cursor: Cursor::from(key) }
+                StreamPlace { list: list.parse().unwrap_or(0), cursor: Cursor::from(key) }
             }
-            None => Place { list: 0, cursor: Cursor::from(text) },
+            None => StreamPlace { list: 0, cursor: Cursor::from(text) },
         }
     }
 }
@@ -105,13 +105,13 @@ impl<'s> Stream<'s> {
         for name in &rule.except_members_of {
             except_members_of.extend(store.list(name)?.map(|list| list.id));
         }
-        let after = after.map(Place::parse);
+        let after = after.map(StreamPlace::parse);
         Ok(Stream::Members(Box::new(Members {
             store,
             lists,
             current: after.as_ref().map_or(0, |place| place.list),
             own: match (rule.digest, rule.everyone, &rule.topics) {
-                (Some(Digest { plain, count }), _, _) => Audience::Digest { plain, count },
+                (Some(DigestIssue { plain, count }), _, _) => Audience::Digest { plain, count },
                 (None, true, _) => Audience::Everyone,
                 (None, false, Some(_)) => Audience::WithInterest { issue: rule.issue },
                 (None, false, None) => Audience::Regular { issue: rule.issue },
@@ -153,7 +153,7 @@ impl Members<'_> {
             while let Some(member) = self.page.next() {
                 if self.is_meant(&member)? {
                     let (address, cursor) = member.into_parts();
-                    let place = Some(Place { list: self.current, cursor });
+                    let place = Some(StreamPlace { list: self.current, cursor });
                     return Ok(Some(Next { address, place }));
                 }
             }

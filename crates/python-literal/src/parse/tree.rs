@@ -1,6 +1,6 @@
 //! The syntax tree.
 
-use crate::Problem;
+use crate::ParseError;
 
 /// An expression, not evaluated yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,5 +147,5 @@ pub struct File {
     /// The statements.
     pub statements: Vec<Statement>,
     /// The parse errors.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ParseError>,
 }

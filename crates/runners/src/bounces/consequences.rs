@@ -2,7 +2,7 @@
 //! is processed again repeats them and adds none.
 
 use super::ledger::Ledger;
-use dormouse_bounce::Failure;
+use dormouse_bounce::FailedAddress;
 use dormouse_clock::Timestamp;
 use dormouse_mail::{AddressKey, Message, date};
 use dormouse_membership::Output;
@@ -97,7 +97,7 @@ impl Consequences<'_> {
         &self,
         list: &List,
         message: &[u8],
-        failures: Vec<(String, Failure)>,
+        failures: Vec<(String, FailedAddress)>,
     ) -> Result<Option<Output>, StoreError> {
         let (tx, now) = (self.ledger.store, Timestamp::now());
         let mut members = Vec::new();

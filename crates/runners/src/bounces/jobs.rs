@@ -16,7 +16,7 @@ use dormouse_words::{Text, say};
 
 /// The members that the job treats.
 #[derive(Debug, Clone)]
-pub struct Which {
+pub struct DisabledMembers {
     /// Members whose delivery is off for one of these reasons.
     pub reasons: Vec<Delivery>,
     /// Also those whose next warning is not due.
@@ -46,7 +46,7 @@ pub fn disabled(
     spool: &Spool,
     store: &Store,
     lists: impl Iterator<Item = Result<List, RunError>>,
-    which: &Which,
+    which: &DisabledMembers,
 ) -> Result<DisabledTally, RunError> {
     let mut tally = DisabledTally::default();
     for list in lists {
@@ -90,7 +90,7 @@ struct Sweep<'s> {
     ledger: Ledger<'s>,
     list: &'s List,
     notices: Notices<'s>,
-    which: &'s Which,
+    which: &'s DisabledMembers,
     today: &'s str,
     outputs: Vec<Output>,
     tally: DisabledTally,

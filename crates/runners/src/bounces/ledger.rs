@@ -4,7 +4,7 @@
 //! Each effect is in one transaction of the store with the event that records it. An entry that is
 //! processed again finds its events, so nothing counts twice.
 
-use dormouse_bounce::{Failure, Kind};
+use dormouse_bounce::{FailedAddress, FailureKind};
 use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use dormouse_mail::date;
@@ -52,13 +52,13 @@ pub(crate) struct Bounce<'b> {
 
 impl<'b> Bounce<'b> {
     /// Creates one from a failure in a message or reply.
-    pub fn new(address: &'b str, failure: &'b Failure, source: BounceSource) -> Bounce<'b> {
+    pub fn new(address: &'b str, failure: &'b FailedAddress, source: BounceSource) -> Bounce<'b> {
         Bounce {
             address,
             kind: match failure.kind {
-                Kind::Permanent => BounceKind::Permanent,
-                Kind::Temporary => BounceKind::Temporary,
-                Kind::Policy => BounceKind::Policy,
+                FailureKind::Permanent => BounceKind::Permanent,
+                FailureKind::Temporary => BounceKind::Temporary,
+                FailureKind::Policy => BounceKind::Policy,
             },
             status: failure.status.map_or_else(String::new, |status| status.to_string()),
             code: dormouse_bounce::status::reply_code(&failure.text).map_or(0, i64::from),

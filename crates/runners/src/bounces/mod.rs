@@ -21,7 +21,7 @@ use dormouse_membership as membership;
 use crate::queue::Processed;
 use crate::queue::transaction::Job;
 use consequences::Consequences;
-use dormouse_bounce::{Complaint, Failure, Kind, Verdict};
+use dormouse_bounce::{BounceVerdict, Complaint, FailedAddress, FailureKind};
 use dormouse_mail::{Message, date};
 use dormouse_membership::Output;
 use dormouse_membership::link;
@@ -185,16 +185,18 @@ impl Mail<'_> {
         &self,
         recipient: Option<String>,
         is_believed: bool,
-        verdict: Verdict,
+        verdict: BounceVerdict,
     ) -> Result<Outcome, HandlerError> {
         let failures = match verdict {
-            Verdict::Warning => return Ok(Outcome::dropped("a report without a failure")),
-            Verdict::AutoReply => return Ok(Outcome::dropped("an answering machine's")),
-            Verdict::Complaint(complaint) => return self.complaint(recipient, complaint),
-            Verdict::Unknown if !self.is_from_mail_system() => return self.unrecognised(),
-            Verdict::Unknown if is_believed && recipient.is_some() => vec![self.unknown_failure()],
-            Verdict::Unknown => return self.unrecognised(),
-            Verdict::Failed(failures) => failures,
+            BounceVerdict::Warning => return Ok(Outcome::dropped("a report without a failure")),
+            BounceVerdict::AutoReply => return Ok(Outcome::dropped("an answering machine's")),
+            BounceVerdict::Complaint(complaint) => return self.complaint(recipient, complaint),
+            BounceVerdict::Unknown if !self.is_from_mail_system() => return self.unrecognised(),
+            BounceVerdict::Unknown if is_believed && recipient.is_some() => {
+                vec![self.unknown_failure()]
+            }
+            BounceVerdict::Unknown => return self.unrecognised(),
+            BounceVerdict::Failed(failures) => failures,
         };
         if !is_believed {
             return Ok(Outcome::dropped(
@@ -230,14 +232,14 @@ impl Mail<'_> {
     }
 
     /// Handles a bounce of a probe. The cookie is used up only if the report has a clear result.
-    fn of_probe(&self, cookie: &str, verdict: Verdict) -> Result<Outcome, HandlerError> {
+    fn of_probe(&self, cookie: &str, verdict: BounceVerdict) -> Result<Outcome, HandlerError> {
         let failure = match verdict {
-            Verdict::Failed(failures) => failures.into_iter().next(),
-            Verdict::Unknown if self.is_from_mail_system() => Some(self.unknown_failure()),
-            Verdict::Unknown => return self.unrecognised(),
-            Verdict::Warning | Verdict::AutoReply | Verdict::Complaint(_) => None,
+            BounceVerdict::Failed(failures) => failures.into_iter().next(),
+            BounceVerdict::Unknown if self.is_from_mail_system() => Some(self.unknown_failure()),
+            BounceVerdict::Unknown => return self.unrecognised(),
+            BounceVerdict::Warning | BounceVerdict::AutoReply | BounceVerdict::Complaint(_) => None,
         };
-        let Some(failure) = failure.filter(|failure| failure.kind != Kind::Policy) else {
+        let Some(failure) = failure.filter(|failure| failure.kind != FailureKind::Policy) else {
             return Ok(Outcome::dropped("a reply to a probe without a clear result"));
         };
         let (list, store) = (&*self.job.list, self.job.store);
@@ -327,8 +329,8 @@ impl Mail<'_> {
     }
 
     /// Returns a failure for a message of a mail system in an unknown form.
-    fn unknown_failure(&self) -> Failure {
-        Failure::new("", None, &self.message.text("Subject").unwrap_or_default())
+    fn unknown_failure(&self) -> FailedAddress {
+        FailedAddress::new("", None, &self.message.text("Subject").unwrap_or_default())
     }
 
     fn notices(&self) -> Notices<'_> {
@@ -377,7 +379,7 @@ pub(crate) fn of_refusals(
     consequences: &Consequences<'_>,
     list: &List,
     probe: Option<&str>,
-    refusals: &[(String, Failure)],
+    refusals: &[(String, FailedAddress)],
 ) -> Result<Vec<Output>, StoreError> {
     let ledger = &consequences.ledger;
     let mut events = ledger.store.read().bounce_events_of_entry(ledger.entry)?;

@@ -1,11 +1,11 @@
 //! `confirm`: executes the request of a cookie (docs/spec/commands.md §3). For the cookie of a held
 //! post, a moderator's password is required, too.
 
-use super::session::Session;
+use super::session::CommandSession;
 use super::{Command, Next};
 use dormouse_mail::conceal;
-use dormouse_membership::confirm::{Choice, Confirmed};
-use dormouse_membership::moderation::desk::{self, Decision};
+use dormouse_membership::confirm::{ConfirmChoice, Confirmed};
+use dormouse_membership::moderation::desk::{self, PostDecision};
 use dormouse_pipeline::HandlerError;
 use dormouse_store::Held;
 use dormouse_words::{msgid, say};
@@ -19,7 +19,7 @@ pub const COMMAND: Command = Command {
     run,
 };
 
-fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
+fn run(session: &mut CommandSession<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
     // The rest of the mail is a quotation of the mail that it replies to.
     session.is_answer = true;
     let [cookie] = arguments else {
@@ -33,7 +33,7 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
         decide(session, &held)?;
         return Ok(Next::Stop);
     }
-    let confirmed = session.registry.confirm(&cookie, &Choice::default());
+    let confirmed = session.registry.confirm(&cookie, &ConfirmChoice::default());
     let Some(confirmed) = session.settle(confirmed)? else { return Ok(Next::Stop) };
     let settings = &session.post.list.settings;
     let name = &settings.real_name;
@@ -72,12 +72,12 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
 
 /// Approves a held post if there is a right password. Without one nothing is decided: the reply may
 /// be automatic, or from somebody who asks something.
-fn decide(session: &mut Session<'_, '_>, held: &Held) -> Result<(), HandlerError> {
+fn decide(session: &mut CommandSession<'_, '_>, held: &Held) -> Result<(), HandlerError> {
     let post = session.post;
     let attempts = conceal::attempts(&post.message);
     match attempts.in_header.or(attempts.in_text) {
         Some(password) if session.is_moderators(password.trim())? => {
-            let decision = Decision::Approve { remember: false };
+            let decision = PostDecision::Approve { remember: false };
             if let Some(decided) = desk::decide(post.site, post.store, post.list, held, &decision)?
             {
                 session.decided.push(decided);

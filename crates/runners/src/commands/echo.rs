@@ -1,6 +1,6 @@
 //! `echo`: sends the words back, to a sender for whom somebody vouches.
 
-use super::session::Session;
+use super::session::CommandSession;
 use super::{Command, Next};
 use dormouse_pipeline::HandlerError;
 use dormouse_words::{msgid, verbatim};
@@ -12,7 +12,7 @@ pub const COMMAND: Command = Command {
     run,
 };
 
-fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
+fn run(session: &mut CommandSession<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
     let words = if session.is_known { arguments.join(" ") } else { String::new() };
     session.say(verbatim(format!("echo {words}").trim_end()));
     Ok(Next::Stop)

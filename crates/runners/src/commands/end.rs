@@ -1,6 +1,6 @@
 //! `end`: ends the commands of a mail.
 
-use super::session::Session;
+use super::session::CommandSession;
 use super::{Command, Next};
 use dormouse_pipeline::HandlerError;
 use dormouse_words::msgid;
@@ -14,6 +14,6 @@ pub const COMMAND: Command = Command {
     run,
 };
 
-fn run(_: &mut Session<'_, '_>, _: &[&str]) -> Result<Next, HandlerError> {
+fn run(_: &mut CommandSession<'_, '_>, _: &[&str]) -> Result<Next, HandlerError> {
     Ok(Next::Stop)
 }

@@ -1,6 +1,6 @@
 //! `help`: explains the commands.
 
-use super::session::Session;
+use super::session::CommandSession;
 use super::{COMMANDS, Command, Next};
 use dormouse_pipeline::HandlerError;
 use dormouse_words::{Text, msgid, say, verbatim};
@@ -9,14 +9,14 @@ use dormouse_words::{Text, msgid, say, verbatim};
 pub const COMMAND: Command =
     Command { words: &["help"], help: msgid("help\n    Sends this text.\n"), run };
 
-fn run(session: &mut Session<'_, '_>, _: &[&str]) -> Result<Next, HandlerError> {
+fn run(session: &mut CommandSession<'_, '_>, _: &[&str]) -> Result<Next, HandlerError> {
     let text = text(session)?;
     session.say(verbatim(text));
     Ok(Next::Continue)
 }
 
 /// Returns the help text, with the address of the options page if the sender is a member.
-pub fn text(session: &Session<'_, '_>) -> Result<String, HandlerError> {
+pub fn text(session: &CommandSession<'_, '_>) -> Result<String, HandlerError> {
     let tell = |text: Text| text.to(session.language).to_string();
     let commands: String = COMMANDS.iter().map(|command| tell(say(command.help))).collect();
     let post = session.post;

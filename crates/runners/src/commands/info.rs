@@ -1,6 +1,6 @@
 //! `info`: describes the list.
 
-use super::session::Session;
+use super::session::CommandSession;
 use super::{Command, Next, help};
 use dormouse_pipeline::HandlerError;
 use dormouse_words::{msgid, say, verbatim};
@@ -9,7 +9,7 @@ use dormouse_words::{msgid, say, verbatim};
 pub const COMMAND: Command =
     Command { words: &["info"], help: msgid("info\n    Tells what the list is about.\n"), run };
 
-fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
+fn run(session: &mut CommandSession<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
     if !arguments.is_empty() {
         let text = help::text(session)?;
         session.say(verbatim(text));

@@ -1,6 +1,6 @@
 //! `subscribe`: requests a membership.
 
-use super::session::Session;
+use super::session::CommandSession;
 use super::{Command, Next};
 use dormouse_membership::Asked;
 use dormouse_membership::join::{Wish, hides_members};
@@ -48,7 +48,7 @@ fn is_old_password(argument: &str) -> bool {
     !matches!(lower.as_str(), "digest" | "nodigest") && !lower.starts_with("address=")
 }
 
-fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
+fn run(session: &mut CommandSession<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
     if let Some(first) = arguments.first().filter(|first| is_old_password(first)) {
         session.conceal(first);
     }

@@ -1,6 +1,6 @@
 //! `unsubscribe`: ends a membership.
 
-use super::session::Session;
+use super::session::CommandSession;
 use super::{Command, Next};
 use dormouse_membership::Asked;
 use dormouse_membership::role;
@@ -17,7 +17,7 @@ pub const COMMAND: Command = Command {
     run,
 };
 
-fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
+fn run(session: &mut CommandSession<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
     let (mut given, mut other) = (None, None);
     for (place, argument) in arguments.iter().enumerate() {
         match argument.to_lowercase().strip_prefix("address=") {

@@ -1,6 +1,6 @@
 //! `lists`: names the advertised lists of this host.
 
-use super::session::Session;
+use super::session::CommandSession;
 use super::{Command, Next, help};
 use dormouse_pipeline::HandlerError;
 use dormouse_words::{msgid, say, verbatim};
@@ -12,7 +12,7 @@ pub const COMMAND: Command = Command {
     run,
 };
 
-fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
+fn run(session: &mut CommandSession<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
     if !arguments.is_empty() {
         let text = help::text(session)?;
         session.say(verbatim(text));

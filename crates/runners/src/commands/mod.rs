@@ -31,7 +31,7 @@ use dormouse_mail::automatic::Automatic;
 use dormouse_membership::Output;
 use dormouse_membership::address::is_own;
 use dormouse_membership::budget::Budget;
-use dormouse_membership::moderation::desk::Decided;
+use dormouse_membership::moderation::desk::DecisionEffect;
 use dormouse_membership::moderation::vouch;
 use dormouse_membership::{Means, Origin, checked};
 use dormouse_pipeline::handlers::replybot;
@@ -39,10 +39,10 @@ use dormouse_pipeline::settle::bad_patterns;
 use dormouse_pipeline::{HandlerError, Post};
 use dormouse_spool::{Entry, Queue};
 use dormouse_store::{AutorespondRequests, StoreError, Tx};
-use dormouse_trace::{Event, Place, Step, Trace};
+use dormouse_trace::{EntryPlace, Event, Step, Trace};
 use script::Script;
 use serde::{Deserialize, Serialize};
-use session::Session;
+use session::CommandSession;
 use std::path::Path;
 
 /// Whether the next line is a command, too.
@@ -58,7 +58,7 @@ struct Command {
     words: &'static [&'static str],
     /// Its text in `help`.
     help: &'static str,
-    run: fn(&mut Session<'_, '_>, &[&str]) -> Result<Next, HandlerError>,
+    run: fn(&mut CommandSession<'_, '_>, &[&str]) -> Result<Next, HandlerError>,
 }
 
 /// Every command, in the order of `help`.
@@ -192,9 +192,9 @@ fn answer(post: &mut Post<'_>) -> Result<Processed, HandlerError> {
     }
     outputs.extend(mails);
     outputs.extend(bad_patterns(post, problems)?);
-    for Decided { event: mut of_post, output, .. } in decided {
+    for DecisionEffect { event: mut of_post, output, .. } in decided {
         if let Some(output) = output {
-            let place = Place::new(output.queue, &post.entry.derive(&output.label));
+            let place = EntryPlace::new(output.queue, &post.entry.derive(&output.label));
             of_post.outputs.push(place);
             outputs.push(output);
         }
@@ -236,12 +236,12 @@ struct SessionOutcome {
     /// The commands that were understood.
     commands: Vec<&'static str>,
     mails: Vec<Output>,
-    decided: Vec<Decided>,
+    decided: Vec<DecisionEffect>,
     problems: Vec<dormouse_membership::PatternProblem>,
 }
 
 fn carry_out(post: &Post<'_>) -> Result<SessionOutcome, HandlerError> {
-    let mut session = Session::new(post)?;
+    let mut session = CommandSession::new(post)?;
     let envelope = post.envelope();
     if envelope.to_join() {
         session.run_one("join", &[])?;

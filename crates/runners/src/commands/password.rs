@@ -1,6 +1,6 @@
 //! `password`: sends a link to sign in, because members have no passwords.
 
-use super::session::Session;
+use super::session::CommandSession;
 use super::{Command, Next};
 use dormouse_pipeline::HandlerError;
 use dormouse_words::{msgid, say};
@@ -15,7 +15,7 @@ pub const COMMAND: Command = Command {
     run,
 };
 
-fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
+fn run(session: &mut CommandSession<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
     // Mailman's command has the old and the new password as arguments.
     for argument in arguments.iter().filter(|argument| !argument.contains('=')) {
         session.conceal(argument);

@@ -4,7 +4,7 @@ use super::script::{self, Script};
 use super::{Command, Next, SessionOutcome, command, mailbox_of, origin_of};
 use dormouse_mail::{AddressKey, Mailbox, conceal};
 use dormouse_membership as membership;
-use dormouse_membership::moderation::desk::Decided;
+use dormouse_membership::moderation::desk::DecisionEffect;
 use dormouse_membership::role::{self, Role};
 use dormouse_membership::{MembershipError, Refusal, Registry};
 use dormouse_pipeline::handlers::approve;
@@ -13,7 +13,7 @@ use dormouse_store::{List, StoreError, Tx};
 use dormouse_words::{Language, Text, count, say, verbatim};
 
 /// One mail's commands.
-pub struct Session<'s, 'p> {
+pub struct CommandSession<'s, 'p> {
     /// The mail.
     pub post: &'s Post<'p>,
     /// The list's memberships, with the sender as the origin of requests.
@@ -23,7 +23,7 @@ pub struct Session<'s, 'p> {
     /// The sender's address, to find a member.
     pub sender: AddressKey,
     /// Held posts that were decided on.
-    pub decided: Vec<Decided>,
+    pub decided: Vec<DecisionEffect>,
     /// The lines of the reply.
     pub results: Vec<Text>,
     /// Whether no reply is needed, because another mail says it.
@@ -47,9 +47,9 @@ pub struct Session<'s, 'p> {
     ignored: Vec<String>,
 }
 
-impl<'s, 'p> Session<'s, 'p> {
+impl<'s, 'p> CommandSession<'s, 'p> {
     /// Creates the session of a mail.
-    pub fn new(post: &'s Post<'p>) -> Result<Session<'s, 'p>, StoreError> {
+    pub fn new(post: &'s Post<'p>) -> Result<CommandSession<'s, 'p>, StoreError> {
         let from = mailbox_of(&post.message);
         let sender = post.message.sender().unwrap_or_default();
         let origin = origin_of(post, &sender);
@@ -57,7 +57,7 @@ impl<'s, 'p> Session<'s, 'p> {
         let own = post.store.read().language_of(post.list.id, &sender)?;
         let language = Language::of(&own)
             .unwrap_or_else(|| Language::or_english(&post.list.settings.preferred_language));
-        Ok(Session {
+        Ok(CommandSession {
             post,
             registry: Registry::new(post.site, post.store, post.list, origin),
             from,

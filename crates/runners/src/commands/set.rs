@@ -1,9 +1,9 @@
 //! `set`: shows and changes a member's options. Without a proof of who asks, the member must
 //! confirm all changes of one mail.
 
-use super::session::{Session, is_moderators};
+use super::session::{CommandSession, is_moderators};
 use super::{Command, Next};
-use dormouse_membership::options::{Change, table};
+use dormouse_membership::options::{OptionChange, table};
 use dormouse_membership::role;
 use dormouse_pipeline::HandlerError;
 use dormouse_words::{msgid, say, verbatim};
@@ -45,7 +45,7 @@ pub struct State {
     changes: Vec<String>,
 }
 
-fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
+fn run(session: &mut CommandSession<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
     let lower: Vec<String> = arguments.iter().map(|argument| argument.to_lowercase()).collect();
     let words: Vec<&str> = lower.iter().map(String::as_str).collect();
     match words.as_slice() {
@@ -63,11 +63,11 @@ fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, Handle
     Ok(Next::Continue)
 }
 
-fn address(session: &Session<'_, '_>) -> String {
+fn address(session: &CommandSession<'_, '_>) -> String {
     session.set.address.clone().unwrap_or_else(|| session.sender.to_string())
 }
 
-fn show(session: &mut Session<'_, '_>, named: Option<&str>) -> Result<(), HandlerError> {
+fn show(session: &mut CommandSession<'_, '_>, named: Option<&str>) -> Result<(), HandlerError> {
     let of_state = address(session);
     let address = named.unwrap_or(&of_state);
     let is_proved = session.set.is_authenticated && address.eq_ignore_ascii_case(&of_state);
@@ -101,7 +101,7 @@ fn show(session: &mut Session<'_, '_>, named: Option<&str>) -> Result<(), Handle
 }
 
 fn authenticate(
-    session: &mut Session<'_, '_>,
+    session: &mut CommandSession<'_, '_>,
     given: &str,
     named: Option<&str>,
 ) -> Result<(), HandlerError> {
@@ -125,8 +125,12 @@ fn authenticate(
     Ok(())
 }
 
-fn change(session: &mut Session<'_, '_>, option: &str, value: &str) -> Result<(), HandlerError> {
-    let change = match Change::parse(option, value) {
+fn change(
+    session: &mut CommandSession<'_, '_>,
+    option: &str,
+    value: &str,
+) -> Result<(), HandlerError> {
+    let change = match OptionChange::parse(option, value) {
         Ok(change) => change,
         Err(problem) => {
             session.say(problem);
@@ -154,7 +158,7 @@ fn change(session: &mut Session<'_, '_>, option: &str, value: &str) -> Result<()
 }
 
 /// At the end of the mail, asks the member to confirm all changes.
-pub fn finish(session: &mut Session<'_, '_>) -> Result<(), HandlerError> {
+pub fn finish(session: &mut CommandSession<'_, '_>) -> Result<(), HandlerError> {
     let changes = std::mem::take(&mut session.set.changes);
     if changes.is_empty() {
         return Ok(());

@@ -1,6 +1,6 @@
 //! `who`: names the members, as `private_roster` allows.
 
-use super::session::Session;
+use super::session::CommandSession;
 use super::{Command, Next};
 use dormouse_pipeline::HandlerError;
 use dormouse_store::{Member, MemberOption, Roster};
@@ -16,7 +16,7 @@ pub const COMMAND: Command = Command {
     run,
 };
 
-fn run(session: &mut Session<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
+fn run(session: &mut CommandSession<'_, '_>, arguments: &[&str]) -> Result<Next, HandlerError> {
     let list = session.post.list;
     if arguments.len() > 1 || arguments.iter().any(|word| word.contains('=')) {
         session.say(say(

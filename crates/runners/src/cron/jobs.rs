@@ -1,7 +1,7 @@
 //! The functions of the jobs.
 
 use super::{Clock, JobOutcome};
-use crate::bounces::jobs::Which;
+use crate::bounces::jobs::DisabledMembers;
 use crate::digest::{Press, SentIssue};
 use crate::{bounces, news};
 use dormouse_mail::date;
@@ -72,7 +72,7 @@ pub fn gate_news(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunE
 /// Reminds members whose delivery is off because of bounces, and finally removes them.
 pub fn disabled(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let Clock { site, spool, store, .. } = *clock;
-    let which = Which { reasons: vec![Delivery::ByBounce], force: false };
+    let which = DisabledMembers { reasons: vec![Delivery::ByBounce], force: false };
     let tally = bounces::jobs::disabled(site, spool, store, lists(clock), &which)?;
     let done = tally.warned + tally.removed + tally.disabled + tally.forgotten;
     let said = format!("{} reminded, {} removed", count(tally.warned, "member"), tally.removed);

@@ -2,7 +2,7 @@
 //! texts.
 
 use dormouse_membership::notices::templates;
-use dormouse_pipeline::recipients::{Digest, Rule};
+use dormouse_pipeline::recipients::{DigestIssue, Rule};
 use dormouse_store::{List, Site};
 
 /// The texts of a digest.
@@ -64,7 +64,7 @@ impl Edition {
     pub fn readers(&self, list: &List, count: i64) -> Rule {
         Rule {
             lists: vec![list.name.clone()],
-            digest: Some(Digest { plain: self.form == Form::Plain, count }),
+            digest: Some(DigestIssue { plain: self.form == Form::Plain, count }),
             only_language: self.language.clone(),
             except_languages: self.others.clone(),
             ..Rule::default()

@@ -27,7 +27,7 @@ use dormouse_membership::notices::templates::Phrases;
 use dormouse_membership::template;
 use dormouse_pipeline::recipients::Recipients;
 use dormouse_spool::{Entry, EntryName, Envelope, KEY, Metadata, Queue, Spool, WrongValue, fault};
-use dormouse_store::{Closing, DigestState, List, Period, Read, Site, Store, StoreError, Tx};
+use dormouse_store::{ClosedIssue, DigestState, List, Period, Read, Site, Store, StoreError, Tx};
 use edition::{Edition, Form};
 use issue::Issue;
 use jiff::tz::TimeZone;
@@ -191,7 +191,7 @@ impl Press<'_> {
         if posts == 0 {
             return Ok(None);
         }
-        let closing = Closing {
+        let closing = ClosedIssue {
             last_post,
             volume: state.volume,
             number: state.next_number,
@@ -242,7 +242,7 @@ fn issue_output(
     issue: &Issue<'_>,
     edition: &Edition,
     recipients: &Recipients,
-    closing: &Closing,
+    closing: &ClosedIssue,
 ) -> Output {
     let message = match edition.form {
         Form::Mime => issue.mime(),
@@ -262,7 +262,7 @@ fn issue_output(
 
 struct Made {
     outputs: Vec<Output>,
-    closing: Closing,
+    closing: ClosedIssue,
     report: SentIssue,
 }
 
@@ -271,8 +271,8 @@ fn entry_name(list: &List, count: i64, label: &str) -> EntryName {
     EntryName::from_base(&format!("digest {} {count}", list.name)).derive(label)
 }
 
-fn write_closing(closing: &Closing) -> String {
-    let Closing { last_post, volume, number, count, at } = closing;
+fn write_closing(closing: &ClosedIssue) -> String {
+    let ClosedIssue { last_post, volume, number, count, at } = closing;
     format!("{last_post} {volume} {number} {count} {at:?}")
 }
 
@@ -280,13 +280,19 @@ fn write_closing(closing: &Closing) -> String {
 ///
 /// # Errors
 /// If the data cannot be parsed: if nobody closed the issue, its posts would be sent again.
-pub(crate) fn closing(metadata: &Metadata) -> Result<Option<Closing>, WrongValue> {
+pub(crate) fn closing(metadata: &Metadata) -> Result<Option<ClosedIssue>, WrongValue> {
     let Some(text) = Envelope::read(metadata)?.digest_closes() else { return Ok(None) };
     let read = || {
         let mut words = text.split(' ');
         let mut number = || words.next()?.parse().ok();
         let (last_post, volume, issue, count) = (number()?, number()?, number()?, number()?);
-        Some(Closing { last_post, volume, number: issue, count, at: words.next()?.parse().ok()? })
+        Some(ClosedIssue {
+            last_post,
+            volume,
+            number: issue,
+            count,
+            at: words.next()?.parse().ok()?,
+        })
     };
     read().map(Some).ok_or_else(|| WrongValue {
         key: KEY.digest_closes,
@@ -322,7 +328,7 @@ impl Words {
         }
     }
 
-    fn title(&self, list: &List, closing: &Closing) -> String {
+    fn title(&self, list: &List, closing: &ClosedIssue) -> String {
         let fields = vec![
             ("real_name", list.settings.real_name.clone()),
             ("volume", closing.volume.to_string()),

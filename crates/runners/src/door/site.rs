@@ -2,7 +2,7 @@
 
 use super::Behind;
 use crate::elsewhere;
-use crate::refusal::Refusal;
+use crate::refusal::IntakeRefusal;
 use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_pipeline::HandlerError;
@@ -68,7 +68,7 @@ impl Behind for Inside<'_> {
         list: &KnownList,
         message: &[u8],
         metadata: &Metadata,
-    ) -> Result<Option<Refusal>, StoreError> {
+    ) -> Result<Option<IntakeRefusal>, StoreError> {
         let (site, store) = self.open()?;
         let name = EntryName::new(Timestamp::now(), message, &list.name);
         let ask = || -> Result<_, HandlerError> {
@@ -89,6 +89,6 @@ impl Behind for Inside<'_> {
             text: format!("not taken: {}", reason.text),
             ..event
         });
-        Ok(Some(Refusal::Rejected(reason.text)))
+        Ok(Some(IntakeRefusal::Rejected(reason.text)))
     }
 }

@@ -6,7 +6,7 @@
 
 use super::{Linger, Summary, note};
 use crate::arrangement::Scope;
-use crate::queue::{Desk, How, Lane, Runner, Tally};
+use crate::queue::{How, Lane, QueueTally, QueueWorker, Runner};
 use crate::{Shared, adoption, digest};
 use dormouse_clock::Timestamp;
 use dormouse_membership::RunError;
@@ -37,7 +37,7 @@ struct LaneResult {
     /// The position of its lane.
     at: usize,
     /// The results of entries.
-    tally: Tally,
+    tally: QueueTally,
     errors: Vec<RunError>,
     unsettled: Unsettled,
     /// The store that it used, to be used again.
@@ -46,7 +46,7 @@ struct LaneResult {
 
 /// A runner of the drain's own thread, with its desk.
 struct Hand<'f> {
-    desk: Desk<'f>,
+    desk: QueueWorker<'f>,
     runner: Box<dyn Runner>,
 }
 
@@ -82,7 +82,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         for lane in lanes {
             let desk = match hands.first() {
                 Some(first) => first.desk.beside(lane),
-                None => Desk::new(shared, lane),
+                None => QueueWorker::new(shared, lane),
             };
             hands.push(Hand { desk, runner: (lane.row.runner)(shared) });
         }
@@ -266,7 +266,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         taken
     }
 
-    fn add(&mut self, at: usize, tally: &Tally, errors: &[RunError]) {
+    fn add(&mut self, at: usize, tally: &QueueTally, errors: &[RunError]) {
         self.summary.queues.add(self.lanes[at].row.queue, tally);
         errors.iter().for_each(|error| self.note(error));
     }
@@ -401,20 +401,20 @@ fn beside(
     lane: &Lane,
     at: usize,
     store: Option<Store>,
-    work: impl FnOnce(&mut Desk<'_>),
+    work: impl FnOnce(&mut QueueWorker<'_>),
 ) -> LaneResult {
     let work = || {
-        let mut desk = Desk::new(shared, lane);
+        let mut desk = QueueWorker::new(shared, lane);
         desk.take_over(store);
         work(&mut desk);
         desk.trace.flush();
         let store = desk.give_store();
-        let Desk { tally, errors, unsettled, .. } = desk;
+        let QueueWorker { tally, errors, unsettled, .. } = desk;
         LaneResult { at, tally, errors, unsettled, store }
     };
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| LaneResult {
         at,
-        tally: Tally::default(),
+        tally: QueueTally::default(),
         errors: vec![RunError::Panicked(lane.row.queue.name())],
         unsettled: Unsettled::default(),
         store: None,

@@ -9,14 +9,14 @@ mod gateway;
 
 pub use gateway::{GateTally, gate};
 
-use crate::queue::{Desk, Runner, TakenEntry, guarded, no_such_list};
+use crate::queue::{QueueWorker, Runner, TakenEntry, guarded, no_such_list};
 use crate::{mta, retry};
 use dormouse_delivery::{Content, News, NewsError};
 use dormouse_mail::Message;
 use dormouse_membership::RunError;
 use dormouse_spool::{Entry, Queue};
 use dormouse_store::{List, Site, StoreError};
-use dormouse_trace::{Event, Place, Step};
+use dormouse_trace::{EntryPlace, Event, Step};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ enum Trouble {
 }
 
 impl Runner for NewsRunner {
-    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
+    fn work(&mut self, desk: &mut QueueWorker<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
         taken.into_iter().try_for_each(|one| self.entry(desk, one))
     }
 
@@ -53,7 +53,7 @@ impl Runner for NewsRunner {
 }
 
 impl NewsRunner {
-    fn entry(&mut self, desk: &mut Desk<'_>, taken: TakenEntry) -> Result<(), RunError> {
+    fn entry(&mut self, desk: &mut QueueWorker<'_>, taken: TakenEntry) -> Result<(), RunError> {
         let TakenEntry { claim, entry, list: listname } = taken;
         let Some(list) = desk.store()?.read().list(&listname)? else {
             return desk.set_aside(claim, entry, &no_such_list(&listname));
@@ -110,7 +110,7 @@ impl NewsRunner {
 }
 
 /// Moves an entry to `retry`, for longer each time, until `delivery.retry_period` is over.
-fn try_later(desk: &mut Desk<'_>, taken: TakenEntry, reason: &str) -> Result<(), RunError> {
+fn try_later(desk: &mut QueueWorker<'_>, taken: TakenEntry, reason: &str) -> Result<(), RunError> {
     let TakenEntry { claim, entry, .. } = taken;
     let config = desk.shared.site.config();
     let spare = Entry::new(entry.message.clone(), entry.metadata.clone());
@@ -123,7 +123,7 @@ fn try_later(desk: &mut Desk<'_>, taken: TakenEntry, reason: &str) -> Result<(),
     let name = claim.name().clone();
     let mut event = Event::new(Step::Postponed, &name);
     event.text = reason.to_owned();
-    event.outputs.push(Place::new(Queue::Retry, &name));
+    event.outputs.push(EntryPlace::new(Queue::Retry, &name));
     desk.trace.add(&event);
     let mut batch = desk.shared.spool.batch();
     batch.enqueue(Queue::Retry, &name, &entry)?;

@@ -14,10 +14,10 @@ mod sending;
 mod settle;
 
 use crate::outbound::Outbound;
-use crate::queue::{Desk, Runner, TakenEntry, guarded, no_such_list};
+use crate::queue::{QueueWorker, Runner, TakenEntry, guarded, no_such_list};
 use dormouse_delivery::{SendError, Session};
 use dormouse_membership::RunError;
-use dormouse_pipeline::progress::Progress;
+use dormouse_pipeline::progress::DeliveryProgress;
 use dormouse_pipeline::recipients::{Recipients, WRITTEN_OUT};
 use dormouse_spool::{Claim, Entry, Envelope};
 use dormouse_store::{List, StoreError};
@@ -59,7 +59,7 @@ pub(crate) fn is_for_many(envelope: &Envelope<'_>) -> bool {
 }
 
 impl Runner for Outgoing {
-    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
+    fn work(&mut self, desk: &mut QueueWorker<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
         taken.into_iter().try_for_each(|one| self.entry(desk, one))
     }
 
@@ -71,12 +71,12 @@ impl Runner for Outgoing {
 }
 
 impl Outgoing {
-    fn entry(&mut self, desk: &mut Desk<'_>, taken: TakenEntry) -> Result<(), RunError> {
+    fn entry(&mut self, desk: &mut QueueWorker<'_>, taken: TakenEntry) -> Result<(), RunError> {
         let TakenEntry { mut claim, entry, list: listname } = taken;
         let Some(list) = self.list(desk, &listname)? else {
             return desk.set_aside(claim, entry, &no_such_list(&listname));
         };
-        let mut progress = Progress::read(&entry.journal);
+        let mut progress = DeliveryProgress::read(&entry.journal);
         let store = desk.store()?;
         let config = desk.shared.site.config();
         let queues = desk.shared.spool.root();
@@ -121,7 +121,7 @@ impl Outgoing {
         Ok(())
     }
 
-    fn list(&mut self, desk: &Desk<'_>, name: &str) -> Result<Option<Rc<List>>, StoreError> {
+    fn list(&mut self, desk: &QueueWorker<'_>, name: &str) -> Result<Option<Rc<List>>, StoreError> {
         if let Some((since, list)) = self.lists.get(name)
             && since.elapsed() < LISTS_FOR
         {
@@ -135,11 +135,11 @@ impl Outgoing {
     /// Sends the entry to all recipients that are not done yet.
     fn send(
         &mut self,
-        desk: &mut Desk<'_>,
+        desk: &mut QueueWorker<'_>,
         claim: &mut Claim,
         entry: &Entry,
         list: &List,
-        (progress, pace): (&mut Progress, &RefCell<Pace<'_>>),
+        (progress, pace): (&mut DeliveryProgress, &RefCell<Pace<'_>>),
     ) -> Result<Ended, RunError> {
         let shared = desk.shared;
         let store = desk.store()?;
@@ -186,7 +186,7 @@ impl Outgoing {
     }
 }
 
-fn connect(desk: &Desk<'_>) -> Result<Session, String> {
+fn connect(desk: &QueueWorker<'_>) -> Result<Session, String> {
     if let Some(why) = desk.lane.why_down() {
         return Err(why);
     }

@@ -6,7 +6,7 @@
 
 use super::feed::Feed;
 use dormouse_clock::Timestamp;
-use dormouse_delivery::{Outcome, Reply, Report, Stage};
+use dormouse_delivery::{RecipientOutcome, Reply, Stage, TransactionReport};
 use dormouse_mail::address::domain_key;
 use dormouse_membership::RunError;
 use dormouse_pipeline::progress::Hold;
@@ -186,27 +186,28 @@ impl<'p> Pace<'p> {
     }
 
     /// Records what the results of a transaction say about the domains of its recipients.
-    pub fn note(&mut self, group: &[Next], report: &Report) {
+    pub fn note(&mut self, group: &[Next], report: &TransactionReport) {
         self.goodbyes = 0;
         self.doubtful.clear();
         let is_quiet = self.tried.is_empty() && self.slow.is_empty();
-        if is_quiet && report.outcomes.iter().all(|outcome| *outcome == Outcome::Accepted) {
+        if is_quiet && report.outcomes.iter().all(|outcome| *outcome == RecipientOutcome::Accepted)
+        {
             return;
         }
         let is_one = is_one_domain(group);
         for (recipient, outcome) in group.iter().zip(&report.outcomes) {
             match outcome {
-                Outcome::Accepted => {
+                RecipientOutcome::Accepted => {
                     let domain = domain_key(&recipient.address);
                     if self.slow.contains_key(&domain) || self.tried.contains_key(&domain) {
                         let takes_mail = Tried { takes_mail: true, ..Tried::default() };
                         self.tried.insert(domain, takes_mail);
                     }
                 }
-                Outcome::Deferred(reply) if is_of_domain(reply, is_one) => {
+                RecipientOutcome::Deferred(reply) if is_of_domain(reply, is_one) => {
                     self.put_off(&recipient.address, reply);
                 }
-                Outcome::Deferred(_) | Outcome::Refused(_) => {}
+                RecipientOutcome::Deferred(_) | RecipientOutcome::Refused(_) => {}
             }
         }
     }

@@ -4,13 +4,13 @@ use super::MOST_NAMES;
 use super::feed::{Feed, Slice};
 use super::pace::Pace;
 use crate::outbound::Outbound;
-use crate::queue::{Desk, Patience, Tally};
+use crate::queue::{Patience, QueueTally, QueueWorker};
 use dormouse_clock::Timestamp;
 use dormouse_delivery::{
-    Ask, Capabilities, Outcome, Report, SendError, Session, Stage, Transaction,
+    Ask, Capabilities, RecipientOutcome, SendError, Session, Stage, Transaction, TransactionReport,
 };
 use dormouse_membership::RunError;
-use dormouse_pipeline::progress::{FailedRecipient, Progress, ProgressLine};
+use dormouse_pipeline::progress::{DeliveryProgress, FailedRecipient, ProgressLine};
 use dormouse_pipeline::recipients::Next;
 use dormouse_spool::{Claim, EntryName, SpoolError, fault};
 use dormouse_trace::{Event, Step, Trace};
@@ -27,8 +27,8 @@ pub(super) struct Sending<'s, 'f, 'p> {
     mail: &'s Outbound<'s>,
     pub feed: Feed<'f>,
     pace: &'s RefCell<Pace<'p>>,
-    progress: &'s mut Progress,
-    pub accepted: Accepted,
+    progress: &'s mut DeliveryProgress,
+    pub accepted: AcceptedRecipients,
     patience: Patience,
     /// The process must stop, or light entries wait.
     pub is_stopped: bool,
@@ -51,7 +51,7 @@ impl<'s, 'f, 'p> Sending<'s, 'f, 'p> {
         mail: &'s Outbound<'s>,
         feed: Feed<'f>,
         claim: &'s mut Claim,
-        (progress, pace): (&'s mut Progress, &'s RefCell<Pace<'p>>),
+        (progress, pace): (&'s mut DeliveryProgress, &'s RefCell<Pace<'p>>),
         trace: &mut Trace,
     ) -> Sending<'s, 'f, 'p> {
         if progress.done > 0 {
@@ -60,7 +60,7 @@ impl<'s, 'f, 'p> Sending<'s, 'f, 'p> {
             trace.add(&event);
         }
         Sending {
-            accepted: Accepted::new(claim.name(), mail, trace),
+            accepted: AcceptedRecipients::new(claim.name(), mail, trace),
             claim,
             mail,
             feed,
@@ -75,7 +75,7 @@ impl<'s, 'f, 'p> Sending<'s, 'f, 'p> {
     /// Sends over a connection until no recipient is left, it is time to stop, or it breaks.
     pub fn attempt(
         &mut self,
-        desk: &mut Desk<'_>,
+        desk: &mut QueueWorker<'_>,
         session: &mut Session,
     ) -> Result<Attempt, RunError> {
         let Sending { claim, mail, feed, pace, progress, accepted, patience, is_stopped, .. } =
@@ -134,8 +134,12 @@ impl<'s, 'f, 'p> Sending<'s, 'f, 'p> {
     }
 
     /// Records the recipients of a slice that has no transaction.
-    pub fn note_skipped(&mut self, desk: &mut Desk<'_>, slice: &Slice) -> Result<(), SpoolError> {
-        let line = describe(slice, &Report { outcomes: Vec::new() }, &mut desk.tally);
+    pub fn note_skipped(
+        &mut self,
+        desk: &mut QueueWorker<'_>,
+        slice: &Slice,
+    ) -> Result<(), SpoolError> {
+        let line = describe(slice, &TransactionReport { outcomes: Vec::new() }, &mut desk.tally);
         self.claim.append(&line.to_text())?;
         self.progress.add(line);
         Ok(())
@@ -174,21 +178,21 @@ fn prepare<'m>(
 }
 
 /// The recipients accepted by the MTA since the last line of the trace.
-pub(super) struct Accepted {
+pub(super) struct AcceptedRecipients {
     pub event: Event,
     names_recipients: bool,
 }
 
-impl Accepted {
-    pub fn new(name: &EntryName, mail: &Outbound<'_>, trace: &Trace) -> Accepted {
+impl AcceptedRecipients {
+    pub fn new(name: &EntryName, mail: &Outbound<'_>, trace: &Trace) -> AcceptedRecipients {
         let mut event = Event::new(Step::Accepted, name);
         mail.describe(&mut event);
-        Accepted { event, names_recipients: trace.names_recipients() }
+        AcceptedRecipients { event, names_recipients: trace.names_recipients() }
     }
 
-    fn add(&mut self, group: Vec<Next>, report: &Report, trace: &mut Trace) {
+    fn add(&mut self, group: Vec<Next>, report: &TransactionReport, trace: &mut Trace) {
         for (recipient, outcome) in group.into_iter().zip(&report.outcomes) {
-            if *outcome == Outcome::Accepted {
+            if *outcome == RecipientOutcome::Accepted {
                 self.event.count += 1;
                 if self.names_recipients {
                     self.event.recipients.push(recipient.address);
@@ -211,19 +215,19 @@ impl Accepted {
 }
 
 /// Returns what a slice adds to the progress.
-fn describe(slice: &Slice, report: &Report, tally: &mut Tally) -> ProgressLine {
+fn describe(slice: &Slice, report: &TransactionReport, tally: &mut QueueTally) -> ProgressLine {
     let Slice { group, held, after } = slice;
     let mut line = ProgressLine { done: slice.len(), after: after.clone(), ..Default::default() };
     tally.deferred += held.len() as u64;
     line.deferred.clone_from(held);
     for (recipient, outcome) in group.iter().zip(&report.outcomes) {
         match outcome {
-            Outcome::Accepted => tally.accepted += 1,
-            Outcome::Deferred(reply) => {
+            RecipientOutcome::Accepted => tally.accepted += 1,
+            RecipientOutcome::Deferred(reply) => {
                 tally.deferred += 1;
                 line.deferred.push(FailedRecipient::new(&recipient.address, reply));
             }
-            Outcome::Refused(reply) => {
+            RecipientOutcome::Refused(reply) => {
                 tally.refused += 1;
                 let failure = FailedRecipient::new(&recipient.address, reply);
                 // A refusal of the message for many recipients says nothing about any of them.

@@ -4,18 +4,18 @@ use super::MOST_NAMES;
 use crate::bounces::consequences::Consequences;
 use crate::bounces::ledger::Ledger;
 use crate::bounces::of_refusals;
-use crate::queue::Desk;
+use crate::queue::QueueWorker;
 use crate::shunt;
 use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_mail::address::domain_key;
 use dormouse_membership::notices::Notices;
 use dormouse_membership::{Output, RunError};
-use dormouse_pipeline::progress::{FailedRecipient, Hold, Progress, ProgressLine};
+use dormouse_pipeline::progress::{DeliveryProgress, FailedRecipient, Hold, ProgressLine};
 use dormouse_pipeline::recipients::Recipients;
 use dormouse_spool::{Batch, Claim, Entry, EntryName, Envelope, Queue, fault};
 use dormouse_store::{Config, LONGEST_WAIT, List, StoreError};
-use dormouse_trace::{Event, Place, Step, Trace};
+use dormouse_trace::{EntryPlace, Event, Step, Trace};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(60);
 /// Moves the rest of an entry to `shunt`, with its current journal: the one in `entry` is from when
 /// the entry was read.
 pub(super) fn set_rest_aside(
-    desk: &mut Desk<'_>,
+    desk: &mut QueueWorker<'_>,
     mut claim: Claim,
     entry: Entry,
     reason: &str,
@@ -37,22 +37,22 @@ pub(super) fn set_rest_aside(
 /// Finishes an entry whose recipients are all done: deferred ones go to `retry`, refused ones are
 /// recorded as bounces, and those for whom the message was refused go to `shunt`.
 pub(super) fn settle(
-    desk: &mut Desk<'_>,
+    desk: &mut QueueWorker<'_>,
     claim: Claim,
     entry: Entry,
     list: &List,
-    (progress, waits): (Progress, &HashMap<String, Timestamp>),
+    (progress, waits): (DeliveryProgress, &HashMap<String, Timestamp>),
 ) -> Result<(), RunError> {
     fault::point("outgoing.settled");
-    let Progress { refused, deferred, rejected, done, .. } = progress;
+    let DeliveryProgress { refused, deferred, rejected, done, .. } = progress;
     let config = desk.shared.site.config();
     let Deferred { retries, given_up } = sort_out(config, &entry, deferred, waits)?;
     let name = claim.name();
     for (label, (failures, _)) in labels().zip(&retries) {
-        let place = Place::new(Queue::Retry, &name.derive(&label));
+        let place = EntryPlace::new(Queue::Retry, &name.derive(&label));
         trace_failures(&mut desk.trace, name, list, Step::Deferred, failures, Some(place));
     }
-    let shunt = Place::new(Queue::Shunt, &name.derive("shunt"));
+    let shunt = EntryPlace::new(Queue::Shunt, &name.derive("shunt"));
     trace_failures(&mut desk.trace, name, list, Step::Abandoned, &given_up, None);
     trace_failures(&mut desk.trace, name, list, Step::Refused, &refused, None);
     trace_failures(&mut desk.trace, name, list, Step::Shunted, &rejected, Some(shunt));
@@ -89,7 +89,7 @@ pub(super) fn settle(
 
 /// Records the end of an entry without recipients in the trace; there is no reply of the MTA.
 fn note_unaddressed(
-    desk: &mut Desk<'_>,
+    desk: &mut QueueWorker<'_>,
     name: &EntryName,
     entry: &Entry,
     list: &List,
@@ -112,7 +112,7 @@ fn labels() -> impl Iterator<Item = String> {
 /// Moves the message with the recipients for whom it was refused to `shunt`, and notifies the
 /// owners.
 fn reject(
-    desk: &mut Desk<'_>,
+    desk: &mut QueueWorker<'_>,
     batch: &mut Batch<'_>,
     (name, entry): (&EntryName, &Entry),
     list: &List,
@@ -155,7 +155,7 @@ fn trace_failures(
     list: &List,
     step: Step,
     failures: &[FailedRecipient],
-    place: Option<Place>,
+    place: Option<EntryPlace>,
 ) {
     let mut held: BTreeMap<&str, Event> = BTreeMap::new();
     for failure in failures {
@@ -187,7 +187,7 @@ fn trace_failures(
 /// Records refusals as bounces in the store, with their effects, before the entry is finished. If
 /// it is processed again after a crash, they count once.
 fn record_bounces(
-    desk: &Desk<'_>,
+    desk: &QueueWorker<'_>,
     claim: &Claim,
     entry: &Entry,
     list: &List,
@@ -315,10 +315,10 @@ fn retry_entry(
 
 /// Moves the whole entry to `retry`, for longer each time, because the MTA cannot be reached.
 pub(super) fn postpone(
-    desk: &mut Desk<'_>,
+    desk: &mut QueueWorker<'_>,
     mut claim: Claim,
     entry: Entry,
-    progress: &Progress,
+    progress: &DeliveryProgress,
     reason: &str,
 ) -> Result<(), RunError> {
     let now = Timestamp::now();

@@ -1,6 +1,6 @@
 //! Everything that a queue's runner needs.
 
-use super::Tally;
+use super::QueueTally;
 use super::lane::Lane;
 use crate::{Shared, shunt};
 use dormouse_mail::Message;
@@ -8,7 +8,7 @@ use dormouse_membership::Output;
 use dormouse_membership::RunError;
 use dormouse_spool::{Claim, Entry, EntryName, Queue, SpoolError, Unsettled};
 use dormouse_store::{Store, StoreError};
-use dormouse_trace::{Event, Place, Step, Trace};
+use dormouse_trace::{EntryPlace, Event, Step, Trace};
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +29,7 @@ pub(crate) struct TakenEntry {
 }
 
 /// Everything that a worker needs to process a queue.
-pub(crate) struct Desk<'d> {
+pub(crate) struct QueueWorker<'d> {
     /// What all runners share.
     pub shared: &'d Shared<'d>,
     /// The queue's lane.
@@ -37,7 +37,7 @@ pub(crate) struct Desk<'d> {
     /// The trace.
     pub trace: Trace,
     /// The results of entries.
-    pub tally: Tally,
+    pub tally: QueueTally,
     /// The errors so far.
     pub errors: Vec<RunError>,
     /// No entry is started after this time.
@@ -49,14 +49,14 @@ pub(crate) struct Desk<'d> {
     store: Rc<RefCell<Option<Rc<Store>>>>,
 }
 
-impl<'d> Desk<'d> {
+impl<'d> QueueWorker<'d> {
     /// Creates a desk, without opening anything.
-    pub fn new(shared: &'d Shared<'d>, lane: &'d Lane) -> Desk<'d> {
-        Desk {
+    pub fn new(shared: &'d Shared<'d>, lane: &'d Lane) -> QueueWorker<'d> {
+        QueueWorker {
             shared,
             lane,
             trace: Trace::of(shared.site).at(lane.row.queue),
-            tally: Tally::default(),
+            tally: QueueTally::default(),
             errors: Vec::new(),
             until: None,
             gives_way: false,
@@ -66,11 +66,11 @@ impl<'d> Desk<'d> {
     }
 
     /// Creates another one in the same thread, with the same store.
-    pub fn beside<'o>(&self, lane: &'o Lane) -> Desk<'o>
+    pub fn beside<'o>(&self, lane: &'o Lane) -> QueueWorker<'o>
     where
         'd: 'o,
     {
-        Desk { store: Rc::clone(&self.store), ..Desk::new(self.shared, lane) }
+        QueueWorker { store: Rc::clone(&self.store), ..QueueWorker::new(self.shared, lane) }
     }
 
     /// Returns the store, which is opened on demand.
@@ -132,7 +132,7 @@ impl<'d> Desk<'d> {
         for output in &outputs {
             let name = claim.name().derive(&output.label);
             batch.enqueue(output.queue, &name, &output.entry)?;
-            event.outputs.push(Place::new(output.queue, &name));
+            event.outputs.push(EntryPlace::new(output.queue, &name));
         }
         batch.finish(claim);
         self.trace.add(&event);

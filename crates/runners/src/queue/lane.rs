@@ -5,7 +5,7 @@
 //! claimed, in groups that get smaller: if one of them killed the process, it affects few others
 //! the next time, and finally none.
 
-use super::{Desk, Row, Runner, TakenEntry};
+use super::{QueueWorker, Row, Runner, TakenEntry};
 use crate::Shared;
 use crate::arrangement::Scope;
 use dormouse_membership::RunError;
@@ -197,7 +197,7 @@ impl Lane {
 
     /// Processes ready entries: all light ones, or one batch of them if the desk's time is limited, one
     /// costly entry, or one group of suspects. Returns the number of entries taken.
-    pub fn work(&self, desk: &mut Desk<'_>, runner: &mut dyn Runner, how: How) -> u64 {
+    pub fn work(&self, desk: &mut QueueWorker<'_>, runner: &mut dyn Runner, how: How) -> u64 {
         let before = desk.tally.entries;
         let mut taken_at_all = 0;
         while !desk.is_over() {
@@ -224,7 +224,7 @@ impl Lane {
 
     fn give_to(
         &self,
-        desk: &mut Desk<'_>,
+        desk: &mut QueueWorker<'_>,
         runner: &mut dyn Runner,
         taken: Vec<TakenEntry>,
         how: How,
@@ -265,12 +265,12 @@ impl Lane {
         }
     }
 
-    fn trouble(&self, desk: &mut Desk<'_>, error: RunError) {
+    fn trouble(&self, desk: &mut QueueWorker<'_>, error: RunError) {
         self.backlog().is_stopped |= error.is_everywhere();
         desk.errors.push(error);
     }
 
-    fn take(&self, desk: &mut Desk<'_>, how: How, most: usize) -> Vec<TakenEntry> {
+    fn take(&self, desk: &mut QueueWorker<'_>, how: How, most: usize) -> Vec<TakenEntry> {
         let batch = (self.row.batch)(desk.shared.site.config());
         let batch = usize::try_from(batch).unwrap_or(usize::MAX);
         let most = match how {
@@ -307,7 +307,7 @@ impl Lane {
     /// Claims an entry. Returns `None` if another process has it, or if it was postponed or set aside.
     fn claim(
         &self,
-        desk: &mut Desk<'_>,
+        desk: &mut QueueWorker<'_>,
         (how, is_group): (How, bool),
         name: &EntryName,
     ) -> Result<Option<Claim>, RunError> {
@@ -335,7 +335,7 @@ impl Lane {
     /// or set aside.
     fn take_one(
         &self,
-        desk: &mut Desk<'_>,
+        desk: &mut QueueWorker<'_>,
         (how, is_group): (How, bool),
         name: &EntryName,
     ) -> Result<Option<TakenEntry>, RunError> {
@@ -384,7 +384,7 @@ impl Lane {
 
     /// Processes one costly entry in a worker. The caller has already counted it in
     /// `costly_in_hand`.
-    pub fn work_on_costly(&self, desk: &mut Desk<'_>) {
+    pub fn work_on_costly(&self, desk: &mut QueueWorker<'_>) {
         let mut runner = (self.row.runner)(desk.shared);
         self.work(desk, &mut *runner, How::Costly);
         runner.end();
@@ -392,7 +392,7 @@ impl Lane {
     }
 
     /// Processes entries in a worker until none is left that it may take.
-    pub fn work_beside(&self, desk: &mut Desk<'_>, scope: &Scope, workers: usize) {
+    pub fn work_beside(&self, desk: &mut QueueWorker<'_>, scope: &Scope, workers: usize) {
         let mut runner = (self.row.runner)(desk.shared);
         // One worker is kept for light entries; if it is the only one, costly entries stop for
         // light ones.

@@ -17,9 +17,9 @@ mod tally;
 pub(crate) mod transaction;
 pub mod waiting;
 
-pub(crate) use desk::{Desk, TakenEntry, guarded, no_such_list, panic_text};
+pub(crate) use desk::{QueueWorker, TakenEntry, guarded, no_such_list, panic_text};
 pub(crate) use lane::{How, Lane, Patience};
-pub use tally::{Tallies, Tally};
+pub use tally::{QueueTally, Tallies};
 
 use crate::{Shared, archiving, bounces, commands, incoming, news, outgoing, retry};
 
@@ -63,7 +63,7 @@ pub(crate) trait Runner {
     ///
     /// # Errors
     /// Errors that are not caused by an entry; the entries concerned stay in the queue.
-    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError>;
+    fn work(&mut self, desk: &mut QueueWorker<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError>;
 
     /// Called when no more entries come for now, to close connections.
     fn end(&mut self) {}

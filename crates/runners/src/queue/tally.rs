@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// The results of a queue's entries.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Tally {
+pub struct QueueTally {
     /// Entries taken.
     pub entries: u64,
     /// Entries that passed or were sent.
@@ -34,7 +34,7 @@ pub struct Tally {
     pub postponed: u64,
 }
 
-impl Tally {
+impl QueueTally {
     pub(crate) fn count(&mut self, step: Step) {
         self.entries += 1;
         match step {
@@ -48,7 +48,7 @@ impl Tally {
     }
 
     /// Adds another tally.
-    pub fn add(&mut self, other: &Tally) {
+    pub fn add(&mut self, other: &QueueTally) {
         self.entries += other.entries;
         self.passed += other.passed;
         self.held += other.held;
@@ -65,23 +65,23 @@ impl Tally {
 /// The results of the entries of each queue, serialised under the queues' labels.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Tallies {
-    queues: BTreeMap<Queue, Tally>,
+    queues: BTreeMap<Queue, QueueTally>,
 }
 
 impl Tallies {
     /// Returns a queue's tally; all 0 if nothing was done there.
-    pub fn of(&self, queue: Queue) -> Tally {
+    pub fn of(&self, queue: Queue) -> QueueTally {
         self.queues.get(&queue).cloned().unwrap_or_default()
     }
 
     /// Adds to a queue's tally.
-    pub(crate) fn add(&mut self, queue: Queue, tally: &Tally) {
+    pub(crate) fn add(&mut self, queue: Queue, tally: &QueueTally) {
         self.queues.entry(queue).or_default().add(tally);
     }
 
     /// Returns the sum of all queues.
-    pub fn sum(&self) -> Tally {
-        let mut sum = Tally::default();
+    pub fn sum(&self) -> QueueTally {
+        let mut sum = QueueTally::default();
         self.queues.values().for_each(|tally| sum.add(tally));
         sum
     }
@@ -103,7 +103,7 @@ impl<'de> Deserialize<'de> for Tallies {
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Found {
-            Tally(Box<Tally>),
+            Tally(Box<QueueTally>),
             Other(IgnoredAny),
         }
         let found = BTreeMap::<String, Found>::deserialize(deserializer)?;
@@ -132,9 +132,9 @@ mod tests {
             ..Summary::default()
         };
         summary.left.insert("in".to_owned(), 3);
-        let tally = Tally { entries: 7, accepted: 9, ..Tally::default() };
+        let tally = QueueTally { entries: 7, accepted: 9, ..QueueTally::default() };
         summary.queues.add(Queue::Out, &tally);
-        summary.queues.add(Queue::In, &Tally { entries: 1, held: 1, ..Tally::default() });
+        summary.queues.add(Queue::In, &QueueTally { entries: 1, held: 1, ..QueueTally::default() });
         let text = serde_json::to_string(&summary).unwrap();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(

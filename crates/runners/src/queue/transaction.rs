@@ -6,13 +6,15 @@
 //! posts are recorded once, and at worst a post number is skipped.
 
 use super::lane::COSTLY_BYTES;
-use super::{Desk, Process, Processed, Runner, TakenEntry, Tally, guarded, no_such_list};
+use super::{
+    Process, Processed, QueueTally, QueueWorker, Runner, TakenEntry, guarded, no_such_list,
+};
 use crate::Shared;
 use dormouse_membership::{Output, RunError};
 use dormouse_pipeline::policies::{FoundPolicies, Policies};
 use dormouse_spool::{Batch, EntryName, Queue, fault};
 use dormouse_store::{List, Tx};
-use dormouse_trace::Place;
+use dormouse_trace::EntryPlace;
 use std::collections::HashMap;
 use std::time::Instant;
 
@@ -50,14 +52,14 @@ impl Transaction {
 }
 
 impl Runner for Transaction {
-    fn work(&mut self, desk: &mut Desk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
+    fn work(&mut self, desk: &mut QueueWorker<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
         let store = desk.store()?;
         let entries = taken.iter().map(|one| &one.entry);
         let found = match &mut self.policies {
             Some(policies) => policies.of(desk.shared.site, &store, entries)?,
             None => FoundPolicies::default(),
         };
-        let mut tally = Tally::default();
+        let mut tally = QueueTally::default();
         let mut batch = desk.shared.spool.batch();
         let mut events = Vec::new();
         // Large entries are staged after the commit, so that others can write to the store
@@ -79,7 +81,7 @@ impl Runner for Transaction {
                 tally.count(event.step);
                 for output in &outputs {
                     let name = claim.name().derive(&output.label);
-                    event.outputs.push(Place::new(output.queue, &name));
+                    event.outputs.push(EntryPlace::new(output.queue, &name));
                 }
                 events.push(event);
                 if is_large {
@@ -114,7 +116,7 @@ impl Transaction {
     /// Processes one entry with the queue's function.
     fn one_entry(
         &self,
-        desk: &Desk<'_>,
+        desk: &QueueWorker<'_>,
         tx: &Tx<'_>,
         found: &FoundPolicies,
         lists: &mut HashMap<String, Option<List>>,

@@ -2,7 +2,7 @@
 
 use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
-use dormouse_spool::{Entry, Envelope, Found, FoundState, KEY, Queue, Spool, SpoolError};
+use dormouse_spool::{Entry, Envelope, KEY, Queue, QueueFile, QueueFileState, Spool, SpoolError};
 use serde::Serialize;
 use sysexits::ExitCode;
 
@@ -37,7 +37,7 @@ impl WaitingError {
 
 /// An entry as shown to a person.
 #[derive(Debug, Serialize)]
-pub struct Waiting {
+pub struct WaitingEntry {
     /// Its queue.
     pub queue: &'static str,
     /// Its name.
@@ -62,16 +62,16 @@ pub struct Waiting {
     pub reason: Option<String>,
 }
 
-impl Waiting {
+impl WaitingEntry {
     /// Describes an entry. It may have been removed meanwhile.
-    pub fn of(spool: &Spool, queue: Queue, found: &Found) -> Waiting {
-        let mut row = Waiting {
+    pub fn of(spool: &Spool, queue: Queue, found: &QueueFile) -> WaitingEntry {
+        let mut row = WaitingEntry {
             queue: queue.name(),
             name: found.name.to_string(),
             state: match found.state {
-                FoundState::Ready => "ready",
-                FoundState::Claimed => "claimed",
-                FoundState::Preserved => "preserved",
+                QueueFileState::Ready => "ready",
+                QueueFileState::Claimed => "claimed",
+                QueueFileState::Preserved => "preserved",
             },
             size: found.size,
             age: found.name.received().map(|received| (Timestamp::now() - received).max(0.0)),
@@ -79,7 +79,7 @@ impl Waiting {
             sender: None,
             subject: None,
             recipients: None,
-            due_in: (queue == Queue::Retry && found.state == FoundState::Ready).then(|| {
+            due_in: (queue == Queue::Retry && found.state == QueueFileState::Ready).then(|| {
                 let left = found.modified.duration_since(dormouse_clock::now());
                 left.map_or(0.0, |left| left.as_secs_f64())
             }),
@@ -141,9 +141,9 @@ pub fn metadata(entry: &Entry) -> Vec<(String, String)> {
 
 /// Moves an entry back to the queue it came from, and removes the reason why it was set aside. Its
 /// journal stays, so that nothing is sent twice.
-pub fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<Queue, WaitingError> {
+pub fn put_back(spool: &Spool, queue: Queue, found: &QueueFile) -> Result<Queue, WaitingError> {
     let is_for_people = matches!(queue, Queue::Shunt | Queue::Bad);
-    if !is_for_people && queue != Queue::Retry && found.state != FoundState::Preserved {
+    if !is_for_people && queue != Queue::Retry && found.state != QueueFileState::Preserved {
         return Err(WaitingError::NotSetAside(queue));
     }
     let busy = || WaitingError::Busy(format!("{queue}/{}", found.name));
@@ -193,7 +193,7 @@ pub fn put_back(spool: &Spool, queue: Queue, found: &Found) -> Result<Queue, Wai
 }
 
 /// Removes an entry for good.
-pub fn remove(spool: &Spool, queue: Queue, found: &Found) -> Result<(), WaitingError> {
+pub fn remove(spool: &Spool, queue: Queue, found: &QueueFile) -> Result<(), WaitingError> {
     match spool.remove(queue, &found.name)? {
         true => Ok(()),
         false => Err(WaitingError::Busy(format!("{queue}/{}", found.name))),

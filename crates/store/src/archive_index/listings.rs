@@ -1,6 +1,6 @@
 //! The indexes of volumes: the order of messages, and the pages that show them.
 
-use super::{ArchiveIndex, IndexPage, Line, Order, PagePlace, read_line, read_page};
+use super::{ArchiveIndex, IndexLine, IndexPage, Order, PagePlace, read_line, read_page};
 use crate::StoreError;
 use crate::db::params;
 
@@ -35,7 +35,7 @@ impl ArchiveIndex {
         volume_id: i64,
         order: Order,
         key: &str,
-    ) -> Result<(Option<Line>, Option<Line>), StoreError> {
+    ) -> Result<(Option<IndexLine>, Option<IndexLine>), StoreError> {
         let find = |than: &str, direction: &str| {
             let sql = format!(
                 "select message.number, subject, author, date, thread_key from listing
@@ -55,7 +55,7 @@ impl ArchiveIndex {
         order: Order,
         low: &str,
         high: Option<&str>,
-    ) -> Result<Vec<Line>, StoreError> {
+    ) -> Result<Vec<IndexLine>, StoreError> {
         self.rows(
             "select message.number, subject, author, date, thread_key from listing
              join message on message.number = listing.number
@@ -72,7 +72,7 @@ impl ArchiveIndex {
         volume_id: i64,
         order: Order,
         low: &str,
-    ) -> Result<Option<Line>, StoreError> {
+    ) -> Result<Option<IndexLine>, StoreError> {
         self.first(
             "select message.number, subject, author, date, thread_key from listing
              join message on message.number = listing.number

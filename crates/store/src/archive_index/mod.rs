@@ -114,7 +114,7 @@ pub struct Indexed {
 
 /// A line of an index page, or a neighbour.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct IndexLine {
     /// The message's number.
     pub number: i64,
     /// Its subject.
@@ -222,8 +222,8 @@ fn read_volume(row: &Row<'_>) -> db::Result<Volume> {
     })
 }
 
-fn read_line(row: &Row<'_>) -> db::Result<Line> {
-    Ok(Line {
+fn read_line(row: &Row<'_>) -> db::Result<IndexLine> {
+    Ok(IndexLine {
         number: row.get(0)?,
         subject: row.get(1)?,
         author: row.get(2)?,

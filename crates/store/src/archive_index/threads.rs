@@ -1,6 +1,6 @@
 //! Threads: which message answers which, within a volume.
 
-use super::{ArchiveIndex, Indexed, Line, MESSAGE, of_message, read_line, read_message};
+use super::{ArchiveIndex, IndexLine, Indexed, MESSAGE, of_message, read_line, read_message};
 use crate::StoreError;
 use crate::db::params;
 
@@ -32,7 +32,7 @@ impl ArchiveIndex {
     }
 
     /// Returns the replies to a message, by date.
-    pub fn answers(&self, number: i64) -> Result<Vec<Line>, StoreError> {
+    pub fn answers(&self, number: i64) -> Result<Vec<IndexLine>, StoreError> {
         self.rows(
             "select number, subject, author, date, thread_key from message
              where parent = ?1 and removed = 0 order by date, number",

@@ -1,6 +1,6 @@
 //! The text of `dormouse.toml`: reading settings, and changing them while everything else is kept.
 
-use super::{Config, Entry, KEYS};
+use super::{Config, KEYS, SiteSettingEntry};
 use crate::StoreError;
 use crate::value::Value as _;
 use std::borrow::Cow;
@@ -38,8 +38,9 @@ impl Config {
                         with\n# `dormouse config set KEY VALUE` or an editor.\n"
                 .to_owned();
         let entries = Config::default().entries();
-        let section_of =
-            |entry: &Entry| entry.key.split_once('.').map_or("", |(section, _)| section).to_owned();
+        let section_of = |entry: &SiteSettingEntry| {
+            entry.key.split_once('.').map_or("", |(section, _)| section).to_owned()
+        };
         let mut sections: Vec<String> = vec![String::new()];
         for entry in &entries {
             let section = section_of(entry);

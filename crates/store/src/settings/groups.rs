@@ -2,7 +2,7 @@
 
 /// A group of settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Group {
+pub struct SettingGroup {
     /// The first setting of the group in the table.
     pub(super) first: &'static str,
     /// The group's name in URLs; Mailman's name if it is one of Mailman's categories.
@@ -11,12 +11,12 @@ pub struct Group {
     pub title: &'static str,
 }
 
-const fn group(first: &'static str, page: &'static str, title: &'static str) -> Group {
-    Group { first, page, title }
+const fn group(first: &'static str, page: &'static str, title: &'static str) -> SettingGroup {
+    SettingGroup { first, page, title }
 }
 
 /// All groups, in order.
-pub const GROUPS: [Group; 11] = [
+pub const GROUPS: [SettingGroup; 11] = [
     group("real_name", "general", "The list and its posts"),
     group("nondigestable", "nondigest", "Single posts"),
     group("digestable", "digest", "Digests"),

@@ -1,7 +1,7 @@
 //! A list's `config.pck`: settings, state and members (docs/spec/pickles.md §3, §4).
 
 use super::{Export, is_sha1, make_dir, pickle};
-use crate::attributes::{ATTRIBUTES, DATA_VERSION, Fate, Kind};
+use crate::attributes::{ATTRIBUTES, AttributeFate, DATA_VERSION, SettingType};
 use crate::old_list::QUIET;
 use crate::old_list::raw::{self, Raw};
 use crate::{TakeoverError, text};
@@ -85,7 +85,7 @@ impl Export<'_> {
     fn put_settings(&mut self, config: &mut Config<'_>, list: &List) {
         let settings = &list.settings;
         for (setting, fate) in ATTRIBUTES {
-            let Fate::Setting(kind) = fate else { continue };
+            let AttributeFate::Setting(kind) = fate else { continue };
             let value = settings.kept(setting).unwrap_or_default();
             // Mailman's lists have these only if they are used.
             let optional = match *setting {
@@ -99,22 +99,22 @@ impl Export<'_> {
             let original = Raw::original(&config.raw.settings, setting, &value, &mut config.graph);
             let node = match kind {
                 _ if let Some(original) = original => original,
-                Kind::Flag => config.graph.bool(settings.number(setting) == Some(1)),
-                Kind::Choice => config.graph.int(settings.number(setting).unwrap_or(0)),
-                Kind::Int => config.graph.int(i64::read(&value).unwrap_or(0)),
-                Kind::Real => config
+                SettingType::Flag => config.graph.bool(settings.number(setting) == Some(1)),
+                SettingType::Choice => config.graph.int(settings.number(setting).unwrap_or(0)),
+                SettingType::Int => config.graph.int(i64::read(&value).unwrap_or(0)),
+                SettingType::Real => config
                     .real(f64::read(&value).unwrap_or(0.0), *setting == "bounce_score_threshold"),
-                Kind::Text if *setting == "web_page_url" => {
+                SettingType::Text if *setting == "web_page_url" => {
                     config.text(&list.web_page_url(self.target.site.config()))
                 }
-                Kind::Text => config.text(&value),
-                Kind::Texts => {
+                SettingType::Text => config.text(&value),
+                SettingType::Texts => {
                     let items = Vec::<String>::read(&value).unwrap_or_default();
                     let items = items.iter().map(|item| config.text(item)).collect();
                     config.graph.list(items)
                 }
-                Kind::Hash => self.hash(config, list, setting, &value),
-                Kind::Table => config.table(&value),
+                SettingType::Hash => self.hash(config, list, setting, &value),
+                SettingType::Table => config.table(&value),
             };
             config.put(setting, node);
         }

@@ -2,9 +2,9 @@
 
 use super::{Export, make_dir, write};
 use crate::TakeoverError;
-use dormouse_pipeline::progress::Progress;
+use dormouse_pipeline::progress::DeliveryProgress;
 use dormouse_pipeline::recipients::Recipients;
-use dormouse_spool::{Entry, FoundState, Queue};
+use dormouse_spool::{Entry, Queue, QueueFileState};
 use dormouse_store::ListId;
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ impl Export<'_> {
         for queue in Queue::ALL {
             let dir = make_dir(&self.to.join("qfiles").join(queue.name()))?;
             for found in spool.list(queue)? {
-                if found.state == FoundState::Preserved {
+                if found.state == QueueFileState::Preserved {
                     let file = format!("{}.psv", found.name);
                     let to = dir.join(&file);
                     fs::copy(spool.dir(queue).join(&file), &to)
@@ -50,7 +50,7 @@ impl Export<'_> {
         names: &BTreeMap<ListId, String>,
     ) -> Result<Entry, TakeoverError> {
         if let Ok(Some(recipients)) = Recipients::read(&entry.metadata) {
-            let progress = Progress::read(&entry.journal);
+            let progress = DeliveryProgress::read(&entry.journal);
             let mut these: Vec<String> =
                 progress.deferred.iter().map(|failure| failure.address.clone()).collect();
             let failed =

@@ -6,7 +6,7 @@ use super::list::instance;
 use super::{Export, pickle, write};
 use crate::{TakeoverError, source, text};
 use dormouse_archive::keys::last_name_first;
-use dormouse_archive::{Archive, Place, article};
+use dormouse_archive::{Archive, ArchivePlace, article};
 use dormouse_mail::encoded_word;
 use dormouse_pickle::{Graph, NodeId, Protocol, Value, marshal};
 use dormouse_store::List;
@@ -30,7 +30,7 @@ impl Export<'_> {
     /// Checks that index and pages of the archives are complete before the export.
     pub(super) fn complete_archives(&mut self, lists: &[List]) {
         for list in lists {
-            let place = Place::of(self.target.site, &list.name);
+            let place = ArchivePlace::of(self.target.site, &list.name);
             let has_state = place.tree().join("pipermail.pck").exists();
             let is_archived = fs::metadata(place.mbox()).is_ok_and(|mbox| mbox.len() > 0);
             if !place.index().exists() && (has_state || !is_archived) {
@@ -51,7 +51,7 @@ impl Export<'_> {
     /// Pipermail does not know.
     pub(super) fn pipermail(&mut self, list: &List, name: &str) -> Result<(), TakeoverError> {
         let dir = self.to.join("archives/private").join(name);
-        let place = Place::of(self.target.site, &list.name);
+        let place = ArchivePlace::of(self.target.site, &list.name);
         let Some(index) = ArchiveIndex::open_read_only(&place.index())? else { return Ok(()) };
         if index.next_number()? == 0 || !dir.is_dir() {
             return Ok(());

@@ -1,10 +1,10 @@
 //! Files that are copied unchanged: texts of notices and pages, archives. Files changed
 //! here since then are not overwritten.
 
-use super::{Import, Progress};
-use crate::report::Fate;
+use super::{Import, ShowProgress};
+use crate::report::ItemFate;
 use crate::{TakeoverError, source};
-use dormouse_archive::Place;
+use dormouse_archive::ArchivePlace;
 use dormouse_mail::charset;
 use dormouse_membership::notices::templates;
 use dormouse_store::public;
@@ -37,11 +37,11 @@ impl Import<'_> {
             }
             let (fate, note) = match name.as_str() {
                 "config.pck" | "request.pck" | "pending.pck" | "digest.mbox" => continue,
-                "config.pck.last" => (Fate::Dropped, "the version before config.pck"),
-                "extend.py" => (Fate::Dropped, "a program is not run"),
-                "members.txt" => (Fate::Dropped, "only a changed pipeline reads it"),
+                "config.pck.last" => (ItemFate::Dropped, "the version before config.pck"),
+                "extend.py" => (ItemFate::Dropped, "a program is not run"),
+                "members.txt" => (ItemFate::Dropped, "only a changed pipeline reads it"),
                 _ if name.starts_with("config.pck.") || name.contains(".tmp") => {
-                    (Fate::Dropped, "left by a crash of Mailman's")
+                    (ItemFate::Dropped, "left by a crash of Mailman's")
                 }
                 // Where there is no pickle yet, they are what was read.
                 "config.db" | "config.db.last" | "request.db" => {
@@ -49,9 +49,9 @@ impl Import<'_> {
                     if !dir.join(pickle).exists() {
                         continue;
                     }
-                    (Fate::Dropped, "of Mailman before 2.1.5, which converted it to a pickle")
+                    (ItemFate::Dropped, "of Mailman before 2.1.5, which converted it to a pickle")
                 }
-                _ => (Fate::Unknown, "left where it is"),
+                _ => (ItemFate::Unknown, "left where it is"),
             };
             self.report.item("lists/*/", &name, fate, note, list);
         }
@@ -66,18 +66,18 @@ impl Import<'_> {
             let path = from.join(&file);
             let about = self.old.name_of(&path);
             if !(file.ends_with(".txt") || file.ends_with(".html")) || !path.is_file() {
-                self.report.item("texts", &file, Fate::Unknown, "left where it is", &about);
+                self.report.item("texts", &file, ItemFate::Unknown, "left where it is", &about);
                 continue;
             }
             let stem = file.rsplit_once('.').map_or(file.as_str(), |(stem, _)| stem);
             let is_used =
                 file.ends_with(".txt") && templates::BUILT_IN.iter().any(|(name, _)| *name == stem);
             if is_used {
-                self.report.item("texts", &file, Fate::Taken, "replaces ours", &about);
+                self.report.item("texts", &file, ItemFate::Taken, "replaces ours", &about);
                 self.used_text(&path, &to.join(&file), stem, &charset)?;
             } else {
                 let note = "this version has no text of that name";
-                self.report.item("texts", &file, Fate::Kept, note, &about);
+                self.report.item("texts", &file, ItemFate::Kept, note, &about);
                 self.copy(&path, &to.join(&file), "texts")?;
             }
         }
@@ -115,12 +115,12 @@ impl Import<'_> {
 
     /// Texts of the site and its hosts, the archives, and everything else in the site's
     /// directories.
-    pub(super) fn site_files(&mut self, progress: Progress<'_>) -> Result<(), TakeoverError> {
+    pub(super) fn site_files(&mut self, progress: ShowProgress<'_>) -> Result<(), TakeoverError> {
         for place in source::names(&self.old.templates)? {
             let from = self.old.templates.join(&place);
             if place != "site" && !place.contains('.') {
                 let note = "Mailman's own texts, for which ours are used";
-                self.report.item("templates/", &place, Fate::Dropped, note, &place);
+                self.report.item("templates/", &place, ItemFate::Dropped, note, &place);
                 continue;
             }
             for language in source::names(&from)? {
@@ -136,18 +136,24 @@ impl Import<'_> {
         self.other_directories()
     }
 
-    fn archives(&mut self, progress: Progress<'_>) -> Result<(), TakeoverError> {
+    fn archives(&mut self, progress: ShowProgress<'_>) -> Result<(), TakeoverError> {
         let private = self.old.archives.join("private");
         let names = source::names(&private)?;
         if !self.options.archives {
             if !names.is_empty() {
                 let note = "left out, as requested";
-                self.report.item("archives/", "private", Fate::Dropped, note, "archives/private");
+                self.report.item(
+                    "archives/",
+                    "private",
+                    ItemFate::Dropped,
+                    note,
+                    "archives/private",
+                );
             }
             return Ok(());
         }
         if !self.options.dry_run {
-            Place::create_roots(self.target.site)?;
+            ArchivePlace::create_roots(self.target.site)?;
         }
         for (index, name) in names.iter().enumerate() {
             progress(&format!("archive {name}"), index, names.len());
@@ -161,7 +167,7 @@ impl Import<'_> {
             } else {
                 ("pages", "at the same addresses")
             };
-            self.report.item("archives/", file, Fate::Taken, note, name);
+            self.report.item("archives/", file, ItemFate::Taken, note, name);
         }
         // Which archives are public is a list's setting; the links stand for it.
         for name in source::names(&self.old.archives.join("public"))? {
@@ -227,7 +233,7 @@ impl Import<'_> {
         if target.components().count() != 1 || target.is_absolute() {
             let note = "a link to another place";
             let about = self.old.name_of(from);
-            self.report.item("archives/", "links", Fate::Dropped, note, &about);
+            self.report.item("archives/", "links", ItemFate::Dropped, note, &about);
             return Ok(());
         }
         if self.options.dry_run || fs::symlink_metadata(to).is_ok() {
@@ -259,24 +265,34 @@ impl Import<'_> {
         for name in source::names(&self.old.data)? {
             let about = format!("data/{name}");
             let (key, fate, note) = match name.as_str() {
-                "adm.pw" | "creator.pw" => (name.as_str(), Fate::Taken, "the site's passwords"),
+                "adm.pw" | "creator.pw" => (name.as_str(), ItemFate::Taken, "the site's passwords"),
                 "aliases" | "aliases.db" | "virtual-mailman" | "virtual-mailman.db" => {
-                    (name.as_str(), Fate::Dropped, "`dormouse aliases` writes ours")
+                    (name.as_str(), ItemFate::Dropped, "`dormouse aliases` writes ours")
                 }
-                "last_mailman_version" => (name.as_str(), Fate::Dropped, "Mailman's own version"),
-                "sitelist.cfg" => (name.as_str(), Fate::Dropped, "a sample for the site's list"),
-                "master-qrunner.pid" => (name.as_str(), Fate::Dropped, "of a process that is gone"),
-                "owner-bounces.mbox" => {
-                    (name.as_str(), Fate::Dropped, "mail that nobody wanted; read it where it is")
+                "last_mailman_version" => {
+                    (name.as_str(), ItemFate::Dropped, "Mailman's own version")
                 }
+                "sitelist.cfg" => {
+                    (name.as_str(), ItemFate::Dropped, "a sample for the site's list")
+                }
+                "master-qrunner.pid" => {
+                    (name.as_str(), ItemFate::Dropped, "of a process that is gone")
+                }
+                "owner-bounces.mbox" => (
+                    name.as_str(),
+                    ItemFate::Dropped,
+                    "mail that nobody wanted; read it where it is",
+                ),
                 _ if name.starts_with("bounce-events-") => continue,
                 _ if name.starts_with("heldmsg-") => {
-                    ("heldmsg-*", Fate::Taken, "with the requests that name them")
+                    ("heldmsg-*", ItemFate::Taken, "with the requests that name them")
                 }
-                "pending.pck" | "pending_subscriptions.db" | "gate_watermarks" => {
-                    (name.as_str(), Fate::Dropped, "of Mailman before 2.1.5, which took it over")
-                }
-                _ => (name.as_str(), Fate::Unknown, "left where it is"),
+                "pending.pck" | "pending_subscriptions.db" | "gate_watermarks" => (
+                    name.as_str(),
+                    ItemFate::Dropped,
+                    "of Mailman before 2.1.5, which took it over",
+                ),
+                _ => (name.as_str(), ItemFate::Unknown, "left where it is"),
             };
             self.report.item("data/", key, fate, note, &about);
         }
@@ -291,15 +307,15 @@ impl Import<'_> {
                 continue;
             }
             let (fate, note) = match name.as_str() {
-                "logs" => (Fate::Dropped, "what happened there; read it where it is"),
+                "logs" => (ItemFate::Dropped, "what happened there; read it where it is"),
                 "spam" => {
-                    (Fate::Dropped, "messages that moderators kept; read them where they are")
+                    (ItemFate::Dropped, "messages that moderators kept; read them where they are")
                 }
                 "bin" | "cgi-bin" | "cron" | "icons" | "mail" | "Mailman" | "messages"
                 | "pythonlib" | "scripts" | "tests" | "bounces" => {
-                    (Fate::Dropped, "Mailman's program")
+                    (ItemFate::Dropped, "Mailman's program")
                 }
-                _ => (Fate::Unknown, "left where it is"),
+                _ => (ItemFate::Unknown, "left where it is"),
             };
             self.report.item("the site", &name, fate, note, &name);
         }

@@ -1,9 +1,9 @@
 //! One list: its settings and members, and the other files about it.
 
 use super::{Import, waiting};
-use crate::old_list::{self, Newest, OldList, Taken};
-use crate::report::Fate;
-use crate::requests::{self, OldPending, OldRequest, Waiting};
+use crate::old_list::{self, AttributeResult, Newest, OldList};
+use crate::report::ItemFate;
+use crate::requests::{self, OldPending, OldRequest, WaitingRequest};
 use crate::{TakeoverError, mbox, source, text};
 use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
@@ -204,7 +204,7 @@ impl Import<'_> {
         dir: &Path,
         request: OldRequest,
     ) -> Option<(OldRequest, Option<Vec<u8>>)> {
-        let Waiting::Post { file, .. } = &request.what else { return Some((request, None)) };
+        let WaitingRequest::Post { file, .. } = &request.what else { return Some((request, None)) };
         let path = self.old.data.join(file);
         match held_message(&path) {
             Ok(Some(message)) => Some((request, Some(message))),
@@ -244,10 +244,10 @@ impl Import<'_> {
         }
         for (attribute, taken) in &list.fates {
             let (fate, note) = match taken {
-                Taken::To(place) => (Fate::Taken, place.as_str()),
-                Taken::Kept(why) => (Fate::Kept, *why),
-                Taken::Dropped(why) => (Fate::Dropped, *why),
-                Taken::Unknown => (Fate::Unknown, "kept for the way back"),
+                AttributeResult::To(place) => (ItemFate::Taken, place.as_str()),
+                AttributeResult::Kept(why) => (ItemFate::Kept, *why),
+                AttributeResult::Dropped(why) => (ItemFate::Dropped, *why),
+                AttributeResult::Unknown => (ItemFate::Unknown, "kept for the way back"),
             };
             self.report.item("config.pck", attribute, fate, note, name);
         }

@@ -3,7 +3,7 @@
 use super::Import;
 use super::files::copy_for_owner;
 use super::list::named;
-use crate::report::Fate;
+use crate::report::ItemFate;
 use crate::requests::{self, OldBounce};
 use crate::{TakeoverError, source};
 use dormouse_clock::Timestamp;
@@ -42,7 +42,13 @@ impl Import<'_> {
                 let number = source::names(&self.old.qfiles.join(&dir))?.len();
                 let note =
                     "not a queue of this program; deliver its entries with `dormouse deliver`";
-                self.report.item("qfiles/", &dir, Fate::Dropped, note, &format!("{number} files"));
+                self.report.item(
+                    "qfiles/",
+                    &dir,
+                    ItemFate::Dropped,
+                    note,
+                    &format!("{number} files"),
+                );
             }
         }
         self.remove_delivered(&sources)?;
@@ -68,7 +74,13 @@ impl Import<'_> {
                 let known = [".bak", ".pck", ".psv", ".tmp", ".db", ".msg"];
                 if ending == ".pck" && !known.iter().any(|ending| file.ends_with(ending)) {
                     let about = self.old.name_of(&path);
-                    self.report.item("qfiles/", "*", Fate::Unknown, "not a queue entry", &about);
+                    self.report.item(
+                        "qfiles/",
+                        "*",
+                        ItemFate::Unknown,
+                        "not a queue entry",
+                        &about,
+                    );
                 } else if ending == ".pck" && (file.ends_with(".db") || file.ends_with(".msg")) {
                     let about = self.old.name_of(&path);
                     self.report.problem(
@@ -134,7 +146,7 @@ impl Import<'_> {
             self.report.item(
                 "qfiles/",
                 &format!("{}/*.pck", entry.queue.name()),
-                Fate::Taken,
+                ItemFate::Taken,
                 "the queue of that name, under the same names",
                 entry.name.as_str(),
             );
@@ -192,7 +204,7 @@ impl Import<'_> {
             for file in source::names(&dir)?.iter().filter(|file| file.ends_with(".psv")) {
                 self.preserve(&dir.join(file), file)?;
                 let note = "the queue bad, for a person";
-                self.report.item("qfiles/", "bad/*.psv", Fate::Taken, note, file);
+                self.report.item("qfiles/", "bad/*.psv", ItemFate::Taken, note, file);
             }
         }
         Ok(())
@@ -275,7 +287,7 @@ impl Import<'_> {
         self.report.item(
             "data/",
             "bounce-events-*.pck",
-            Fate::Taken,
+            ItemFate::Taken,
             "the members' bounces, counted at their own dates",
             file,
         );

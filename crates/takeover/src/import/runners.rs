@@ -1,6 +1,6 @@
 //! Converts Mailman's `QRUNNERS` (docs/spec/queue.md §9) to `[runners]`.
 
-use crate::mm_cfg::{MmCfg, PyValue};
+use crate::mm_cfg::{Literal, MmCfg};
 use dormouse_runners::arrangement::{MAILMAN, of_mailman};
 use dormouse_spool::Queue;
 use dormouse_store::{Arrangement, MOST_SHARES};
@@ -53,7 +53,7 @@ pub fn remarks(old: &MmCfg) -> Vec<(&'static str, String)> {
 fn own(old: &MmCfg) -> Option<Vec<(String, i64)>> {
     old.own().find(|(name, _, _)| *name == SETTING)?;
     let rows = old.get(SETTING)?.items()?;
-    let runner = |row: &PyValue| match row.items()? {
+    let runner = |row: &Literal| match row.items()? {
         [name, slices] => Some((name.as_text()?, slices.as_int()?)),
         _ => None,
     };

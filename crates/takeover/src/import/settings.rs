@@ -3,12 +3,12 @@
 
 mod places;
 
-use self::places::Place::{Not, Same, Span, Within};
+use self::places::SettingPlace::{Not, Same, Span, Within};
 use self::places::{LOOKS, PATHS, PLACES};
 use super::Import;
 use super::runners;
-use crate::mm_cfg::{MmCfg, PyValue, setting_text};
-use crate::report::Fate;
+use crate::mm_cfg::{Literal, MmCfg, setting_text};
+use crate::report::ItemFate;
 use crate::{TakeoverError, old_list, source};
 use dormouse_membership::moderation::vouch;
 use dormouse_membership::password;
@@ -81,7 +81,7 @@ impl Import<'_> {
             }
             self.report.brought("site settings", 1);
         }
-        let has_account = old.get("SMTP_AUTH").is_some_and(PyValue::is_true);
+        let has_account = old.get("SMTP_AUTH").is_some_and(Literal::is_true);
         if let Some(password) = old.text("SMTP_PASSWD").filter(|_| has_account) {
             self.password_file(SMTP_PASSWORD, password)?;
         }
@@ -170,25 +170,25 @@ fn list_defaults(old: &MmCfg) -> Defaults {
     (wanted, problems)
 }
 
-fn fate(name: &str) -> (Fate, String) {
+fn fate(name: &str) -> (ItemFate, String) {
     if let Some((_, place)) = PLACES.iter().find(|(known, _)| *known == name) {
         return match place {
-            Same(key) | Span(key) | Within(key) => (Fate::Taken, (*key).to_owned()),
-            Not(why) => (Fate::Dropped, (*why).to_owned()),
+            Same(key) | Span(key) | Within(key) => (ItemFate::Taken, (*key).to_owned()),
+            Not(why) => (ItemFate::Dropped, (*why).to_owned()),
         };
     }
     let is_path = ["_DIR", "_FILE", "_URL_PATTERN"].iter().any(|ending| name.ends_with(ending));
     if let Some(key) = list_default_key(name) {
-        (Fate::Taken, key)
+        (ItemFate::Taken, key)
     } else if name.starts_with("DEFAULT_") {
-        (Fate::Dropped, "a default for new lists; set it when you create one".to_owned())
+        (ItemFate::Dropped, "a default for new lists; set it when you create one".to_owned())
     } else if name.starts_with("WEB_") {
-        (Fate::Dropped, LOOKS.to_owned())
+        (ItemFate::Dropped, LOOKS.to_owned())
     } else if is_path {
-        (Fate::Dropped, PATHS.to_owned())
+        (ItemFate::Dropped, PATHS.to_owned())
     } else {
         (
-            Fate::Unknown,
+            ItemFate::Unknown,
             "not a setting of Mailman 2.1.39; perhaps one of the site's own programs".to_owned(),
         )
     }
@@ -247,13 +247,13 @@ fn wanted_of_servers(old: &MmCfg, own: &[&str]) -> Vec<(&'static str, String)> {
     if own.contains(&"SMTPHOST") || own.contains(&"SMTPPORT") {
         let host = old.text("SMTPHOST").unwrap_or("localhost");
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        let port = old.get("SMTPPORT").and_then(PyValue::as_whole).filter(|port| *port > 0);
+        let port = old.get("SMTPPORT").and_then(Literal::as_whole).filter(|port| *port > 0);
         let url = format!("smtp://{host}:{}", port.unwrap_or(25));
         wanted.push(("delivery.url", url));
     } else {
         wanted.push(("delivery.url", "smtp://localhost:25".to_owned()));
     }
-    let is_on = |name: &str| old.get(name).is_some_and(PyValue::is_true);
+    let is_on = |name: &str| old.get(name).is_some_and(Literal::is_true);
     if is_on("SMTP_USE_TLS") {
         wanted.push(("delivery.tls", "required".to_owned()));
     }
@@ -271,15 +271,15 @@ fn wanted_of_servers(old: &MmCfg, own: &[&str]) -> Vec<(&'static str, String)> {
 fn wanted_of_contents(old: &MmCfg, own: &[&str]) -> Vec<(&'static str, String)> {
     let mut wanted = Vec::new();
     // Set explicitly: file names are part of addresses that must stay the same.
-    let drops_names = old.get("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME").is_none_or(PyValue::is_true);
+    let drops_names = old.get("SCRUBBER_DONT_USE_ATTACHMENT_FILENAME").is_none_or(Literal::is_true);
     wanted.push(("scrub.keep_names", (!drops_names).write()));
     if own.contains(&SANITIZER)
-        && let Some(number) = old.get(SANITIZER).and_then(PyValue::as_whole)
+        && let Some(number) = old.get(SANITIZER).and_then(Literal::as_whole)
         && let Ok(html) = ScrubHtml::read(&number.to_string())
     {
         wanted.push(("scrub.html", html.write()));
     }
-    if let Some(number) = old.get("REMOVE_DKIM_HEADERS").and_then(PyValue::as_whole)
+    if let Some(number) = old.get("REMOVE_DKIM_HEADERS").and_then(Literal::as_whole)
         && let Ok(when) = RemoveDkim::read(&number.to_string())
     {
         wanted.push(("remove_dkim_headers", when.write()));
@@ -287,7 +287,7 @@ fn wanted_of_contents(old: &MmCfg, own: &[&str]) -> Vec<(&'static str, String)> 
     let spammers: Vec<String> = old
         .get("KNOWN_SPAMMERS")
         .into_iter()
-        .filter_map(PyValue::items)
+        .filter_map(Literal::items)
         .flatten()
         .filter_map(|rule| match rule.items()? {
             [header, pattern] => Some(format!("{}: {}", header.as_str()?, pattern.as_str()?)),
@@ -325,13 +325,13 @@ fn changed_by_code(old: &MmCfg) -> Vec<(&'static str, String)> {
     let usual = MmCfg::built_in();
     for name in ["GLOBAL_PIPELINE", "OWNER_PIPELINE"] {
         let (Some(theirs), Some(usual)) = (old.get(name), usual.get(name)) else { continue };
-        let has = |items: &[PyValue], item: &PyValue| items.contains(item);
-        let items = |value: &PyValue| value.items().unwrap_or_default().to_vec();
+        let has = |items: &[Literal], item: &Literal| items.contains(item);
+        let items = |value: &Literal| value.items().unwrap_or_default().to_vec();
         let (theirs, usual) = (items(theirs), items(usual));
         let more = theirs.iter().filter(|item| !has(&usual, item));
         let less = usual.iter().filter(|item| !has(&theirs, item));
-        let more: Vec<String> = more.map(PyValue::to_text).collect();
-        let less: Vec<String> = less.map(PyValue::to_text).collect();
+        let more: Vec<String> = more.map(Literal::to_text).collect();
+        let less: Vec<String> = less.map(Literal::to_text).collect();
         if !more.is_empty() {
             let text = format!("the site's own handlers are not run here: {}", more.join(", "));
             remarks.push((name, text));
@@ -362,9 +362,9 @@ fn changed_by_code(old: &MmCfg) -> Vec<(&'static str, String)> {
 fn archiving(old: &MmCfg) -> Vec<(&'static str, &'static str)> {
     let own =
         |name: &str| old.own().any(|(own, _, _)| own == name).then(|| old.get(name)).flatten();
-    let is_on = |name: &str| own(name).is_some_and(PyValue::is_true);
+    let is_on = |name: &str| own(name).is_some_and(Literal::is_true);
     let mut remarks = Vec::new();
-    match own(TO_MBOX).and_then(PyValue::as_whole) {
+    match own(TO_MBOX).and_then(Literal::as_whole) {
         Some(-1) => remarks.push((
             TO_MBOX,
             "nothing was archived there, so every list has archive=no here; \

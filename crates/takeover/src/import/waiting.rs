@@ -2,7 +2,7 @@
 //! once; those that Mailman no longer has are removed here.
 
 use super::list::{Bringing, Written, named, random_cookie, with_hash};
-use crate::requests::{Confirms, OldPending, OldRequest, Waiting};
+use crate::requests::{Confirms, OldPending, OldRequest, WaitingRequest};
 use crate::{TakeoverError, source};
 use dormouse_clock::Timestamp;
 use dormouse_spool::Entry;
@@ -30,7 +30,7 @@ pub(super) fn requests(
             _ => random_cookie()?,
         };
         match (&request.what, message) {
-            (Waiting::Post { at, sender, subject, reason, metadata, .. }, Some(message)) => {
+            (WaitingRequest::Post { at, sender, subject, reason, metadata, .. }, Some(message)) => {
                 let mut metadata = metadata.clone();
                 metadata.set_text("listname", &list.name);
                 let received = metadata.time("received_time").unwrap_or(*at);
@@ -49,8 +49,8 @@ pub(super) fn requests(
                 written.held += 1;
                 Ok(Some(post.entry))
             }
-            (Waiting::Post { .. }, None) => Ok(None),
-            (Waiting::Membership { at, request }, _) => {
+            (WaitingRequest::Post { .. }, None) => Ok(None),
+            (WaitingRequest::Membership { at, request }, _) => {
                 let request = with_hash(request)?;
                 let since = if *at > Timestamp::EPOCH { *at } else { now };
                 // A request that already waits here for the same address is the same.

@@ -4,7 +4,7 @@
 //! that fill lists and dictionaries. Everything else is reported with its
 //! line. Strings are converted to bytes in UTF-8.
 
-pub use dormouse_python_literal::Value as PyValue;
+pub use dormouse_python_literal::Literal;
 
 use crate::TakeoverError;
 use dormouse_mail::charset;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// The settings defined by the files.
 #[derive(Debug, Clone, Default)]
 pub struct MmCfg {
-    names: BTreeMap<String, PyValue>,
+    names: BTreeMap<String, Literal>,
     /// The settings of `mm_cfg.py` by line; those only in `Defaults.py` are not here.
     set: BTreeMap<String, usize>,
     /// Charsets by language, if a file sets them.
@@ -94,7 +94,7 @@ impl MmCfg {
     }
 
     /// Returns a setting's value.
-    pub fn get(&self, name: &str) -> Option<&PyValue> {
+    pub fn get(&self, name: &str) -> Option<&Literal> {
         self.names.get(name)
     }
 
@@ -104,7 +104,7 @@ impl MmCfg {
     }
 
     /// Returns every setting that `mm_cfg.py` sets or changes, with its line and value.
-    pub fn own(&self) -> impl Iterator<Item = (&str, usize, &PyValue)> {
+    pub fn own(&self) -> impl Iterator<Item = (&str, usize, &Literal)> {
         self.set.iter().filter_map(|(name, line)| Some((name.as_str(), *line, self.get(name)?)))
     }
 
@@ -129,7 +129,7 @@ impl MmCfg {
             // A text by itself is a comment.
             What::Expression(Expr::Bytes(_) | Expr::Text(_)) => Ok(()),
             What::Expression(Expr::Call(function, arguments, named)) if named.is_empty() => {
-                let arguments: Vec<PyValue> =
+                let arguments: Vec<Literal> =
                     arguments.iter().map(|one| self.evaluate(one)).collect::<Result<_, _>>()?;
                 match &**function {
                     Expr::Name(name) => self.call(name, &arguments, line),
@@ -154,22 +154,22 @@ impl MmCfg {
         }
     }
 
-    fn evaluate(&self, expr: &Expr) -> Result<PyValue, String> {
+    fn evaluate(&self, expr: &Expr) -> Result<Literal, String> {
         let names = |name: &str| self.get(name).cloned();
-        Scope { names: Some(&names), calls: Some(&helper) }.evaluate(expr).map(PyValue::in_utf8)
+        Scope { names: Some(&names), calls: Some(&helper) }.evaluate(expr).map(Literal::in_utf8)
     }
 
-    fn known(&self, name: &str) -> Result<PyValue, String> {
+    fn known(&self, name: &str) -> Result<Literal, String> {
         self.get(name).cloned().ok_or_else(|| format!("{name} is unknown"))
     }
 
-    fn put(&mut self, name: &str, value: PyValue, line: usize) {
+    fn put(&mut self, name: &str, value: Literal, line: usize) {
         self.names.insert(name.to_owned(), value);
         self.set.insert(name.to_owned(), line);
     }
 
     /// `NAME = value` and `NAME[key] = value`
-    fn assign(&mut self, target: &Expr, value: PyValue, line: usize) -> Result<(), String> {
+    fn assign(&mut self, target: &Expr, value: Literal, line: usize) -> Result<(), String> {
         let (of, key) = match target {
             Expr::Name(name) => {
                 self.put(name, value, line);
@@ -183,8 +183,8 @@ impl MmCfg {
         };
         let mut whole = self.known(name)?;
         match &mut whole {
-            PyValue::Dict(entries) => dormouse_python_literal::set(entries, key, value),
-            PyValue::List(items) => {
+            Literal::Dict(entries) => dormouse_python_literal::set(entries, key, value),
+            Literal::List(items) => {
                 let place = key.as_int().and_then(|at| usize::try_from(at).ok());
                 let place = place.and_then(|at| items.get_mut(at));
                 *place.ok_or_else(|| format!("{name} has no {key}"))? = value;
@@ -200,33 +200,33 @@ impl MmCfg {
         &mut self,
         name: &str,
         method: &str,
-        arguments: &[PyValue],
+        arguments: &[Literal],
         line: usize,
     ) -> Result<(), String> {
         let mut whole = self.known(name)?;
         match (&mut whole, method, arguments) {
-            (PyValue::List(items), "append", [item]) => items.push(item.clone()),
-            (PyValue::List(items), "extend", [more]) => {
+            (Literal::List(items), "append", [item]) => items.push(item.clone()),
+            (Literal::List(items), "extend", [more]) => {
                 items.extend_from_slice(more.items().unwrap_or_default());
             }
-            (PyValue::List(items), "insert", [at, item]) => {
+            (Literal::List(items), "insert", [at, item]) => {
                 let at = at.as_int().ok_or("the index is not a number")?;
                 let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
                 let at = if at < 0 { (length + at).max(0) } else { at.min(length) };
                 items.insert(usize::try_from(at).unwrap_or(0), item.clone());
             }
-            (PyValue::List(items), "remove", [item]) => {
+            (Literal::List(items), "remove", [item]) => {
                 let at = items.iter().position(|found| found.equals(item));
                 items.remove(at.ok_or_else(|| format!("{name} has no {item}"))?);
             }
-            (PyValue::List(items), "reverse", []) => items.reverse(),
-            (PyValue::Dict(entries), "clear", []) => entries.clear(),
-            (PyValue::Dict(entries), "update", [PyValue::Dict(more)]) => {
+            (Literal::List(items), "reverse", []) => items.reverse(),
+            (Literal::Dict(entries), "clear", []) => entries.clear(),
+            (Literal::Dict(entries), "update", [Literal::Dict(more)]) => {
                 for (key, value) in more {
                     dormouse_python_literal::set(entries, key.clone(), value.clone());
                 }
             }
-            (PyValue::Dict(entries), "pop", [key, ..]) => {
+            (Literal::Dict(entries), "pop", [key, ..]) => {
                 entries.retain(|(known, _)| !known.equals(key));
             }
             _ => return Err(format!("{name}.{method}() is not read")),
@@ -236,8 +236,8 @@ impl MmCfg {
     }
 
     /// Calls one of the functions of `Defaults.py` that change settings.
-    fn call(&mut self, name: &str, arguments: &[PyValue], line: usize) -> Result<(), String> {
-        let texts: Vec<Option<&str>> = arguments.iter().map(PyValue::as_str).collect();
+    fn call(&mut self, name: &str, arguments: &[Literal], line: usize) -> Result<(), String> {
+        let texts: Vec<Option<&str>> = arguments.iter().map(Literal::as_str).collect();
         match (name, texts.as_slice()) {
             ("add_virtualhost", [Some(url), email @ ..]) if email.len() <= 1 => {
                 let email = match email {
@@ -246,8 +246,8 @@ impl MmCfg {
                     _ => url.split_once('.').map_or("", |(_, host)| host),
                 };
                 let mut hosts = self.known("VIRTUAL_HOSTS")?;
-                if let PyValue::Dict(entries) = &mut hosts {
-                    let lower = |text: &str| PyValue::from(&*text.to_lowercase());
+                if let Literal::Dict(entries) = &mut hosts {
+                    let lower = |text: &str| Literal::from(&*text.to_lowercase());
                     dormouse_python_literal::set(entries, lower(url), lower(email));
                 }
                 self.put("VIRTUAL_HOSTS", hosts, line);
@@ -263,19 +263,19 @@ impl MmCfg {
 }
 
 /// Formats a value for our own settings.
-pub fn setting_text(value: &PyValue) -> String {
+pub fn setting_text(value: &Literal) -> String {
     match value {
-        PyValue::None => String::new(),
-        PyValue::Bool(on) => on.write(),
-        PyValue::List(items) | PyValue::Tuple(items) => {
-            items.iter().map(PyValue::to_text).collect::<Vec<_>>().write()
+        Literal::None => String::new(),
+        Literal::Bool(on) => on.write(),
+        Literal::List(items) | Literal::Tuple(items) => {
+            items.iter().map(Literal::to_text).collect::<Vec<_>>().write()
         }
         value => value.to_text(),
     }
 }
 
 /// Computes the helpers of `Defaults.py`, and a few functions of Python that only compute.
-fn helper(name: &str, arguments: &[PyValue]) -> Option<Result<PyValue, String>> {
+fn helper(name: &str, arguments: &[Literal]) -> Option<Result<Literal, String>> {
     let unit = match name {
         "seconds" => 1,
         "minutes" => 60,
@@ -284,25 +284,25 @@ fn helper(name: &str, arguments: &[PyValue]) -> Option<Result<PyValue, String>> 
         _ => 0,
     };
     Some(match (name, arguments) {
-        (_, [number]) if unit > 0 => Operator::Multiply.apply(number.clone(), PyValue::Int(unit)),
+        (_, [number]) if unit > 0 => Operator::Multiply.apply(number.clone(), Literal::Int(unit)),
         ("os.path.join", [first, rest @ ..]) => {
             // An absolute path replaces what precedes it.
             let mut path = PathBuf::from(first.to_text());
-            path.extend(rest.iter().map(PyValue::to_text));
-            Ok(PyValue::from(&*path.to_string_lossy()))
+            path.extend(rest.iter().map(Literal::to_text));
+            Ok(Literal::from(&*path.to_string_lossy()))
         }
         // `_` marks a string for translation.
-        ("_" | "str", [value]) => Ok(PyValue::from(&*value.to_text())),
+        ("_" | "str", [value]) => Ok(Literal::from(&*value.to_text())),
         ("int", [value]) => {
             let number = value.as_float().map(|number| number.trunc() as i64);
             let number = number.or_else(|| value.as_str()?.trim().parse().ok());
-            number.map(PyValue::Int).ok_or_else(|| format!("{value} is not a whole number"))
+            number.map(Literal::Int).ok_or_else(|| format!("{value} is not a whole number"))
         }
-        ("list", [PyValue::List(items) | PyValue::Tuple(items)]) => {
-            Ok(PyValue::List(items.clone()))
+        ("list", [Literal::List(items) | Literal::Tuple(items)]) => {
+            Ok(Literal::List(items.clone()))
         }
-        ("tuple", [PyValue::List(items) | PyValue::Tuple(items)]) => {
-            Ok(PyValue::Tuple(items.clone()))
+        ("tuple", [Literal::List(items) | Literal::Tuple(items)]) => {
+            Ok(Literal::Tuple(items.clone()))
         }
         _ => return None,
     })

@@ -127,11 +127,11 @@ proptest! {
     fn a_value_that_is_written_is_read_back(
         text in "[^\\r]*", number: i32, real in prop::num::f64::NORMAL, flag: bool
     ) {
-        let value = PyValue::Tuple(vec![
-            PyValue::from(&*text),
-            PyValue::List(vec![PyValue::Int(number.into()), PyValue::Float(real)]),
-            PyValue::Dict(vec![(PyValue::from("k"), PyValue::Bool(flag))]),
-            PyValue::None,
+        let value = Literal::Tuple(vec![
+            Literal::from(&*text),
+            Literal::List(vec![Literal::Int(number.into()), Literal::Float(real)]),
+            Literal::Dict(vec![(Literal::from("k"), Literal::Bool(flag))]),
+            Literal::None,
         ]);
         let settings = read(&format!("X = {value}\n"));
         prop_assert_eq!(settings.get("X"), Some(&value), "{:?}", settings.unread);

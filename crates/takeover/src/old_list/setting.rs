@@ -1,9 +1,9 @@
 //! A list's settings.
 
 use super::{Old, pickle};
-use crate::attributes::{ATTRIBUTES, Fate, Kind};
+use crate::attributes::{ATTRIBUTES, AttributeFate, SettingType};
 use crate::import::TO_MBOX;
-use crate::mm_cfg::{MmCfg, PyValue, setting_text};
+use crate::mm_cfg::{Literal, MmCfg, setting_text};
 use crate::text;
 use dormouse_membership::password;
 use dormouse_pickle::Value;
@@ -19,7 +19,7 @@ pub fn read(old: &mut Old<'_, '_>, name: &str, site: &MmCfg) -> ListSettings {
     let mut absent = Vec::new();
     let mut doubtful = Vec::new();
     for (setting, fate) in ATTRIBUTES {
-        let Fate::Setting(kind) = fate else { continue };
+        let AttributeFate::Setting(kind) = fate else { continue };
         let Some(value) = old.get(setting) else {
             if default(&mut settings, setting, site) {
                 absent.push(*setting);
@@ -28,7 +28,10 @@ pub fn read(old: &mut Old<'_, '_>, name: &str, site: &MmCfg) -> ListSettings {
         };
         match written(old, *kind, value) {
             Ok(written) => {
-                if *kind == Kind::Hash && !written.is_empty() && !password::is_known(&written) {
+                if *kind == SettingType::Hash
+                    && !written.is_empty()
+                    && !password::is_known(&written)
+                {
                     old.remark(format!(
                         "{setting} has a form that nobody can check here ({}): set a new one with \
                          `dormouse list password {name}`",
@@ -37,7 +40,12 @@ pub fn read(old: &mut Old<'_, '_>, name: &str, site: &MmCfg) -> ListSettings {
                 }
                 match settings.put_kept(setting, &written) {
                     Err(problem) => old.remark(format!("{problem}; the default is used")),
-                    Ok(()) if matches!(kind, Kind::Text | Kind::Texts | Kind::Table) => {
+                    Ok(())
+                        if matches!(
+                            kind,
+                            SettingType::Text | SettingType::Texts | SettingType::Table
+                        ) =>
+                    {
                         let found = text::survey(&old.charset, value);
                         if !found.is_sure {
                             doubtful.push((*setting).to_owned());
@@ -70,7 +78,7 @@ pub fn read(old: &mut Old<'_, '_>, name: &str, site: &MmCfg) -> ListSettings {
 }
 
 /// Converts a value to the format of the database; the error describes a value that does not fit.
-fn written(old: &Old<'_, '_>, kind: Kind, value: Value<'_, '_>) -> Result<String, String> {
+fn written(old: &Old<'_, '_>, kind: SettingType, value: Value<'_, '_>) -> Result<String, String> {
     let charset = &old.charset;
     let wrong = || value.kind().to_owned();
     let whole = || {
@@ -78,20 +86,20 @@ fn written(old: &Old<'_, '_>, kind: Kind, value: Value<'_, '_>) -> Result<String
         value.as_int().or_else(|| real.map(|real| real.trunc() as i64))
     };
     match kind {
-        Kind::Flag => {
+        SettingType::Flag => {
             let text = value.as_bytes().map(|text| !text.is_empty());
             let on = value.as_float().map(|number| number != 0.0).or(text);
             let on = on.or_else(|| value.is_none().then_some(false)).ok_or_else(wrong)?;
             Ok(on.write())
         }
         // Old lists have '' for 0.
-        Kind::Choice if value.as_bytes().is_some_and(<[u8]>::is_empty) => Ok("0".to_owned()),
-        Kind::Choice | Kind::Int => Ok(whole().ok_or_else(wrong)?.to_string()),
-        Kind::Real => Ok(value.as_float().ok_or_else(wrong)?.to_string()),
-        Kind::Text if value.is_none() => Ok(String::new()),
-        Kind::Text => text::decode(charset, value).ok_or_else(wrong),
-        Kind::Hash => hash(value).ok_or_else(wrong),
-        Kind::Texts => {
+        SettingType::Choice if value.as_bytes().is_some_and(<[u8]>::is_empty) => Ok("0".to_owned()),
+        SettingType::Choice | SettingType::Int => Ok(whole().ok_or_else(wrong)?.to_string()),
+        SettingType::Real => Ok(value.as_float().ok_or_else(wrong)?.to_string()),
+        SettingType::Text if value.is_none() => Ok(String::new()),
+        SettingType::Text => text::decode(charset, value).ok_or_else(wrong),
+        SettingType::Hash => hash(value).ok_or_else(wrong),
+        SettingType::Texts => {
             if !value.is_sequence() {
                 return Err(wrong());
             }
@@ -99,7 +107,7 @@ fn written(old: &Old<'_, '_>, kind: Kind, value: Value<'_, '_>) -> Result<String
                 value.items().filter_map(|item| text::decode(charset, item)).collect();
             Ok(items.write())
         }
-        Kind::Table => {
+        SettingType::Table => {
             let rows = value.is_sequence().then(|| value.items()).ok_or_else(wrong)?;
             let rows: Vec<serde_json::Value> = rows.map(|row| table_row(charset, row)).collect();
             Ok(serde_json::Value::Array(rows).to_string())
@@ -160,14 +168,14 @@ pub fn of_default(name: &str) -> Option<&'static str> {
     }
     let setting = name.strip_prefix("DEFAULT_")?.to_lowercase();
     let known = ATTRIBUTES.iter().find(|(known, _)| *known == setting);
-    known.filter(|(_, fate)| matches!(fate, Fate::Setting(_))).map(|(known, _)| *known)
+    known.filter(|(_, fate)| matches!(fate, AttributeFate::Setting(_))).map(|(known, _)| *known)
 }
 
 /// Converts a site's default to the syntax of the setting here: times in Mailman are in seconds.
 ///
 /// # Errors
 /// If the setting cannot have that value.
-pub fn typed(setting: &str, value: &PyValue) -> Result<String, String> {
+pub fn typed(setting: &str, value: &Literal) -> Result<String, String> {
     let text = setting_text(value);
     // The list's name is inserted when a list is created.
     if setting == "subject_prefix" {
@@ -202,7 +210,7 @@ fn repair(old: &mut Old<'_, '_>, settings: &mut ListSettings, site: &MmCfg) {
         old.remark(format!("it has no host name; {} is used", settings.host_name));
     }
     settings.host_name = settings.host_name.trim().to_lowercase();
-    if settings.archive && site.get(TO_MBOX).and_then(PyValue::as_whole) == Some(-1) {
+    if settings.archive && site.get(TO_MBOX).and_then(Literal::as_whole) == Some(-1) {
         settings.archive = false;
     }
     let url = settings.web_page_url.trim();

@@ -5,7 +5,7 @@ use crate::output;
 use dormouse_clock::Timestamp;
 use dormouse_membership::RunError;
 use dormouse_runners::cron::{Clock, JOBS};
-use dormouse_spool::{Found, FoundState, Queue, Spool};
+use dormouse_spool::{Queue, QueueFile, QueueFileState, Spool};
 use dormouse_store::{Site, Store};
 use jiff::tz::TimeZone;
 
@@ -49,8 +49,8 @@ pub fn clocks(topic: &mut Topic, site: &Site) {
     }
     let longest = site.config().longest_retry_wait();
     let waiting = spool.list(Queue::Retry).unwrap_or_default();
-    let wrong = |found: &&Found| {
-        found.state == FoundState::Ready && found.due(dormouse_clock::now(), longest).is_none()
+    let wrong = |found: &&QueueFile| {
+        found.state == QueueFileState::Ready && found.due(dormouse_clock::now(), longest).is_none()
     };
     let count = waiting.iter().filter(wrong).count() as u64;
     if count > 0 {

@@ -2,7 +2,7 @@
 
 use super::Topic;
 use dormouse_auth::{Key, Keyring, PublicKey};
-use dormouse_dmarc::{Resolver, Texts};
+use dormouse_dmarc::{Resolver, TxtRecords};
 use dormouse_store::Site;
 
 /// Looks up the record of each key.
@@ -34,7 +34,7 @@ pub fn look(topic: &mut Topic, site: &Site) {
     }
 }
 
-fn one(topic: &mut Topic, key: &Key, found: Result<Texts, String>) {
+fn one(topic: &mut Topic, key: &Key, found: Result<TxtRecords, String>) {
     let name = key.name();
     let found = match found {
         Ok(found) => found,

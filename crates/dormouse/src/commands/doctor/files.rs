@@ -3,10 +3,10 @@
 
 use super::Topic;
 use crate::output;
-use dormouse_archive::Place;
-use dormouse_spool::{FoundState, Queue, Spool};
+use dormouse_archive::ArchivePlace;
+use dormouse_spool::{Queue, QueueFileState, Spool};
 use dormouse_store::owner::{self, FlawKind};
-use dormouse_store::{Account, List, Site, Store, public};
+use dormouse_store::{List, Site, Store, UnixAccount, public};
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const NAMED: usize = 12;
 pub fn permissions(topic: &mut Topic, site: &Site) {
     let spool = &Spool::new(site.qfiles());
     const AS_OWNER: &str = "run this as the user that owns the site, or as root";
-    let owner = match Account::of(site.dir()) {
+    let owner = match UnixAccount::of(site.dir()) {
         Ok(owner) => owner,
         Err(error) => {
             return topic.bad(format!("{}: {error}", site.dir().display()), AS_OWNER);
@@ -56,7 +56,7 @@ pub fn permissions(topic: &mut Topic, site: &Site) {
 }
 
 /// Files that belong to other users, and files that other users may read.
-fn foreign_files(topic: &mut Topic, site: &Site, owner: &Account) {
+fn foreign_files(topic: &mut Topic, site: &Site, owner: &UnixAccount) {
     const AS_ROOT: &str = "as root: dormouse compat check_perms -f";
     let mut foreign: Vec<(PathBuf, u32)> = Vec::new();
     let mut open = Vec::new();
@@ -92,7 +92,7 @@ pub fn public_archives(topic: &mut Topic, site: &Site) {
     };
     let is_public = |list: &&List| list.settings.archive && !list.settings.archive_private;
     let names: Vec<&str> = lists.iter().filter(is_public).map(|list| list.name.as_str()).collect();
-    if !names.iter().any(|name| Place::of(site, name).tree().is_dir()) {
+    if !names.iter().any(|name| ArchivePlace::of(site, name).tree().is_dir()) {
         return;
     }
     let closed = match public::closed(site, &names) {
@@ -169,7 +169,7 @@ pub fn orphans(topic: &mut Topic, site: &Site) {
     for queue in Queue::ALL {
         for found in spool.list(queue).unwrap_or_default() {
             let path = spool.dir(queue).join(format!("{}.bak", found.name));
-            left += u64::from(found.state == FoundState::Claimed && is_unlocked(&path));
+            left += u64::from(found.state == QueueFileState::Claimed && is_unlocked(&path));
         }
     }
     match spool.remains() {

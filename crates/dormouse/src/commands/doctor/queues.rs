@@ -5,7 +5,7 @@ use crate::commands::units;
 use crate::output;
 use dormouse_clock::Timestamp;
 use dormouse_runners::arrangement;
-use dormouse_spool::{Found, FoundState, Queue, Spool};
+use dormouse_spool::{Queue, QueueFile, QueueFileState, Spool};
 use dormouse_store::{Arrangement, Site};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -18,7 +18,7 @@ pub fn queues(topic: &mut Topic, site: &Site) {
     set_aside(topic, spool);
     for (queue, how) in arrangement::all(site.config()) {
         let found = spool.list(queue).unwrap_or_default();
-        if let Some(found) = found.iter().find(|found| found.state == FoundState::Preserved) {
+        if let Some(found) = found.iter().find(|found| found.state == QueueFileState::Preserved) {
             let name = &found.name;
             topic.odd(
                 format!("{queue}/{name}.psv was set aside: it cannot be opened as an entry"),
@@ -57,9 +57,9 @@ fn waiting(
     spool: &Spool,
     queue: Queue,
     how: &Arrangement,
-    found: &[Found],
+    found: &[QueueFile],
 ) {
-    let ready = || found.iter().filter(|entry| entry.state == FoundState::Ready);
+    let ready = || found.iter().filter(|entry| entry.state == QueueFileState::Ready);
     let patience = match how {
         Arrangement::OnDemand | Arrangement::Resident(_) => PATIENCE,
         Arrangement::Timer(every) => PATIENCE + every.seconds_f64(),

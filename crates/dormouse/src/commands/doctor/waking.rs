@@ -7,7 +7,7 @@ use crate::output;
 use dormouse_activation::{Manager, UnitState, waiter};
 use dormouse_runners::arrangement::{self, Scope};
 use dormouse_spool::Spool;
-use dormouse_store::{Account, Arrangement, Site};
+use dormouse_store::{Arrangement, Site, UnixAccount};
 
 pub fn waking(topic: &mut Topic, site: &Site) {
     let spool = &Spool::new(site.qfiles());
@@ -56,7 +56,7 @@ pub fn waking(topic: &mut Topic, site: &Site) {
 
 /// Problems of the installed units.
 fn installed_units(topic: &mut Topic, site: &Site, manager: &Manager, states: &[UnitState]) {
-    let is_roots = Account::of(site.dir()).is_ok_and(|owner| owner.is_root());
+    let is_roots = UnixAccount::of(site.dir()).is_ok_and(|owner| owner.is_root());
     if let (Manager::System { user, .. }, true) = (manager, is_roots) {
         topic.bad(
             format!("the units run as {user}, but the site belongs to root"),

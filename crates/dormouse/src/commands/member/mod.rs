@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::output;
 use dormouse_membership::{MembershipError, Refusal, Registry, split};
 use dormouse_store::{List, Member, Read, Store, StoreError};
-use office::{Office, Person, Told, subscribe_all, together};
+use office::{NamedAddress, Office, Told, subscribe_all, together};
 use std::fmt;
 use std::io::{self, BufRead as _};
 use std::path::Path;
@@ -235,7 +235,7 @@ fn add_part(
     digest: bool,
     told: Told,
 ) -> Result<Vec<Result<(), NotAdded>>, MembershipError> {
-    let people: Vec<_> = lines.iter().map(|line| Person::parse(&line.text)).collect();
+    let people: Vec<_> = lines.iter().map(|line| NamedAddress::parse(&line.text)).collect();
     let valid = people.iter().filter_map(|person| person.as_ref().ok());
     let mut taken = subscribe_all(registry, valid, digest, told.welcome)?.into_iter();
     let results = people.iter().map(|person| match person {

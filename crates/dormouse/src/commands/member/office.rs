@@ -4,7 +4,7 @@
 use crate::failure::Failure;
 use dormouse_membership as membership;
 use dormouse_membership::notices::Notices;
-pub use dormouse_membership::person::Person;
+pub use dormouse_membership::person::NamedAddress;
 use dormouse_membership::{MembershipError, Origin, Refusal, Registry, split};
 use dormouse_spool::Spool;
 use dormouse_store::{List, Request, Site, Store, StoreError};
@@ -85,7 +85,7 @@ impl Office<'_> {
 /// Subscribes an address; returns the reason if that is not allowed.
 pub fn subscribe(
     registry: &mut Registry<'_>,
-    person: &Person,
+    person: &NamedAddress,
     digest: bool,
     welcome: Option<bool>,
 ) -> Result<Result<(), Refusal>, StoreError> {
@@ -95,7 +95,7 @@ pub fn subscribe(
 /// The same for many, with few statements. The results are in the order of the people.
 pub fn subscribe_all<'p>(
     registry: &mut Registry<'_>,
-    people: impl IntoIterator<Item = &'p Person>,
+    people: impl IntoIterator<Item = &'p NamedAddress>,
     digest: bool,
     welcome: Option<bool>,
 ) -> Result<Vec<Result<(), Refusal>>, StoreError> {
@@ -103,7 +103,7 @@ pub fn subscribe_all<'p>(
     registry.add_all(&requests, welcome)
 }
 
-fn request(person: &Person, digest: bool) -> Request {
+fn request(person: &NamedAddress, digest: bool) -> Request {
     Request::Subscribe {
         address: person.address.clone(),
         real_name: person.name.clone(),

@@ -1,6 +1,6 @@
 //! `member clone` and `member move`: another address for a member, on every list.
 
-use super::office::Person;
+use super::office::NamedAddress;
 use super::{lists, replace_owner};
 use crate::cli::Rename;
 use crate::failure::Failure;
@@ -39,7 +39,7 @@ struct Row {
 
 /// Does it on all lists, or on the named ones, completely or not at all.
 pub fn run(site: &Site, store: &Store, args: &Rename, way: Way) -> Result<ExitCode, Failure> {
-    let new = Person::parse(&args.new)
+    let new = NamedAddress::parse(&args.new)
         .map_err(|problem| Failure::usage(format!("{}: {problem}", args.new)))?
         .address;
     let old = args.old.trim();

@@ -2,12 +2,12 @@
 //! and all of it is one transaction.
 
 use super::Lines;
-use super::office::{Office, Person, Told, subscribe_all, together};
+use super::office::{NamedAddress, Office, Told, subscribe_all, together};
 use crate::failure::Failure;
 use crate::output;
 use dormouse_clock::Timestamp;
 use dormouse_membership::{Origin, Registry, split};
-use dormouse_store::sync::Change;
+use dormouse_store::sync::SyncChange;
 use dormouse_store::{List, Tx};
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _};
@@ -36,23 +36,25 @@ struct Plan {
     /// Banned addresses, with the ban.
     banned: Vec<(String, String)>,
     /// Who is added and removed, if that is not done in one transaction.
-    people: (Vec<Person>, Vec<String>),
+    people: (Vec<NamedAddress>, Vec<String>),
 }
 
 impl Plan {
-    fn count(&mut self, change: &Change<'_>) {
+    fn count(&mut self, change: &SyncChange<'_>) {
         match change {
-            Change::Add(..) => self.coming += 1,
-            Change::Remove(_) => self.going += 1,
+            SyncChange::Add(..) => self.coming += 1,
+            SyncChange::Remove(_) => self.going += 1,
         }
     }
 
-    fn keep(&mut self, change: &Change<'_>) {
+    fn keep(&mut self, change: &SyncChange<'_>) {
         match *change {
-            Change::Add(address, name) => {
-                self.people.0.push(Person { name: name.to_owned(), address: address.to_owned() });
+            SyncChange::Add(address, name) => {
+                self.people
+                    .0
+                    .push(NamedAddress { name: name.to_owned(), address: address.to_owned() });
             }
-            Change::Remove(address) => self.people.1.push(address.to_owned()),
+            SyncChange::Remove(address) => self.people.1.push(address.to_owned()),
         }
     }
 }
@@ -60,13 +62,13 @@ impl Plan {
 /// Writes a change as a line, or as an element of a JSON array.
 fn write_change(
     out: &mut impl io::Write,
-    change: &Change<'_>,
+    change: &SyncChange<'_>,
     dry_run: bool,
     json_is_first: Option<bool>,
 ) -> Result<(), Failure> {
     let (verb, would, address) = match *change {
-        Change::Add(address, _) => ("added", "would add", address),
-        Change::Remove(address) => ("removed", "would remove", address),
+        SyncChange::Add(address, _) => ("added", "would add", address),
+        SyncChange::Remove(address) => ("removed", "would remove", address),
     };
     match json_is_first {
         Some(is_first) => {
@@ -98,7 +100,7 @@ pub fn run(
         let mut plan = Plan::default();
         let registry = Registry::new(office.site, tx, list, Origin::owner(office.how));
         sync.changes(|change| -> Result<(), Failure> {
-            if let Change::Add(address, _) = change
+            if let SyncChange::Add(address, _) = change
                 && let Some(ban) = registry.ban(address)
             {
                 plan.banned.push((address.to_owned(), ban));
@@ -161,13 +163,13 @@ fn print(out: BufWriter<File>, plan: &Plan, dry_run: bool, json: bool) -> Result
 fn read(
     lines: Lines,
     progress: &indicatif::ProgressBar,
-    mut want: impl FnMut(&Person) -> Result<bool, Failure>,
+    mut want: impl FnMut(&NamedAddress) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
     let mut wrong = Vec::new();
     let mut number_of_wrong = 0u64;
     for line in lines {
         let line = line?;
-        match Person::parse(&line.text) {
+        match NamedAddress::parse(&line.text) {
             Ok(person) => {
                 want(&person)?;
             }
@@ -196,7 +198,7 @@ fn read(
 fn carry_out(
     office: &Office<'_>,
     list: &List,
-    (coming, going): &(Vec<Person>, Vec<String>),
+    (coming, going): &(Vec<NamedAddress>, Vec<String>),
     digest: bool,
     told: Told,
 ) -> Result<(), Failure> {

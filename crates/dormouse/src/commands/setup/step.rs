@@ -4,7 +4,7 @@ use super::record::{Change, Record};
 use crate::cli::SetupMta;
 use crate::failure::Failure;
 use crate::output::{self, HEAD, styled};
-use dormouse_store::Account;
+use dormouse_store::UnixAccount;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, Permissions};
@@ -124,7 +124,7 @@ impl Machine {
 /// What a step runs.
 pub enum Action {
     /// Creates the site's directory for the user that units run as.
-    Directory(Account),
+    Directory(UnixAccount),
     /// Our own command.
     Dormouse(Vec<String>),
     /// Copies a file.
@@ -232,6 +232,6 @@ fn shown(words: &[String]) -> String {
 }
 
 /// Returns who gets a new site: if root creates it, the user for lists.
-pub fn owner_of_new() -> Option<Account> {
-    if rustix::process::geteuid().is_root() { Account::named(USER, USER) } else { None }
+pub fn owner_of_new() -> Option<UnixAccount> {
+    if rustix::process::geteuid().is_root() { UnixAccount::named(USER, USER) } else { None }
 }

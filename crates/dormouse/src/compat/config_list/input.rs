@@ -3,7 +3,7 @@
 
 use super::options;
 use super::values;
-use dormouse_python_literal::{Expr, Operator, Problem, Scope, Statement, Value, What, parse};
+use dormouse_python_literal::{Expr, Literal, Operator, ParseError, Scope, Statement, What, parse};
 use dormouse_store::check::{Subject, Wrong};
 use dormouse_store::takeover::STATE_NUMBERS;
 use dormouse_store::{List, ListSettings, ListState};
@@ -31,7 +31,7 @@ pub fn read(
     source: &[u8],
     verbose: bool,
     is_list: &dyn Fn(&str) -> bool,
-) -> Result<Declared, Vec<Problem>> {
+) -> Result<Declared, Vec<ParseError>> {
     let file = parse(source);
     let mut reader =
         Reader { list, state, names: HashMap::new(), order: Vec::new(), problems: file.problems };
@@ -53,7 +53,7 @@ pub fn read(
 fn declare(
     list: &List,
     name: &str,
-    value: &Value,
+    value: &Literal,
     verbose: bool,
     is_list: &dyn Fn(&str) -> bool,
     declared: &mut Declared,
@@ -89,7 +89,7 @@ fn declare(
 }
 
 /// Returns a number that is valid for a list's state.
-fn number(value: &Value) -> Option<f64> {
+fn number(value: &Literal) -> Option<f64> {
     let number: f64 = value.to_string().parse().ok()?;
     (0.0..1e15).contains(&number).then_some(number)
 }
@@ -97,15 +97,15 @@ fn number(value: &Value) -> Option<f64> {
 struct Reader<'l> {
     list: &'l List,
     state: &'l ListState,
-    names: HashMap<String, Value>,
+    names: HashMap<String, Literal>,
     /// The names in the order of their first assignment.
     order: Vec<String>,
-    problems: Vec<Problem>,
+    problems: Vec<ParseError>,
 }
 
 impl Reader<'_> {
     fn wrong(&mut self, line: usize, what: String) {
-        self.problems.push(Problem { line, what });
+        self.problems.push(ParseError { line, what });
     }
 
     /// Keeps the value of an assignment; anything else is wrong.
@@ -147,7 +147,7 @@ impl Reader<'_> {
         }
     }
 
-    fn evaluate(&self, expr: &Expr) -> Result<Value, String> {
+    fn evaluate(&self, expr: &Expr) -> Result<Literal, String> {
         let names = |name: &str| {
             let name = name.strip_prefix("mlist.").unwrap_or(name);
             self.names.get(name).cloned().or_else(|| self.current(name))
@@ -156,15 +156,19 @@ impl Reader<'_> {
     }
 
     /// Returns the current value of a setting.
-    fn current(&self, name: &str) -> Option<Value> {
+    fn current(&self, name: &str) -> Option<Literal> {
         if let Some(number) = self.state.number(name) {
             let is_whole = number.fract() == 0.0;
-            return Some(if is_whole { Value::Int(number as i64) } else { Value::Float(number) });
+            return Some(if is_whole {
+                Literal::Int(number as i64)
+            } else {
+                Literal::Float(number)
+            });
         }
         values::to_python(&self.list.settings, name, options::kind(name)?).ok()
     }
 
-    fn assign(&mut self, line: usize, target: &Expr, value: &Value) {
+    fn assign(&mut self, line: usize, target: &Expr, value: &Literal) {
         let name = target.dotted();
         let name = name.as_deref().map(|name| name.strip_prefix("mlist.").unwrap_or(name));
         match name.filter(|name| !name.contains('.')) {
@@ -215,7 +219,7 @@ impl Reader<'_> {
 fn judge(
     list: &List,
     name: &str,
-    value: &Value,
+    value: &Literal,
     is_list: &dyn Fn(&str) -> bool,
     declared: &mut Declared,
 ) {
@@ -240,16 +244,16 @@ fn judge(
 }
 
 /// Converts the value of a setting without a page.
-fn raw(value: &Value) -> Result<String, String> {
+fn raw(value: &Literal) -> Result<String, String> {
     if let Some(items) = value.items() {
-        let lines: Option<Vec<String>> = items.iter().map(Value::as_text).collect();
+        let lines: Option<Vec<String>> = items.iter().map(Literal::as_text).collect();
         let lines = lines.ok_or_else(|| format!("{value} has items that are not texts"))?;
         return Ok(lines.iter().flat_map(|line| [line, "\n"]).collect());
     }
     match value {
-        Value::None => Ok(String::new()),
-        Value::Bool(flag) => Ok(i64::from(*flag).to_string()),
-        Value::Dict(_) => Err("a dictionary cannot be set".to_owned()),
+        Literal::None => Ok(String::new()),
+        Literal::Bool(flag) => Ok(i64::from(*flag).to_string()),
+        Literal::Dict(_) => Err("a dictionary cannot be set".to_owned()),
         other => Ok(other.as_text().unwrap_or_else(|| other.to_string())),
     }
 }

@@ -9,7 +9,7 @@ use super::getopt::{HELP as H, flag, with};
 use dormouse_clock::Timestamp;
 use dormouse_mail::date;
 use dormouse_store::{List, Store};
-use options::{Kind, PAGES};
+use options::{OptionKind, PAGES};
 use std::fs::File;
 use std::io::Write as _;
 
@@ -138,7 +138,7 @@ fn declarations(list: &List) -> Result<String, String> {
             let doc =
                 entries.iter().find(|entry| entry.name == *name).map(|entry| entry.doc.as_str());
             out.push_str(&comment(doc.unwrap_or_default()));
-            if let Kind::Choice(names) = kind {
+            if let OptionKind::Choice(names) = kind {
                 out.push_str("#\n# legal values are:\n");
                 for (number, name) in names.iter().enumerate() {
                     out.push_str(&format!("#    {number} = \"{name}\"\n"));

@@ -3,7 +3,7 @@
 
 /// How an option is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum OptionKind {
     /// A number with a named meaning.
     Choice(&'static [&'static str]),
     /// A text.
@@ -35,26 +35,27 @@ pub enum Kind {
 }
 
 /// The options of a page or section.
-pub struct Page {
+pub struct OptionPage {
     /// The page's name.
     pub name: &'static str,
     /// The subject.
     pub about: &'static str,
     /// The options in their order.
-    pub options: &'static [(&'static str, Kind)],
+    pub options: &'static [(&'static str, OptionKind)],
 }
 
-const FLAG: Kind = Kind::Choice(&["No", "Yes"]);
-const VOLUME: Kind = Kind::Choice(&["Yearly", "Monthly", "Quarterly", "Weekly", "Daily"]);
+const FLAG: OptionKind = OptionKind::Choice(&["No", "Yes"]);
+const VOLUME: OptionKind =
+    OptionKind::Choice(&["Yearly", "Monthly", "Quarterly", "Weekly", "Daily"]);
 
-use Kind::{
+use OptionKind::{
     Address, Addresses, Choice, Days, HeaderRules, Host, Lines, Names, Number, Patterns,
     PatternsAndLists, Text, Topics, Whole,
 };
 
 /// All pages that have options.
-pub const PAGES: &[Page] = &[
-    Page {
+pub const PAGES: &[OptionPage] = &[
+    OptionPage {
         name: "general",
         about: "What the list is and how it generally behaves.",
         options: &[
@@ -92,7 +93,7 @@ pub const PAGES: &[Page] = &[
             ("max_days_to_hold", Whole),
         ],
     },
-    Page {
+    OptionPage {
         name: "language",
         about: "The languages of the list's pages and notices.",
         options: &[
@@ -101,7 +102,7 @@ pub const PAGES: &[Page] = &[
             ("encode_ascii_prefixes", Choice(&["Never", "Always", "As needed"])),
         ],
     },
-    Page {
+    OptionPage {
         name: "nondigest",
         about: "Regular delivery.",
         options: &[
@@ -115,7 +116,7 @@ pub const PAGES: &[Page] = &[
             ("regular_include_lists", Addresses),
         ],
     },
-    Page {
+    OptionPage {
         name: "digest",
         about: "Delivery of digests.",
         options: &[
@@ -129,7 +130,7 @@ pub const PAGES: &[Page] = &[
             ("digest_volume_frequency", VOLUME),
         ],
     },
-    Page {
+    OptionPage {
         name: "privacy",
         about: "Who may subscribe, who is banned, and who sees the members.",
         options: &[
@@ -145,7 +146,7 @@ pub const PAGES: &[Page] = &[
             ("obscure_addresses", FLAG),
         ],
     },
-    Page {
+    OptionPage {
         name: "privacy",
         about: "What happens to a post, by its sender.",
         options: &[
@@ -173,7 +174,7 @@ pub const PAGES: &[Page] = &[
             ("nonmember_rejection_notice", Text),
         ],
     },
-    Page {
+    OptionPage {
         name: "privacy",
         about: "What happens to a post, by its recipients.",
         options: &[
@@ -182,12 +183,12 @@ pub const PAGES: &[Page] = &[
             ("max_num_recipients", Whole),
         ],
     },
-    Page {
+    OptionPage {
         name: "privacy",
         about: "What happens to a post, by its header.",
         options: &[("header_filter_rules", HeaderRules), ("bounce_matching_headers", Text)],
     },
-    Page {
+    OptionPage {
         name: "bounce",
         about: "What happens if mail to a member bounces. Times are in days.",
         options: &[
@@ -202,7 +203,7 @@ pub const PAGES: &[Page] = &[
             ("bounce_notify_owner_on_removal", FLAG),
         ],
     },
-    Page {
+    OptionPage {
         name: "archive",
         about: "The archive of the posts.",
         options: &[
@@ -211,7 +212,7 @@ pub const PAGES: &[Page] = &[
             ("archive_volume_frequency", VOLUME),
         ],
     },
-    Page {
+    OptionPage {
         name: "gateway",
         about: "The newsgroup linked with the list.",
         options: &[
@@ -223,7 +224,7 @@ pub const PAGES: &[Page] = &[
             ("news_prefix_subject_too", FLAG),
         ],
     },
-    Page {
+    OptionPage {
         name: "autoreply",
         about: "Automatic replies.",
         options: &[
@@ -236,7 +237,7 @@ pub const PAGES: &[Page] = &[
             ("autoresponse_graceperiod", Whole),
         ],
     },
-    Page {
+    OptionPage {
         name: "contentfilter",
         about: "What is removed from posts.",
         options: &[
@@ -250,7 +251,7 @@ pub const PAGES: &[Page] = &[
             ("filter_action", Choice(&["Discard", "Reject", "Forward to List Owner", "Preserve"])),
         ],
     },
-    Page {
+    OptionPage {
         name: "topics",
         about: "Topics of posts, for members who do not want all.",
         options: &[
@@ -262,7 +263,7 @@ pub const PAGES: &[Page] = &[
 ];
 
 /// Returns how an option is written, if it is on a page.
-pub fn kind(name: &str) -> Option<Kind> {
+pub fn kind(name: &str) -> Option<OptionKind> {
     PAGES
         .iter()
         .flat_map(|page| page.options)
@@ -319,7 +320,7 @@ mod tests {
     #[test]
     fn every_choice_has_the_names_of_its_numbers() {
         for (name, kind) in PAGES.iter().flat_map(|page| page.options) {
-            if let Kind::Choice(names) = kind {
+            if let OptionKind::Choice(names) = kind {
                 let mut settings = ListSettings::default();
                 for number in 0..names.len() {
                     assert_eq!(settings.put(name, &number.to_string()), Ok(()), "{name}");

@@ -3,7 +3,7 @@
 use dormouse_clock::Timestamp;
 use dormouse_mail::date;
 use dormouse_pickle::{Graph, Node, NodeId, Value};
-use dormouse_python_literal::Value as Literal;
+use dormouse_python_literal::Literal;
 use dormouse_spool::message_object;
 
 const INDENT: usize = 4;

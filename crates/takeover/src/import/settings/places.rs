@@ -1,7 +1,7 @@
 //! Where the settings of `Defaults.py` have their place here.
 
 /// What happens to a setting of the site.
-pub enum Place {
+pub enum SettingPlace {
     /// A setting here, with the same value.
     Same(&'static str),
     /// A setting here that is a duration; in Mailman it is in seconds.
@@ -12,7 +12,7 @@ pub enum Place {
     Not(&'static str),
 }
 
-use Place::{Not, Same, Span, Within};
+use SettingPlace::{Not, Same, Span, Within};
 
 /// Reasons that several settings share.
 pub const LOOKS: &str = "the design of Mailman's pages";
@@ -22,7 +22,7 @@ pub const PATHS: &str = "where Mailman keeps its files";
 pub const LOGS: &str = "what Mailman logs; `dormouse trace` shows what happened to a message";
 
 /// Every setting of Mailman 2.1.39's `Defaults.py` except the defaults of lists.
-pub const PLACES: &[(&str, Place)] = &[
+pub const PLACES: &[(&str, SettingPlace)] = &[
     ("DEFAULT_EMAIL_HOST", Same("host")),
     ("DEFAULT_HOST_NAME", Within("host")),
     ("DEFAULT_URL_HOST", Within("web_url")),

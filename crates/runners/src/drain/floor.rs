@@ -290,7 +290,8 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
     fn staff(&mut self, at: usize, waiting: usize) -> bool {
         let lane = &self.lanes[at];
         let most = self.workers_of(lane);
-        let more = most.saturating_sub(self.busy[at]).min(waiting);
+        let unclaimed = waiting.saturating_sub(lane.arriving());
+        let more = most.saturating_sub(self.busy[at]).min(unclaimed);
         if more > 0 {
             // The drain's own runner may still have a connection, from a suspect. A server with a
             // limit of connections would make the workers wait for it.
@@ -308,14 +309,20 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
             // Opening a store takes longer than sending a small post. The drain's own runners do
             // not need theirs now, and open another one if entries arrive meanwhile.
             let store = self.hands.first().and_then(|hand| hand.desk.give_store());
+            let mut arriving = None;
             if how == How::Costly {
                 // From now on this lane does not count as sending.
                 lane.costly_in_hand.fetch_add(1, Ordering::Relaxed);
+            } else {
+                arriving = Some(lane.announce());
             }
             self.threads.spawn(move || {
                 let result = beside(shared, lane, at, store, |desk| match how {
                     How::Costly => lane.work_on_costly(desk),
-                    _ => lane.work_beside(desk, scope, most),
+                    _ => {
+                        desk.arriving = arriving;
+                        lane.work_beside(desk, scope, most);
+                    }
                 });
                 // The receiver lives as long as the threads' scope, so sending cannot fail.
                 let _sent = report.send(result);
@@ -396,12 +403,12 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
 }
 
 /// Runs a worker, with a store if one is already open. A panic becomes an error in the result.
-fn beside(
-    shared: &Shared<'_>,
-    lane: &Lane,
+fn beside<'d>(
+    shared: &'d Shared<'d>,
+    lane: &'d Lane,
     at: usize,
     store: Option<Store>,
-    work: impl FnOnce(&mut QueueWorker<'_>),
+    work: impl FnOnce(&mut QueueWorker<'d>),
 ) -> LaneResult {
     let work = || {
         let mut desk = QueueWorker::new(shared, lane);

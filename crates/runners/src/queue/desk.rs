@@ -1,7 +1,7 @@
 //! Everything that a queue's runner needs.
 
 use super::QueueTally;
-use super::lane::Lane;
+use super::lane::{Arriving, Lane};
 use crate::{Shared, shunt};
 use dormouse_mail::Message;
 use dormouse_membership::Output;
@@ -44,6 +44,8 @@ pub(crate) struct QueueWorker<'d> {
     pub until: Option<Instant>,
     /// Whether a costly entry must stop if light ones wait.
     pub gives_way: bool,
+    /// Set until a started worker has taken something.
+    pub arriving: Option<Arriving<'d>>,
     /// Finished work in directories that are not synced yet.
     pub unsettled: Unsettled,
     store: Rc<RefCell<Option<Rc<Store>>>>,
@@ -60,6 +62,7 @@ impl<'d> QueueWorker<'d> {
             errors: Vec::new(),
             until: None,
             gives_way: false,
+            arriving: None,
             unsettled: Unsettled::default(),
             store: Rc::default(),
         }

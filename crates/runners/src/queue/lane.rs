@@ -43,6 +43,8 @@ pub(crate) struct Lane {
     backlog: Mutex<Backlog>,
     /// The number of workers that process a costly entry.
     pub costly_in_hand: AtomicUsize,
+    /// The number of workers that were started and have not yet taken anything.
+    arriving: AtomicUsize,
     /// When and why its server could not be reached.
     down: Mutex<Option<(Instant, String)>>,
 }
@@ -61,6 +63,19 @@ struct Backlog {
     is_stopped: bool,
     /// When the queue was last listed, for queues whose entries become ready by themselves.
     looked: Option<Instant>,
+}
+
+/// A worker that was started and has not yet taken anything. The names that it will take still wait,
+/// and must not start another worker.
+#[derive(Debug)]
+pub(crate) struct Arriving<'l> {
+    lane: &'l Lane,
+}
+
+impl Drop for Arriving<'_> {
+    fn drop(&mut self) {
+        self.lane.arriving.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The interval of checks whether entries have become due.
@@ -94,8 +109,20 @@ impl Lane {
             row,
             backlog: Mutex::default(),
             costly_in_hand: AtomicUsize::new(0),
+            arriving: AtomicUsize::new(0),
             down: Mutex::new(None),
         }
+    }
+
+    /// Announces a worker that is being started for light entries.
+    pub fn announce(&self) -> Arriving<'_> {
+        self.arriving.fetch_add(1, Ordering::Relaxed);
+        Arriving { lane: self }
+    }
+
+    /// Returns the number of workers that were announced and have not yet taken anything.
+    pub fn arriving(&self) -> usize {
+        self.arriving.load(Ordering::Relaxed)
     }
 
     fn backlog(&self) -> MutexGuard<'_, Backlog> {
@@ -301,6 +328,7 @@ impl Lane {
                 }
             }
         }
+        desk.arriving = None;
         taken
     }
 

@@ -3,7 +3,9 @@
 use dormouse_clock::Timestamp;
 use dormouse_spool::{Entry, EntryName, Metadata, Queue, Spool};
 use dormouse_store::{MemberOption, Site, Store};
+use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, message};
+use std::time::Duration;
 
 const DORMOUSE: &str = env!("CARGO_BIN_EXE_dormouse");
 const ANNA: &str = "Anna.B@example.org";
@@ -107,6 +109,23 @@ fn enqueue(site: &TestSite, metadata: Metadata, raw: &str) {
     let name = EntryName::new(Timestamp::from_seconds(1e9), raw.as_bytes(), "dev");
     batch.enqueue(Queue::Out, &name, &Entry::new(raw.as_bytes().to_vec(), metadata)).unwrap();
     batch.commit().unwrap();
+}
+
+#[test]
+fn copies_for_many_are_sent_over_several_connections_and_each_member_gets_one() {
+    let sink = Sink::builder().latency(Duration::from_millis(1)).start();
+    let site = TestSite::new(DORMOUSE);
+    site.ok(&["config", "set", "delivery.url", &sink.url()]);
+    let members: Vec<String> = (0..600).map(|number| format!("m{number:03}@example.org")).collect();
+    site.plain_list("dev", &members.iter().map(String::as_str).collect::<Vec<_>>());
+    site.ok(&["list", "set", "dev", "personalize=yes"]);
+    site.post("dev", &message(BERT, "hello", "Hello, list.\n"));
+    site.ok(&["run"]);
+    let mut reached: Vec<String> =
+        sink.messages().into_iter().flat_map(|mail| mail.recipients).collect();
+    reached.sort();
+    assert_eq!(reached, members);
+    assert_eq!(sink.counts().connections, 3, "of four, one is kept for mail to few");
 }
 
 #[test]

@@ -22,7 +22,10 @@ impl<'m> Field<'m> {
 
     /// Whether it has this name, ignoring case.
     pub fn is(&self, name: &str) -> bool {
-        self.name().eq_ignore_ascii_case(name.as_bytes())
+        // Nearly every field of a message is asked, and most differ in the first bytes.
+        let begins = self.raw.get(..name.len());
+        begins.is_some_and(|begin| begin.eq_ignore_ascii_case(name.as_bytes()))
+            && self.name().len() == name.len()
     }
 
     /// The value as received, including folds, trimmed.

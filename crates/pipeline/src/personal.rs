@@ -1,7 +1,7 @@
 //! Which mail is sent as a separate copy for each recipient.
 
 use dormouse_spool::Metadata;
-use dormouse_store::List;
+use dormouse_store::{List, OneClick};
 
 /// Whether each recipient of an entry gets a separate copy: on personalised lists, unless the
 /// metadata says `personalize` false (docs/spec/pipeline.md §6).
@@ -12,4 +12,12 @@ pub fn is_personal(list: &List, metadata: &Metadata) -> bool {
 /// Whether an entry's metadata allows a copy for each recipient.
 pub fn may_be_personal(metadata: &Metadata) -> bool {
     metadata.envelope().personalize() != Some(false)
+}
+
+/// Whether an entry usually takes a transaction for each recipient: with a copy, an envelope sender or a
+/// link of its own. An MTA that offers XVERP needs fewer.
+pub fn is_sent_one_by_one(list: &List, metadata: &Metadata) -> bool {
+    let has_sender = metadata.envelope().verp().unwrap_or_default() && may_be_personal(metadata);
+    let has_link = list.settings.one_click_unsubscribe == OneClick::Every;
+    is_personal(list, metadata) || has_sender || has_link
 }

@@ -1,7 +1,7 @@
 //! Finds out what would happen to a post, without any effect.
 
 use crate::handlers::signatures::SignatureFate;
-use crate::handlers::{from_mode, scheduled};
+use crate::handlers::{from_mode, scheduled, two_versions};
 use crate::policies::Policies;
 use crate::progress::DeliveryProgress;
 use crate::recipients::Recipients;
@@ -131,7 +131,7 @@ pub fn rehearse(
             left_out: post.signatures.left_out.clone(),
             signatures: post.signatures.fates(),
             recipients: 0,
-            queues: post.outputs.iter().map(|output| output.queue.to_string()).collect(),
+            queues: queues(&post),
             message: post.message.to_bytes(),
         };
         if let Verdict::Stopped { handler, flow } = verdict {
@@ -143,12 +143,19 @@ pub fn rehearse(
         if let Some(out) = sent().next() {
             made.message.clone_from(&out.entry.message);
         }
-        made.from_kept_for_some = sent().nth(1).is_some();
+        made.from_kept_for_some = sent().any(|out| out.label == two_versions::LABEL);
         for out in sent() {
             made.recipients += count(&post, &out.entry)?;
         }
         Ok(made)
     })
+}
+
+/// Returns the queues of the outputs, without repetitions: mail to many has several entries.
+fn queues(post: &Post<'_>) -> Vec<String> {
+    let mut queues: Vec<_> = post.outputs.iter().map(|output| output.queue.to_string()).collect();
+    queues.dedup();
+    queues
 }
 
 fn policy_name(policy: &Policy) -> Option<&'static str> {

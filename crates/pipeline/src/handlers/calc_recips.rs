@@ -260,5 +260,15 @@ mod tests {
         let distinct: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());
         assert!(!all.contains(&"m7@y.example".to_owned()));
+        let mut in_shares = Vec::new();
+        for share in recipients.shares(3) {
+            let mut stream = share.stream(fixture.store.read(), &Default::default()).unwrap();
+            while let Some(next) = stream.pull().unwrap() {
+                in_shares.push(next.address);
+            }
+        }
+        in_shares.sort();
+        all.sort();
+        assert_eq!(in_shares, all, "each of them is in one share");
     }
 }

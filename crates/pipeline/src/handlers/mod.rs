@@ -37,7 +37,7 @@ mod to_archive;
 mod to_digest;
 mod to_outgoing;
 mod to_usenet;
-mod two_versions;
+pub(crate) mod two_versions;
 mod wrap_message;
 
 pub(crate) use from_munge::mode as from_mode;

@@ -2,10 +2,15 @@
 
 use super::{Flow, HandlerError, Post, two_versions};
 use crate::decorate::HeaderAndFooter;
-use crate::personal::is_personal;
+use crate::personal::{is_personal, is_sent_one_by_one};
+use crate::recipients::Recipients;
 use dormouse_mail::decorate::Decorated;
 use dormouse_membership::Output;
 use dormouse_spool::{Entry, KEY, Queue};
+
+/// The maximum number of shares, and the maximum size in bytes of a message that is stored for each of them.
+const MOST_SHARES: u64 = 16;
+const LARGEST_IN_SHARES: usize = 1024 * 1024;
 
 /// Decides on VERP, adds the list's texts, and queues the message in `out`.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
@@ -24,9 +29,36 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     post.metadata.remove(KEY.pipeline);
     let entry = Entry::new(post.message.to_bytes(), post.metadata.clone());
     let out = Output { queue: Queue::Out, label: "out".to_owned(), entry };
-    let versions = two_versions::split(post, out)?;
-    post.outputs.extend(versions);
+    for version in two_versions::split(post, out)? {
+        let shares = in_shares(post, version)?;
+        post.outputs.extend(shares);
+    }
     Ok(Flow::Next)
+}
+
+/// Divides an entry that takes a transaction for each of many recipients, so that it is sent over several
+/// connections: over one, each transaction waits for the one before it.
+fn in_shares(post: &Post<'_>, out: Output) -> Result<Vec<Output>, HandlerError> {
+    let entry = &out.entry;
+    let is_small = entry.message.len() <= LARGEST_IN_SHARES;
+    if !is_small || !is_sent_one_by_one(post.list, &entry.metadata) {
+        return Ok(vec![out]);
+    }
+    let Some(recipients) = Recipients::read(&entry.metadata)? else { return Ok(vec![out]) };
+    // One connection is kept for mail to few.
+    let count = post.config.delivery_connections.saturating_sub(1).min(MOST_SHARES);
+    if count < 2 {
+        return Ok(vec![out]);
+    }
+    let of_share = |(number, recipients): (usize, Recipients)| {
+        let mut share = Output { queue: out.queue, label: out.label.clone(), entry: entry.clone() };
+        if number > 1 {
+            share.label = format!("{}-{number}", out.label);
+        }
+        recipients.write(&mut share.entry.metadata);
+        share
+    };
+    Ok((1..).zip(recipients.shares(count as u32)).map(of_share).collect())
 }
 
 /// Adds the list's header and footer, unless they differ for each recipient.
@@ -44,8 +76,10 @@ pub(super) fn decorate(post: &mut Post<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipients::Rule;
     use crate::testing::{Fixture, Outcome};
     use dormouse_clock::Timestamp;
+    use std::collections::BTreeSet;
 
     const RAW: &str = "From: a@x.example\n\nx\n";
 
@@ -83,6 +117,55 @@ mod tests {
                 let outcome = fixture.run(run, RAW, |data| data.set_int("verp", kept));
                 assert_eq!(out(&outcome).metadata.int("verp"), Some(kept), "{what}");
             }
+        }
+    }
+
+    #[test]
+    fn mail_that_takes_a_transaction_for_each_of_many_is_sent_over_several_connections() {
+        // personalize, one-click links, verp, connections, size in bytes, addresses (0: a rule): entries
+        let cases = [
+            ("no", "personal", 0, "4", 0, 0, 1),
+            ("no", "personal", 1, "4", 0, 0, 3),
+            ("yes", "personal", 0, "4", 0, 0, 3),
+            ("full", "personal", 0, "9", 0, 0, 8),
+            ("no", "every", 0, "4", 0, 0, 3),
+            ("no", "personal", 1, "1", 0, 0, 1),
+            ("no", "personal", 1, "2", 0, 0, 1),
+            ("no", "personal", 1, "3", 0, 0, 2),
+            ("no", "personal", 1, "1000", 0, 0, 16),
+            ("no", "personal", 1, "4", 1024 * 1024, 0, 1),
+            ("no", "personal", 1, "4", 0, 1, 1),
+            ("no", "personal", 1, "4", 0, 100, 2),
+            ("no", "personal", 0, "4", 0, 100, 1),
+        ];
+        for (personalize, one_click, verp, connections, size, addresses, entries) in cases {
+            let what = format!("{personalize} {one_click} {verp} {connections} {size} {addresses}");
+            let settings = [("personalize", personalize), ("one_click_unsubscribe", one_click)];
+            let mut fixture = Fixture::new(&settings);
+            fixture.config("delivery.connections", connections);
+            let raw = format!("{RAW}{}", "x".repeat(size));
+            let outcome = fixture.run(run, &raw, |data| {
+                data.edit().verp(verp == 1);
+                let rule = Rule { lists: vec!["dev".to_owned()], ..Rule::default() };
+                let these = (0..addresses).map(|number| format!("m{number}@x.example")).collect();
+                match addresses {
+                    0 => Recipients::Those(rule).write(data),
+                    _ => Recipients::These(these).write(data),
+                }
+            });
+            assert_eq!(outcome.outputs.len(), entries, "{what}");
+            let labels: BTreeSet<_> = outcome.outputs.iter().map(|out| &out.label).collect();
+            assert_eq!(labels.len(), entries, "{what}");
+            let shares: Vec<String> = outcome
+                .outputs
+                .iter()
+                .filter_map(|out| out.entry.metadata.envelope().recips_share().map(Into::into))
+                .collect();
+            let expected: Vec<String> = match entries {
+                _ if addresses > 0 || entries == 1 => Vec::new(),
+                _ => (1..=entries).map(|number| format!("{number}/{entries}")).collect(),
+            };
+            assert_eq!(shares, expected, "{what}");
         }
     }
 

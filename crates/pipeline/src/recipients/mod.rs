@@ -4,8 +4,10 @@
 //! membership the entry contains only a rule: which lists, and who is left out. The members are
 //! then streamed from the store, page by page, while the mail is sent.
 
+mod share;
 mod stream;
 
+pub use share::Share;
 pub use stream::{Next, Stream};
 
 use crate::progress::DeliveryProgress;
@@ -20,6 +22,10 @@ use std::collections::BTreeSet;
 /// Up to this many recipients are in the entry itself (one SMTP transaction of Mailman's default
 /// size).
 pub const WRITTEN_OUT: usize = 500;
+
+/// The minimum number of recipients in a share: an entry of its own costs about as much as a few
+/// transactions.
+const LEAST_SHARE: usize = 50;
 
 /// Whom an entry is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +60,8 @@ pub struct Rule {
     pub except_languages: Vec<String>,
     /// Only addresses at, or not at, some domains.
     pub receivers: Option<Receivers>,
+    /// Only this share of them.
+    pub share: Option<Share>,
 }
 
 /// Receiving domains that limit the recipients.
@@ -105,6 +113,9 @@ impl Rule {
         }
         if let Some(digest) = self.digest {
             digest.write(metadata);
+        }
+        if let Some(share) = self.share {
+            metadata.edit().recips_share(&share.to_string());
         }
     }
 }
@@ -184,6 +195,7 @@ impl Recipients {
                 (None, Some(domains)) => Some(Receivers { domains, are_meant: false }),
                 (None, None) => None,
             },
+            share: Share::read(&envelope)?,
         })))
     }
 
@@ -205,6 +217,22 @@ impl Recipients {
         }
     }
 
+    /// Divides them into at most `count` shares. None is smaller than [`LEAST_SHARE`].
+    pub fn shares(self, count: u32) -> Vec<Recipients> {
+        match self {
+            Recipients::These(these) if these.len() >= 2 * LEAST_SHARE && count > 1 => {
+                let count = (these.len() / LEAST_SHARE).min(count as usize);
+                let share = |share: &[String]| Recipients::These(share.to_vec());
+                these.chunks(these.len().div_ceil(count)).map(share).collect()
+            }
+            Recipients::Those(rule) if rule.share.is_none() => {
+                let of = |share| Recipients::Those(Rule { share: Some(share), ..rule.clone() });
+                Share::all(count).map(of).collect()
+            }
+            whole => vec![whole],
+        }
+    }
+
     /// Writes them into an entry's metadata.
     pub fn write(&self, metadata: &mut Metadata) {
         for key in [
@@ -220,6 +248,7 @@ impl Recipients {
             KEY.recips_except_languages,
             KEY.recips_at,
             KEY.recips_not_at,
+            KEY.recips_share,
         ] {
             metadata.remove(key);
         }
@@ -253,6 +282,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn addresses_are_divided_in_order_and_not_into_small_shares() {
+        for (addresses, count, expected) in [
+            (0, 3, vec![0]),
+            (1, 3, vec![1]),
+            (99, 3, vec![99]),
+            (100, 3, vec![50, 50]),
+            (149, 3, vec![75, 74]),
+            (150, 3, vec![50, 50, 50]),
+            (500, 3, vec![167, 167, 166]),
+            (500, 1, vec![500]),
+            (500, 0, vec![500]),
+        ] {
+            let all: Vec<String> =
+                (0..addresses).map(|number| format!("m{number}@x.example")).collect();
+            let shares: Vec<Vec<String>> = Recipients::These(all.clone())
+                .shares(count)
+                .into_iter()
+                .map(|share| match share {
+                    Recipients::These(these) => these,
+                    Recipients::Those(rule) => panic!("{rule:?}"),
+                })
+                .collect();
+            assert_eq!(shares.iter().map(Vec::len).collect::<Vec<_>>(), expected, "{addresses}");
+            assert_eq!(shares.concat(), all);
+        }
+    }
+
+    #[test]
     fn what_is_written_is_read_back() {
         let rule = Rule {
             lists: vec!["dev".to_owned(), "ops".to_owned()],
@@ -268,6 +325,7 @@ mod tests {
                 domains: vec!["*.x.example".to_owned()],
                 are_meant: false,
             }),
+            share: Share::all(3).nth(1),
         };
         let these = Recipients::These(vec!["a@x.example".to_owned()]);
         let mut metadata = Metadata::new();

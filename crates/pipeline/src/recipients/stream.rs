@@ -1,6 +1,6 @@
 //! Streams recipients in constant memory.
 
-use super::{DigestIssue, Receivers, Rule};
+use super::{DigestIssue, Receivers, Rule, Share};
 use dormouse_mail::AddressKey;
 use dormouse_membership::RunError;
 use dormouse_store::{Audience, Cursor, ListId, Read, Recipient, StoreError};
@@ -37,6 +37,7 @@ pub struct Members<'s> {
     only_language: String,
     except_languages: Vec<String>,
     receivers: Option<Receivers>,
+    share: Option<Share>,
     except: BTreeSet<AddressKey>,
     except_members_of: Vec<ListId>,
     /// Where the next page starts.
@@ -120,6 +121,7 @@ impl<'s> Stream<'s> {
             only_language: rule.only_language.clone(),
             except_languages: rule.except_languages.clone(),
             receivers: rule.receivers.clone(),
+            share: rule.share,
             except: rule.except.clone(),
             except_members_of,
             after: after.map(|place| place.cursor),
@@ -186,7 +188,8 @@ impl Members<'_> {
     }
 
     fn is_meant(&self, member: &Recipient) -> Result<bool, StoreError> {
-        if self.except.contains(&member.key)
+        if self.share.is_some_and(|share| !share.has(&member.key))
+            || self.except.contains(&member.key)
             || self.receivers.as_ref().is_some_and(|receivers| !receivers.mean(&member.key))
         {
             return Ok(false);

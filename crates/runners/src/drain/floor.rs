@@ -32,6 +32,10 @@ const SHARE: Duration = Duration::from_millis(500);
 /// The interval at which the queues are checked while workers are busy.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// The number of waiting entries from which a queue that is processed last gets a worker while mail
+/// is being sent, if the machine has more than one processor.
+const MANY: usize = 32;
+
 /// The result of a worker.
 struct LaneResult {
     /// The position of its lane.
@@ -200,7 +204,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         }
         for at in 0..self.lanes.len() {
             let lane = &self.lanes[at];
-            if lane.row.is_last && self.is_sending() {
+            if lane.row.is_last && self.light_workers(at) > 0 {
                 continue;
             }
             let waiting = match lane.refill(self.shared, self.scope) {
@@ -211,6 +215,12 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
                     continue;
                 }
             };
+            if lane.row.is_last && self.is_sending() {
+                if waiting >= MANY && has_other_processors() {
+                    progressed |= self.spawn(at, How::Light, 1);
+                }
+                continue;
+            }
             self.has_seen_any |= lane.row.wakes;
             if self.workers_of(lane) > 0 {
                 progressed |= self.staff(at, waiting);
@@ -280,10 +290,15 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         self.busy.iter().any(|&busy| busy > 0)
     }
 
-    /// Whether a worker is processing anything but a costly entry.
+    /// Whether a worker of a queue that is not last is processing anything but a costly entry.
     fn is_sending(&self) -> bool {
-        let costly = |lane: &Lane| lane.costly_in_hand.load(Ordering::Relaxed);
-        (0..self.lanes.len()).any(|at| self.busy[at] > costly(&self.lanes[at]))
+        (0..self.lanes.len()).any(|at| !self.lanes[at].row.is_last && self.light_workers(at) > 0)
+    }
+
+    /// The number of workers of a lane that are not processing a costly entry.
+    fn light_workers(&self, at: usize) -> usize {
+        let costly = self.lanes[at].costly_in_hand.load(Ordering::Relaxed);
+        self.busy[at].saturating_sub(costly)
     }
 
     /// Starts workers for a lane's waiting entries. Returns whether any were started.
@@ -400,6 +415,10 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         drop(store);
         self.hands.first()?.desk.give_store()
     }
+}
+
+fn has_other_processors() -> bool {
+    thread::available_parallelism().is_ok_and(|processors| processors.get() > 1)
 }
 
 /// Runs a worker, with a store if one is already open. A panic becomes an error in the result.

@@ -111,6 +111,8 @@ keys! {
     recips_at "recips_at": Option<Vec<String>> = texts, impl IntoIterator<Item = impl AsRef<str>> => write_texts;
     /// Only recipients at none of these domains.
     recips_not_at "recips_not_at": Option<Vec<String>> = texts, impl IntoIterator<Item = impl AsRef<str>> => write_texts;
+    /// Only this share of the recipients, such as `2/3`.
+    recips_share "recips_share": Option<Cow<'m, str>> = text, &str => write_text;
     /// Data for completing the digest's issue.
     digest_closes "digest_closes": Option<Cow<'m, str>> = text, &str => write_text;
     /// A moderator or a password approved it.

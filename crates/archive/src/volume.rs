@@ -1,25 +1,11 @@
 //! Volumes: their names in URLs and for people (docs/spec/archives.md §3).
 
+use dormouse_clock::MONTHS;
 use dormouse_store::settings::VolumeFrequency;
 use dormouse_words::{Language, Text, date as words, say, say_as};
 use jiff::civil::{Date, Weekday, date};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
 
 /// A volume's name.
 #[derive(Debug, Clone, PartialEq, Eq)]

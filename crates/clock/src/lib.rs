@@ -28,6 +28,23 @@ pub use timestamp::Timestamp;
 
 use std::time::SystemTime;
 
+/// The English names of the months, as in mail and in the addresses of archives. The first three letters are
+/// the names in Date fields. For people `dormouse_words` has them in their language.
+pub const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
 /// Returns the current time.
 #[cfg(not(debug_assertions))]
 #[inline(always)]

@@ -1,6 +1,6 @@
 //! Dates in headers.
 
-use dormouse_clock::Timestamp;
+use dormouse_clock::{MONTHS, Timestamp};
 use jiff::Unit;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -36,33 +36,6 @@ struct Written {
     offset: Option<i64>,
 }
 
-/// The names of months; every twelve of them are a year.
-const MONTHS: [&str; 24] = [
-    "jan",
-    "feb",
-    "mar",
-    "apr",
-    "may",
-    "jun",
-    "jul",
-    "aug",
-    "sep",
-    "oct",
-    "nov",
-    "dec",
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 /// The named zones, as hours and minutes.
 const ZONES: [(&str, i64); 14] = [
@@ -193,7 +166,10 @@ impl<'t> Ordered<'t> {
         let &[mut day, mut month, mut year, mut time, mut zone, ..] = words.as_slice() else {
             return None;
         };
-        let known = |name: &str| MONTHS.iter().position(|month| name.eq_ignore_ascii_case(month));
+        let is = |name: &str, month: &str| {
+            name.eq_ignore_ascii_case(month) || name.eq_ignore_ascii_case(&month[..3])
+        };
+        let known = |name: &str| MONTHS.iter().position(|month| is(name, month));
         let number = known(month).or_else(|| {
             std::mem::swap(&mut day, &mut month);
             known(month)
@@ -208,7 +184,7 @@ impl<'t> Ordered<'t> {
             std::mem::swap(&mut year, &mut zone);
         }
         time = &time[..without_comma(time)];
-        let month = i64::try_from(number % 12).ok()? + 1;
+        let month = i64::try_from(number).ok()? + 1;
         Some(Ordered { day, month, year, time, zone })
     }
 }

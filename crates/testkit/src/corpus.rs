@@ -365,8 +365,6 @@ fn quoted_printable(text: &str) -> String {
 
 /// Returns the value of a Date field, in UTC.
 fn date(time: i64) -> String {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (days, rest) = (time.div_euclid(86_400), time.rem_euclid(86_400));
     // Converts days to a date, by eras of 400 years that begin in March: leap days come last.
     let shifted = days + 719_468;
@@ -379,7 +377,7 @@ fn date(time: i64) -> String {
     let day = day_of_year - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let month = MONTHS[usize::try_from(month - 1).unwrap_or(0)];
+    let month = &dormouse_clock::MONTHS[usize::try_from(month - 1).unwrap_or(0)][..3];
     format!("{day} {month} {year} {:02}:{:02}:{:02} +0000", rest / 3_600, rest / 60 % 60, rest % 60)
 }
 

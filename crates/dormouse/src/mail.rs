@@ -51,25 +51,43 @@ pub struct WrapperName {
     suffix: &'static str,
     /// The purpose of mail to that address.
     purpose: Purpose,
+    /// What it does, for the help.
+    #[allow(dead_code, reason = "the small program prints no help")]
+    pub about: &'static str,
 }
 
-static WRAPPER_NAMES: [WrapperName; 10] = {
-    const fn of(name: &'static str, suffix: &'static str, purpose: Purpose) -> WrapperName {
-        WrapperName { name, suffix, purpose }
+/// All names of the wrapper.
+pub static WRAPPER_NAMES: [WrapperName; 10] = {
+    use Purpose::{Bounce, Confirm, Join, Leave, Owner, Post, Request};
+
+    const fn of(
+        name: &'static str,
+        suffix: &'static str,
+        purpose: Purpose,
+        about: &'static str,
+    ) -> WrapperName {
+        WrapperName { name, suffix, purpose, about }
     }
     [
-        of("post", "", Purpose::Post),
-        of("owner", "-owner", Purpose::Owner),
-        of("bounces", "-bounces", Purpose::Bounce),
-        of("admin", "-admin", Purpose::Bounce),
-        of("confirm", "-confirm", Purpose::Confirm),
-        of("join", "-join", Purpose::Join),
-        of("subscribe", "-subscribe", Purpose::Join),
-        of("leave", "-leave", Purpose::Leave),
-        of("unsubscribe", "-unsubscribe", Purpose::Leave),
-        of("request", "-request", Purpose::Request),
+        of("post", "", Post, "Accept a post"),
+        of("owner", "-owner", Owner, "Accept mail for the owners"),
+        of("bounces", "-bounces", Bounce, "Accept a bounce"),
+        of("admin", "-admin", Bounce, "The same as bounces, by its old name"),
+        of("confirm", "-confirm", Confirm, "Accept a confirmation"),
+        of("join", "-join", Join, "Accept a request to join"),
+        of("subscribe", "-subscribe", Join, "The same as join"),
+        of("leave", "-leave", Leave, "Accept a request to leave"),
+        of("unsubscribe", "-unsubscribe", Leave, "The same as leave"),
+        of("request", "-request", Request, "Accept commands"),
     ]
 };
+
+impl WrapperName {
+    /// Returns the wrapper's name, if it has it.
+    pub fn find(name: &str) -> Option<&'static WrapperName> {
+        WRAPPER_NAMES.iter().find(|known| known.name == name)
+    }
+}
 
 impl MailCommand {
     /// Parses the words after the site. Returns `None` if clap has to parse them.
@@ -93,7 +111,7 @@ impl MailCommand {
                     None => variable("ORIGINAL_RECIPIENT")?,
                     given => given,
                 };
-                (To::wrapper(name, to?, recipient)?, sender)
+                (To::Wrapper { name: WrapperName::find(name)?, list: to?, recipient }, sender)
             }
             _ => return None,
         };
@@ -102,13 +120,6 @@ impl MailCommand {
 }
 
 impl To {
-    /// Creates the recipient from the arguments of Mailman's wrapper; `None` if the wrapper has no
-    /// such name.
-    pub fn wrapper(name: &str, list: String, recipient: Option<String>) -> Option<To> {
-        let name = WRAPPER_NAMES.iter().find(|known| known.name == name)?;
-        Some(To::Wrapper { name, list, recipient })
-    }
-
     /// Accepts the mail.
     pub fn take(
         &self,

@@ -14,7 +14,7 @@ pub fn read(arguments: &[OsString]) -> Option<Cli> {
         ["run", words @ ..] => Command::Run(run(words)?),
         words => {
             let MailCommand { to, sender } = MailCommand::read(words)?;
-            command(to, sender)?
+            command(to, sender)
         }
     };
     let log = match mail::variable("DORMOUSE_LOG")? {
@@ -24,9 +24,9 @@ pub fn read(arguments: &[OsString]) -> Option<Cli> {
     Some(Cli { site, log, command })
 }
 
-fn command(to: To, sender: Option<String>) -> Option<Command> {
+fn command(to: To, sender: Option<String>) -> Command {
     let envelope = EnvelopeArgs { sender };
-    Some(match to {
+    match to {
         To::List(list) => {
             let rehearsal = RehearsalArgs { dry_run: false, show: false, json: false };
             Command::Post { list, envelope, at: None, rehearsal }
@@ -34,9 +34,9 @@ fn command(to: To, sender: Option<String>) -> Option<Command> {
         To::Address(address) => Command::Deliver { address, envelope },
         To::Wrapper { name, list, recipient } => {
             let args = WrapperArgs { list, recipient, envelope };
-            Command::Mailman(wrapper(name.name, args)?)
+            Command::Mailman(WrapperCommand { name, args })
         }
-    })
+    }
 }
 
 /// Parses the arguments that units give to `run`.
@@ -68,22 +68,6 @@ fn run(words: &[&str]) -> Option<RunArgs> {
     }
     args.linger = linger.unwrap_or(0);
     (!(args.json && args.quiet)).then_some(args)
-}
-
-fn wrapper(name: &str, args: WrapperArgs) -> Option<WrapperCommand> {
-    Some(match name {
-        "post" => WrapperCommand::Post(args),
-        "owner" => WrapperCommand::Owner(args),
-        "bounces" => WrapperCommand::Bounces(args),
-        "admin" => WrapperCommand::Admin(args),
-        "confirm" => WrapperCommand::Confirm(args),
-        "join" => WrapperCommand::Join(args),
-        "subscribe" => WrapperCommand::Subscribe(args),
-        "leave" => WrapperCommand::Leave(args),
-        "unsubscribe" => WrapperCommand::Unsubscribe(args),
-        "request" => WrapperCommand::Request(args),
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! `import`, `export`, `aliases` and `mailman`: moving from Mailman 2.1, and back.
 
-use clap::{Args, Subcommand, ValueEnum};
+use crate::mail::{WRAPPER_NAMES, WrapperName};
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Args, FromArgMatches, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 // What to import.
@@ -94,30 +96,13 @@ pub enum Receiver {
     Mailman,
 }
 
-/// The commands of Mailman's mail wrapper.
-#[derive(Debug, Subcommand)]
-#[command(defer = true)]
-pub enum WrapperCommand {
-    /// Accept a post.
-    Post(WrapperArgs),
-    /// Accept mail for the owners.
-    Owner(WrapperArgs),
-    /// Accept a bounce.
-    Bounces(WrapperArgs),
-    /// The same as bounces, by its old name.
-    Admin(WrapperArgs),
-    /// Accept a confirmation.
-    Confirm(WrapperArgs),
-    /// Accept a request to join.
-    Join(WrapperArgs),
-    /// The same as join.
-    Subscribe(WrapperArgs),
-    /// Accept a request to leave.
-    Leave(WrapperArgs),
-    /// The same as leave.
-    Unsubscribe(WrapperArgs),
-    /// Accept commands.
-    Request(WrapperArgs),
+/// A command of Mailman's mail wrapper.
+#[derive(Debug)]
+pub struct WrapperCommand {
+    /// Its name.
+    pub name: &'static WrapperName,
+    /// Its arguments.
+    pub args: WrapperArgs,
 }
 
 // The list and the envelope.
@@ -133,20 +118,33 @@ pub struct WrapperArgs {
     pub envelope: super::EnvelopeArgs,
 }
 
-impl WrapperCommand {
-    /// Returns the wrapper's name and the arguments.
-    pub fn parts(self) -> (&'static str, WrapperArgs) {
-        match self {
-            WrapperCommand::Post(args) => ("post", args),
-            WrapperCommand::Owner(args) => ("owner", args),
-            WrapperCommand::Bounces(args) => ("bounces", args),
-            WrapperCommand::Admin(args) => ("admin", args),
-            WrapperCommand::Confirm(args) => ("confirm", args),
-            WrapperCommand::Join(args) => ("join", args),
-            WrapperCommand::Subscribe(args) => ("subscribe", args),
-            WrapperCommand::Leave(args) => ("leave", args),
-            WrapperCommand::Unsubscribe(args) => ("unsubscribe", args),
-            WrapperCommand::Request(args) => ("request", args),
-        }
+impl FromArgMatches for WrapperCommand {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<WrapperCommand, clap::Error> {
+        let missing = || clap::Error::new(ErrorKind::MissingSubcommand);
+        let (name, matches) = matches.subcommand().ok_or_else(missing)?;
+        let name = WrapperName::find(name).ok_or_else(missing)?;
+        Ok(WrapperCommand { name, args: WrapperArgs::from_arg_matches(matches)? })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = WrapperCommand::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// As derived for an enum, but from the table of names.
+impl Subcommand for WrapperCommand {
+    fn augment_subcommands(command: clap::Command) -> clap::Command {
+        command.subcommands(WRAPPER_NAMES.iter().map(|name| {
+            clap::Command::new(name.name).about(name.about).defer(WrapperArgs::augment_args)
+        }))
+    }
+
+    fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
+        WrapperCommand::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        WrapperName::find(name).is_some()
     }
 }

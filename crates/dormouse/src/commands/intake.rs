@@ -37,9 +37,8 @@ fn scheduled(message: Vec<u8>, at: Timestamp) -> Vec<u8> {
 
 /// Accepts mail as Mailman's mail wrapper did (docs/spec/cli.md §4).
 pub fn wrapper(dir: &Path, command: WrapperCommand) -> Result<ExitCode, Failure> {
-    let (name, args) = command.parts();
-    let to = To::wrapper(name, args.list, args.recipient)
-        .ok_or_else(|| Failure::usage(format!("Mailman's wrapper has no command {name}")))?;
+    let WrapperCommand { name, args } = command;
+    let to = To::Wrapper { name, list: args.list, recipient: args.recipient };
     take(dir, &to, args.envelope)
 }
 

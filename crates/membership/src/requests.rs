@@ -2,8 +2,8 @@
 
 use super::link::{self, BadLink, LinkError};
 use super::{Means, MembershipError, Refusal, Registry, checked};
+use crate::moderation::alert::{Alert, alert};
 use crate::moderation::named::AddedToSetting;
-use crate::moderation::turn::{Turn, turn};
 use dormouse_clock::Timestamp;
 use dormouse_store::{Act, Changed, DecidedRequest, HeldRequest, Request, RequestId, StoreError};
 use dormouse_words::{Text, say};
@@ -68,9 +68,9 @@ impl Registry<'_> {
 
     fn tell_moderators(&mut self, held: &HeldRequest) -> Result<(), MembershipError> {
         let secret = self.store.secret(super::SECRET)?;
-        match turn(self.store, self.list.id, self.now)? {
-            Turn::Single => self.send(self.notices().request_waits(held, &secret)),
-            Turn::Summary => {
+        match alert(self.store, self.list.id, self.now)? {
+            Alert::Single => self.send(self.notices().request_waits(held, &secret)),
+            Alert::Summary => {
                 let all: Vec<(String, Option<String>)> = self
                     .store
                     .read()
@@ -85,7 +85,7 @@ impl Registry<'_> {
                     .collect();
                 self.send(self.notices().pending(&[], &secret, &all));
             }
-            Turn::Quiet => {}
+            Alert::Quiet => {}
         }
         Ok(())
     }

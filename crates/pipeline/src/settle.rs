@@ -1,14 +1,18 @@
-//! The consequences of a verdict: a held post is stored, and the people concerned are notified. The
-//! pipeline only decides; all notices about its decisions are written here.
+//! The consequences of a verdict: a held post is stored, a scheduled one waits, and its sender and the
+//! moderators are notified. Handlers only decide, but a few write a mail of their own, such as an
+//! acknowledgement.
 
-use crate::handlers::scheduled;
-use crate::{Flow, Post, Reason, Verdict};
-use dormouse_membership::moderation::turn::{Turn, turn};
+use crate::{Flow, POSTING, Post, Reason, Verdict, handlers};
+use dormouse_clock::Timestamp;
+use dormouse_membership::moderation::alert::{Alert, alert};
 use dormouse_membership::moderation::{SECRET, link, vouch};
 use dormouse_membership::{Output, PatternProblem, RunError};
-use dormouse_spool::Entry;
+use dormouse_spool::{Entry, Metadata, Queue};
 use dormouse_store::{Held, HeldPost, StoreError};
 use std::borrow::Cow;
+
+/// The handler that a waiting post passes again: the owners may turn on emergency moderation meanwhile.
+const EMERGENCY: &str = "Emergency";
 
 /// Stores a held post, and returns the entries of the post with the notices about the verdict.
 ///
@@ -33,7 +37,7 @@ pub fn settle(post: &mut Post<'_>, verdict: &Verdict) -> Result<Vec<Output>, Run
             let sender = post.metadata.envelope().sender().map_or(sender.into(), Cow::into_owned);
             outputs.extend(hold(post, &sender, flow, reason)?);
         }
-        Flow::Wait { until, reason } => outputs.push(scheduled::waiting(post, *until, reason)),
+        Flow::Wait { until, reason } => outputs.push(waiting(post, *until, reason)),
         Flow::Discard(_) | Flow::Next => {}
     }
     Ok(outputs)
@@ -56,6 +60,27 @@ pub fn is_sender_told(post: &Post<'_>, sender: &str, flow: &Flow) -> Result<bool
     Ok(is_wanted
         && vouch::is_answerable(&post.message, &post.metadata)
         && post.answerable().may_answer(sender)?)
+}
+
+/// Returns the entry that waits for the time its author named. It is due at least every `longest_retry_wait`, so that a wrong
+/// clock does not delay it further.
+fn waiting(post: &mut Post<'_>, until: Timestamp, reason: &Reason) -> Output {
+    let look = post.now + post.config.longest_retry_wait();
+    let mut left = post.envelope().pipeline().unwrap_or_default();
+    if handlers::order(post.list, &Metadata::new(), POSTING).iter().any(|name| name == EMERGENCY)
+        && left.first().is_none_or(|first| first != EMERGENCY)
+    {
+        left.insert(0, EMERGENCY.to_owned());
+    }
+    post.metadata
+        .edit()
+        .pipeline(&left)
+        .scheduled_for(until)
+        .deliver_after(until.min(look))
+        .retry_for(Queue::In)
+        .retry_reason(&reason.text);
+    let entry = Entry::new(post.message.to_bytes(), post.metadata.clone());
+    Output { queue: Queue::Retry, label: "scheduled".to_owned(), entry }
 }
 
 /// Stores a post for the moderators, and notifies them and its sender as the list's settings say
@@ -95,13 +120,13 @@ fn tell_moderators(
     held: &Held,
     secret: &[u8],
 ) -> Result<Option<Output>, StoreError> {
-    Ok(match turn(post.store, post.list.id, post.now)? {
-        Turn::Single => Some(post.notices().held(&post.message, held, secret)),
-        Turn::Summary => {
+    Ok(match alert(post.store, post.list.id, post.now)? {
+        Alert::Single => Some(post.notices().held(&post.message, held, secret)),
+        Alert::Summary => {
             let waiting = post.store.read().held_posts(post.list.id)?;
             Some(post.notices().pending(&waiting, secret, &[]))
         }
-        Turn::Quiet => None,
+        Alert::Quiet => None,
     })
 }
 

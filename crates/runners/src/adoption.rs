@@ -5,12 +5,11 @@
 //! process dies.
 
 use crate::Shared;
+use crate::lock_file::LockFile;
 use dormouse_clock::Timestamp;
 use dormouse_membership::RunError;
 use dormouse_spool::{Estate, Identity, Queue, Spool, SpoolError, fault};
 use dormouse_store::{AdoptedSpool, Read, Store, StoreError};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
 
@@ -81,7 +80,7 @@ pub fn adopt(spool: &Spool, store: &Store, dir: &Path) -> Result<Adoption, Adopt
     let dir = if inner.is_dir() { inner } else { dir.to_owned() };
     spool.create()?;
     // Two processes would stage the same files in the same place.
-    let _turn = take_turn(spool)?;
+    let _lock = lock(spool)?;
     let own = spool.identity()?.id;
     let mut estate = Estate::of(&dir)?;
     if estate.id == own {
@@ -119,17 +118,14 @@ pub fn adopt(spool: &Spool, store: &Store, dir: &Path) -> Result<Adoption, Adopt
 }
 
 /// The lock file of an adopting process.
-const TURN: &str = ".adopting.lock";
+const LOCK: &str = ".adopting.lock";
 
-fn take_turn(spool: &Spool) -> Result<File, AdoptionError> {
-    let path = spool.root().join(TURN);
-    let failed = |action, source| SpoolError::Io { action, path: path.clone(), source };
-    let file = OpenOptions::new().create(true).append(true).mode(0o660).open(&path);
-    let file = file.map_err(|source| failed("open", source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(AdoptionError::Busy(path)),
-        Err(TryLockError::Error(source)) => Err(failed("lock", source).into()),
+fn lock(spool: &Spool) -> Result<LockFile, AdoptionError> {
+    let path = spool.root().join(LOCK);
+    match LockFile::take(&path) {
+        Ok(Some(lock)) => Ok(lock),
+        Ok(None) => Err(AdoptionError::Busy(path)),
+        Err(source) => Err(SpoolError::Io { action: "lock", path, source }.into()),
     }
 }
 
@@ -216,7 +212,7 @@ fn take_decided(spool: &Spool, store: &Read, own: &str) -> Result<(), RunError> 
         let Some(adopted) = store.adopted_spool(&id)? else { continue };
         if adopted.adopter == own {
             spool.take_adopted(&id)?;
-        } else if let Ok(_turn) = take_turn(spool) {
+        } else if let Ok(_lock) = lock(spool) {
             spool.forget_copy(&id)?;
         }
     }

@@ -8,7 +8,7 @@
 //!   table of the queues.
 //! - `incoming`: passes entries of `in` and `virgin` through the [pipeline](dormouse_pipeline), and
 //!   carries out its verdict.
-//! - [`commands`]: mail to `-request`, `-join`, `-leave` and `-confirm`.
+//! - [`email_commands`]: mail to `-request`, `-join`, `-leave` and `-confirm`.
 //! - [`bounces`]: bounces, and their consequences for members.
 //! - `outgoing`: sends entries of `out` to the MTA. `outbound`: the bytes that are sent.
 //!   `unsubscribe`: the header to leave the list. [`mta`]: the transport in the settings.
@@ -39,15 +39,16 @@ pub mod adoption;
 mod archiving;
 pub mod arrangement;
 pub mod bounces;
-pub mod commands;
 pub mod cron;
 pub mod destination;
 pub mod digest;
 pub mod door;
 pub mod drain;
 pub mod elsewhere;
+pub mod email_commands;
 mod incoming;
 pub mod intake;
+mod lock_file;
 pub mod mta;
 pub mod news;
 mod outbound;

@@ -1,6 +1,6 @@
 //! Exports and erases the data stored about a person, for the command and the pages.
 
-use crate::commands;
+use crate::email_commands;
 use dormouse_archive::{Archive, ArchivePlace};
 use dormouse_membership::RunError;
 use dormouse_store::archive_index::ArchiveIndex;
@@ -59,7 +59,7 @@ pub fn erase(
     let work = |tx: &Tx<'_>| -> Result<Erased, StoreError> {
         let mut erased = tx.erase_person(&key, list.map(|list| list.id))?;
         if list.is_none() {
-            erased.traces += commands::forget_outcomes(tx, &key)?;
+            erased.traces += email_commands::forget_outcomes(tx, &key)?;
         }
         Ok(erased)
     };

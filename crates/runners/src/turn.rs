@@ -7,9 +7,8 @@
 
 use crate::Shared;
 use crate::arrangement::Scope;
-use std::fs::{File, OpenOptions};
+use crate::lock_file::LockFile;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 /// The lock file.
@@ -20,7 +19,7 @@ const FILE: &str = ".turn";
 pub struct Turn {
     /// Absent for a drain that does not process all queues on demand: nobody can rely on it.
     path: Option<PathBuf>,
-    held: Option<File>,
+    held: Option<LockFile>,
 }
 
 impl Turn {
@@ -33,9 +32,8 @@ impl Turn {
     /// Takes the turn, unless another process has it. Returns whether it is held.
     pub fn take(&mut self) -> bool {
         let Some(path) = &self.path else { return false };
-        let open = OpenOptions::new().create(true).append(true).mode(0o660).open(path);
-        self.held = match open {
-            Ok(file) => file.try_lock().is_ok().then_some(file),
+        self.held = match LockFile::take(path) {
+            Ok(lock) => lock,
             // The queues do not exist yet.
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {

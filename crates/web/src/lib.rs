@@ -16,7 +16,7 @@
 //! - For owners: `lists`, `members`, `arrivals` (add, invite, synchronize), `settings` and `guide`
 //!   (settings as `questions`), `texts` (notices), `passwords`, `removal` (remove messages from the
 //!   archive), `create` (create and remove lists), `succession` (rename, copy, close), `charts` (posts,
-//!   bounces and members day by day), `whereabouts` (the trace of a message).
+//!   bounces and members day by day), `trace` (the trace of a message).
 //! - For the site's administrators: `site` (all lists, and the site's settings), `queues`.
 //! - `old`: Mailman's addresses lead to the pages here.
 //!
@@ -101,10 +101,10 @@ mod signin;
 mod site;
 mod succession;
 mod texts;
+mod trace;
 mod undo;
 mod unsubscribe;
 mod visitor;
-mod whereabouts;
 mod words;
 
 pub use dormouse_activation::socket::Listen;

@@ -7,7 +7,7 @@ use crate::visitor::Visitor;
 use crate::{
     archive, arrivals, charts, confirm, create, desk, erase, guide, held, listinfo, lists, looks,
     members, mine, moderation, oidc, old, options, page, passwords, private, queues, removal,
-    request, roster, settings, signin, site, succession, texts, unsubscribe, whereabouts,
+    request, roster, settings, signin, site, succession, texts, trace, unsubscribe,
 };
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
@@ -235,7 +235,7 @@ fn router(app: Arc<App>) -> Router {
         .merge(queues::routes())
         .merge(site::routes())
         .merge(charts::routes())
-        .merge(whereabouts::routes())
+        .merge(trace::routes())
         .merge(members::routes())
         .merge(erase::routes())
         .merge(removal::routes())

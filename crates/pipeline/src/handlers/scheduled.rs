@@ -6,8 +6,7 @@
 use super::{Flow, HandlerError, Post, Reason};
 use dormouse_clock::Timestamp;
 use dormouse_mail::date;
-use dormouse_membership::Output;
-use dormouse_spool::{Entry, KEY, Queue};
+use dormouse_spool::KEY;
 use dormouse_store::ScheduledPosts;
 
 /// The header field with the time.
@@ -93,32 +92,6 @@ fn wait(until: Timestamp) -> Flow {
     let reason = format!("scheduled for {}", date::rfc5322(until));
     Flow::Wait { until, reason: Reason::new(SETTING, reason) }
 }
-
-/// Returns the entry that waits. It is due at least every `longest_retry_wait`, so that a wrong
-/// clock does not delay it further.
-pub fn waiting(post: &mut Post<'_>, until: Timestamp, reason: &Reason) -> Output {
-    let look = post.now + post.config.longest_retry_wait();
-    let mut left = post.envelope().pipeline().unwrap_or_default();
-    if super::order(post.list, &dormouse_spool::Metadata::new(), super::POSTING)
-        .iter()
-        .any(|name| name == EMERGENCY)
-        && left.first().is_none_or(|first| first != EMERGENCY)
-    {
-        // The owners may turn on emergency moderation in the meantime.
-        left.insert(0, EMERGENCY.to_owned());
-    }
-    post.metadata
-        .edit()
-        .pipeline(&left)
-        .scheduled_for(until)
-        .deliver_after(until.min(look))
-        .retry_for(Queue::In)
-        .retry_reason(&reason.text);
-    let entry = Entry::new(post.message.to_bytes(), post.metadata.clone());
-    Output { queue: Queue::Retry, label: "scheduled".to_owned(), entry }
-}
-
-const EMERGENCY: &str = "Emergency";
 
 #[cfg(test)]
 mod tests {

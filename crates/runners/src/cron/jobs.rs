@@ -3,6 +3,7 @@
 use super::{Clock, JobOutcome};
 use crate::bounces::jobs::DisabledMembers;
 use crate::digest::{Press, SentIssue};
+use crate::lock_file::LockFile;
 use crate::{bounces, news};
 use dormouse_mail::date;
 use dormouse_membership::RunError;
@@ -51,9 +52,9 @@ pub fn checkdbs(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunEr
 /// one would post the same articles.
 pub fn gate_news(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
     let path = clock.site.dir().join("gate_news.lock");
-    let lock = File::create(&path)
-        .map_err(|error| RunError::News(format!("cannot create {}: {error}", path.display())))?;
-    if lock.try_lock().is_err() {
+    let lock = LockFile::take(&path)
+        .map_err(|error| RunError::News(format!("cannot lock {}: {error}", path.display())))?;
+    if lock.is_none() {
         return Ok(JobOutcome::new(
             0,
             "another process is doing it".to_owned(),

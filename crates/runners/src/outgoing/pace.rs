@@ -5,6 +5,7 @@
 //! others are sent to.
 
 use super::feed::Feed;
+use crate::lock_file::LockFile;
 use dormouse_clock::Timestamp;
 use dormouse_delivery::{RecipientOutcome, Reply, Stage, TransactionReport};
 use dormouse_mail::address::domain_key;
@@ -14,8 +15,6 @@ use dormouse_pipeline::recipients::Next;
 use dormouse_spool::EntryName;
 use dormouse_store::{BackOff, Config, Granted, Limit, SlowDomain, Store, StoreError};
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// After a domain has deferred this many recipients of a message in a row, it is left alone.
@@ -304,7 +303,7 @@ fn is_of_domain(reply: &Reply, is_one_domain: bool) -> bool {
 /// One of a group's connections, as a locked file: the lock ends with the process.
 #[derive(Debug)]
 enum Slot {
-    Ours(#[expect(dead_code, reason = "held for its lock")] File),
+    Ours(#[expect(dead_code, reason = "held for its lock")] LockFile),
     /// Others use all of them.
     Taken,
     /// They cannot be counted. Mail must not wait because the disk is full or a file belongs to
@@ -318,15 +317,10 @@ fn slot(queues: &Path, name: &str, most: u64) -> Slot {
     let name: String = name.chars().map(plain).take(150).collect();
     for number in 0..most.min(1000) {
         let path = queues.join(format!(".slot-{name}-{number}"));
-        let file = OpenOptions::new().create(true).append(true).mode(0o660).open(&path);
-        let locked = file.map_err(TryLockError::Error).and_then(|file| {
-            file.try_lock()?;
-            Ok(file)
-        });
-        match locked {
-            Ok(file) => return Slot::Ours(file),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => {
+        match LockFile::take(&path) {
+            Ok(Some(lock)) => return Slot::Ours(lock),
+            Ok(None) => {}
+            Err(error) => {
                 tracing::warn!(
                     "{}: {error}; the number of connections for {name} is not limited meanwhile",
                     path.display()

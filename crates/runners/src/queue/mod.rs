@@ -21,7 +21,7 @@ pub(crate) use desk::{QueueWorker, TakenEntry, guarded, no_such_list, panic_text
 pub(crate) use lane::{How, Lane, Patience};
 pub use tally::{QueueTally, Tallies};
 
-use crate::{Shared, archiving, bounces, commands, incoming, news, outgoing, retry};
+use crate::{Shared, archiving, bounces, email_commands, incoming, news, outgoing, retry};
 
 use dormouse_membership::RunError;
 use dormouse_spool::{Entry, EntryName, Envelope, Queue, Spool, SpoolError};
@@ -109,7 +109,7 @@ pub static TABLE: [Row; 8] = [
         Queue::Commands,
         "commands",
         |config| config.runners_commands,
-        |_| Box::new(Transaction::of(commands::process)),
+        |_| Box::new(Transaction::of(email_commands::process)),
     ),
     together(
         Queue::Bounces,

@@ -6,7 +6,7 @@ use dormouse_store::{ListId, StoreError, Tx};
 
 /// How moderators are told of something that waits for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum Alert {
     /// A separate notice.
     Single,
     /// One notice about everything that waits.
@@ -20,17 +20,17 @@ const SINGLE: u64 = 10;
 
 /// Decides on the notice: the first of a day get one each; then one about everything that waits is sent
 /// whenever the number has doubled.
-pub fn turn(store: &Tx<'_>, list_id: ListId, now: Timestamp) -> Result<Turn, StoreError> {
+pub fn alert(store: &Tx<'_>, list_id: ListId, now: Timestamp) -> Result<Alert, StoreError> {
     const KIND: &str = "moderators";
     let (list, today) = (list_id.to_string(), budget::today(now));
     store.count_asked(KIND, &list, &today, u64::MAX)?;
     let number = store.read().asked(KIND, &list, &today)?;
     Ok(if number <= SINGLE {
-        Turn::Single
+        Alert::Single
     } else if number % SINGLE == 0 && (number / SINGLE).is_power_of_two() {
-        Turn::Summary
+        Alert::Summary
     } else {
-        Turn::Quiet
+        Alert::Quiet
     })
 }
 
@@ -42,16 +42,16 @@ mod tests {
     #[test]
     fn many_posts_lead_to_few_notices() {
         let fixture = Fixture::new(&[]);
-        let turns: Vec<Turn> = (0..500)
+        let alerts: Vec<Alert> = (0..500)
             .map(|_| {
-                fixture.write(|tx| turn(tx, fixture.get("dev").id, Timestamp::from_seconds(1e9)))
+                fixture.write(|tx| alert(tx, fixture.get("dev").id, Timestamp::from_seconds(1e9)))
             })
             .collect();
-        let count = |wanted| turns.iter().filter(|turn| **turn == wanted).count();
-        assert_eq!((count(Turn::Single), count(Turn::Summary)), (10, 5));
-        assert_eq!(turns[19], Turn::Summary);
+        let count = |wanted| alerts.iter().filter(|alert| **alert == wanted).count();
+        assert_eq!((count(Alert::Single), count(Alert::Summary)), (10, 5));
+        assert_eq!(alerts[19], Alert::Summary);
         let tomorrow = fixture
-            .write(|tx| turn(tx, fixture.get("dev").id, Timestamp::from_seconds(1e9 + 86_400.0)));
-        assert_eq!(tomorrow, Turn::Single);
+            .write(|tx| alert(tx, fixture.get("dev").id, Timestamp::from_seconds(1e9 + 86_400.0)));
+        assert_eq!(tomorrow, Alert::Single);
     }
 }

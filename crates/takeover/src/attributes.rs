@@ -21,6 +21,13 @@ pub enum SettingType {
     Table,
 }
 
+impl SettingType {
+    /// Whether its values have texts, whose charset can be in doubt.
+    pub fn is_text(self) -> bool {
+        matches!(self, SettingType::Text | SettingType::Texts | SettingType::Table)
+    }
+}
+
 /// What happens to an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttributeFate {

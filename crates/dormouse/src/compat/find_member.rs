@@ -75,6 +75,11 @@ pub fn run(call: &Call) -> Done {
             }
         }
     }
+    print(found)?;
+    Ok(0)
+}
+
+fn print(found: BTreeMap<String, BTreeMap<String, As>>) -> Result<(), Trouble> {
     for (address, lists) in found {
         say(format_args!("{address} found in:"))?;
         for (name, what) in lists {
@@ -86,5 +91,5 @@ pub fn run(call: &Call) -> Done {
             }
         }
     }
-    Ok(0)
+    Ok(())
 }

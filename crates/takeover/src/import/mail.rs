@@ -71,22 +71,8 @@ impl Import<'_> {
         for file in source::names(&dir)? {
             let path = dir.join(&file);
             let Some(base) = file.strip_suffix(ending) else {
-                let known = [".bak", ".pck", ".psv", ".tmp", ".db", ".msg"];
-                if ending == ".pck" && !known.iter().any(|ending| file.ends_with(ending)) {
-                    let about = self.old.name_of(&path);
-                    self.report.item(
-                        "qfiles/",
-                        "*",
-                        ItemFate::Unknown,
-                        "not a queue entry",
-                        &about,
-                    );
-                } else if ending == ".pck" && (file.ends_with(".db") || file.ends_with(".msg")) {
-                    let about = self.old.name_of(&path);
-                    self.report.problem(
-                        about,
-                        "an entry of Mailman before 2.1.5; let its bin/update read it",
-                    );
+                if ending == ".pck" {
+                    self.no_entry(&path, &file);
                 }
                 continue;
             };
@@ -121,6 +107,18 @@ impl Import<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Reports a file that this program does not read.
+    fn no_entry(&mut self, path: &Path, file: &str) {
+        let known = [".bak", ".pck", ".psv", ".tmp", ".db", ".msg"];
+        let about = self.old.name_of(path);
+        if !known.iter().any(|ending| file.ends_with(ending)) {
+            self.report.item("qfiles/", "*", ItemFate::Unknown, "not a queue entry", &about);
+        } else if file.ends_with(".db") || file.ends_with(".msg") {
+            let text = "an entry of Mailman before 2.1.5; let its bin/update read it";
+            self.report.problem(about, text);
+        }
     }
 
     fn hand_over(&mut self, entries: &[Bringing]) -> Result<(), TakeoverError> {

@@ -40,12 +40,7 @@ pub fn read(old: &mut Old<'_, '_>, name: &str, site: &MmCfg) -> ListSettings {
                 }
                 match settings.put_kept(setting, &written) {
                     Err(problem) => old.remark(format!("{problem}; the default is used")),
-                    Ok(())
-                        if matches!(
-                            kind,
-                            SettingType::Text | SettingType::Texts | SettingType::Table
-                        ) =>
-                    {
+                    Ok(()) if kind.is_text() => {
                         let found = text::survey(&old.charset, value);
                         if !found.is_sure {
                             doubtful.push((*setting).to_owned());

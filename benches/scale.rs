@@ -172,7 +172,8 @@ fn lists(count: usize) -> Vec<(&'static str, Metered)> {
     let created = store.write(|tx| {
         (0..count).try_for_each(|at| {
             let owners = ["owner@example.org".to_owned()];
-            tx.create_list(&format!("list{at}"), "lists.example.org", &owners).map(drop)
+            tx.create_list(&format!("list{at}").parse().unwrap(), "lists.example.org", &owners)
+                .map(drop)
         })
     });
     created.unwrap();

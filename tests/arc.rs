@@ -599,7 +599,11 @@ fn five_hundred_posts_through_lists_of_any_kind_arrive_with_good_signatures_and_
     let made = store.write(|tx| -> Result<(), StoreError> {
         for number in 0..LISTS {
             let name = format!("list{number}");
-            tx.create_list(&name, "lists.example.org", &["owner@x.example".to_owned()])?;
+            tx.create_list(
+                &name.parse().unwrap(),
+                "lists.example.org",
+                &["owner@x.example".to_owned()],
+            )?;
             let open = [
                 ("generic_nonmember_action", "accept"),
                 ("require_explicit_destination", "no"),

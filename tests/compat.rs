@@ -656,7 +656,11 @@ fn sample_site(samples: &Path) -> TestSite {
         let json: Json = serde_json::from_slice(&json).unwrap();
         store
             .write(|tx| -> Result<(), StoreError> {
-                let made = tx.create_list(list, "lists.example.com", &["x@example.com".into()])?;
+                let made = tx.create_list(
+                    &list.parse().unwrap(),
+                    "lists.example.com",
+                    &["x@example.com".into()],
+                )?;
                 for (group, digest) in [("members", false), ("digest_members", true)] {
                     for pair in json[group]["dict"].as_array().unwrap() {
                         let key = pair[0].as_str().unwrap();

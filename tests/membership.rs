@@ -881,7 +881,7 @@ fn cookies_that_mailman_gave_out_keep_working() {
             let mut member = tx.read().member(dev.id, "anna@example.org")?.unwrap();
             member.delivery = Delivery::ByBounce;
             tx.update_member(dev.id, &member, Timestamp::from_seconds(1.0))?;
-            let ops = tx.create_list("ops", HOST, &[OWNER.to_owned()])?;
+            let ops = tx.create_list(&"ops".parse().unwrap(), HOST, &[OWNER.to_owned()])?;
             let new = NewMember { address: anna(), real_name: String::new(), digest: false };
             tx.add_member(&ops, &new, Timestamp::from_seconds(1.0), "test").map(drop)
         })

@@ -28,7 +28,11 @@ fn lists(site: &TestSite, runner: &mut TestRunner) {
     let made = store.write(|tx| -> Result<(), StoreError> {
         for number in 0..LISTS {
             let name = if number == 0 { "other".to_owned() } else { format!("list{number}") };
-            tx.create_list(&name, "lists.example.org", &["owner@x.example".to_owned()])?;
+            tx.create_list(
+                &name.parse().unwrap(),
+                "lists.example.org",
+                &["owner@x.example".to_owned()],
+            )?;
             // These settings let about half of the posts pass; otherwise nearly all would be held.
             let open = [
                 ("generic_nonmember_action", "accept"),

@@ -399,7 +399,7 @@ impl<'a> Archive<'a> {
         if self.mbox.length()? < self.whole()? {
             return Err(ArchiveError::Shorter {
                 path: self.place.mbox(),
-                list: self.list.name.clone(),
+                list: self.list.name.to_string(),
             });
         }
         self.finish_removal()?;

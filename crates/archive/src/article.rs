@@ -343,13 +343,15 @@ mod tests {
         let site = dormouse_store::Site::init(home.path(), "lists.example").unwrap();
         let store = dormouse_store::Store::open(&site).unwrap();
         let owners = ["o@x.example".to_owned()];
-        let list = store.write(|tx| tx.create_list("dev", "lists.example", &owners)).unwrap();
-        let place = ArchivePlace::of(&site, "dev");
+        let list = store
+            .write(|tx| tx.create_list(&"dev".parse().unwrap(), "lists.example", &owners))
+            .unwrap();
+        let place = ArchivePlace::of(&site, &"dev".parse().unwrap());
         let reading = Reading {
             list: &list,
             config: site.config(),
             place: &place,
-            attachments: &Attachments::of(&site, "dev"),
+            attachments: &Attachments::of(&site, &"dev".parse().unwrap()),
             latest: NOW + SKEW,
         };
         reading.read(text.as_bytes()).unwrap()

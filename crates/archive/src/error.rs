@@ -1,6 +1,6 @@
 //! Errors of archives.
 
-use dormouse_store::StoreError;
+use dormouse_store::{ListName, StoreError};
 use std::io;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
@@ -31,23 +31,23 @@ pub enum ArchiveError {
     },
     /// Another process is working on it.
     #[error("another process is rebuilding the archive of {0}; wait until it is done")]
-    Busy(String),
+    Busy(ListName),
     /// The list was renamed, or is being renamed.
     #[error("the list {0} is being renamed, or was; try again")]
-    Elsewhere(String),
+    Elsewhere(ListName),
     /// There are files of another archive in the target's place.
     #[error("{} already exists, from an earlier list called {list}; move it away first", path.display())]
     Taken {
         /// One of the files.
         path: PathBuf,
         /// The list's name.
-        list: String,
+        list: ListName,
     },
     /// No message has this Message-ID.
     #[error("the archive of {list} has no message {id}")]
     NoSuchMessage {
         /// The list.
-        list: String,
+        list: ListName,
         /// The Message-ID.
         id: String,
     },

@@ -9,10 +9,10 @@
 use crate::place::{make_dir, names_in, open_private, remove_file};
 use crate::{ArchiveError, ArchivePlace};
 use dormouse_spool::fault;
-use dormouse_store::Site;
 use dormouse_store::public::{self, PRIVATE_DIR};
+use dormouse_store::{ListName, Site};
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// An archive that is being moved. It holds the archive's lock.
@@ -29,20 +29,24 @@ fn markers(site: &Site) -> PathBuf {
 }
 
 /// Whether nobody may write to an archive under this name, because it was moved or is being moved.
-pub(crate) fn is_elsewhere(root: &Path, list: &str) -> bool {
+pub(crate) fn is_elsewhere(root: &Path, list: &ListName) -> bool {
     let site = root.parent().unwrap_or(root);
     public::moved(site, list).exists() || root.join("moving").join(list).exists()
 }
 
 /// Returns the old and new names of archives that are being moved, or were when a process died.
-pub fn unfinished(site: &Site) -> Result<Vec<(String, String)>, ArchiveError> {
+pub fn unfinished(site: &Site) -> Result<Vec<(ListName, ListName)>, ArchiveError> {
     let dir = markers(site);
     let mut found = Vec::new();
     for to in names_in(&dir)? {
         let path = dir.join(&to);
         match fs::read_to_string(&path) {
-            Ok(from) => found.push((from.trim().to_owned(), to)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Ok(from) => {
+                let name = |text: &str| ListName::existing(text).map_err(io::Error::other);
+                let names = name(from.trim()).and_then(|from| Ok((from, name(&to)?)));
+                found.push(names.map_err(ArchiveError::io("read", &path))?);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(ArchiveError::io("read", &path)(error)),
         }
     }
@@ -55,7 +59,7 @@ impl Moving {
     ///
     /// # Errors
     /// [`ArchiveError::Taken`] if there is already an archive with this name.
-    pub fn begin(site: &Site, from: &str, to: &str) -> Result<Moving, ArchiveError> {
+    pub fn begin(site: &Site, from: &ListName, to: &ListName) -> Result<Moving, ArchiveError> {
         let (from, to) = (ArchivePlace::of(site, from), ArchivePlace::of(site, to));
         ArchivePlace::create_roots(site)?;
         let dir = markers(site);
@@ -65,12 +69,12 @@ impl Moving {
         if !marker.exists() {
             let there = to.shown().into_iter().map(|(_, path)| path).chain([to.index()]);
             if let Some(path) = there.into_iter().find(|path| path.symlink_metadata().is_ok()) {
-                return Err(ArchiveError::Taken { path, list: to.list().to_owned() });
+                return Err(ArchiveError::Taken { path, list: to.list().clone() });
             }
         }
         let draft = site.dir().join("archives/index").join(format!("{}.moving", to.list()));
         let written = File::create(&draft).and_then(|mut file| {
-            file.write_all(from.list().as_bytes())?;
+            file.write_all(from.list().as_str().as_bytes())?;
             file.sync_all()?;
             fs::rename(&draft, &marker)?;
             File::open(&dir)?.sync_all()
@@ -81,7 +85,11 @@ impl Moving {
     }
 
     /// Continues the move of a dead process. Waits for a live one.
-    pub fn resume(site: &Site, from: &str, to: &str) -> Result<Option<Moving>, ArchiveError> {
+    pub fn resume(
+        site: &Site,
+        from: &ListName,
+        to: &ListName,
+    ) -> Result<Option<Moving>, ArchiveError> {
         let (from, to) = (ArchivePlace::of(site, from), ArchivePlace::of(site, to));
         let lock = lock(&from)?;
         let marker = markers(site).join(to.list());
@@ -98,7 +106,7 @@ impl Moving {
     pub fn finish(
         self,
         site: &Site,
-        others: impl FnOnce() -> std::io::Result<()>,
+        others: impl FnOnce() -> io::Result<()>,
     ) -> Result<(), ArchiveError> {
         let Moving { from, to, marker, _lock } = &self;
         remove_file(&public::moved(site.dir(), to.list()))?;
@@ -145,7 +153,7 @@ fn pass(from: &Path, to: &Path) -> Result<(), ArchiveError> {
         return Ok(());
     }
     match fs::rename(from, to) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(ArchiveError::io("move", from)(error))
         }
         _ => Ok(()),
@@ -163,8 +171,13 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
-        let list = store.write(|tx| tx.create_list("tea", "l.example", &[])).unwrap();
+        let list =
+            store.write(|tx| tx.create_list(&"tea".parse().unwrap(), "l.example", &[])).unwrap();
         (home, site, list)
+    }
+
+    fn name(text: &str) -> ListName {
+        text.parse().unwrap()
     }
 
     fn post(number: u32) -> ArchivePost {
@@ -177,17 +190,17 @@ mod tests {
         let (_home, site, list) = site();
         Archive::open(&site, &list).unwrap().append(vec![post(1)]).unwrap();
         let mut stale = Archive::open(&site, &list).unwrap();
-        let moving = Moving::begin(&site, "tea", "green").unwrap();
-        assert_eq!(unfinished(&site).unwrap(), [("tea".to_owned(), "green".to_owned())]);
+        let moving = Moving::begin(&site, &name("tea"), &name("green")).unwrap();
+        assert_eq!(unfinished(&site).unwrap(), [(name("tea"), name("green"))]);
         moving.finish(&site, || Ok(())).unwrap();
         assert_eq!(unfinished(&site).unwrap(), []);
         assert!(matches!(stale.append(vec![post(2)]), Err(ArchiveError::Elsewhere(_))));
         assert!(matches!(Archive::open(&site, &list), Err(ArchiveError::Elsewhere(_))));
-        let green = List { name: "green".to_owned(), ..list };
+        let green = List { name: name("green"), ..list };
         let mut archive = Archive::open(&site, &green).unwrap();
         archive.append(vec![post(3)]).unwrap();
         assert_eq!(archive.index().counts().unwrap().0, 2);
-        let again = Moving::begin(&site, "tea", "green");
+        let again = Moving::begin(&site, &name("tea"), &name("green"));
         assert!(matches!(again, Err(ArchiveError::Taken { .. })), "{again:?}");
     }
 
@@ -196,28 +209,29 @@ mod tests {
         for done in 0..4 {
             let (_home, site, list) = site();
             Archive::open(&site, &list).unwrap().append(vec![post(1)]).unwrap();
-            let Moving { from, to, .. } = Moving::begin(&site, "tea", "green").unwrap();
+            let Moving { from, to, .. } =
+                Moving::begin(&site, &name("tea"), &name("green")).unwrap();
             let steps: [&dyn Fn(); 3] = [
                 &|| fs::rename(from.mbox_dir(), to.mbox_dir()).unwrap(),
                 &|| fs::rename(to.mbox_dir().join("tea.mbox"), to.mbox()).unwrap(),
                 &|| fs::rename(from.tree(), to.tree()).unwrap(),
             ];
             steps[..done].iter().for_each(|step| step());
-            let moving = Moving::resume(&site, "tea", "green").unwrap().unwrap();
+            let moving = Moving::resume(&site, &name("tea"), &name("green")).unwrap().unwrap();
             moving.finish(&site, || Ok(())).unwrap();
-            let green = List { name: "green".to_owned(), ..list };
+            let green = List { name: name("green"), ..list };
             let archive = Archive::open(&site, &green).unwrap();
             assert_eq!(archive.index().counts().unwrap().0, 1, "{done}");
             assert!(to.tree().join("index.html").exists());
-            assert!(Moving::resume(&site, "tea", "green").unwrap().is_none());
+            assert!(Moving::resume(&site, &name("tea"), &name("green")).unwrap().is_none());
         }
     }
 
     #[test]
     fn while_it_is_under_way_nobody_writes_under_the_new_name() {
         let (_home, site, list) = site();
-        let green = List { name: "green".to_owned(), ..list };
-        let moving = Moving::begin(&site, "tea", "green").unwrap();
+        let green = List { name: name("green"), ..list };
+        let moving = Moving::begin(&site, &name("tea"), &name("green")).unwrap();
         assert!(matches!(Archive::open(&site, &green), Err(ArchiveError::Elsewhere(_))));
         moving.abandon().unwrap();
         assert!(Archive::open(&site, &green).is_ok());

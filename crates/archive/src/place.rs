@@ -1,9 +1,9 @@
 //! Paths (docs/spec/archives.md §2) and permissions.
 
 use crate::ArchiveError;
-use dormouse_store::Site;
 use dormouse_store::files::remove_if_there;
 use dormouse_store::public::{PRIVATE_DIR, PUBLIC_DIR};
+use dormouse_store::{ListName, Site};
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -21,17 +21,17 @@ const PRIVATE_FILE: u32 = 0o660;
 #[derive(Debug, Clone)]
 pub struct ArchivePlace {
     root: PathBuf,
-    list: String,
+    list: ListName,
 }
 
 impl ArchivePlace {
     /// Returns the paths for the list with this name.
-    pub fn of(site: &Site, list: &str) -> ArchivePlace {
-        ArchivePlace { root: site.dir().join("archives"), list: list.to_owned() }
+    pub fn of(site: &Site, list: &ListName) -> ArchivePlace {
+        ArchivePlace { root: site.dir().join("archives"), list: list.clone() }
     }
 
     /// Returns the list's name.
-    pub(crate) fn list(&self) -> &str {
+    pub(crate) fn list(&self) -> &ListName {
         &self.list
     }
 
@@ -63,7 +63,7 @@ impl ArchivePlace {
     /// Returns the visible parts, each with its kind, whether they exist or not.
     pub fn shown(&self) -> Vec<(&'static str, PathBuf)> {
         let kinds = [("private", "private"), ("public", "public")];
-        let names = [self.list.clone(), format!("{}.mbox", self.list)];
+        let names = [self.list.to_string(), format!("{}.mbox", self.list)];
         let paths = kinds
             .into_iter()
             .flat_map(|(kind, dir)| names.iter().map(move |name| (kind, dir, name)));

@@ -62,7 +62,7 @@ pub fn search(
         found.extend(index.search(&search)?.into_iter().map(|hit| {
             let place = (hit.message.mbox_start, hit.message.mbox_length);
             let found = SearchHit {
-                list: list.name.clone(),
+                list: list.name.to_string(),
                 number: hit.message.number,
                 date: Timestamp::from_second(hit.message.date)
                     .unwrap_or(Timestamp::UNIX_EPOCH)

@@ -229,7 +229,9 @@ mod tests {
         let site = Site::init(home.path(), "lists.example").unwrap();
         let store = Store::open(&site).unwrap();
         let owners = ["o@x.example".to_owned()];
-        let list = store.write(|tx| tx.create_list("dev", "lists.example", &owners)).unwrap();
+        let list = store
+            .write(|tx| tx.create_list(&"dev".parse().unwrap(), "lists.example", &owners))
+            .unwrap();
         let mut archive = Archive::open(&site, &list).unwrap();
         for mail in mails {
             archive.append(vec![post(*mail)]).unwrap();

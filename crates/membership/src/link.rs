@@ -156,7 +156,7 @@ mod tests {
             ListSettings { host_name: "l.example".to_owned(), ..ListSettings::default() };
         List {
             id: ListId::new(id),
-            name: "dev".to_owned(),
+            name: "dev".parse().unwrap(),
             created_at: time(1.0),
             post_id: 1,
             last_post_time: Timestamp::EPOCH,

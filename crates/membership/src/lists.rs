@@ -17,7 +17,7 @@ use dormouse_clock::Timestamp;
 use dormouse_mail::address::{Address, AddressError};
 use dormouse_mail::date;
 use dormouse_spool::{Spool, SpoolError};
-use dormouse_store::{List, Read, Site, Store, StoreError};
+use dormouse_store::{List, ListName, Read, Site, Store, StoreError};
 use std::fs::{DirBuilder, File};
 use std::io::{self, BufWriter};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -30,7 +30,7 @@ pub const PASSWORD_LENGTH: usize = 12;
 /// A list to be created.
 #[derive(Debug, Clone, Copy)]
 pub struct NewList<'n> {
-    /// `name`, or `name@host` for a host other than the site's default.
+    /// As typed: `name`, or `name@host` for a host other than the site's default.
     pub name: &'n str,
     /// Its owners' addresses.
     pub owners: &'n [String],
@@ -86,12 +86,11 @@ pub fn create(site: &Site, store: &Store, new: NewList<'_>) -> Result<List, List
     for owner in new.owners {
         Address::parse(owner).map_err(|error| ListError::Owner(owner.clone(), error))?;
     }
-    let (local, host) = new.name.split_once('@').unwrap_or((new.name, &site.config().host));
-    let taken = store.read().list(local)?;
-    let elsewhere = taken.is_some_and(|list| !list.settings.host_name.eq_ignore_ascii_case(host));
-    let key = if elsewhere { format!("{local}@{host}") } else { local.to_owned() };
+    let wanted: ListName = new.name.parse().map_err(StoreError::Setting)?;
+    let host = wanted.host().unwrap_or(&site.config().host);
+    let name = store.read().name_for(&wanted, host, None)?;
     store.write(|tx| {
-        let list = tx.create_list(&key, host, new.owners)?;
+        let list = tx.create_list(&name, host, new.owners)?;
         if let Some(other) = new.like {
             tx.settings_like(&list.name, other)?;
         }
@@ -104,7 +103,7 @@ pub fn create(site: &Site, store: &Store, new: NewList<'_>) -> Result<List, List
         }
         tx.change_settings(&list.name, new.settings)?;
         let made = tx.read().list(&list.name)?;
-        made.ok_or_else(|| StoreError::Setting(format!("the list {key} was not created")).into())
+        made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not created")).into())
     })
 }
 

@@ -199,7 +199,7 @@ mod tests {
     fn list() -> List {
         List {
             id: dormouse_store::ListId::new(1),
-            name: "dev".to_owned(),
+            name: "dev".parse().unwrap(),
             created_at: Timestamp::from_seconds(1.0),
             post_id: 1,
             last_post_time: Timestamp::EPOCH,

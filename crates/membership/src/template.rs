@@ -132,7 +132,7 @@ mod tests {
         };
         let list = List {
             id: dormouse_store::ListId::new(1),
-            name: "dev@b.example".to_owned(),
+            name: "dev@b.example".parse().unwrap(),
             created_at: Timestamp::EPOCH,
             post_id: 1,
             last_post_time: Timestamp::EPOCH,

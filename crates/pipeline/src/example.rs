@@ -54,7 +54,7 @@ mod tests {
         };
         let mut list = List {
             id: dormouse_store::ListId::new(1),
-            name: "dev".to_owned(),
+            name: "dev".parse().unwrap(),
             created_at: Timestamp::EPOCH,
             post_id: 7,
             last_post_time: Timestamp::EPOCH,

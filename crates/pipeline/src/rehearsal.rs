@@ -116,7 +116,7 @@ pub fn rehearse(
         let sender = post.message.sender().unwrap_or_default();
         let verdict = post.run(POSTING)?;
         let mut made = Rehearsal {
-            list: list.name.clone(),
+            list: list.name.to_string(),
             sender: sender.to_string(),
             verdict: "passed",
             passes: left,

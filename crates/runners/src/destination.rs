@@ -80,7 +80,9 @@ mod tests {
         assert!(is_kept("mailman-bounces+x@b.example"));
         assert!(found("mailman-join@lists.example").is_none());
         assert!(found("mailman2-owner@lists.example").is_none());
-        store.write(|tx| tx.create_list("mailman", "lists.example", &[]).map(drop)).unwrap();
+        store
+            .write(|tx| tx.create_list(&"mailman".parse().unwrap(), "lists.example", &[]).map(drop))
+            .unwrap();
         let bounces = found("mailman-bounces@lists.example");
         assert!(matches!(bounces, Some(Destination::List { purpose: Purpose::Bounce, .. })));
         assert!(is_kept("mailman-loop@lists.example"), "no list has that address");

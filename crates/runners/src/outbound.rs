@@ -147,7 +147,7 @@ impl<'o> Outbound<'o> {
 
     /// Adds the message's data to an event of the trace.
     pub fn describe(&self, event: &mut Event) {
-        event.list.clone_from(&self.list.name);
+        event.list = self.list.name.to_string();
         event.id = self.message.text("Message-ID").unwrap_or_default();
         event.sender = self.message.sender().unwrap_or_default().into();
     }

@@ -5,7 +5,9 @@ use dormouse_archive::{Archive, ArchivePlace};
 use dormouse_membership::RunError;
 use dormouse_store::archive_index::ArchiveIndex;
 use dormouse_store::value::Value as _;
-use dormouse_store::{Erased, List, ListId, PersonData, Read, Site, Store, StoreError, Tx};
+use dormouse_store::{
+    Erased, List, ListId, ListName, PersonData, Read, Site, Store, StoreError, Tx,
+};
 use dormouse_trace as trace;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,9 +21,9 @@ pub struct Erasure {
     /// The number of posts removed from archives.
     pub posts: usize,
     /// Lists in whose archives posts stay, with their numbers.
-    pub posts_stay: Vec<(String, usize)>,
+    pub posts_stay: Vec<(ListName, usize)>,
     /// Settings that contain the address: list and setting.
-    pub settings: Vec<(String, String)>,
+    pub settings: Vec<(ListName, String)>,
 }
 
 impl Erasure {
@@ -153,5 +155,5 @@ pub fn exported(store: &Store, address: &str, person: &PersonData) -> Result<Val
 }
 
 fn list_name(store: &Read, id: ListId) -> Result<String, StoreError> {
-    Ok(store.list_by_id(id)?.map_or_else(|| format!("list {id}"), |list| list.name))
+    Ok(store.list_by_id(id)?.map_or_else(|| format!("list {id}"), |list| list.name.into()))
 }

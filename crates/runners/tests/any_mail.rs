@@ -28,7 +28,11 @@ fn site() -> (TempDir, Site) {
 
 fn list(store: &Store, name: &str, settings: &[(&str, &str)]) {
     let made = store.write(|tx| -> Result<(), StoreError> {
-        tx.create_list(name, "lists.example.org", &["owner@x.example".to_owned()])?;
+        tx.create_list(
+            &name.parse().unwrap(),
+            "lists.example.org",
+            &["owner@x.example".to_owned()],
+        )?;
         for (key, value) in settings {
             tx.set_setting(name, key, value)?;
         }

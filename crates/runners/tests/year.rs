@@ -54,8 +54,11 @@ impl World {
                 (0..LISTS)
                     .map(|number| {
                         let name = format!("list{number}");
-                        let list =
-                            tx.create_list(&name, "lists.example", &["o@x.example".to_owned()])?;
+                        let list = tx.create_list(
+                            &name.parse().unwrap(),
+                            "lists.example",
+                            &["o@x.example".to_owned()],
+                        )?;
                         // Every tenth list sends its digests by size alone.
                         let periodic = if number % 10 == 0 { "no" } else { "yes" };
                         tx.set_setting(&name, "digest_send_periodic", periodic)?;
@@ -102,7 +105,7 @@ impl World {
         let entry = format!("{:?}+{}", at.seconds(), self.posts);
         let raw = format!("Subject: post {}\n\nx\n", self.posts);
         self.store.write(|tx| tx.add_to_digest(&list, &entry, at, raw.as_bytes())).unwrap();
-        self.waiting.entry(list.name).or_default().push(entry);
+        self.waiting.entry(list.name.into()).or_default().push(entry);
     }
 
     /// Holds a post for a moderator, or decides on all held ones. Only one list has held posts, so
@@ -110,7 +113,7 @@ impl World {
     fn moderate(&mut self, at: Timestamp) {
         let number = 7;
         let list = self.lists[number].clone();
-        if self.held.remove(&list.name) {
+        if self.held.remove(list.name.as_str()) {
             self.store
                 .write(|tx| {
                     for held in tx.read().held_posts(list.id)? {
@@ -132,7 +135,7 @@ impl World {
             held_at: at,
         };
         self.store.write(|tx| tx.hold(&post, b"")).unwrap();
-        self.held.insert(list.name);
+        self.held.insert(list.name.into());
     }
 
     /// Runs everything that is due, at a job's time or after the machine was off.

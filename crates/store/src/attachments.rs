@@ -1,7 +1,7 @@
 //! Attachments that were removed from a list's posts: files below its archive, to which pages and
 //! texts link (docs/spec/archives.md §2, §5).
 
-use crate::{Site, StoreError};
+use crate::{ListName, Site, StoreError};
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -19,7 +19,7 @@ pub struct Attachments {
 
 impl Attachments {
     /// The attachments of the list with this name.
-    pub fn of(site: &Site, list: &str) -> Attachments {
+    pub fn of(site: &Site, list: &ListName) -> Attachments {
         Attachments { archive: site.archive_dir(list) }
     }
 
@@ -113,7 +113,7 @@ mod tests {
     fn a_file_is_kept_once_and_never_replaced() {
         let home = tempfile::tempdir().unwrap();
         let site = testing::site(home.path(), "lists.example").unwrap();
-        let attachments = Attachments::of(&site, "friends");
+        let attachments = Attachments::of(&site, &"friends".parse().unwrap());
         let path = "attachments/20240304/ab12cd34/attachment.bin";
         assert!(!attachments.is_taken(path, b"one").unwrap());
         attachments.keep(path, b"one").unwrap();
@@ -134,7 +134,7 @@ mod tests {
     fn nothing_is_written_outside_the_archive() {
         let home = tempfile::tempdir().unwrap();
         let site = testing::site(home.path(), "lists.example").unwrap();
-        let attachments = Attachments::of(&site, "friends");
+        let attachments = Attachments::of(&site, &"friends".parse().unwrap());
         for path in ["../x", "/tmp/x", "attachments/../../x"] {
             assert!(attachments.keep(path, b"one").is_err(), "{path}");
         }

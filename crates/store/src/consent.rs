@@ -3,7 +3,7 @@
 use crate::db::{self, Row, ToParam, params};
 use crate::insert::many;
 use crate::value::choice;
-use crate::{ListId, Read, StoreError, Tx};
+use crate::{ListId, ListName, Read, StoreError, Tx};
 use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use serde::Serialize;
@@ -32,7 +32,7 @@ choice! {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Consent {
     /// The list's name.
-    pub list: String,
+    pub list: ListName,
     /// The address, in lower case.
     pub address: String,
     /// The act, as a word of [`Act`].

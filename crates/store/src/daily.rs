@@ -111,8 +111,10 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let site = crate::testing::site(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
-        let list = store.write(|tx| tx.create_list("tea", "l.example", &[])).unwrap();
-        let other = store.write(|tx| tx.create_list("milk", "l.example", &[])).unwrap();
+        let list =
+            store.write(|tx| tx.create_list(&"tea".parse().unwrap(), "l.example", &[])).unwrap();
+        let other =
+            store.write(|tx| tx.create_list(&"milk".parse().unwrap(), "l.example", &[])).unwrap();
         for _ in 0..2 {
             store
                 .write(|tx| {

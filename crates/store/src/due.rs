@@ -13,7 +13,7 @@
 //! it finds such a list, at the latest at its next daily job. One polling host is enough.
 
 use crate::files::remove_if_there;
-use crate::{Read, Site, Store, StoreError, Tx};
+use crate::{ListName, Read, Site, Store, StoreError, Tx};
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -186,7 +186,7 @@ impl Tx<'_> {
     }
 
     /// Notes the jobs that depend on a setting.
-    pub(crate) fn note_setting(&self, list: &str, name: &str) {
+    pub(crate) fn note_setting(&self, list: &ListName, name: &str) {
         let job = match name {
             "archive_private" => return self.note_archive(list),
             "digest_send_periodic" => Due::Senddigests,
@@ -224,7 +224,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
-        let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
+        let list =
+            store.write(|tx| tx.create_list(&"dev".parse().unwrap(), "l.example", &[])).unwrap();
         let new = NewMember {
             address: "a@x.example".to_owned(),
             real_name: String::new(),
@@ -249,7 +250,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
-        let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
+        let list =
+            store.write(|tx| tx.create_list(&"dev".parse().unwrap(), "l.example", &[])).unwrap();
         assert!(JOBS.iter().all(|&job| !site.is_due(job)));
         let held = store.write(|tx| tx.hold(&post(list.id), b"")).unwrap();
         store.write(|tx| tx.add_to_digest(&list, "1.0+b", time(1.0), b"x")).unwrap();
@@ -270,7 +272,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
-        store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
+        store.write(|tx| tx.create_list(&"dev".parse().unwrap(), "l.example", &[])).unwrap();
         let set = |name: &str, value: &str| {
             store.write(|tx| tx.set_setting("dev", name, value)).unwrap();
             site.is_due(Due::GateNews)
@@ -280,7 +282,7 @@ mod tests {
         assert!(set("linked_newsgroup", "local.dev"));
         assert!(!set("gateway_to_mail", "no"));
         assert!(set("gateway_to_mail", "yes"));
-        store.write(|tx| tx.delete_list("dev")).unwrap();
+        store.write(|tx| tx.delete_list(&"dev".parse().unwrap())).unwrap();
         assert!(!site.is_due(Due::GateNews));
     }
 
@@ -289,7 +291,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
-        let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
+        let list =
+            store.write(|tx| tx.create_list(&"dev".parse().unwrap(), "l.example", &[])).unwrap();
         store.rehearse(|tx| tx.hold(&post(list.id), b"")).unwrap();
         assert!(!site.is_due(Due::Checkdbs));
     }
@@ -315,7 +318,9 @@ mod tests {
         assert!(is_there && home.path().exists());
         let theirs = Store::open(&there).unwrap();
         theirs.settle_due(Due::GateNews).unwrap();
-        theirs.write(|tx| tx.create_list("dev", "l.example", &[]).map(drop)).unwrap();
+        theirs
+            .write(|tx| tx.create_list(&"dev".parse().unwrap(), "l.example", &[]).map(drop))
+            .unwrap();
         for (name, value) in
             [("gateway_to_mail", "yes"), ("nntp_host", "n.example"), ("linked_newsgroup", "l.dev")]
         {

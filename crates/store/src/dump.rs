@@ -2,7 +2,7 @@
 //! list, and one for each of its rows in any table.
 
 use crate::db::{Owned, Param, ToParam, Value, params};
-use crate::{Due, List, Read, StoreError, Tx, migrate};
+use crate::{Due, List, ListName, Read, StoreError, Tx, migrate};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use std::io::{BufRead, Write};
@@ -28,7 +28,7 @@ impl Read {
     pub fn dump(&self, list: &List, mut out: impl Write) -> Result<(), StoreError> {
         let mut write =
             |line: String| writeln!(out, "{line}").map_err(StoreError::io("write", self.path()));
-        let head = Head { list: list.name.clone(), schema: migrate::newest() };
+        let head = Head { list: list.name.to_string(), schema: migrate::newest() };
         write(line_of(&head)?)?;
         for (table, key) in self.tables()? {
             // Each row is written immediately, so that a large list needs little memory.
@@ -122,8 +122,9 @@ impl Tx<'_> {
             let problem = format!("a newer dormouse wrote it (schema {})", head.schema);
             return Err(wrong(problem));
         }
-        if self.read().list(&head.list)?.is_some() {
-            return Err(StoreError::ListExists(head.list));
+        let name = ListName::existing(&head.list).map_err(wrong)?;
+        if self.read().list(&name)?.is_some() {
+            return Err(StoreError::ListExists(name));
         }
         let tables = self.read().tables()?;
         let mut id = None;
@@ -136,6 +137,9 @@ impl Tx<'_> {
             let known = tables.iter().find(|(name, _)| *name == table);
             let (table, key) = known.ok_or_else(|| at(format!("there is no table {table}")))?;
             if *key == "id" {
+                if id.is_some() {
+                    return Err(at("there is a second list".to_owned()));
+                }
                 row.remove("id");
                 id = Some(self.put_row(table, &row)?);
             } else {
@@ -144,10 +148,11 @@ impl Tx<'_> {
                 self.put_row(table, &row)?;
             }
         }
-        let list = self
-            .read()
-            .list(&head.list)?
-            .ok_or_else(|| wrong("there is no list in it".to_owned()))?;
+        let list =
+            self.read().list(&name)?.ok_or_else(|| wrong("there is no list in it".to_owned()))?;
+        for former in self.read().former_names(list.id)? {
+            ListName::existing(&former.name).map_err(wrong)?;
+        }
         self.check_addresses_are_free(list.local_part(), &list.settings.host_name)?;
         for (table, _) in &tables {
             self.read().run(|db| match db.columns(table)?.iter().any(|column| column == "id") {
@@ -195,7 +200,11 @@ mod tests {
         store
             .write(|tx| -> Result<(), StoreError> {
                 for name in ["tea", "dev", "milk"] {
-                    let list = tx.create_list(name, "l.example", &["o@x.example".to_owned()])?;
+                    let list = tx.create_list(
+                        &name.parse().unwrap(),
+                        "l.example",
+                        &["o@x.example".to_owned()],
+                    )?;
                     tx.change_settings(
                         name,
                         &[("description", name), ("ban_list", "a@b.example")],
@@ -228,8 +237,12 @@ mod tests {
             store.read().dump(&list, &mut out).unwrap();
             out
         };
+        for name in ["dav", "dev"] {
+            let list = store.read().list("dev").unwrap().unwrap();
+            store.write(|tx| tx.rename_list(&list, &name.parse().unwrap(), "l.example")).unwrap();
+        }
         let before = whole("dev");
-        store.write(|tx| tx.delete_list("dev")).unwrap();
+        store.write(|tx| tx.delete_list(&"dev".parse().unwrap())).unwrap();
         let list = store.write(|tx| tx.restore(&before[..])).unwrap();
         assert_eq!(list.settings.description, "dev");
         assert_eq!(store.read().count_members(list.id).unwrap(), 2500);
@@ -253,10 +266,19 @@ mod tests {
         let again = store.write(|tx| tx.restore(&before[..])).unwrap_err();
         assert!(matches!(again, StoreError::ListExists(_)), "{again}");
         for wrong in [&b"{}\n"[..], b"", b"hello\n", &before[..before.len() / 2]] {
-            store.write(|tx| tx.delete_list("dev")).unwrap();
+            store.write(|tx| tx.delete_list(&"dev".parse().unwrap())).unwrap();
             assert!(store.write(|tx| tx.restore(wrong)).is_err());
             assert!(store.read().list("dev").unwrap().is_none(), "all or nothing");
         }
+        // Names become parts of paths.
+        for (name, wrong) in [("dev", "../dev"), ("dev", "a/b"), ("dav", ".dav"), ("dav", "d\\nx")]
+        {
+            let text = String::from_utf8(before.clone()).unwrap();
+            let text = text.replace(&format!("{name:?}"), &format!("\"{wrong}\""));
+            let refused = store.write(|tx| tx.restore(text.as_bytes())).unwrap_err().to_string();
+            assert!(refused.contains("is not the name of a list"), "{wrong}: {refused}");
+        }
+        store.write(|tx| tx.restore(&before[..])).unwrap();
         assert_eq!(
             store.read().count_members(store.read().list("tea").unwrap().unwrap().id).unwrap(),
             2500

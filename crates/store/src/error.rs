@@ -1,6 +1,6 @@
 //! Errors of a site and its database.
 
-use crate::db;
+use crate::{ListName, db};
 use std::io;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
@@ -63,7 +63,7 @@ pub enum StoreError {
     },
     /// There is already a list with this name.
     #[error("there is already a list {0}")]
-    ListExists(String),
+    ListExists(ListName),
 }
 
 impl StoreError {

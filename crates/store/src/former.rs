@@ -2,7 +2,7 @@
 
 use crate::db::{self, Row, params};
 use crate::lists::List;
-use crate::{Count, Due, ListId, Read, StoreError, Tx, audit, check, members};
+use crate::{Count, Due, ListId, ListName, Read, StoreError, Tx, audit, check, members};
 use dormouse_clock::Timestamp;
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FormerName {
     /// The former name: `name`, or `name@host`.
-    pub name: String,
+    pub name: ListName,
     /// The host of its addresses at that time.
     pub host: String,
 }
@@ -19,7 +19,7 @@ pub struct FormerName {
 impl FormerName {
     /// Returns the part of its addresses before the `@`.
     pub fn local_part(&self) -> &str {
-        self.name.split_once('@').map_or(self.name.as_str(), |(local, _)| local)
+        self.name.local()
     }
 
     /// Returns the former posting address.
@@ -48,10 +48,10 @@ impl Read {
     }
 
     /// Returns all former names of lists, with their current ones.
-    pub fn all_former_names(&self) -> Result<BTreeMap<String, String>, StoreError> {
+    pub fn all_former_names(&self) -> Result<BTreeMap<ListName, ListName>, StoreError> {
         let sql = "select former_name.name, list.name from former_name
                    join list on list.id = former_name.list_id";
-        let rows: Vec<(String, String)> =
+        let rows: Vec<(ListName, ListName)> =
             self.rows(sql, params![], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.into_iter().collect())
     }
@@ -98,47 +98,54 @@ impl Tx<'_> {
     /// lists' settings that contain `@name`.
     ///
     /// # Errors
-    /// If the name or host is invalid, or unchanged, or taken by another list.
-    pub fn rename_list(&self, list: &List, name: &str, host: &str) -> Result<List, StoreError> {
-        let (name, host) = (name.to_lowercase(), host.to_lowercase());
-        let local = name.split_once('@').map_or(name.as_str(), |(local, _)| local).to_owned();
-        check::list_name(&local).map_err(StoreError::Setting)?;
-        check::host(&host).map_err(StoreError::Setting)?;
+    /// If the new host is invalid, or nothing changes, or the name is taken by another list.
+    pub fn rename_list(
+        &self,
+        list: &List,
+        name: &ListName,
+        host: &str,
+    ) -> Result<List, StoreError> {
+        let (local, host) = (name.local().to_owned(), host.to_lowercase());
         let old_host = &list.settings.host_name;
-        if name == list.name && host.eq_ignore_ascii_case(old_host) {
+        let moves = !host.eq_ignore_ascii_case(old_host);
+        // The host of an imported list may be one that no list could move to.
+        if moves {
+            check::host(&host).map_err(StoreError::Setting)?;
+        }
+        if *name == list.name && !moves {
             return Err(StoreError::Setting(format!("the list is called {name} already")));
         }
-        if name != list.name && self.read().list(&name)?.is_some_and(|found| found.id != list.id) {
-            return Err(StoreError::ListExists(name));
+        if *name != list.name && self.read().list(name)?.is_some_and(|found| found.id != list.id) {
+            return Err(StoreError::ListExists(name.clone()));
         }
         self.check_addresses_are_free(&local, &host)?;
         let now = Timestamp::now();
         self.note_lists();
         // It may get back a former name.
         self.execute("delete from former_name where name = ?1", params![name])?;
-        if name != list.name {
+        if *name != list.name {
             self.execute(
                 "insert into former_name (name, list_id, host, at) values (?1, ?2, ?3, ?4)",
                 params![list.name, list.id, old_host, now],
             )?;
             self.execute("update list set name = ?2 where id = ?1", params![list.id, name])?;
         }
-        self.note_change(list.id, audit::RENAMED, &list.name, &name)?;
-        if !host.eq_ignore_ascii_case(old_host) {
-            self.edit_settings(&name, |settings| settings.host_name = host)?;
+        self.note_change(list.id, audit::RENAMED, &list.name, name)?;
+        if moves {
+            self.edit_settings(name, |settings| settings.host_name = host)?;
         }
         let old_real_name = &list.settings.real_name;
         if old_real_name.eq_ignore_ascii_case(list.local_part()) && local != list.local_part() {
             let real_name = crate::lists::capitalised(&local);
             let prefix = list.settings.subject_prefix.replace(old_real_name, &real_name);
-            self.edit_settings(&name, |settings| {
+            self.edit_settings(name, |settings| {
                 settings.real_name = real_name;
                 settings.subject_prefix = prefix;
             })?;
         }
-        self.rename_in_settings(&list.name, &name)?;
+        self.rename_in_settings(&list.name, name)?;
         self.note_archive(&list.name);
-        self.note_archive(&name);
+        self.note_archive(name);
         Due::ALL.iter().for_each(|&job| self.note_due(job));
         let renamed = self.read().list_by_id(list.id)?;
         renamed
@@ -146,7 +153,7 @@ impl Tx<'_> {
     }
 
     /// Replaces `@old` with `@new` in the settings of all lists.
-    fn rename_in_settings(&self, old: &str, new: &str) -> Result<(), StoreError> {
+    fn rename_in_settings(&self, old: &ListName, new: &ListName) -> Result<(), StoreError> {
         let (old, new) = (format!("@{old}"), format!("@{new}"));
         let sql = "select list.name, list_setting.name, list_setting.value from list_setting
                    join list on list.id = list_setting.list_id where list_setting.name = ?1";
@@ -171,7 +178,7 @@ impl Tx<'_> {
 
     /// Removes a former name, which is then free. Returns false if the list did not have it.
     pub fn forget_former_name(&self, list_id: ListId, name: &str) -> Result<bool, StoreError> {
-        let name = name.to_lowercase();
+        let name = ListName::kept(name.to_lowercase());
         self.note_archive(&name);
         self.note_lists();
         let sql = "delete from former_name where list_id = ?1 and name = ?2";
@@ -245,21 +252,26 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{NewMember, Store};
+    use crate::{ListSettings, ListState, NewMember, Store};
 
     fn store() -> (tempfile::TempDir, Store) {
         let home = tempfile::tempdir().unwrap();
         let site = crate::testing::site(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
         for name in ["tea", "milk", "net-admin"] {
-            store.write(|tx| tx.create_list(name, "l.example", &["o@x.example".into()])).unwrap();
+            store
+                .write(|tx| {
+                    tx.create_list(&name.parse().unwrap(), "l.example", &["o@x.example".into()])
+                })
+                .unwrap();
         }
         (home, store)
     }
 
     fn rename(store: &Store, list: &str, name: &str) -> Result<List, StoreError> {
         let list = store.read().list(list).unwrap().unwrap();
-        store.write(|tx| tx.rename_list(&list, name, "l.example"))
+        let name = name.parse().map_err(StoreError::Setting)?;
+        store.write(|tx| tx.rename_list(&list, &name, "l.example"))
     }
 
     #[test]
@@ -298,13 +310,38 @@ mod tests {
         for name in ["milk", "tea", "milk-owner", "net", "tea-request", "a b", "", "tea"] {
             assert!(rename(&store, "net-admin", name).is_err(), "{name}");
         }
-        let create = |name: &str| store.write(|tx| tx.create_list(name, "l.example", &[]));
+        let create =
+            |name: &str| store.write(|tx| tx.create_list(&name.parse().unwrap(), "l.example", &[]));
         let refused = create("tea").unwrap_err().to_string();
         assert!(refused.contains("green"), "{refused}");
         let id = store.read().list("green").unwrap().unwrap().id;
         assert!(store.write(|tx| tx.forget_former_name(id, "tea")).unwrap());
         assert!(!store.write(|tx| tx.forget_former_name(id, "milk")).unwrap());
         assert_ne!(create("tea").unwrap().id, id);
+    }
+
+    #[test]
+    fn an_imported_list_keeps_its_unusual_name_and_host_until_they_change() {
+        let (_home, store) = store();
+        let settings = ListSettings { host_name: "h_1.example".to_owned(), ..Default::default() };
+        let name = |text: &str| ListName::existing(text).unwrap();
+        let put = |tx: &Tx<'_>, text| tx.put_list(&name(text), &settings, &ListState::default());
+        let list = store.write(|tx| put(tx, "a..b")).unwrap();
+        assert_eq!(store.read().list("A..b").unwrap().unwrap().name, "a..b");
+        let rename = |text: &str, host: &str| {
+            let list = store.read().list_by_id(list.id).unwrap().unwrap();
+            store.write(|tx| tx.rename_list(&list, &name(text), host))
+        };
+        // The host is checked only if it changes.
+        assert_eq!(rename("ab", "H_1.example").unwrap().address(), "ab@h_1.example");
+        for host in ["h_2.example", "", "-", "h.example/..", "h.example\nX: y", "a@b"] {
+            let refused = rename("ab", host).unwrap_err().to_string();
+            assert!(refused.contains("is not a host name"), "{host:?}: {refused}");
+        }
+        assert_eq!(rename("ab", "l.example").unwrap().address(), "ab@l.example");
+        assert!(rename("ab", "h_1.example").is_err());
+        // It gets its former name back.
+        assert_eq!(rename("a..b", "l.example").unwrap().name, "a..b");
     }
 
     #[test]

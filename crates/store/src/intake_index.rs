@@ -20,7 +20,7 @@ mod tests;
 
 use crate::db::{Db, sqlite};
 use crate::site::{Stamp, database_in};
-use crate::{Due, List, Site, Store, StoreError, Tx, migrate};
+use crate::{Due, List, ListName, Site, Store, StoreError, Tx, migrate};
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -89,7 +89,7 @@ impl IntakeSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownList {
     /// The list's name.
-    pub name: String,
+    pub name: ListName,
     /// The host of its addresses.
     pub host: String,
     /// Whether posts may be refused during the SMTP or LMTP session; if so, the list's settings
@@ -264,7 +264,7 @@ impl KnownList {
         };
         let text = |word: Option<&str>| word.unwrap_or_default().to_owned();
         let host = host.filter(|host| *host != NO_HOST);
-        Ok(KnownList { name: text(name), host: text(host), may_refuse })
+        Ok(KnownList { name: ListName::kept(text(name)), host: text(host), may_refuse })
     }
 }
 
@@ -382,7 +382,7 @@ impl Store {
 }
 
 /// The name of a list, and its line.
-type Line = (String, String);
+type Line = (ListName, String);
 
 /// Adds a list's line to the others; there are none any more when it would not fit.
 fn add_line(lines: &mut Option<Vec<Line>>, list: &List, may_refuse: &dyn Fn(&List) -> bool) {

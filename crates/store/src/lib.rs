@@ -6,6 +6,7 @@
 //! - [`settings`]: a list's settings, each defined once. [`check`]: validation.
 //! - [`store`]: the database: opening, transactions. [`migrate`]: its schema, in numbered steps.
 //!   `db`: the interface to SQLite and PostgreSQL.
+//! - `list_name`: [`ListName`].
 //! - `numbers`: [`ListId`], [`HeldId`] and [`RequestId`], each a type of its own.
 //! - [`lists`], [`members`], [`held`], [`decided`], [`requests`], [`pending`], [`bounces`]: the
 //!   tables. [`consent`], [`person`]: everything about a person. [`settled`]: the results of used
@@ -50,6 +51,7 @@ mod insert;
 mod intake_index;
 pub mod jobs;
 pub mod limits;
+mod list_name;
 pub mod lists;
 pub mod live;
 pub mod members;
@@ -105,6 +107,7 @@ pub use held::{Held, HeldPost};
 pub use intake_index::{IntakeIndex, IntakeSettings, KnownList};
 pub use jobs::Period;
 pub use limits::{DeliveryLimits, Limit, Rate};
+pub use list_name::ListName;
 pub use lists::List;
 pub use live::LiveSite;
 pub use members::{Added, Audience, Cursor, Delivery, Interest, Member, NewMember, Recipient};

@@ -9,7 +9,7 @@ pub(crate) use create::capitalised;
 
 use crate::db::{self, Param, Row, params};
 use crate::settings::ListSettings;
-use crate::{Config, ListId, Read, StoreError};
+use crate::{Config, ListId, ListName, Read, StoreError};
 use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use std::collections::{BTreeSet, HashMap};
@@ -20,7 +20,7 @@ pub struct List {
     /// The list's number in the store.
     pub id: ListId,
     /// The list's name on this site: `name`, or `name@host` if another list already has that name.
-    pub name: String,
+    pub name: ListName,
     /// When it was created.
     pub created_at: Timestamp,
     /// The number of the next post, for a subject prefix with `%d`.
@@ -34,7 +34,7 @@ pub struct List {
 impl List {
     /// Returns the part of its addresses before the `@`.
     pub fn local_part(&self) -> &str {
-        self.name.split_once('@').map_or(self.name.as_str(), |(local, _)| local)
+        self.name.local()
     }
 
     /// Returns its posting address.
@@ -250,6 +250,22 @@ impl Read {
         }))
     }
 
+    /// Returns the name for a list with this local part and host: without the host, unless a list of
+    /// another host has that name already. `of` is the list that gets the name, if it exists.
+    pub fn name_for(
+        &self,
+        local: &ListName,
+        host: &str,
+        of: Option<ListId>,
+    ) -> Result<ListName, StoreError> {
+        let local = ListName::kept(local.local().to_owned());
+        let taken = self.list(&local)?.filter(|found| Some(found.id) != of);
+        match taken.is_some_and(|found| !found.settings.host_name.eq_ignore_ascii_case(host)) {
+            true => local.at(host).map_err(StoreError::Setting),
+            false => Ok(local),
+        }
+    }
+
     /// Whether a list with the same name exists at another host. If the database fails, the answer
     /// is yes: it is better to refuse mail than to send it to the wrong list.
     pub fn has_namesake(&self, local: &str) -> bool {
@@ -294,7 +310,7 @@ impl Read {
                     Err(error) => return Some(Err(error)),
                 };
                 if lists.len() == TOGETHER as usize {
-                    after = lists.last().map(|last| last.name.clone());
+                    after = lists.last().map(|last| last.name.to_string());
                 }
                 page = lists.into_iter();
             }
@@ -303,14 +319,14 @@ impl Read {
     }
 
     /// Returns the names of all lists, even of those with invalid settings.
-    pub fn list_names(&self) -> Result<Vec<String>, StoreError> {
+    pub fn list_names(&self) -> Result<Vec<ListName>, StoreError> {
         self.rows("select name from list order by name", &[], |row| row.get(0))
     }
 
     /// Returns the names of the lists whose archives only members may read.
-    pub fn private_archives(&self) -> Result<BTreeSet<String>, StoreError> {
+    pub fn private_archives(&self) -> Result<BTreeSet<ListName>, StoreError> {
         let name = "archive_private";
-        let rows: Vec<(String, String)> = self.rows(
+        let rows: Vec<(ListName, String)> = self.rows(
             "select list.name, value from list join list_setting on list_id = list.id
              where list_setting.name = ?1",
             params![name],

@@ -42,7 +42,10 @@ mod tests {
         let store = Store::open(&site).unwrap();
         let put = |watermark| {
             let state = ListState { usenet_watermark: watermark, ..ListState::default() };
-            store.write(|tx| tx.put_list("dev", &ListSettings::default(), &state)).unwrap().id
+            store
+                .write(|tx| tx.put_list(&"dev".parse().unwrap(), &ListSettings::default(), &state))
+                .unwrap()
+                .id
         };
         let list = put(None);
         let now = || store.read().news_watermark(list).unwrap();

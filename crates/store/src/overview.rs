@@ -2,7 +2,7 @@
 
 use crate::db::{self, Row, params};
 use crate::value::Value as _;
-use crate::{Read, StoreError};
+use crate::{ListName, Read, StoreError};
 use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Glance {
     /// The list's name in the store.
-    pub name: String,
+    pub name: ListName,
     /// The host of its addresses.
     pub host: String,
     /// The list's description.
@@ -169,7 +169,9 @@ mod tests {
             ("a_b", "m.example", "otto@x.example"),
             ("axb", "m.example", "Anna@X.example"),
         ] {
-            store.write(|tx| tx.create_list(name, host, &[owner.to_owned()])).unwrap();
+            store
+                .write(|tx| tx.create_list(&name.parse().unwrap(), host, &[owner.to_owned()]))
+                .unwrap();
         }
         store.write(|tx| tx.set_setting("tea", "description", "Grüne Blätter, 50%")).unwrap();
         let tea = store.read().list("tea").unwrap().unwrap();
@@ -181,7 +183,7 @@ mod tests {
         store.write(|tx| tx.add_member(&tea, &member, Timestamp::from_seconds(1.0), "t")).unwrap();
         let names = |of: Glances<'_>| -> Vec<String> {
             let found = store.read().glances(Glances { most: 50, ..of }).unwrap();
-            found.into_iter().map(|list| list.name).collect()
+            found.into_iter().map(|list| list.name.into()).collect()
         };
         assert_eq!(names(Glances::default()), ["a_b", "axb", "dev", "tea"]);
         assert_eq!(names(Glances { after: "axb", ..Glances::default() }), ["dev", "tea"]);

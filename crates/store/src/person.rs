@@ -2,8 +2,8 @@
 
 use crate::db::{Db, params};
 use crate::{
-    BounceEvent, Consent, Due, Held, HeldRequest, ListId, Member, Pending, Read, Store, StoreError,
-    Tx,
+    BounceEvent, Consent, Due, Held, HeldRequest, ListId, ListName, Member, Pending, Read, Store,
+    StoreError, Tx,
 };
 use dormouse_mail::{AddressKey, Message};
 
@@ -11,7 +11,7 @@ use dormouse_mail::{AddressKey, Message};
 #[derive(Debug, Clone, PartialEq)]
 pub struct PersonData {
     /// Its memberships: the list's name, the member, the topics.
-    pub memberships: Vec<(String, Member, Vec<String>)>,
+    pub memberships: Vec<(ListName, Member, Vec<String>)>,
     /// The recorded acts of consent.
     pub consents: Vec<Consent>,
     /// Requests that wait for a confirmation.
@@ -23,7 +23,7 @@ pub struct PersonData {
     /// Bounces.
     pub bounces: Vec<BounceEvent>,
     /// The list settings that contain it: list and setting.
-    pub named_in: Vec<(String, String)>,
+    pub named_in: Vec<(ListName, String)>,
 }
 
 impl PersonData {

@@ -2,7 +2,7 @@
 //! the setting `archive_private`.
 
 use crate::files::remove_if_there;
-use crate::{Site, Store, StoreError, Tx};
+use crate::{ListName, Site, Store, StoreError, Tx};
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::io;
@@ -15,7 +15,7 @@ pub const PUBLIC_DIR: u32 = 0o2775;
 pub const PRIVATE_DIR: u32 = 0o2770;
 
 /// Makes a list's archive public or private.
-pub fn settle(site: &Site, list: &str, is_private: bool) -> Result<(), StoreError> {
+pub fn settle(site: &Site, list: &ListName, is_private: bool) -> Result<(), StoreError> {
     if is_private { hide(site.dir(), list) } else { show(site.dir(), list) }
 }
 
@@ -41,7 +41,7 @@ pub struct Closed {
 ///
 /// # Errors
 /// If a file cannot be examined.
-pub fn closed(site: &Site, lists: &[&str]) -> Result<Vec<Closed>, StoreError> {
+pub fn closed(site: &Site, lists: &[ListName]) -> Result<Vec<Closed>, StoreError> {
     let dir = site.dir();
     let mut closed = Vec::new();
     let mut waiting: Vec<PathBuf> = Vec::new();
@@ -83,28 +83,28 @@ fn look(path: &Path, needed: u32, closed: &mut Vec<Closed>) -> Result<(), StoreE
 }
 
 /// Whether there are pages or an mbox under a list's name.
-pub(crate) fn is_archived(site: &Path, list: &str) -> bool {
+pub(crate) fn is_archived(site: &Path, list: &ListName) -> bool {
     tree(site, list).exists() || tree(site, &format!("{list}.mbox")).exists()
 }
 
 /// Removes the marker of a renamed list ([`moved`]), because a new list has its name now.
-pub(crate) fn begin_anew(site: &Path, list: &str) -> Result<(), StoreError> {
+pub(crate) fn begin_anew(site: &Path, list: &ListName) -> Result<(), StoreError> {
     remove(&moved(site, list))
 }
 
 /// Returns the path of the marker that a list was renamed, so that processes that still know its
 /// old name do not write into an archive under it.
-pub fn moved(site: &Path, list: &str) -> PathBuf {
+pub fn moved(site: &Path, list: &ListName) -> PathBuf {
     site.join("archives/index").join(format!("{list}.moved"))
 }
 
 /// Links a list's pages into the public tree, if there are any.
-fn show(site: &Path, list: &str) -> Result<(), StoreError> {
+fn show(site: &Path, list: &ListName) -> Result<(), StoreError> {
     show_as(site, list, list)
 }
 
 /// As [`show`], under the list's current name or a former one.
-fn show_as(site: &Path, name: &str, list: &str) -> Result<(), StoreError> {
+fn show_as(site: &Path, name: &ListName, list: &ListName) -> Result<(), StoreError> {
     let link = public(site).join(name);
     let target = Path::new("../private").join(list);
     set_mode(&tree(site, list), PUBLIC_DIR)?;
@@ -123,7 +123,7 @@ fn show_as(site: &Path, name: &str, list: &str) -> Result<(), StoreError> {
 
 /// Removes the link to the pages, and the one to the mbox that Mailman may have created
 /// (PUBLIC_MBOX).
-fn hide(site: &Path, list: &str) -> Result<(), StoreError> {
+fn hide(site: &Path, list: &ListName) -> Result<(), StoreError> {
     remove(&public(site).join(list))?;
     remove(&public(site).join(format!("{list}.mbox")))?;
     set_mode(&tree(site, list), PRIVATE_DIR)
@@ -162,17 +162,18 @@ fn names_in(dir: &Path) -> Result<BTreeSet<String>, StoreError> {
 
 impl Tx<'_> {
     /// Notes that a list's archive may have to be shown or hidden.
-    pub(crate) fn note_archive(&self, list: &str) {
-        self.archives.borrow_mut().insert(list.to_owned());
+    pub(crate) fn note_archive(&self, list: &ListName) {
+        self.archives.borrow_mut().insert(list.clone());
     }
 
     /// Hides the noted archives that must be private, and returns the lists of the others.
-    pub(crate) fn hide_archives(&self) -> Result<BTreeSet<String>, StoreError> {
+    pub(crate) fn hide_archives(&self) -> Result<BTreeSet<ListName>, StoreError> {
         let mut shown = self.archives.take();
         if shown.is_empty() {
             return Ok(shown);
         }
-        let (lists, privates) = (self.read().list_names()?, self.read().private_archives()?);
+        let lists: BTreeSet<ListName> = self.read().list_names()?.into_iter().collect();
+        let privates = self.read().private_archives()?;
         let former = self.read().all_former_names()?;
         for (name, list) in &former {
             if shown.contains(list) && privates.contains(list) {
@@ -191,13 +192,13 @@ impl Tx<'_> {
 
 impl Store {
     /// Returns a list's former names.
-    fn names_before(&self, list: &str) -> Result<Vec<String>, StoreError> {
+    fn names_before(&self, list: &ListName) -> Result<Vec<ListName>, StoreError> {
         let former = self.read().all_former_names()?.into_iter();
         Ok(former.filter(|(_, now)| now == list).map(|(name, _)| name).collect())
     }
 
     /// Shows or hides a list's archive, under all its names.
-    pub fn settle_archive(&self, list: &str) -> Result<(), StoreError> {
+    pub fn settle_archive(&self, list: &ListName) -> Result<(), StoreError> {
         self.write(|tx| {
             tx.note_archive(list);
             Ok(())
@@ -205,7 +206,7 @@ impl Store {
     }
 
     /// Shows archives that have become public, after the commit.
-    pub(crate) fn show_archives(&self, lists: BTreeSet<String>) {
+    pub(crate) fn show_archives(&self, lists: BTreeSet<ListName>) {
         for list in lists {
             // On failure, the next run tries again.
             let show = || {
@@ -228,15 +229,15 @@ impl Store {
             return Ok(());
         }
         let privates = self.read().private_archives()?;
-        let lists: BTreeSet<String> = self.read().list_names()?.into_iter().collect();
+        let lists: BTreeSet<ListName> = self.read().list_names()?.into_iter().collect();
         let former = self.read().all_former_names()?;
         for name in &linked {
             // A link to the mbox was created on purpose (PUBLIC_MBOX), and is kept unless the list
             // is private.
-            let list = name.strip_suffix(".mbox").filter(|_| !lists.contains(name));
+            let list = name.strip_suffix(".mbox").filter(|_| !lists.contains(name.as_str()));
             let list = list.unwrap_or(name);
             let list =
-                former.get(list).filter(|_| !lists.contains(list)).map_or(list, String::as_str);
+                former.get(list).filter(|_| !lists.contains(list)).map_or(list, ListName::as_str);
             if !lists.contains(list) || privates.contains(list) {
                 remove(&public(site).join(name))?;
             }
@@ -263,7 +264,9 @@ mod tests {
         let store = Store::open(&site).unwrap();
         for name in ["open", "closed"] {
             let owners = ["o@x.example".to_owned()];
-            store.write(|tx| tx.create_list(name, "lists.example", &owners)).unwrap();
+            store
+                .write(|tx| tx.create_list(&name.parse().unwrap(), "lists.example", &owners))
+                .unwrap();
             fs::create_dir_all(tree(site.dir(), name)).unwrap();
         }
         store.settle_archives().unwrap();
@@ -291,7 +294,7 @@ mod tests {
         assert_eq!((mode("open"), mode("closed")), (PUBLIC_DIR, PRIVATE_DIR));
         set(&store, "closed", "no").unwrap();
         assert_eq!(linked(&site), ["closed", "open"]);
-        store.write(|tx| tx.delete_list("open")).unwrap();
+        store.write(|tx| tx.delete_list(&"open".parse().unwrap())).unwrap();
         assert_eq!(linked(&site), ["closed"]);
     }
 
@@ -314,14 +317,14 @@ mod tests {
             fs::set_permissions(&page, Permissions::from_mode(mode & 0o666)).unwrap();
         };
         set_all(0o2775);
-        assert_eq!(closed(&site, &["open"]).unwrap(), []);
+        assert_eq!(closed(&site, &["open".parse().unwrap()]).unwrap(), []);
         set_all(0o2770);
-        let found = closed(&site, &["open"]).unwrap();
+        let found = closed(&site, &["open".parse().unwrap()]).unwrap();
         assert_eq!(found.len(), all.len() + 1, "{found:?}");
         for Closed { path, modes } in found {
             fs::set_permissions(path, Permissions::from_mode(modes.1)).unwrap();
         }
-        assert_eq!(closed(&site, &["open"]).unwrap(), []);
+        assert_eq!(closed(&site, &["open".parse().unwrap()]).unwrap(), []);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         assert_eq!((mode(dir), mode(&dir.join("archives/private"))), (0o2771, 0o2771));
     }

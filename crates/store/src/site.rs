@@ -2,7 +2,7 @@
 
 use crate::config::replace;
 use crate::db::postgres::Address;
-use crate::{Config, Store, StoreError};
+use crate::{Config, ListName, Store, StoreError};
 use std::fmt;
 use std::fs::{self, Permissions};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -206,7 +206,7 @@ impl Site {
     }
 
     /// Returns the directory of a list's archive, in Mailman's layout (docs/spec/archives.md §2).
-    pub fn archive_dir(&self, list: &str) -> PathBuf {
+    pub fn archive_dir(&self, list: &ListName) -> PathBuf {
         self.dir.join("archives/private").join(list)
     }
 

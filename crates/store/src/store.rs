@@ -3,7 +3,7 @@
 use crate::db::postgres::{Address, Postgres};
 use crate::db::sqlite::{Open, Sqlite};
 use crate::db::{self, Begin, Db, Engine as _, Param, Row, Transaction};
-use crate::{Author, Due, ListId, Site, StoreError, migrate};
+use crate::{Author, Due, ListId, ListName, Site, StoreError, migrate};
 use dormouse_clock::Timestamp;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +41,7 @@ pub struct Tx<'s> {
     /// Jobs that may have nothing left to do.
     pub(crate) done: RefCell<BTreeSet<Due>>,
     /// Lists whose archives may have to be shown or hidden.
-    pub(crate) archives: RefCell<BTreeSet<String>>,
+    pub(crate) archives: RefCell<BTreeSet<ListName>>,
     /// Whether lists change.
     pub(crate) lists: Cell<bool>,
     /// Counts of lists, by kind ([`crate::Count`]).

@@ -141,7 +141,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let site = testing::site(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
-        let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
+        let list =
+            store.write(|tx| tx.create_list(&"dev".parse().unwrap(), "l.example", &[])).unwrap();
         for address in ["Stays@x.example", "goes@x.example"] {
             let new = NewMember {
                 address: address.to_owned(),

@@ -6,7 +6,7 @@ use crate::db::{self, Row, params};
 use crate::insert::Rows;
 use crate::members::{self, COLUMNS};
 use crate::settings::ListSettings;
-use crate::{BounceState, Delivery, Due, List, ListId, Member, Read, StoreError, Tx};
+use crate::{BounceState, Delivery, Due, List, ListId, ListName, Member, Read, StoreError, Tx};
 use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use std::collections::HashMap;
@@ -215,7 +215,7 @@ impl Tx<'_> {
     /// Creates a list, or replaces the settings and state of the one with this name.
     pub fn put_list(
         &self,
-        name: &str,
+        name: &ListName,
         settings: &ListSettings,
         state: &ListState,
     ) -> Result<List, StoreError> {

@@ -19,7 +19,8 @@ fn store() -> (TempDir, Store, List) {
     };
     let store = Store::open(&site).unwrap();
     let owner = ["o@x.example".to_owned()];
-    let list = store.write(|tx| tx.create_list("dev", "lists.example", &owner)).unwrap();
+    let list =
+        store.write(|tx| tx.create_list(&"dev".parse().unwrap(), "lists.example", &owner)).unwrap();
     (home, store, list)
 }
 
@@ -195,7 +196,7 @@ fn a_person_is_known_by_what_was_done_and_then_forgotten() {
     assert_eq!(person.memberships[0].1.address, "A@x.example");
     let acts: Vec<&str> = person.consents.iter().map(|consent| consent.act.as_str()).collect();
     assert_eq!(acts, ["confirmed", "joined"], "by time");
-    assert_eq!(person.named_in, [("dev".to_owned(), "ban_list".to_owned())]);
+    assert_eq!(person.named_in, [("dev".parse().unwrap(), "ban_list".to_owned())]);
     let erased = store.write(|tx| tx.erase_person("A@x.example", None)).unwrap();
     assert_eq!((erased.memberships, erased.consents, erased.requests), (1, 2, 1));
     let left = store.read().person("a@x.example").unwrap();

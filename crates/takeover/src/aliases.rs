@@ -117,7 +117,9 @@ pub fn aliases(lists: &[List], receiver: &Receiver, site_list: &str, kept: &Path
         let alias = alias(list);
         let name = match receiver {
             Receiver::Dormouse { .. } => list.name.as_str(),
-            Receiver::Mailman { .. } => mailmans.get(&list.id).unwrap_or(&list.name),
+            Receiver::Mailman { .. } => {
+                mailmans.get(&list.id).map_or(list.name.as_str(), String::as_str)
+            }
         };
         let _written = writeln!(out, "# STANZA START: {alias}");
         let width = alias.len() + 13;
@@ -153,13 +155,15 @@ pub fn entries(lists: &[List], receiver: &Receiver) -> Vec<Alias> {
     for list in lists {
         let name = match receiver {
             Receiver::Dormouse { .. } => list.name.as_str(),
-            Receiver::Mailman { .. } => names.get(&list.id).unwrap_or(&list.name),
+            Receiver::Mailman { .. } => {
+                names.get(&list.id).map_or(list.name.as_str(), String::as_str)
+            }
         };
         for (suffix, purpose) in ADDRESSES {
             entries.push(Alias {
                 alias: format!("{}{suffix}", alias(list)),
                 address: format!("{}{suffix}@{}", list.local_part(), list.settings.host_name),
-                list: list.name.clone(),
+                list: list.name.to_string(),
                 purpose,
                 command: receiver.command(purpose, name),
             });
@@ -333,7 +337,7 @@ mod tests {
 
     fn list(name: &str, host: &str) -> List {
         let settings = ListSettings { host_name: host.to_owned(), ..ListSettings::default() };
-        let name = name.to_owned();
+        let name = name.parse().unwrap();
         List {
             id: ListId::new(1),
             name,

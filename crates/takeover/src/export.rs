@@ -123,7 +123,7 @@ impl Export<'_> {
         for list in lists {
             match names.get(&list.id) {
                 Some(name) if name != list.local_part() => self.report.remark(
-                    &list.name,
+                    list.name.as_str(),
                     format!(
                         "Mailman has one list of a name only, so this one is called {name} there, \
                          and so are its addresses; aliases of the MTA can lead {} to them",

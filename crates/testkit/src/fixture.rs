@@ -36,7 +36,8 @@ impl Fixture {
     /// Creates another list.
     pub fn list(&self, name: &str, settings: &[(&str, &str)]) {
         let owner = "owner@x.example".to_owned();
-        self.write(|tx| tx.create_list(name, "lists.example", &[owner]).map(drop));
+        let list = name.parse().unwrap();
+        self.write(|tx| tx.create_list(&list, "lists.example", &[owner]).map(drop));
         self.set(name, settings);
     }
 

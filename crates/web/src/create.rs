@@ -195,7 +195,7 @@ fn remove_form(seat: &Seat<Owns>, problem: String) -> Result<Response, PageProbl
     let page = RemovePage {
         frame: seat.frame(),
         list: seat.name(),
-        name: seat.list.name.clone(),
+        name: seat.list.name.to_string(),
         address: seat.list.address(),
         action: seat.place("rmlist"),
         back: seat.place("admin"),

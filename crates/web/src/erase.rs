@@ -103,7 +103,7 @@ fn erase(
     with_posts: bool,
 ) -> Result<Response, PageProblem> {
     let erased = person::erase(&room.app.site, &room.store, address, list, with_posts, false)?;
-    let on = list.map_or_else(|| "the whole site".to_owned(), |list| list.name.clone());
+    let on = list.map_or_else(|| "the whole site".to_owned(), |list| list.name.to_string());
     // Without the address: the log would keep it.
     tracing::info!("a person was erased on {on}, by {}", room.account.name());
     let frame = room.frame();

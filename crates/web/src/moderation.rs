@@ -285,7 +285,7 @@ fn one(room: &Room<Anybody>) -> Result<Response, PageProblem> {
     let frame = seat.frame();
     let page = PostPage {
         action: room.place("moderation"),
-        only: seat.list.name.clone(),
+        only: seat.list.name.to_string(),
         list: seat.name(),
         key: format!("p{}", held.id),
         subject: subject(&frame, &held),

@@ -106,7 +106,8 @@ fn of_list(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
     let (id, recipient) = (seat.asked.query.get("id"), seat.asked.query.get("recipient"));
     let former = seat.store.read().former_names(seat.list.id)?;
     let former = former.into_iter().map(|former| former.name);
-    let names: Vec<String> = std::iter::once(seat.list.name.clone()).chain(former).collect();
+    let names = std::iter::once(seat.list.name.clone()).chain(former);
+    let names: Vec<String> = names.map(String::from).collect();
     let story = find(&seat.app.site, id)?.of_list(&names);
     let of = Some((seat.name(), seat.place("admin")));
     let action = seat.place("trace");

@@ -7,7 +7,9 @@ fn with_list(test: impl FnOnce(&Site, &List)) {
     let site = Site::init(home.path(), "lists.example").unwrap();
     let store = Store::open(&site).unwrap();
     let owners = ["o@x.example".to_owned()];
-    let list = store.write(|tx| tx.create_list("dev", "lists.example", &owners)).unwrap();
+    let list = store
+        .write(|tx| tx.create_list(&"dev".parse().unwrap(), "lists.example", &owners))
+        .unwrap();
     test(&site, &list);
 }
 

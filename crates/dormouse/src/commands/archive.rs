@@ -152,7 +152,7 @@ fn ls(site: &Site, store: &Read, json: bool) -> Result<(), Failure> {
             mbox_bytes: std::fs::metadata(place.mbox()).map_or(0, |found| found.len()),
             private: list.settings.archive_private,
             url: list.archive_url(site.config()),
-            list: list.name,
+            list: list.name.into(),
         });
     }
     if json {

@@ -130,7 +130,8 @@ fn make_list(site: &Site) -> Result<(), Failure> {
     let store = Store::open(site)?;
     let now = Timestamp::now();
     Ok(store.write(|tx| -> Result<(), StoreError> {
-        let list = tx.create_list(LIST, HOST, &["anna@example.org".to_owned()])?;
+        let name = LIST.parse().map_err(StoreError::Setting)?;
+        let list = tx.create_list(&name, HOST, &["anna@example.org".to_owned()])?;
         tx.edit_settings(LIST, |settings| settings.description = "Where dormice meet".to_owned())?;
         for (name, address) in MEMBERS {
             let new = NewMember {
@@ -354,7 +355,7 @@ fn is_manager_free(site: &Site) -> Result<bool, Failure> {
 
 /// Returns the page of the list's first post.
 fn archive_page(site: &Site) -> Result<Option<PathBuf>, Failure> {
-    let tree = ArchivePlace::of(site, LIST).tree();
+    let tree = ArchivePlace::of(site, &LIST.parse().map_err(StoreError::Setting)?).tree();
     if !tree.is_dir() {
         return Ok(None);
     }

@@ -100,7 +100,7 @@ fn ls(store: &Read, json: bool) -> Result<(), Failure> {
         let state = store.digest_state(list.id)?;
         let (posts, bytes) = store.digest_size(list.id)?;
         rows.push(Row {
-            list: list.name,
+            list: list.name.into(),
             volume: state.volume,
             issue: state.next_number,
             posts,

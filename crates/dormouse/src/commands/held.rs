@@ -184,7 +184,7 @@ fn ls(desk: &Desk<'_>, list: Option<&str>, filter: &HeldFilter, json: bool) -> R
     for list in lists {
         let posts = desk.store.read().held_posts(list.id)?;
         rows.extend(posts.into_iter().filter(|held| matches(filter, held)).map(|held| Row {
-            list: list.name.clone(),
+            list: list.name.to_string(),
             id: held.id,
             sender: held.post.sender,
             subject: held.post.subject,

@@ -275,7 +275,7 @@ fn words(list: &str) -> impl Iterator<Item = &str> {
 
 /// Whether a host has lists whose names other hosts have, too: aliases cannot distinguish them.
 fn has_namesakes(lists: &[List], host: &str) -> bool {
-    let at = |list: &List| list.name.split_once('@').map(|(_, domain)| domain.to_owned());
+    let at = |list: &List| list.name.host().map(str::to_owned);
     lists.iter().filter_map(at).any(|domain| domain.eq_ignore_ascii_case(host))
 }
 

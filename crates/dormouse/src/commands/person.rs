@@ -184,7 +184,7 @@ fn show(store: &Store, person: &PersonData) -> Result<(), Failure> {
 }
 
 fn list_name(store: &Read, id: ListId) -> Result<String, Failure> {
-    Ok(store.list_by_id(id)?.map_or_else(|| format!("list {id}"), |list| list.name))
+    Ok(store.list_by_id(id)?.map_or_else(|| format!("list {id}"), |list| list.name.into()))
 }
 
 fn on(seconds: Timestamp) -> String {

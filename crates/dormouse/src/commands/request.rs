@@ -136,7 +136,7 @@ fn ls(store: &Store, list: Option<&str>, json: bool) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for list in lists {
         rows.extend(store.read().held_requests(list.id)?.into_iter().map(|held| Row {
-            list: list.name.clone(),
+            list: list.name.to_string(),
             id: held.id,
             kind: held.request.kind(),
             address: held.request.address().to_owned(),

@@ -45,7 +45,7 @@ pub fn run(call: &Call) -> Done {
     for list in store.read().lists()? {
         let host = &list.settings.host_name;
         if options.has("all") || options.values("domain").any(|domain| domain == host) {
-            names.insert(list.name);
+            names.insert(list.name.into());
         }
     }
     if names.is_empty() {

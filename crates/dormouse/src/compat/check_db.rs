@@ -26,8 +26,8 @@ pub fn run(call: &Call) -> Done {
             return Ok(0);
         }
     };
-    let names = if options.has("all") {
-        store.read().list_names()?
+    let names: Vec<String> = if options.has("all") {
+        store.read().list_names()?.into_iter().map(String::from).collect()
     } else {
         options.rest.iter().map(|name| name.trim().to_lowercase()).collect()
     };

@@ -53,7 +53,7 @@ pub fn run(call: &Call) -> Done {
     let mut names: Vec<String> =
         options.values("listname").map(|name| name.trim().to_lowercase()).collect();
     if names.is_empty() {
-        names = store.read().list_names()?;
+        names = store.read().list_names()?.into_iter().map(String::from).collect();
     }
     for name in names {
         match store.read().list(&name)? {

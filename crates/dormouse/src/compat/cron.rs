@@ -98,7 +98,7 @@ pub fn senddigests(call: &Call) -> Done {
     if options.has("exceptlist") {
         if lists.is_empty() {
             let (_, store) = call.open()?;
-            lists = store.read().list_names()?;
+            lists = store.read().list_names()?.into_iter().map(String::from).collect();
         }
         let except: Vec<String> = options.values("exceptlist").map(str::to_lowercase).collect();
         lists.retain(|list| !except.contains(list));

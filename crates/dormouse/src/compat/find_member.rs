@@ -40,7 +40,7 @@ pub fn run(call: &Call) -> Done {
         names = store
             .read()
             .iter_lists()
-            .map(|list| Ok(list?.name))
+            .map(|list| Ok(list?.name.into()))
             .collect::<Result<_, StoreError>>()?;
     }
     names

@@ -17,8 +17,8 @@ pub fn run(call: &Call) -> Done {
     let options = call.options(&[H, flag('a', "all"), with('v', "all-vhost")])?;
     let (_, store) = call.open()?;
     let domain = options.value("all-vhost");
-    let names = if options.has("all") || domain.is_some() {
-        store.read().lists()?.into_iter().map(|list| list.name).collect()
+    let names: Vec<String> = if options.has("all") || domain.is_some() {
+        store.read().lists()?.into_iter().map(|list| list.name.into()).collect()
     } else {
         options.rest.clone()
     };

@@ -9,7 +9,7 @@ use dormouse_mail::address::Address;
 use dormouse_membership::notices::Notices;
 use dormouse_membership::password;
 use dormouse_spool::Spool;
-use dormouse_store::{List, Store, StoreError};
+use dormouse_store::{List, ListName, Store, StoreError};
 
 pub const HELP: &str = "\
 Creates a list. Missing arguments are asked for.
@@ -43,10 +43,11 @@ impl New<'_> {
         let New { local, host, url_host, owner, secret, language } = self;
         let hash = password::hash(secret).map_err(Trouble::Said)?;
         // A name that already exists at another host is stored with its host.
-        let taken = store.read().list(local)?.is_some();
-        let key = if taken { format!("{local}@{host}") } else { local.to_owned() };
+        let illegal = |problem| Trouble::usage(format!("Illegal list name: {problem}"));
+        let local: ListName = local.parse().map_err(illegal)?;
+        let name = store.read().name_for(&local, host, None)?;
         let made = store.write(|tx| -> Result<_, StoreError> {
-            let made = tx.create_list(&key, host, std::slice::from_ref(owner))?;
+            let made = tx.create_list(&name, host, std::slice::from_ref(owner))?;
             tx.edit_settings(&made.name, |settings| settings.password = hash)?;
             if let Some(url_host) = url_host {
                 let url = format!("https://{url_host}/mailman/");
@@ -61,13 +62,11 @@ impl New<'_> {
             tx.read().list(&made.name)
         });
         match made {
-            Err(StoreError::Setting(problem)) => {
-                Err(Trouble::usage(format!("Illegal list name: {problem}")))
-            }
+            Err(StoreError::Setting(problem)) => Err(illegal(problem)),
             Err(StoreError::ListExists(name)) => {
                 Err(Trouble::usage(format!("List already exists: {name}")))
             }
-            made => made?.ok_or_else(|| Trouble::Said(format!("the list {key} was not created"))),
+            made => made?.ok_or_else(|| Trouble::Said(format!("the list {name} was not created"))),
         }
     }
 }

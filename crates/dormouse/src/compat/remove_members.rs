@@ -48,7 +48,10 @@ pub fn run(call: &Call) -> Done {
     let notify = options.has("noadminack").then_some(false);
     let (site, store) = call.open()?;
     let office = Office { site: &site, store: &store, how: HOW };
-    let names = names.map_or_else(|| store.read().list_names(), |name| Ok(vec![name]))?;
+    let names = match names {
+        Some(name) => vec![name],
+        None => store.read().list_names()?.into_iter().map(String::from).collect(),
+    };
     for name in names {
         let name = name.trim().to_lowercase();
         let Some(list) = find(store.read(), &name)? else {

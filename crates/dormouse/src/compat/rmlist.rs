@@ -5,7 +5,7 @@ use super::getopt::{HELP as H, flag};
 use crate::commands::aliases;
 use dormouse_archive::ArchivePlace;
 use dormouse_membership::lists;
-use dormouse_store::StoreError;
+use dormouse_store::{ListName, StoreError};
 use std::fs;
 use std::path::Path;
 
@@ -24,10 +24,8 @@ pub fn run(call: &Call) -> Done {
     let options = call.options(&[H, flag('a', "archives")])?;
     let [name] = options.rest.as_slice() else { return Err(Trouble::usage("")) };
     let name = name.trim().to_lowercase();
-    // The name becomes part of a path.
-    if name.is_empty() || name.starts_with('.') || name.contains('/') {
-        return Err(Trouble::usage(format!("Illegal list name: {name}")));
-    }
+    let illegal = |problem| Trouble::usage(format!("Illegal list name: {problem}"));
+    let name = ListName::existing(&name).map_err(illegal)?;
     let archives = options.has("archives");
     let (site, store) = call.open()?;
     // A list that was renamed must be removed by its current name.

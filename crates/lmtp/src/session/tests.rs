@@ -16,7 +16,7 @@ impl Hall {
         let site = Site::init(&home.path().join("site"), "lists.example.org").unwrap();
         Store::open(&site)
             .unwrap()
-            .write(|tx| tx.create_list("dev", "lists.example.org", &[]).map(drop))
+            .write(|tx| tx.create_list(&"dev".parse().unwrap(), "lists.example.org", &[]).map(drop))
             .unwrap();
         let spool = Spool::new(site.qfiles());
         spool.create().unwrap();
@@ -216,7 +216,7 @@ fn a_host_that_is_not_ours_is_refused() {
     let hall = Hall::new();
     Store::open(&hall.site)
         .unwrap()
-        .write(|tx| tx.create_list("talk", "other.example.net", &[]).map(drop))
+        .write(|tx| tx.create_list(&"talk".parse().unwrap(), "other.example.net", &[]).map(drop))
         .unwrap();
     let codes = hall.codes(
         "MAIL FROM:<>\nRCPT TO:<dev@elsewhere.example>\nRCPT TO:<mailman-owner@elsewhere.example>\n\

@@ -10,7 +10,7 @@ use std::path::Path;
 /// What a copy of a list gets in addition to its settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Copy<'c> {
-    /// Its name: `name`, or `name@host`.
+    /// Its name as typed: `name`, or `name@host`.
     pub name: &'c str,
     /// The owners. If empty, the other list's owners and moderators are copied.
     pub owners: &'c [String],

@@ -7,7 +7,7 @@
 use crate::RunError;
 use dormouse_archive::moving::{self, Moving};
 use dormouse_archive::{ArchiveError, ArchivePlace};
-use dormouse_store::{List, Read, Site, Store, StoreError};
+use dormouse_store::{List, ListName, Read, Site, Store, StoreError};
 use std::io;
 use std::path::PathBuf;
 
@@ -26,18 +26,19 @@ pub struct Consequences {
     pub has_archive: bool,
 }
 
-/// Splits `name` or `name@host`, as typed, into the list's name in the store and its host.
-fn wanted(store: &Read, list: &List, new: &str) -> Result<(String, String), StoreError> {
+/// Reads `name` or `name@host`, as typed: returns the list's name in the store and its host. A name
+/// that the list has or had may be one that no new list could have.
+fn wanted(store: &Read, list: &List, new: &str) -> Result<(ListName, String), StoreError> {
     let new = new.trim().to_lowercase();
     let (local, host) = match new.split_once('@') {
         Some((local, host)) => (local, host.to_owned()),
         None => (new.as_str(), list.settings.host_name.clone()),
     };
-    // As for a new list: if a list at another host has the name, that list keeps it in the store.
-    let taken = store.list(local)?.filter(|found| found.id != list.id);
-    let elsewhere =
-        taken.is_some_and(|found| !found.settings.host_name.eq_ignore_ascii_case(&host));
-    Ok((if elsewhere { format!("{local}@{host}") } else { local.to_owned() }, host))
+    let is_old = local == list.local_part()
+        || store.former_names(list.id)?.iter().any(|former| former.local_part() == local);
+    let name = if is_old { ListName::existing(local) } else { local.parse() };
+    let name = name.map_err(StoreError::Setting)?;
+    Ok((store.name_for(&name, &host, Some(list.id))?, host))
 }
 
 /// Returns the effects of a new name.
@@ -108,8 +109,8 @@ fn finish(
     site: &Site,
     store: &Store,
     moving: Moving,
-    from: &str,
-    to: &str,
+    from: &ListName,
+    to: &ListName,
 ) -> Result<(), RunError> {
     let (old, new) = (texts(site, from), texts(site, to));
     moving.finish(site, || match std::fs::rename(&old, &new) {
@@ -120,7 +121,7 @@ fn finish(
 }
 
 /// The directory of a list's own texts.
-fn texts(site: &Site, name: &str) -> PathBuf {
+fn texts(site: &Site, name: &ListName) -> PathBuf {
     site.dir().join("lists").join(name)
 }
 
@@ -128,4 +129,37 @@ fn texts(site: &Site, name: &str) -> PathBuf {
 /// it. Returns false if the list had no such name.
 pub fn forget(store: &Store, list: &List, name: &str) -> Result<bool, StoreError> {
     store.write(|tx| tx.forget_former_name(list.id, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_store::{ListSettings, ListState, Tx};
+    use dormouse_testkit::fixture::Fixture;
+
+    #[test]
+    fn a_new_name_is_checked_but_not_one_that_the_list_has_or_had() {
+        let fixture = Fixture::new(&[]);
+        let settings = ListSettings { host_name: "h_1.example".to_owned(), ..Default::default() };
+        for old in ["a..b", "x.mbox", &"a".repeat(60)] {
+            let name = ListName::existing(old).unwrap();
+            let put = |tx: &Tx<'_>| tx.put_list(&name, &settings, &ListState::default());
+            let list = fixture.store.write(put).unwrap();
+            let rename = |list: &List, new: &str| rename(&fixture.site, &fixture.store, list, new);
+            for wrong in ["c..d", "c.mbox", "-c", "c d", "", &"c".repeat(60), "c/d", "c@", "c@a@b"]
+            {
+                assert!(rename(&list, wrong).is_err(), "{old} to {wrong}");
+            }
+            for wrong in ["h_2.example", "..", "", "a b"] {
+                assert!(rename(&list, &format!("{old}@{wrong}")).is_err(), "{old} at {wrong:?}");
+            }
+            let moved = rename(&list, &format!("{old}@Lists.example")).unwrap();
+            assert_eq!(moved.address(), format!("{old}@lists.example"));
+            let renamed = rename(&moved, " Usual ").unwrap();
+            assert_eq!(renamed.name, "usual");
+            let back = rename(&renamed, old).unwrap();
+            assert_eq!(back.name, old);
+            fixture.store.write(|tx| tx.delete_list(&back.name)).unwrap();
+        }
+    }
 }

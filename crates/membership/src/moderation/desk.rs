@@ -208,7 +208,7 @@ impl Desk<'_> {
             }
             forget(tx, list, kept)?;
             let mut event = Event {
-                list: list.name.clone(),
+                list: list.name.to_string(),
                 sender: kept.held.post.sender.clone(),
                 ..Event::new(Step::Held, &EntryName::from_base(&kept.held.post.entry))
             };
@@ -287,7 +287,7 @@ pub fn decide(
         at: Timestamp::now(),
     })?;
     let mut event = Event {
-        list: list.name.clone(),
+        list: list.name.to_string(),
         sender: held.post.sender.clone(),
         ..Event::new(step, &EntryName::from_base(&held.post.entry))
     };

@@ -255,7 +255,9 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "lists.example").unwrap();
         let store = Store::open(&site).unwrap();
-        store.write(|tx| tx.create_list("dev", "lists.example", &[]).map(drop)).unwrap();
+        store
+            .write(|tx| tx.create_list(&"dev".parse().unwrap(), "lists.example", &[]).map(drop))
+            .unwrap();
         work(&site, &store.read().list("dev").unwrap().unwrap());
     }
 

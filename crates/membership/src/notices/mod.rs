@@ -311,7 +311,7 @@ impl Notices<'_> {
         let owner = || list.sub_address("owner");
         fields.extend([
             ("listname", list.settings.real_name.clone()),
-            ("internal_name", list.name.clone()),
+            ("internal_name", list.name.to_string()),
             ("hostname", list.settings.host_name.clone()),
             ("adminaddr", owner()),
             ("listadmin", owner()),

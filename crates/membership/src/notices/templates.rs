@@ -330,7 +330,9 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "lists.example").unwrap();
         let store = Store::open(&site).unwrap();
-        store.write(|tx| tx.create_list("dev", "lists.example", &[]).map(drop)).unwrap();
+        store
+            .write(|tx| tx.create_list(&"dev".parse().unwrap(), "lists.example", &[]).map(drop))
+            .unwrap();
         let list = store.read().list("dev").unwrap().unwrap();
         assert!(find(&site, &list, "postheld", "").body.contains("moderator"));
         let places_of = |language| places_in(&site, &list, "postheld", language);
@@ -370,7 +372,9 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "lists.example").unwrap();
         let store = Store::open(&site).unwrap();
-        store.write(|tx| tx.create_list("dev", "lists.example", &[]).map(drop)).unwrap();
+        store
+            .write(|tx| tx.create_list(&"dev".parse().unwrap(), "lists.example", &[]).map(drop))
+            .unwrap();
         let list = store.read().list("dev").unwrap().unwrap();
         let dir = site.dir().join("lists/dev/de");
         std::fs::create_dir_all(&dir).unwrap();

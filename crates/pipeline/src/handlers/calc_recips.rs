@@ -12,7 +12,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if Recipients::read(&post.metadata)?.is_some() {
         return Ok(Flow::Next);
     }
-    let mut rule = Rule { lists: vec![post.list.name.clone()], ..Rule::default() };
+    let mut rule = Rule { lists: vec![post.list.name.to_string()], ..Rule::default() };
     if let Some(is_right) = approve::urgency(post)? {
         if !is_right {
             return Ok(Flow::Reject(Reason::plain(
@@ -65,14 +65,14 @@ fn siblings(post: &Post<'_>, rule: &mut Rule) -> Result<(), StoreError> {
             if settings.regular_exclude_ignore && !may_be_member(post, &list)? {
                 continue;
             }
-            rule.except_members_of.push(list.name);
+            rule.except_members_of.push(list.name.into());
         }
     }
     for sibling in &settings.regular_include_lists {
         if !addressed.contains(&AddressKey::of(sibling))
             && let Some(list) = find(post, "regular_include_lists", sibling)?
         {
-            rule.lists.push(list.name);
+            rule.lists.push(list.name.into());
         }
     }
     Ok(())

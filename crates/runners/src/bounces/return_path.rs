@@ -241,7 +241,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let site = Site::init(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
-        let list = store.write(|tx| tx.create_list("dev", "l.example", &[])).unwrap();
+        let list =
+            store.write(|tx| tx.create_list(&"dev".parse().unwrap(), "l.example", &[])).unwrap();
         Fixture { _home: home, store, list }
     }
 

@@ -189,7 +189,7 @@ mod tests {
         let article = with(&fixture, |maker| maker.make(&post(raw.as_bytes()), 1));
         let (_, path) = article.plain.split_once("pipermail/dev/").unwrap();
         let (path, _) = path.split_once('>').unwrap();
-        let file = fixture.site.archive_dir("dev").join(path);
+        let file = fixture.site.archive_dir(&"dev".parse().unwrap()).join(path);
         assert_eq!(std::fs::read(file).unwrap(), b"PNG");
         assert!(text(&article.enclosed).contains("\nPNG\n"));
     }

@@ -63,7 +63,7 @@ impl Edition {
     /// Returns the rule for its readers; `count` is the digest's number on the list.
     pub fn readers(&self, list: &List, count: i64) -> Rule {
         Rule {
-            lists: vec![list.name.clone()],
+            lists: vec![list.name.to_string()],
             digest: Some(DigestIssue { plain: self.form == Form::Plain, count }),
             only_language: self.language.clone(),
             except_languages: self.others.clone(),

@@ -199,7 +199,7 @@ impl Press<'_> {
             at: self.now,
         };
         let report = SentIssue {
-            list: list.name.clone(),
+            list: list.name.to_string(),
             volume: closing.volume,
             issue: closing.number,
             posts,

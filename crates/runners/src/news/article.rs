@@ -202,7 +202,11 @@ mod tests {
         let store = Store::open(&site).unwrap();
         let list = store
             .write(|tx| -> Result<List, dormouse_store::StoreError> {
-                tx.create_list("dev", "lists.example.org", &["o@x.example".to_owned()])?;
+                tx.create_list(
+                    &"dev".parse().unwrap(),
+                    "lists.example.org",
+                    &["o@x.example".to_owned()],
+                )?;
                 for (name, value) in [("linked_newsgroup", "a.b")].iter().chain(settings) {
                     tx.set_setting("dev", name, value)?;
                 }

@@ -95,7 +95,7 @@ fn note_unaddressed(
     list: &List,
 ) -> Result<(), RunError> {
     let mut event = Event::new(Step::Unaddressed, name);
-    event.list.clone_from(&list.name);
+    event.list = list.name.to_string();
     event.size = entry.message.len() as u64;
     let is_by_rule = Envelope::read(&entry.metadata)?.recips_members_of().is_some();
     let why = if is_by_rule { "no member gets it" } else { "its list of recipients is empty" };
@@ -160,7 +160,7 @@ fn trace_failures(
     let mut held: BTreeMap<&str, Event> = BTreeMap::new();
     for failure in failures {
         let mut event = Event::new(step, name);
-        event.list.clone_from(&list.name);
+        event.list = list.name.to_string();
         event.text = match failure.hold {
             Some(_) => failure.text.clone(),
             None => format!("{} {}", failure.code, failure.text),

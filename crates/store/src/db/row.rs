@@ -1,6 +1,7 @@
 //! Values of statements and rows.
 
 use super::{Error, Result};
+use crate::ListName;
 use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 
@@ -72,6 +73,12 @@ impl ToParam for String {
 }
 
 impl ToParam for AddressKey {
+    fn to_param(&self) -> Param<'_> {
+        Param::Text(Some(self))
+    }
+}
+
+impl ToParam for ListName {
     fn to_param(&self) -> Param<'_> {
         Param::Text(Some(self))
     }
@@ -215,6 +222,12 @@ impl FromValue for AddressKey {
             Value::Text(text) => Some(AddressKey::of(text)),
             _ => None,
         }
+    }
+}
+
+impl FromValue for ListName {
+    fn from_value(value: Value<'_>) -> Option<ListName> {
+        String::from_value(value).map(ListName::kept)
     }
 }
 

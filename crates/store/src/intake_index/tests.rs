@@ -14,7 +14,7 @@ fn may_refuse(list: &List) -> bool {
 }
 
 fn create(store: &Store, name: &str, host: &str) {
-    store.write(|tx| tx.create_list(name, host, &[]).map(drop)).unwrap();
+    store.write(|tx| tx.create_list(&name.parse().unwrap(), host, &[]).map(drop)).unwrap();
 }
 
 /// Returns the index after it was brought up to date.
@@ -32,7 +32,8 @@ fn the_index_says_of_every_list_what_the_database_says() {
     store
         .write(|tx| {
             (0..300).try_for_each(|number| {
-                tx.create_list(&format!("list{number}"), "l.example", &[]).map(drop)
+                tx.create_list(&format!("list{number}").parse().unwrap(), "l.example", &[])
+                    .map(drop)
             })
         })
         .unwrap();
@@ -66,13 +67,13 @@ fn every_change_of_lists_removes_the_index() {
     create(&store, "dev", "l.example");
     type Change<'c> = &'c dyn Fn(&Tx<'_>) -> Result<(), StoreError>;
     let changes: [(&str, Change<'_>); 5] = [
-        ("created", &|tx| tx.create_list("tea", "l.example", &[]).map(drop)),
+        ("created", &|tx| tx.create_list(&"tea".parse().unwrap(), "l.example", &[]).map(drop)),
         ("host", &|tx| tx.change_settings("tea", &[("host_name", "b.example")])),
         ("door", &|tx| tx.set_setting("tea", "generic_nonmember_action", "reject")),
-        ("removed", &|tx| tx.delete_list("tea").map(drop)),
+        ("removed", &|tx| tx.delete_list(&"tea".parse().unwrap()).map(drop)),
         ("taken over", &|tx| {
             let (settings, state) = (ListSettings::default(), ListState::default());
-            tx.put_list("old", &settings, &state).map(drop)
+            tx.put_list(&"old".parse().unwrap(), &settings, &state).map(drop)
         }),
     ];
     for (what, change) in changes {
@@ -116,7 +117,7 @@ fn another_database_in_its_place_is_noticed() {
     settled(&site, &store);
     let backup = site.dir().join("backup.db");
     fs::copy(site.database(), &backup).unwrap();
-    store.write(|tx| tx.delete_list("dev").map(drop)).unwrap();
+    store.write(|tx| tx.delete_list(&"dev".parse().unwrap()).map(drop)).unwrap();
     settled(&site, &store);
     drop(store);
     assert!(IntakeIndex::open(site.dir()).is_some());

@@ -3,7 +3,7 @@
 use super::{List, OWN, REAL_NAME, SUFFIXES};
 use crate::db::params;
 use crate::settings::{ListSettings, ReturnPathTag};
-use crate::{Count, Due, ListId, StoreError, Tx, check, public};
+use crate::{Count, Due, ListId, ListName, StoreError, Tx, check, public};
 use dormouse_clock::Timestamp;
 
 impl Tx<'_> {
@@ -11,20 +11,14 @@ impl Tx<'_> {
     /// same name, it stays hidden: the new list's archive is private unless somebody changes that.
     pub fn create_list(
         &self,
-        name: &str,
+        name: &ListName,
         host: &str,
         owners: &[String],
     ) -> Result<List, StoreError> {
-        let name = name.to_lowercase();
-        let local = name.split_once('@').map_or(name.as_str(), |(local, _)| local);
-        let host = host.to_lowercase();
-        check::list_name(local).map_err(StoreError::Setting)?;
+        let (local, host) = (name.local(), host.to_lowercase());
         check::host(&host).map_err(StoreError::Setting)?;
-        if let Some((_, host)) = name.split_once('@') {
-            check::host(host).map_err(StoreError::Setting)?;
-        }
-        match self.read().list(&name)? {
-            Some(list) if list.name == name => return Err(StoreError::ListExists(name)),
+        match self.read().list(name)? {
+            Some(list) if list.name == *name => return Err(StoreError::ListExists(name.clone())),
             Some(list) => {
                 return Err(StoreError::Setting(format!(
                     "{name} is a former name of the list {0}, and mail to it still reaches {0}; \
@@ -35,12 +29,12 @@ impl Tx<'_> {
             None => {}
         }
         self.check_addresses_are_free(local, &host)?;
-        public::begin_anew(self.read().site_dir(), &name)?;
+        public::begin_anew(self.read().site_dir(), name)?;
         let now = Timestamp::now();
         self.note_lists();
         self.execute("insert into list (name, created_at) values (?1, ?2)", params![name, now])?;
         let real_name = capitalised(local);
-        self.edit_settings(&name, |settings| {
+        self.edit_settings(name, |settings| {
             settings.host_name = host;
             settings.real_name.clone_from(&real_name);
             settings.subject_prefix = format!("[{real_name}] ");
@@ -48,16 +42,16 @@ impl Tx<'_> {
             settings.keep_signatures = true;
             settings.owner = owners.to_vec();
         })?;
-        self.apply_defaults(&name, &real_name)?;
-        if public::is_archived(self.read().site_dir(), &name) {
-            self.edit_settings(&name, |settings| settings.archive_private = true)?;
+        self.apply_defaults(name, &real_name)?;
+        if public::is_archived(self.read().site_dir(), name) {
+            self.edit_settings(name, |settings| settings.archive_private = true)?;
         }
-        let made = self.read().list(&name)?;
+        let made = self.read().list(name)?;
         made.ok_or_else(|| StoreError::Setting(format!("the list {name} was not created")))
     }
 
     /// Applies `[list-defaults]` to a new list.
-    fn apply_defaults(&self, name: &str, real_name: &str) -> Result<(), StoreError> {
+    fn apply_defaults(&self, name: &ListName, real_name: &str) -> Result<(), StoreError> {
         let named = |text: &String| text.replace(REAL_NAME, real_name);
         let changes: Vec<(&str, String)> = self
             .list_defaults()
@@ -122,7 +116,7 @@ impl Tx<'_> {
     }
 
     /// Removes a list with all of its data. Returns false if there is none.
-    pub fn delete_list(&self, name: &str) -> Result<bool, StoreError> {
+    pub fn delete_list(&self, name: &ListName) -> Result<bool, StoreError> {
         Due::ALL.iter().for_each(|&job| self.note_done(job));
         self.note_archive(name);
         self.note_lists();

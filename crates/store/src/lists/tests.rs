@@ -10,7 +10,8 @@ fn store() -> (tempfile::TempDir, Store) {
 }
 
 fn create(store: &Store, name: &str, host: &str) -> Result<List, StoreError> {
-    store.write(|tx| tx.create_list(name, host, &[]))
+    let name = name.parse().map_err(StoreError::Setting)?;
+    store.write(|tx| tx.create_list(&name, host, &[]))
 }
 
 #[test]
@@ -170,7 +171,8 @@ fn a_list_may_be_like_another_and_has_its_own_name() {
 fn a_new_lists_settings_are_ones_that_could_be_set() {
     let (_home, store) = store();
     let owner = ["a@x.example".to_owned()];
-    let list = store.write(|tx| tx.create_list("dev", "l.example", &owner)).unwrap();
+    let list =
+        store.write(|tx| tx.create_list(&"dev".parse().unwrap(), "l.example", &owner)).unwrap();
     let of = Subject { name: "dev", settings: &list.settings, is_list: &|_| false };
     for name in ListSettings::names() {
         assert_eq!(ListSettings::check(name, of), Ok(()), "{name}");

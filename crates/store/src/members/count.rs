@@ -96,8 +96,10 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let site = crate::testing::site(home.path(), "l.example").unwrap();
         let store = Store::open(&site).unwrap();
-        let tea = store.write(|tx| tx.create_list("tea", "l.example", &[])).unwrap();
-        let milk = store.write(|tx| tx.create_list("milk", "l.example", &[])).unwrap();
+        let tea =
+            store.write(|tx| tx.create_list(&"tea".parse().unwrap(), "l.example", &[])).unwrap();
+        let milk =
+            store.write(|tx| tx.create_list(&"milk".parse().unwrap(), "l.example", &[])).unwrap();
         is_counted(store.read(), 0);
         let many: Vec<NewMember> =
             (0..1203).map(|at| new(&format!("m{}@x.example", at % 1200))).collect();
@@ -135,7 +137,7 @@ mod tests {
         is_counted(store.read(), 3);
         let mut dump = Vec::new();
         store.read().dump(&tea, &mut dump).unwrap();
-        store.write(|tx| tx.delete_list("tea")).unwrap();
+        store.write(|tx| tx.delete_list(&"tea".parse().unwrap())).unwrap();
         assert_eq!(store.read().count_all_members().unwrap(), 1);
         store.write(|tx| tx.restore(&dump[..])).unwrap();
         is_counted(store.read(), 3);
@@ -163,7 +165,7 @@ mod tests {
         let site = crate::testing::site(home.path(), "l.example").unwrap();
         let tea = Store::open(&site)
             .unwrap()
-            .write(|tx| tx.create_list("tea", "l.example", &[]))
+            .write(|tx| tx.create_list(&"tea".parse().unwrap(), "l.example", &[]))
             .unwrap();
         std::thread::scope(|scope| {
             for thread in 0..4 {

@@ -137,7 +137,7 @@ impl Export<'_> {
                 other => {
                     let text =
                         format!("Mailman has no request to {}; it is left out", other.kind());
-                    self.report.remark(&list.name, text);
+                    self.report.remark(list.name.as_str(), text);
                     continue;
                 }
             }
@@ -192,7 +192,7 @@ impl Export<'_> {
                         "Mailman has no confirmation to {}; it is left out",
                         pending.request.kind()
                     );
-                    self.report.remark(&list.name, text);
+                    self.report.remark(list.name.as_str(), text);
                     continue;
                 }
                 Request::Probe { address } => {

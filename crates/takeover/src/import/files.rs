@@ -198,8 +198,7 @@ impl Import<'_> {
         let private = store.read().private_archives()?;
         let mut lists = store.read().list_names()?;
         lists.retain(|list| !private.contains(list));
-        let names: Vec<&str> = lists.iter().map(String::as_str).collect();
-        for public::Closed { path, modes } in public::closed(site, &names)? {
+        for public::Closed { path, modes } in public::closed(site, &lists)? {
             // The site's own mode is its owner's business; `doctor` reports it.
             if path != site.dir() {
                 fs::set_permissions(&path, fs::Permissions::from_mode(modes.1))

@@ -10,7 +10,7 @@ use dormouse_mail::AddressKey;
 use dormouse_membership::password;
 use dormouse_pickle::Value;
 use dormouse_spool::{EntryName, message_object};
-use dormouse_store::{Request, StoreError, Tx, WholeMember};
+use dormouse_store::{ListName, Request, StoreError, Tx, WholeMember};
 use sha1::{Digest, Sha1};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -321,7 +321,8 @@ fn write_list(
 ) -> Result<Written, TakeoverError> {
     let old = bringing.list;
     let list = if bringing.state_is_new {
-        let list = tx.put_list(&old.name, &old.settings, &old.state)?;
+        let name = ListName::existing(&old.name).map_err(StoreError::Setting)?;
+        let list = tx.put_list(&name, &old.settings, &old.state)?;
         let keys: HashSet<&str> = members.iter().map(|whole| whole.member.key.as_str()).collect();
         let gone = |key: &str| keys.contains(key);
         let how = "no longer a member in Mailman";

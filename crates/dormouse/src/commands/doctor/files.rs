@@ -6,7 +6,7 @@ use crate::output;
 use dormouse_archive::ArchivePlace;
 use dormouse_spool::{Queue, QueueFileState, Spool};
 use dormouse_store::owner::{self, FlawKind};
-use dormouse_store::{List, Site, Store, UnixAccount, public};
+use dormouse_store::{List, ListName, Site, Store, UnixAccount, public};
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -91,7 +91,8 @@ pub fn public_archives(topic: &mut Topic, site: &Site) {
         return;
     };
     let is_public = |list: &&List| list.settings.archive && !list.settings.archive_private;
-    let names: Vec<&str> = lists.iter().filter(is_public).map(|list| list.name.as_str()).collect();
+    let names: Vec<ListName> =
+        lists.iter().filter(is_public).map(|list| list.name.clone()).collect();
     if !names.iter().any(|name| ArchivePlace::of(site, name).tree().is_dir()) {
         return;
     }

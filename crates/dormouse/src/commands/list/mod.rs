@@ -78,7 +78,7 @@ fn ls(store: &Read, json: bool) -> Result<(), Failure> {
             address: list.address(),
             members: store.count_members(list.id)?,
             description: list.settings.description,
-            name: list.name,
+            name: list.name.into(),
         };
         if json {
             return rows.add(&row, "");

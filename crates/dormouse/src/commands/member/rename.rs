@@ -112,8 +112,13 @@ fn on(
     owners: bool,
     way: Way,
 ) -> Result<Option<Row>, Failure> {
-    let mut row =
-        Row { list: list.name.clone(), member: false, taken: false, banned: None, owner: false };
+    let mut row = Row {
+        list: list.name.to_string(),
+        member: false,
+        taken: false,
+        banned: None,
+        owner: false,
+    };
     let is_member = tx.read().is_member(list.id, old)?;
     if is_member {
         row.banned = Registry::new(site, tx, list, Origin::owner("")).ban(new);

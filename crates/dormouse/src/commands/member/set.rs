@@ -209,7 +209,7 @@ mod tests {
     fn list(store: &Store) -> List {
         store
             .write(|tx| -> Result<List, StoreError> {
-                tx.create_list("dev", "l.example", &[])?;
+                tx.create_list(&"dev".parse().unwrap(), "l.example", &[])?;
                 tx.set_setting("dev", "available_languages", "en,de")?;
                 tx.set_setting(
                     "dev",

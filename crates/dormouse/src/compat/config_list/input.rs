@@ -269,7 +269,7 @@ mod tests {
         settings.put("ban_list", "a@example.org\n").unwrap();
         List {
             id: dormouse_store::ListId::new(1),
-            name: "dev".into(),
+            name: "dev".parse().unwrap(),
             created_at: Timestamp::EPOCH,
             post_id: 1,
             last_post_time: Timestamp::EPOCH,

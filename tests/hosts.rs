@@ -6,6 +6,10 @@ mod adoption;
 mod archives;
 #[path = "hosts/decisions.rs"]
 mod decisions;
+#[path = "hosts/refusals.rs"]
+mod refusals;
+#[path = "hosts/rounds.rs"]
+mod rounds;
 #[path = "hosts/servers.rs"]
 mod servers;
 #[path = "hosts/trial.rs"]

@@ -722,6 +722,56 @@ fn while_the_site_cannot_be_read_the_mta_keeps_the_mail() {
     assert!(said(&["--site", "/nowhere", "mailman", "bounces", "dev"]).contains("/nowhere"));
 }
 
+/// An error of the whole database is told once for a queue, whatever the number of entries; nothing is set
+/// aside, and nobody creates an empty database in which no list would be known.
+#[test]
+fn what_is_wrong_with_the_whole_database_is_told_once_and_everything_waits() {
+    const POSTS: usize = 40;
+    let site = TestSite::in_a_file(DORMOUSE);
+    site.plain_list("dev", &["anna@example.org"]);
+    for number in 0..POSTS {
+        site.post("dev", &message("anna@example.org", &format!("p{number}"), "x\n"));
+    }
+    let database = site.dir().join("dormouse.db");
+    let whole = site.dir().join("whole.db");
+    let copied = site.dir().join("copy.db");
+    let (from, to) = (database.display().to_string(), copied.display().to_string());
+    // The copy has no journal.
+    site.ok(&["store", "copy", &from, &to]);
+    let clear = || {
+        for end in ["", "-wal", "-shm"] {
+            let _gone = std::fs::remove_file(format!("{from}{end}"));
+        }
+    };
+    std::fs::rename(&copied, &whole).unwrap();
+    let newer = std::fs::read(&whole).unwrap();
+    let newer = [&newer[..60], &999_u32.to_be_bytes(), &newer[64..]].concat();
+    for (what, content, code, words) in [
+        ("newer", Some(newer), 78, "use the newer program"),
+        ("missing", None, 75, "dormouse.db"),
+        ("empty", Some(Vec::new()), 75, "contains no site"),
+        ("no database", Some(b"no database at all\n".repeat(500)), 75, "restore it from a backup"),
+    ] {
+        clear();
+        if let Some(content) = content {
+            std::fs::write(&database, content).unwrap();
+        }
+        let run = site.run(&["run"]);
+        let said = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert_eq!(run.status.code(), Some(code), "{what}: {said}");
+        assert!(said.contains(words), "{what}: {said}");
+        assert!(said.lines().count() < 12, "{what}: {said}");
+        assert_eq!(site.files("in", "pck").len(), POSTS, "{what}");
+        assert_eq!(site.files("shunt", "pck").len(), 0, "{what}");
+        let refused = site.feed(&["post", "dev"], &message("anna@example.org", "x", "x\n"));
+        assert_eq!(refused.status.code(), Some(75), "{what}: {}", describe(&refused));
+    }
+    clear();
+    std::fs::copy(&whole, &database).unwrap();
+    site.ok(&["run"]);
+    assert_eq!(site.maildir("anna@example.org").len(), POSTS);
+}
+
 #[test]
 fn a_directory_without_a_site_is_named() {
     let site = site(&[]);

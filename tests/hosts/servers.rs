@@ -10,7 +10,7 @@ use throwaway_postgres::{Own, Pool};
 
 const ANNA: &str = "anna@example.org";
 
-fn or_skip<T>(made: Result<T, String>) -> Option<T> {
+pub(super) fn or_skip<T>(made: Result<T, String>) -> Option<T> {
     match made {
         Ok(made) => Some(made),
         Err(problem) if problem.starts_with("install") => {

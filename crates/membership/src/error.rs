@@ -3,8 +3,7 @@
 use dormouse_archive::ArchiveError;
 use dormouse_auth::AuthError;
 use dormouse_spool::{SpoolError, WrongValue};
-use dormouse_store::StoreError;
-use rustix::io::Errno;
+use dormouse_store::{StoreError, is_of_the_machine};
 use std::io;
 use std::path::PathBuf;
 use sysexits::ExitCode;
@@ -58,24 +57,18 @@ pub enum RunError {
     Panicked(&'static str),
 }
 
-fn is_of_the_machine(error: &io::Error) -> bool {
-    use io::ErrorKind::{OutOfMemory, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    matches!(error.kind(), OutOfMemory | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
-        || matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::IO))
-}
-
 impl RunError {
     /// Whether other entries would fail in the same way: a full disk, a locked database.
     pub fn is_everywhere(&self) -> bool {
         match self {
             RunError::Spool(_) | RunError::Panicked(_) => true,
-            RunError::Store(StoreError::Database { .. }) => true,
-            RunError::Store(StoreError::Io { source, .. })
-            | RunError::Archive(ArchiveError::Io { source, .. })
+            RunError::Store(error) => error.is_everywhere(),
+            RunError::Archive(ArchiveError::Io { source, .. })
             | RunError::Archive(ArchiveError::Store(StoreError::Io { source, .. }))
             | RunError::Io { source, .. } => is_of_the_machine(source),
-            RunError::Store(_)
-            | RunError::Archive(_)
+            // Other databases in files are indexes of single archives.
+            RunError::Archive(ArchiveError::Store(error)) => error.is_away(),
+            RunError::Archive(_)
             | RunError::NoSuchList(_)
             | RunError::BadSender(_)
             | RunError::Auth(_)

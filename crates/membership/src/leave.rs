@@ -2,7 +2,8 @@
 
 use super::{Asked, MembershipError, Refusal, Registry};
 use dormouse_clock::Timestamp;
-use dormouse_store::Request;
+use dormouse_mail::AddressKey;
+use dormouse_store::{Member, Request, StoreError};
 
 impl Registry<'_> {
     /// Handles a request to leave. Unless `is_proved`, a mail asks the member to confirm; with
@@ -41,15 +42,37 @@ impl Registry<'_> {
     /// Removes a member, sends the goodbye message and notifies the owners. `goodbye` overrides the
     /// list's `send_goodbye_msg`.
     pub fn remove(&mut self, address: &str, goodbye: Option<bool>) -> Result<(), MembershipError> {
-        let member = self.store.read().member(self.list.id, address)?.ok_or(Refusal::NotMember)?;
-        self.store.remove_member(self.list.id, address, &self.origin.how, self.now)?;
+        let mut removed = self.remove_all(&[address], goodbye)?;
+        Ok(removed.pop().unwrap_or(Err(Refusal::NotMember))?)
+    }
+
+    /// The same for many, with few statements. The results are in the order of the addresses.
+    pub fn remove_all(
+        &mut self,
+        addresses: &[&str],
+        goodbye: Option<bool>,
+    ) -> Result<Vec<Result<(), Refusal>>, StoreError> {
+        let keys: Vec<AddressKey> =
+            addresses.iter().map(|address| AddressKey::of(address)).collect();
+        let mut gone =
+            self.store.remove_members(self.list.id, &keys, &self.origin.how, self.now)?;
+        let tell = |key| match gone.remove(key) {
+            Some(member) => {
+                self.say_goodbye(&member, goodbye);
+                Ok(())
+            }
+            None => Err(Refusal::NotMember),
+        };
+        Ok(keys.iter().map(tell).collect())
+    }
+
+    fn say_goodbye(&mut self, member: &Member, goodbye: Option<bool>) {
         tracing::info!(target: "subscribe", "{}: deleted {}; {}", self.list.name, member.address, self.origin.how);
         if goodbye.unwrap_or(self.list.settings.send_goodbye_msg) {
-            self.send(self.notices().goodbye(&member, &self.list.mailed(&member.address)));
+            self.send(self.notices().goodbye(member, &self.list.mailed(&member.address)));
         }
         if self.list.settings.admin_notify_mchanges {
-            self.send(self.notices().member_left(&member, self.origin.means));
+            self.send(self.notices().member_left(member, self.origin.means));
         }
-        Ok(())
     }
 }

@@ -19,6 +19,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::thread;
 use std::time::{Duration, Instant};
+use sysexits::ExitCode;
 
 /// The result of a drain.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +44,9 @@ pub struct Summary {
     pub errors: Vec<String>,
     /// Whether the last round had errors.
     pub failed: bool,
+    /// Whether one of them remains until a person changes something.
+    #[serde(skip)]
+    pub needs_a_person: bool,
     /// Entries left in the queues of its scope: ready ones, and claims and hand-overs without an
     /// owner ([`HALF_DONE`]).
     pub left: BTreeMap<String, usize>,
@@ -105,6 +109,7 @@ fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn:
     while rounds > 0 {
         let (errors, done) = (summary.errors.len(), summary.queues.sum().entries);
         summary.left.clear();
+        summary.needs_a_person = false;
         let emptied = thread::scope(|threads| {
             let mut floor = Floor::new(shared, scope, threads, &lanes, &mut summary);
             floor.take_over(store.take());
@@ -122,7 +127,7 @@ fn run_in_turn(shared: &Shared<'_>, scope: &Scope, linger: Linger<'_>, mut turn:
         if summary.failed {
             // The cause may be over by now, and nobody else completes half-done work.
             rounds -= 1;
-            if rounds == 0 {
+            if rounds == 0 || summary.needs_a_person {
                 break;
             }
             store = None;
@@ -186,6 +191,7 @@ pub fn is_waiting(spool: &Spool, scope: &Scope) -> bool {
 }
 
 fn note(summary: &mut Summary, error: &RunError) {
+    summary.needs_a_person |= error.is_everywhere() && error.sysexit() == ExitCode::Config;
     summary.errors.push(error.to_string());
 }
 

@@ -164,6 +164,7 @@ impl Tx<'_> {
             )?;
             if changed > 0 {
                 self.note_due(Due::Senddigests);
+                self.note_due(Due::LargeDigests);
             }
         }
         Ok(())
@@ -175,6 +176,7 @@ impl Tx<'_> {
     /// already closed.
     pub fn close_digest(&self, list_id: ListId, closing: &ClosedIssue) -> Result<(), StoreError> {
         self.note_done(Due::Senddigests);
+        self.note_done(Due::LargeDigests);
         let is_new = self.execute(
             "update list set volume = ?2, next_digest_number = ?3, digests_sent = ?4,
                  digest_last_sent_at = ?5, digest_due = 0
@@ -199,6 +201,7 @@ impl Tx<'_> {
     /// Marks a list's digest as not due.
     pub fn digest_is_not_due(&self, list_id: ListId) -> Result<(), StoreError> {
         self.note_done(Due::Senddigests);
+        self.note_done(Due::LargeDigests);
         self.execute("update list set digest_due = 0 where id = ?1", params![list_id])?;
         Ok(())
     }

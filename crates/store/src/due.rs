@@ -10,7 +10,9 @@
 //! If several hosts share a database, another host may have given a job something to do. Therefore
 //! the markers of daily jobs always exist. The marker for newsgroups, which are polled every few
 //! minutes, exists on the host on which a list's gateway was set; another host creates its own when
-//! it finds such a list, at the latest at its next daily job. One polling host is enough.
+//! it finds such a list, at the latest at its next daily job. One polling host is enough. The marker for
+//! large digests exists on the host whose post made one large, which sends it with the same run; if that
+//! run dies, the next one of this host does, or whichever host first has another post.
 
 use crate::files::remove_if_there;
 use crate::{ListName, Read, Site, Store, StoreError, Tx};
@@ -35,11 +37,14 @@ pub enum Due {
     Senddigests,
     /// A list gets the articles of a newsgroup.
     GateNews,
+    /// Posts have made a digest large enough to be sent by the next run.
+    LargeDigests,
 }
 
 impl Due {
     /// All jobs with a marker.
-    pub const ALL: [Due; 4] = [Due::Checkdbs, Due::Disabled, Due::Senddigests, Due::GateNews];
+    pub const ALL: [Due; 5] =
+        [Due::Checkdbs, Due::Disabled, Due::Senddigests, Due::GateNews, Due::LargeDigests];
 
     /// Returns the job's name, which is also the marker's.
     pub fn name(self) -> &'static str {
@@ -48,12 +53,13 @@ impl Due {
             Due::Disabled => "disabled",
             Due::Senddigests => "senddigests",
             Due::GateNews => "gate_news",
+            Due::LargeDigests => "large_digests",
         }
     }
 
-    /// Whether it runs once a day; otherwise every few minutes.
+    /// Whether it runs once a day; otherwise every few minutes, or with the queues.
     fn is_daily(self) -> bool {
-        self != Due::GateNews
+        !matches!(self, Due::GateNews | Due::LargeDigests)
     }
 
     /// Returns the path of its marker.
@@ -118,7 +124,7 @@ impl Read {
                     || self.any(bouncing, &[])?)
             }
             Due::Senddigests => {
-                if self.any("select 1 from list where digest_due = 1 limit 1", &[])? {
+                if self.has_work(Due::LargeDigests)? {
                     return Ok(true);
                 }
                 let waiting = self.lists_with_digest_posts()?;
@@ -130,6 +136,7 @@ impl Read {
                 }
                 Ok(false)
             }
+            Due::LargeDigests => self.any("select 1 from list where digest_due = 1 limit 1", &[]),
             // Reading the settings of all lists is slow, so first check whether any list has a
             // gateway.
             Due::GateNews => {

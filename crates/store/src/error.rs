@@ -1,6 +1,7 @@
 //! Errors of a site and its database.
 
 use crate::{ListName, db};
+use rustix::io::Errno;
 use std::io;
 use std::path::{Path, PathBuf};
 use sysexits::ExitCode;
@@ -53,6 +54,18 @@ pub enum StoreError {
         /// The number of the newest schema that this program knows.
         known: i64,
     },
+    /// There are no tables in the database.
+    #[error("{}: it is empty, it contains no site; restore it from a backup, or check `store.url`", .0.display())]
+    Empty(PathBuf),
+    /// The database was last used by an older version of the program, and this process may not change
+    /// it.
+    #[error("{}: its schema is number {found}, which is older than this program's; `dormouse list ls` brings it up to date", path.display())]
+    Older {
+        /// The database's file, or the URL of its server.
+        path: PathBuf,
+        /// The number of the database's schema.
+        found: i64,
+    },
     /// The database contains a value that this program did not write.
     #[error("the database contains {what} that cannot be read: {problem}")]
     Content {
@@ -75,9 +88,26 @@ impl StoreError {
         StoreError::Database { path: path.to_owned(), source }
     }
 
-    /// Whether the database server cannot be reached.
+    /// Whether the database server cannot be reached, or does not let this program in.
     pub fn is_away(&self) -> bool {
-        matches!(self, StoreError::Database { source, .. } if source.is_lost())
+        matches!(self, StoreError::Database { source, .. } if source.is_away())
+    }
+
+    /// Whether every other use of the site's database would fail in the same way.
+    pub fn is_everywhere(&self) -> bool {
+        match self {
+            StoreError::NoSite(_)
+            | StoreError::Config { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Empty(_)
+            | StoreError::Older { .. } => true,
+            StoreError::Database { source, .. } => !source.is_of_a_value(),
+            StoreError::Io { source, .. } => is_of_the_machine(source),
+            StoreError::SiteExists(_)
+            | StoreError::Setting(_)
+            | StoreError::Content { .. }
+            | StoreError::ListExists(_) => false,
+        }
     }
 
     /// Whether trying again later may succeed.
@@ -91,10 +121,20 @@ impl StoreError {
             StoreError::NoSite(_) | StoreError::Config { .. } | StoreError::Newer { .. } => {
                 ExitCode::Config
             }
+            StoreError::Older { .. } => ExitCode::Software,
             StoreError::Setting(_) => ExitCode::Usage,
             StoreError::SiteExists(_) | StoreError::ListExists(_) => ExitCode::CantCreat,
-            StoreError::Io { .. } | StoreError::Database { .. } => ExitCode::TempFail,
+            StoreError::Io { .. } | StoreError::Database { .. } | StoreError::Empty(_) => {
+                ExitCode::TempFail
+            }
             StoreError::Content { .. } => ExitCode::Software,
         }
     }
+}
+
+/// Whether an error is about the machine or its disk, not about one file.
+pub fn is_of_the_machine(error: &io::Error) -> bool {
+    use io::ErrorKind::{OutOfMemory, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), OutOfMemory | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
+        || matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::IO))
 }

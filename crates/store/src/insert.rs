@@ -23,6 +23,20 @@ impl Rows<'_> {
 
     /// Returns a statement that updates existing rows, except for the columns `fixed`.
     pub fn put(&self, fixed: &[&str]) -> String {
+        self.with(&self.update(fixed))
+    }
+
+    /// The same for several rows, none of which has the key of another. The values are placeholders, of which
+    /// the first has the same value in all rows.
+    pub fn put_many(&self, fixed: &[&str], rows: usize) -> String {
+        let mut sql = format!("insert into {} (", self.table);
+        self.join(&mut sql, |(column, _)| column);
+        let values = many(&["?1"], self.values.len() - 1, rows);
+        sql.extend([") values ", &values, " on conflict (", self.key, ") ", &self.update(fixed)]);
+        sql
+    }
+
+    fn update(&self, fixed: &[&str]) -> String {
         let mut update = String::new();
         for (column, _) in self.values {
             if !fixed.contains(column) && !self.key.split(", ").any(|key| key == *column) {
@@ -30,7 +44,7 @@ impl Rows<'_> {
                 let _ = write!(update, "{comma} {column} = excluded.{column}");
             }
         }
-        self.with(&update)
+        update
     }
 
     fn with(&self, conflict: &str) -> String {
@@ -63,9 +77,10 @@ pub(crate) fn many(shared: &[&str], own: usize, rows: usize) -> String {
     for row in 0..rows {
         sql.push_str(if row == 0 { "(" } else { ", (" });
         sql.push_str(&shared.join(", "));
-        for _ in 0..own {
+        for at in 0..own {
             next += 1;
-            let _ = write!(sql, ", ?{next}");
+            let comma = if at == 0 && shared.is_empty() { "" } else { ", " };
+            let _ = write!(sql, "{comma}?{next}");
         }
         sql.push(')');
     }
@@ -79,6 +94,13 @@ mod tests {
     #[test]
     fn rows_share_the_first_values() {
         assert_eq!(many(&["?1", "?2"], 2, 2), "(?1, ?2, ?3, ?4), (?1, ?2, ?5, ?6)");
+        assert_eq!(many(&[], 2, 2), "(?1, ?2), (?3, ?4)");
+        let values = [("a", "?1"), ("b", "?2"), ("c", "?3")];
+        assert_eq!(
+            Rows { table: "t", values: &values, from: None, key: "a, b" }.put_many(&[], 2),
+            "insert into t (a, b, c) values (?1, ?2, ?3), (?1, ?4, ?5) \
+             on conflict (a, b) do update set c = excluded.c"
+        );
     }
 
     #[test]

@@ -268,6 +268,14 @@ impl KnownList {
     }
 }
 
+impl Site {
+    /// Whether the index of a site that shares its database is missing, or so old that other hosts may have
+    /// changed lists since.
+    pub fn is_index_old(&self) -> bool {
+        spare_age(self.dir()).is_none_or(|age| age >= RENEWED_AFTER)
+    }
+}
+
 impl Store {
     /// Writes the index if it does not match the current settings and lists, unless the settings
     /// file is so new that another change might go unnoticed. `may_refuse` says whether posts to a
@@ -341,7 +349,7 @@ impl Store {
         site: &Site,
         may_refuse: &dyn Fn(&List) -> bool,
     ) -> Result<(), StoreError> {
-        if spare_age(self.read().site_dir()).is_some_and(|age| age < RENEWED_AFTER) {
+        if !site.is_index_old() {
             return Ok(());
         }
         let (mut lines, mut gates_news) = (Some(Vec::new()), false);

@@ -101,7 +101,7 @@ pub use decided_requests::{Changed, DecidedRequest};
 pub use digests::{ClosedIssue, DigestState, WaitingPost};
 pub use dns::DnsAnswer;
 pub use due::Due;
-pub use error::StoreError;
+pub use error::{StoreError, is_of_the_machine};
 pub use former::FormerName;
 pub use held::{Held, HeldPost};
 pub use intake_index::{IntakeIndex, IntakeSettings, KnownList};

@@ -7,13 +7,14 @@ mod recipients;
 
 pub use recipients::{Audience, Cursor, Interest, Recipient};
 
-use crate::db::{self, Row, params};
+use crate::db::{self, Param, Row, ToParam, params};
 use crate::insert::Rows;
 use crate::options::{MemberOption, MemberOptions};
 use crate::value::choice;
 use crate::{Act, Count, Due, ListId, Read, StoreError, Tx};
 use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
+use std::collections::BTreeMap;
 
 choice! {
     /// Whether a member gets mail, and if not, who turned delivery off (docs/spec/pickles.md §4).
@@ -107,6 +108,20 @@ pub(crate) fn read(row: &Row<'_>) -> db::Result<Member> {
     })
 }
 
+/// No statement adds, finds or removes more members.
+const MOST_TOGETHER: usize = 500;
+
+/// The placeholders of [`with_keys`].
+fn places(keys: &[AddressKey]) -> String {
+    (2..keys.len() + 2).map(|number| format!("?{number}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The values of a statement about addresses on a list.
+fn with_keys<'k>(list_id: &'k ListId, keys: &'k [AddressKey]) -> Vec<Param<'k>> {
+    let list_id = [list_id.to_param()];
+    list_id.into_iter().chain(keys.iter().map(ToParam::to_param)).collect()
+}
+
 impl Read {
     /// Returns the member with this address, in any case.
     pub fn member(&self, list_id: ListId, address: &str) -> Result<Option<Member>, StoreError> {
@@ -126,6 +141,24 @@ impl Read {
         let found =
             self.first(sql, params![list_id, AddressKey::of(address)], |row| row.get::<i64>(0))?;
         Ok(found.is_some())
+    }
+
+    /// Returns those of these addresses that are members.
+    pub fn members_among(
+        &self,
+        list_id: ListId,
+        keys: &[AddressKey],
+    ) -> Result<BTreeMap<AddressKey, Member>, StoreError> {
+        let mut found = BTreeMap::new();
+        for keys in keys.chunks(MOST_TOGETHER) {
+            let sql = format!(
+                "select {COLUMNS} from member where list_id = ?1 and address_key in ({})",
+                places(keys)
+            );
+            let members = self.rows(&sql, &with_keys(&list_id, keys), read)?;
+            found.extend(members.into_iter().map(|member| (member.key.clone(), member)));
+        }
+        Ok(found)
     }
 
     /// Returns the topics that a member has chosen; none means all posts.
@@ -247,15 +280,37 @@ impl Tx<'_> {
         how: &str,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let sql = "delete from member where list_id = ?1 and address_key = ?2";
-        let removed =
-            self.change_members(list_id, sql, params![list_id, AddressKey::of(address)])?;
-        if removed > 0 {
-            self.tally(list_id, Count::Left, 1);
-            self.add_consent(list_id, address, Act::Left, how, at)?;
-            self.forget_pending_of_member(list_id, address)?;
+        self.remove_members(list_id, &[AddressKey::of(address)], how, at)
+            .map(|gone| !gone.is_empty())
+    }
+
+    /// Removes members and their pending requests, and returns those that there were.
+    pub fn remove_members(
+        &self,
+        list_id: ListId,
+        keys: &[AddressKey],
+        how: &str,
+        at: Timestamp,
+    ) -> Result<BTreeMap<AddressKey, Member>, StoreError> {
+        let gone = self.read().members_among(list_id, keys)?;
+        let keys: Vec<AddressKey> = gone.keys().cloned().collect();
+        for keys in keys.chunks(MOST_TOGETHER) {
+            let (places, params) = (places(keys), with_keys(&list_id, keys));
+            let sql =
+                format!("delete from member where list_id = ?1 and address_key in ({places})");
+            self.change_members(list_id, &sql, &params)?;
+            // Requests to join stay.
+            let sql = format!(
+                "delete from pending
+                 where list_id = ?1 and address in ({places}) and kind <> 'subscribe'"
+            );
+            self.execute(&sql, &params)?;
         }
-        Ok(removed > 0)
+        if !keys.is_empty() {
+            self.tally(list_id, Count::Left, keys.len() as u64);
+            self.add_consents(list_id, &keys, Act::Left, how, at)?;
+        }
+        Ok(gone)
     }
 
     /// Turns a member's delivery on again, and resets the bounce state. Returns false if there is

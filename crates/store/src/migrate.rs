@@ -1,6 +1,6 @@
 //! The schema, as numbered migrations.
 
-use crate::db::{self, Db};
+use crate::db::{self, Begin, Db, Engine as _};
 use crate::{Due, Read, Store, StoreError};
 
 /// Step n migrates a database from number n − 1 to n. A released step is never edited.
@@ -42,7 +42,11 @@ pub fn up(store: &Store) -> Result<(), StoreError> {
     if store.read().run(|db| Ok(db.is_known()))? {
         return Ok(());
     }
-    if number(store.read())? < newest() {
+    let found = number(store.read())?;
+    if found == 0 {
+        return Err(StoreError::Empty(store.read().path().to_owned()));
+    }
+    if found < newest() {
         steps(store)?;
     }
     store.keep_markers()?;
@@ -58,17 +62,11 @@ fn note_known(store: &Read) -> Result<(), StoreError> {
 }
 
 fn steps(store: &Store) -> Result<(), StoreError> {
-    store.read().run(Db::prepare_schema)?;
     store.write(|tx| {
         // Another process may have migrated the database meanwhile.
         let done = usize::try_from(number(tx.read())?).unwrap_or(0);
-        if done > 0 {
-            // Work may be left from before markers existed, so each job must run once.
-            Due::ALL.iter().for_each(|&job| tx.note_due(job));
-        }
-        if done == 0 {
-            tx.read().run(Db::found_schema)?;
-        }
+        // Work may be left from before markers existed, so each job must run once.
+        Due::ALL.iter().for_each(|&job| tx.note_due(job));
         for (index, step) in STEPS.iter().enumerate().skip(done) {
             tx.read().run(|db| {
                 db.run_step(step)?;
@@ -76,6 +74,23 @@ fn steps(store: &Store) -> Result<(), StoreError> {
             })?;
         }
         Ok(())
+    })
+}
+
+/// Creates the tables if a database is empty. Returns whether it already had some.
+pub fn found_if_empty(store: &Read) -> Result<bool, StoreError> {
+    if number(store)? > 0 {
+        return Ok(true);
+    }
+    store.run(|db| {
+        db.prepare_schema()?;
+        let transaction = db.begin(Begin::Writing)?;
+        // Another process may have created them meanwhile.
+        let is_there = db.schema_number()? > 0;
+        if !is_there {
+            found(db)?;
+        }
+        transaction.commit().map(|()| is_there)
     })
 }
 
@@ -91,14 +106,11 @@ pub fn check(store: &Read) -> Result<(), StoreError> {
     if store.run(|db| Ok(db.is_known()))? {
         return Ok(());
     }
-    let found = number(store)?;
-    if found == newest() {
-        return note_known(store);
+    match number(store)? {
+        0 => Err(StoreError::Empty(store.path().to_owned())),
+        found if found == newest() => note_known(store),
+        found => Err(StoreError::Older { path: store.path().to_owned(), found }),
     }
-    Err(StoreError::Content {
-        what: "an older schema",
-        problem: format!("it is number {found}; `dormouse list ls` brings it up to date"),
-    })
 }
 
 pub fn number(store: &Read) -> Result<i64, StoreError> {

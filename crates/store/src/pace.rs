@@ -56,8 +56,12 @@ const PARTS: f64 = 10.0;
 /// How long a refusal is valid while others may still give back part of their grants, in seconds.
 const REPORTED_WITHIN: f64 = 15.0;
 
-/// The maximum difference between the clocks of two hosts, in seconds.
+/// How much earlier than planned a domain may be tried again, in seconds.
 const SLACK: f64 = 1.0;
+
+/// The maximum difference between the clocks of two hosts, in seconds. Times further in the future are due to
+/// a clock that was set back.
+const SKEW: f64 = 60.0;
 
 const COLUMNS: &str = "domain, failures, next_at, is_held, since, reply";
 
@@ -141,10 +145,9 @@ impl Tx<'_> {
         now: Timestamp,
     ) -> Result<Granted, StoreError> {
         let period = rate.period.as_secs_f64();
-        // A time in the future is due to a wrong clock.
         self.execute(
             "delete from paced_part where name = ?1 and (last_at <= ?2 or last_at > ?3)",
-            params![name, now - period, now + SLACK],
+            params![name, now - period, now + SKEW],
         )?;
         let parts = self.read().rows(
             "select began, sent, unreported, last_at from paced_part where name = ?1 order by last_at",
@@ -308,6 +311,18 @@ mod tests {
             give_back((6, 0), time(93.0), time(93.0));
             assert_eq!(ask(99, time(127.0)), Granted::Some(4));
             assert_eq!(ask(1, time(50.0)), Granted::Some(1), "the clock went back");
+        });
+    }
+
+    #[test]
+    fn what_a_host_whose_clock_is_ahead_has_sent_counts() {
+        with_store(|store| {
+            let ask =
+                |wanted, now| store.write(|tx| tx.ask_to_send("g", wanted, RATE, now)).unwrap();
+            assert_eq!(ask(8, time(130.0)), Granted::Some(8));
+            assert_eq!(ask(9, time(100.0)), Granted::Some(2), "30 seconds behind");
+            assert!(matches!(ask(9, time(131.0)), Granted::NoneUntil(_)));
+            assert!(matches!(ask(9, time(101.0)), Granted::NoneUntil(_)));
         });
     }
 

@@ -215,19 +215,6 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Deletes the pending requests of a former member, except to join.
-    pub(crate) fn forget_pending_of_member(
-        &self,
-        list_id: ListId,
-        address: &str,
-    ) -> Result<(), StoreError> {
-        self.execute(
-            "delete from pending where list_id = ?1 and address = ?2 and kind <> 'subscribe'",
-            params![list_id, AddressKey::of(address)],
-        )?;
-        Ok(())
-    }
-
     /// Returns and deletes the request with this cookie, if it has not expired at `now`.
     pub fn take_pending(
         &self,

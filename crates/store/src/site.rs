@@ -76,30 +76,48 @@ impl Site {
     /// Creates a site in a directory, and the directory if necessary. `host` is the host name of
     /// its lists.
     pub fn init(dir: &Path, host: &str) -> Result<Site, StoreError> {
-        let file = dir.join("dormouse.toml");
-        if file.exists() {
-            return Err(StoreError::SiteExists(dir.to_owned()));
+        Site::make_dir(dir)?;
+        Store::create(dir)?;
+        // Last, so that there is no site without a database.
+        Site::settle(dir, host)?;
+        Site::open(dir)
+    }
+
+    /// As [`Site::init`], with the database on a server. Nothing is created if the server cannot be
+    /// used. Also returns whether the database already had a site, which this host joins.
+    pub fn init_on(dir: &Path, host: &str, server: &str) -> Result<(Site, bool), StoreError> {
+        Site::must_be_new(dir)?;
+        let is_there = Store::reach(dir, server)?;
+        Site::make_dir(dir)?;
+        Site::settle(dir, host)?;
+        Config::set(&Site::config_file_in(dir), "store.url", server)?;
+        // The lists of an existing site may have gateways from newsgroups.
+        crate::Due::GateNews.mark(dir)?;
+        Ok((Site::open(dir)?, is_there))
+    }
+
+    fn must_be_new(dir: &Path) -> Result<(), StoreError> {
+        match Site::config_file_in(dir).exists() {
+            true => Err(StoreError::SiteExists(dir.to_owned())),
+            false => Ok(()),
         }
+    }
+
+    fn make_dir(dir: &Path) -> Result<(), StoreError> {
+        Site::must_be_new(dir)?;
         let is_new = !dir.exists();
         fs::create_dir_all(dir).map_err(StoreError::io("make the directory", dir))?;
         if is_new {
             fs::set_permissions(dir, Permissions::from_mode(DIR_MODE))
                 .map_err(StoreError::io("set the mode of", dir))?;
         }
-        replace(&file, Config::new_file(host).as_bytes())?;
-        crate::due::make_dir(dir)?;
-        Site::open(dir)
+        Ok(())
     }
 
-    /// As [`Site::init`], with the database on a server. Nothing is created if the server cannot be
-    /// reached. Also returns whether the database already had a site, which this host joins.
-    pub fn init_on(dir: &Path, host: &str, server: &str) -> Result<(Site, bool), StoreError> {
-        let is_there = Store::reach(dir, server)?;
-        let site = Site::init(dir, host)?;
-        Config::set(&site.config_file(), "store.url", server)?;
-        // The lists of an existing site may have gateways from newsgroups.
-        crate::Due::GateNews.mark(dir)?;
-        Ok((Site::open(dir)?, is_there))
+    /// Writes the settings of a new site.
+    fn settle(dir: &Path, host: &str) -> Result<(), StoreError> {
+        replace(&Site::config_file_in(dir), Config::new_file(host).as_bytes())?;
+        crate::due::make_dir(dir)
     }
 
     /// Reads a site's settings.

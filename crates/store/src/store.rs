@@ -3,6 +3,7 @@
 use crate::db::postgres::{Address, Postgres};
 use crate::db::sqlite::{Open, Sqlite};
 use crate::db::{self, Begin, Db, Engine as _, Param, Row, Transaction};
+use crate::site::database_in;
 use crate::{Author, Due, ListId, ListName, Site, StoreError, migrate};
 use dormouse_clock::Timestamp;
 use std::cell::{Cell, RefCell};
@@ -169,8 +170,8 @@ impl<'s> Tx<'s> {
 }
 
 impl Store {
-    /// Opens a site's database for reading and writing. Creates it if it is missing, and migrates
-    /// it to the newest schema.
+    /// Opens a site's database for reading and writing, and migrates it to the newest schema. It must
+    /// exist ([`Site::init`]): with an empty one in its place, mail for all lists would be rejected.
     pub fn open(site: &Site) -> Result<Store, StoreError> {
         let store = Store::of(site, true)?;
         migrate::up(&store)?;
@@ -185,13 +186,22 @@ impl Store {
     }
 
     /// Checks that a server can be reached and that its schema is not newer than this program's.
-    /// Returns whether it has a site's tables.
+    /// Creates the tables of a site if there are none, and returns whether there were some.
     pub(crate) fn reach(dir: &Path, server: &str) -> Result<bool, StoreError> {
         let address = Address::read(server, "", dir)
             .map_err(|problem| StoreError::Setting(format!("{server}: {problem}")))?;
         let path = PathBuf::from(address.shown());
         let db = Db::Postgres(Box::new(Postgres::at(Arc::new(address), false)));
-        migrate::number(&Read { db, path, dir: dir.to_owned() }).map(|number| number > 0)
+        migrate::found_if_empty(&Read { db, path, dir: dir.to_owned() })
+    }
+
+    /// Creates the database of a site's directory, unless it exists.
+    pub(crate) fn create(dir: &Path) -> Result<(), StoreError> {
+        let path = database_in(dir);
+        make(&path).map_err(StoreError::io("create the database", &path))?;
+        let opened = Sqlite::open(&path, Open::Writing).and_then(|db| db.be_durable().map(|()| db));
+        let db = Db::Sqlite(opened.map_err(|source| StoreError::database(&path, source))?);
+        migrate::found_if_empty(&Read { db, path, dir: dir.to_owned() }).map(drop)
     }
 
     fn of(site: &Site, is_writer: bool) -> Result<Store, StoreError> {
@@ -203,7 +213,6 @@ impl Store {
             None => {
                 let path = site.database();
                 let opened = if is_writer {
-                    make(&path).map_err(StoreError::io("create the database", &path))?;
                     Sqlite::open(&path, Open::Writing).and_then(|db| db.be_durable().map(|()| db))
                 } else {
                     Sqlite::open(&path, Open::Reading)

@@ -2,16 +2,27 @@
 //! use does not depend on their number.
 
 use crate::db::{Row, params};
+use crate::insert::many;
 use crate::value::Value as _;
 use crate::{Act, List, StoreError, Tx, members};
 use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
+use std::cell::RefCell;
 
 /// The wanted members of a list. Nothing is changed before [`Sync::apply`].
 #[derive(Debug)]
 pub struct Sync<'s> {
     tx: &'s Tx<'s>,
     list: &'s List,
+    /// Wanted members that are not in the table yet.
+    waiting: RefCell<Vec<Wanted>>,
+}
+
+#[derive(Debug)]
+struct Wanted {
+    key: AddressKey,
+    address: String,
+    real_name: String,
 }
 
 /// A necessary change for one address.
@@ -29,24 +40,47 @@ impl Tx<'_> {
         let columns = "address_key text primary key, domain text not null, address text not null, \
                        real_name text not null";
         self.read().run(|db| db.make_temporary("wanted", columns))?;
-        Ok(Sync { tx: self, list })
+        Ok(Sync { tx: self, list, waiting: RefCell::default() })
     }
 }
 
 impl Sync<'_> {
-    /// Adds a wanted member. Returns false if the address was added before.
-    pub fn want(&self, address: &str, real_name: &str) -> Result<bool, StoreError> {
-        let key = AddressKey::of(address);
-        let added = self.tx.execute(
+    /// Adds a wanted member, unless the address was added before.
+    pub fn want(&self, address: &str, real_name: &str) -> Result<(), StoreError> {
+        let (key, address) = (AddressKey::of(address), address.to_owned());
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.push(Wanted { key, address, real_name: real_name.to_owned() });
+        if waiting.len() < self.tx.rows_together() {
+            return Ok(());
+        }
+        self.write_down(&std::mem::take(&mut *waiting))
+    }
+
+    /// Adds those who wait to the table.
+    fn settle(&self) -> Result<(), StoreError> {
+        self.write_down(&self.waiting.take())
+    }
+
+    fn write_down(&self, wanted: &[Wanted]) -> Result<(), StoreError> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
             "insert into wanted (address_key, domain, address, real_name)
-             values (?1, ?2, ?3, ?4) on conflict (address_key) do nothing",
-            params![key, key.domain(), address, real_name],
-        )?;
-        Ok(added > 0)
+             values {} on conflict (address_key) do nothing",
+            many(&[], 4, wanted.len())
+        );
+        let domains: Vec<&str> = wanted.iter().map(|one| one.key.domain()).collect();
+        let mut params = Vec::with_capacity(4 * wanted.len());
+        for (one, domain) in wanted.iter().zip(&domains) {
+            params.extend_from_slice(params![one.key, *domain, one.address, one.real_name]);
+        }
+        self.tx.execute(&sql, &params).map(drop)
     }
 
     /// Removes an address from the wanted members.
     pub fn forget(&self, address: &str) -> Result<(), StoreError> {
+        self.settle()?;
         self.tx.execute(
             "delete from wanted where address_key = ?1",
             params![AddressKey::of(address)],
@@ -60,6 +94,7 @@ impl Sync<'_> {
         &self,
         mut each: impl FnMut(SyncChange<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.settle()?;
         self.people(COMING, &mut |address, name| each(SyncChange::Add(address, name)))?;
         self.people(GOING, &mut |address, _| each(SyncChange::Remove(address)))
     }
@@ -82,6 +117,7 @@ impl Sync<'_> {
     /// Makes the changes, with the list's options for new members. `how` says who did it, and `at`
     /// when. Nobody is notified. Returns how many members were added and removed.
     pub fn apply(self, digest: bool, at: Timestamp, how: &str) -> Result<(u64, u64), StoreError> {
+        self.settle()?;
         let options = self.list.settings.new_options().bits();
         let noted = |act: Act, of: &str| {
             format!(
@@ -155,10 +191,10 @@ mod tests {
             store
                 .write(|tx| -> Result<_, StoreError> {
                     let sync = tx.sync(&list)?;
-                    assert!(sync.want("stays@x.example", "")?);
-                    assert!(sync.want("Comes@x.example", "New")?);
-                    assert!(!sync.want("comes@x.example", "")?);
-                    assert!(sync.want("banned@x.example", "")?);
+                    sync.want("stays@x.example", "")?;
+                    sync.want("Comes@x.example", "New")?;
+                    sync.want("comes@x.example", "")?;
+                    sync.want("banned@x.example", "")?;
                     sync.forget("Banned@x.example")?;
                     let mut seen = Vec::new();
                     sync.changes(|change| -> Result<(), StoreError> {

@@ -9,7 +9,31 @@ use crate::settings::ListSettings;
 use crate::{BounceState, Delivery, Due, List, ListId, ListName, Member, Read, StoreError, Tx};
 use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+/// The columns of a whole member, in the order of their values.
+const COLUMNS_OF_ALL: [&str; 20] = [
+    "list_id",
+    "address_key",
+    "domain",
+    "address",
+    "real_name",
+    "digest",
+    "options",
+    "delivery",
+    "delivery_changed_at",
+    "language",
+    "password",
+    "topics",
+    "one_last_digest",
+    "bounce_score",
+    "bounce_date",
+    "bounce_notices_left",
+    "bounce_last_notice",
+    "bounce_cookie",
+    "joined_at",
+    "consent",
+];
 
 /// The state of a list apart from its settings.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -273,56 +297,67 @@ impl Tx<'_> {
     /// Adds members, or updates the ones with their addresses. How and when a membership began stays
     /// as it was.
     pub fn put_members(&self, list_id: ListId, members: &[WholeMember]) -> Result<(), StoreError> {
-        members.iter().try_for_each(|whole| self.put_member(list_id, whole))?;
+        let sql = "select digests_sent from list where id = ?1";
+        let sent: i64 = self.read().one(sql, params![list_id], |row| row.get(0))?;
+        let mut left = members;
+        while !left.is_empty() {
+            // One statement cannot change a row twice.
+            let mut keys = HashSet::new();
+            let most = left.iter().take(self.rows_together());
+            let together = most.take_while(|whole| keys.insert(&whole.member.key)).count();
+            let (some, later) = left.split_at(together);
+            self.put_together(list_id, some, sent)?;
+            left = later;
+        }
         self.recount_members(list_id)
     }
 
-    fn put_member(&self, list_id: ListId, whole: &WholeMember) -> Result<(), StoreError> {
-        let member = &whole.member;
-        let topics = serde_json::Value::from(whole.topics.as_slice()).to_string();
-        if member.delivery != Delivery::Enabled || !whole.bounces.is_empty() {
+    /// Adds or updates members with one statement.
+    fn put_together(
+        &self,
+        list_id: ListId,
+        members: &[WholeMember],
+        digests_sent: i64,
+    ) -> Result<(), StoreError> {
+        let does_not_get = |whole: &WholeMember| {
+            whole.member.delivery != Delivery::Enabled || !whole.bounces.is_empty()
+        };
+        if members.iter().any(does_not_get) {
             self.note_due(Due::Disabled);
         }
-        let bounces = &whole.bounces;
-        let values = [
-            ("list_id", "?1"),
-            ("address_key", "?2"),
-            ("domain", "?3"),
-            ("address", "?4"),
-            ("real_name", "?5"),
-            ("digest", "?6"),
-            ("options", "?7"),
-            ("delivery", "?8"),
-            ("delivery_changed_at", "?9"),
-            ("language", "?10"),
-            ("password", "?11"),
-            ("topics", "?12"),
-            ("one_last_digest", "case when ?13 = 1 and ?6 = 0 then digests_sent + 1 else 0 end"),
-            ("bounce_score", "?14"),
-            ("bounce_date", "?15"),
-            ("bounce_notices_left", "?16"),
-            ("bounce_last_notice", "?17"),
-            ("bounce_cookie", "?18"),
-            ("joined_at", "?19"),
-            ("consent", "?20"),
-        ];
-        let rows = members::rows(&values, Some("list where id = ?1"));
-        self.execute(
-            &rows.put(&["domain", "joined_at", "consent"]),
-            params![
-                list_id,
+        let values = COLUMNS_OF_ALL.map(|column| (column, ""));
+        let sql = members::rows(&values, None)
+            .put_many(&["domain", "joined_at", "consent"], members.len());
+        let topics: Vec<String> = members
+            .iter()
+            .map(|whole| serde_json::Value::from(whole.topics.as_slice()).to_string())
+            .collect();
+        let domains: Vec<&str> = members.iter().map(|whole| whole.member.key.domain()).collect();
+        let last_digest = |whole: &WholeMember| match whole.one_last_digest && !whole.member.digest
+        {
+            true => digests_sent + 1,
+            false => 0,
+        };
+        let last_digests: Vec<i64> = members.iter().map(last_digest).collect();
+        let bits: Vec<i64> = members.iter().map(|whole| whole.member.options.bits()).collect();
+        let deliveries: Vec<i64> =
+            members.iter().map(|whole| whole.member.delivery.number()).collect();
+        let mut all = params![list_id].to_vec();
+        for (at, whole) in members.iter().enumerate() {
+            let WholeMember { member, bounces, .. } = whole;
+            all.extend_from_slice(params![
                 member.key,
-                member.key.domain(),
+                domains[at],
                 member.address,
                 member.real_name,
                 member.digest,
-                member.options.bits(),
-                member.delivery.number(),
+                bits[at],
+                deliveries[at],
                 whole.delivery_changed_at,
                 member.language,
                 whole.password,
-                topics,
-                whole.one_last_digest,
+                topics[at],
+                last_digests[at],
                 bounces.score,
                 bounces.date,
                 bounces.notices_left,
@@ -330,9 +365,9 @@ impl Tx<'_> {
                 bounces.cookie,
                 member.joined_at,
                 whole.consent
-            ],
-        )?;
-        Ok(())
+            ]);
+        }
+        self.execute(&sql, &all).map(drop)
     }
 
     /// Removes the members with this evidence of consent for which `keep` returns false, and
@@ -346,13 +381,10 @@ impl Tx<'_> {
         at: Timestamp,
     ) -> Result<usize, StoreError> {
         let sql = "select address_key from member where list_id = ?1 and consent = ?2";
-        let keys: Vec<String> =
+        let keys: Vec<AddressKey> =
             self.read().rows(sql, params![list_id, consent], |row| row.get(0))?;
-        let mut removed = 0;
-        for key in keys.iter().filter(|key| !keep(key)) {
-            removed += usize::from(self.remove_member(list_id, key, how, at)?);
-        }
-        Ok(removed)
+        let gone: Vec<AddressKey> = keys.into_iter().filter(|key| !keep(key)).collect();
+        self.remove_members(list_id, &gone, how, at).map(|gone| gone.len())
     }
 
     /// Replaces the attributes of a Mailman list that have no equivalent here.

@@ -331,8 +331,19 @@ fn writers_at_the_same_time_wait_for_each_other() {
 #[test]
 fn a_newer_database_is_refused_and_no_database_is_named() {
     let (_home, site) = site_in_a_file();
-    assert!(Store::open_read_only(&site).unwrap_err().to_string().contains("dormouse.db"));
     drop(Store::open(&site).unwrap());
+    let whole = fs::read(site.database()).unwrap();
+    // Nothing creates a new one, with which mail for all lists would be rejected.
+    fs::remove_file(site.database()).unwrap();
+    for opened in [Store::open(&site), Store::open_read_only(&site)] {
+        assert!(opened.unwrap_err().to_string().contains("dormouse.db"));
+        assert!(!site.database().exists());
+    }
+    fs::write(site.database(), "").unwrap();
+    for opened in [Store::open(&site), Store::open_read_only(&site)] {
+        assert!(matches!(opened, Err(StoreError::Empty(_))));
+    }
+    fs::write(site.database(), whole).unwrap();
     rusqlite::Connection::open(site.database())
         .unwrap()
         .pragma_update(None, "user_version", 999)

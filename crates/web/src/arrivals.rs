@@ -109,8 +109,11 @@ fn sorted(seat: &Seat<Owns>, people: Vec<NamedAddress>) -> Result<Sorted, StoreE
     seat.store.look(|tx| {
         let registry = Registry::new(&seat.app.site, tx, &seat.list, origin(seat));
         let (mut new, mut already, mut banned) = (Vec::new(), Vec::new(), Vec::new());
-        for person in people {
-            if seat.store.read().is_member(seat.list.id, &person.address)? {
+        let keys: Vec<AddressKey> =
+            people.iter().map(|person| AddressKey::of(&person.address)).collect();
+        let members = tx.read().members_among(seat.list.id, &keys)?;
+        for (person, key) in people.into_iter().zip(keys) {
+            if members.contains_key(&key) {
                 already.push(person.address);
             } else if let Some(ban) = registry.ban(&person.address) {
                 banned.push(
@@ -223,16 +226,18 @@ fn subscribe(
     people: &[NamedAddress],
     welcome: Option<bool>,
 ) -> Result<u64, PageProblem> {
-    seat.act_on_each(people, |registry, person| {
-        let request = Request::Subscribe {
+    seat.act_on_all(people, |registry, people| {
+        let digest = registry.list.settings.digest_is_default;
+        let request = |person: &NamedAddress| Request::Subscribe {
             address: person.address.clone(),
             real_name: person.name.clone(),
-            digest: registry.list.settings.digest_is_default,
+            digest,
             language: String::new(),
             password: String::new(),
             invitation: false,
         };
-        registry.add(&request, welcome)
+        let requests: Vec<Request> = people.iter().map(request).collect();
+        Ok(registry.add_all(&requests, welcome)?)
     })
 }
 

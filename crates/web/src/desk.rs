@@ -346,24 +346,30 @@ impl Desk {
         membership::act(&self.app.site, &spool, &self.store, &self.list, origin, work)
     }
 
-    /// Changes something for each of many people, in several transactions so that others get their
-    /// turn. Returns for how many it was done and not refused.
+    /// Changes something for many people, in several transactions so that others get their turn. `work`
+    /// is given a part of them. Returns for how many it was done and not refused.
+    pub fn act_on_all<P>(
+        &self,
+        all: &[P],
+        work: impl Fn(&mut Registry<'_>, &[P]) -> Result<Vec<Result<(), Refusal>>, MembershipError>,
+    ) -> Result<u64, PageProblem> {
+        let mut done = 0;
+        for some in all.chunks(membership::TOGETHER) {
+            let results = self.act(|registry| work(registry, some))??;
+            done += results.iter().filter(|result| result.is_ok()).count() as u64;
+        }
+        Ok(done)
+    }
+
+    /// As [`Desk::act_on_all`], one after the other.
     pub fn act_on_each<P>(
         &self,
         all: &[P],
         work: impl Fn(&mut Registry<'_>, &P) -> Result<(), MembershipError>,
     ) -> Result<u64, PageProblem> {
-        let mut done = 0;
-        for some in all.chunks(membership::TOGETHER) {
-            done += self.act(|registry| {
-                let mut done = 0;
-                for one in some {
-                    done += u64::from(membership::split(work(registry, one))?.is_ok());
-                }
-                Ok::<u64, MembershipError>(done)
-            })??;
-        }
-        Ok(done)
+        self.act_on_all(all, |registry, some| {
+            some.iter().map(|one| Ok(membership::split(work(registry, one))?)).collect()
+        })
     }
 
     /// Returns the layout of the list's pages.

@@ -217,7 +217,7 @@ fn act(seat: &Seat<Owns>, sent: &Sent) -> Result<Response, PageProblem> {
 
 /// Removes members, and returns how many. Those who have left by now are skipped.
 pub fn remove(seat: &Seat<Owns>, chosen: &[&str]) -> Result<u64, PageProblem> {
-    seat.act_on_each(chosen, |registry, address| registry.remove(address, None).map(drop))
+    seat.act_on_all(chosen, |registry, addresses| Ok(registry.remove_all(addresses, None)?))
 }
 
 /// The member of a page or form.

@@ -73,7 +73,11 @@ fn finish(summary: &Summary) -> ExitCode {
             );
         }
     }
-    if summary.is_clean() { ExitCode::Ok } else { ExitCode::TempFail }
+    match summary {
+        _ if summary.is_clean() => ExitCode::Ok,
+        _ if summary.needs_a_person => ExitCode::Config,
+        _ => ExitCode::TempFail,
+    }
 }
 
 /// Returns the file whose time says when a run last looked at all queues, as started by a crontab.

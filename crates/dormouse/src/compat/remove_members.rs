@@ -3,7 +3,7 @@
 use super::call::{Call, Done, Trouble, find, read_lines, say};
 use super::getopt::{HELP as H, flag, long, with};
 use super::members::{HOW, Office, TOGETHER};
-use dormouse_membership::{Refusal, split};
+use dormouse_membership::Refusal;
 use dormouse_store::{List, Read, StoreError};
 
 pub const HELP: &str = "\
@@ -63,8 +63,8 @@ pub fn run(call: &Call) -> Done {
         }
         for addresses in addresses.chunks(TOGETHER) {
             let removed: Vec<Result<(), Refusal>> = office.change(&list, notify, |registry| {
-                let remove = |address: &String| split(registry.remove(address, goodbye));
-                Ok(addresses.iter().map(remove).collect::<Result<_, _>>()?)
+                let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+                Ok(registry.remove_all(&addresses, goodbye)?)
             })?;
             for (address, removed) in addresses.iter().zip(removed) {
                 match (removed, from_all) {

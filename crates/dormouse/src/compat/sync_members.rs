@@ -4,7 +4,7 @@ use super::call::{Call, Done, Trouble, find, read_bytes, say};
 use super::list_members::format_address;
 use super::members::{self, NamedAddress, Office, TOGETHER};
 use dormouse_mail::AddressKey;
-use dormouse_membership::{Refusal, split};
+use dormouse_membership::Refusal;
 use dormouse_store::{List, Member};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -144,11 +144,9 @@ fn remove(
     wanted: &Wanted,
 ) -> Result<(), Trouble> {
     office.change(list, wanted.notify, |registry| {
-        for member in leaving {
-            // Somebody who has left meanwhile is gone, too.
-            let _gone = split(registry.remove(&member.key, wanted.goodbye))?;
-        }
-        Ok(())
+        let addresses: Vec<&str> = leaving.iter().map(|member| member.key.as_str()).collect();
+        // Somebody who has left meanwhile is gone, too.
+        Ok(registry.remove_all(&addresses, wanted.goodbye).map(drop)?)
     })?;
     Ok(())
 }

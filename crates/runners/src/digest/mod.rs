@@ -97,6 +97,7 @@ impl Press<'_> {
     pub fn send_large(&self) -> Result<Vec<SentIssue>, RunError> {
         let mut reports = Vec::new();
         for id in self.store.read().lists_with_due_digest()? {
+            fault::point("digest.begun");
             if let Some(list) = self.store.read().list_by_id(id)? {
                 reports.extend(self.send(&list)?);
             }

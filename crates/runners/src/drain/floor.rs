@@ -137,7 +137,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         }
         // A process may have died after a post made a digest large enough, and before it sent the
         // digest.
-        if self.shared.site.is_due(Due::Senddigests)
+        if self.shared.site.is_due(Due::LargeDigests)
             && let Err(error) = self.send_large_digests()
         {
             self.note(&error);
@@ -410,7 +410,17 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         }
         self.hands.iter_mut().for_each(|hand| hand.runner.end());
         self.settle();
-        let store = self.hands.first()?.desk.opened_store()?;
+        let desk = &self.hands.first()?.desk;
+        // A run without work opens a shared database only to learn now and then what other hosts changed.
+        if desk.opened_store().is_none()
+            && !self.summary.did_something()
+            && self.shared.site.is_shared()
+            && self.shared.site.is_index_old()
+            && let Err(error) = desk.store()
+        {
+            tracing::warn!("{error}; mail is accepted for the lists that were last known");
+        }
+        let store = desk.opened_store()?;
         self.settle_lists(&store);
         drop(store);
         self.hands.first()?.desk.give_store()

@@ -1,5 +1,6 @@
 //! Errors of databases.
 
+use super::postgres::complaint::{Complaint, Trouble};
 use super::sqlite;
 use std::fmt;
 use std::path::Path;
@@ -14,37 +15,39 @@ pub struct Error(Cause);
 #[derive(Debug)]
 enum Cause {
     Sqlite(rusqlite::Error),
-    /// What the error means, and the server's message.
-    Postgres(Trouble, String),
+    Postgres(Complaint),
     /// A value that is not what this program writes there.
     Content(String),
-}
-
-/// What an error of the server means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
-    /// The server cannot be reached, or the connection was lost.
-    Lost,
-    /// Another process holds a lock.
-    Busy,
-    /// The server rejects the statement.
-    Refused,
 }
 
 impl Error {
     /// Creates an error for a lost connection.
     pub(crate) fn lost(problem: &str) -> Error {
-        Error(Cause::Postgres(Trouble::Lost, problem.to_owned()))
+        Error::from(Complaint::lost(problem.to_owned()))
     }
 
-    /// Creates an error for a server that cannot be reached.
-    pub(crate) fn unreachable(problem: String) -> Error {
-        Error(Cause::Postgres(Trouble::Lost, problem))
-    }
-
-    /// Whether the server cannot be reached.
+    /// Whether the server cannot be reached, so that another attempt may succeed soon.
     pub(crate) fn is_lost(&self) -> bool {
-        matches!(self.0, Cause::Postgres(Trouble::Lost, _))
+        matches!(&self.0, Cause::Postgres(complaint) if complaint.trouble == Trouble::Lost)
+    }
+
+    /// Whether the server cannot be reached or does not let this program in.
+    pub(crate) fn is_away(&self) -> bool {
+        match &self.0 {
+            Cause::Postgres(complaint) => {
+                matches!(complaint.trouble, Trouble::Lost | Trouble::Barred)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the cause is a value in the statement, so that others may succeed.
+    pub(crate) fn is_of_a_value(&self) -> bool {
+        match &self.0 {
+            Cause::Sqlite(error) => sqlite::is_of_a_value(error),
+            Cause::Postgres(complaint) => complaint.trouble == Trouble::Value,
+            Cause::Content(_) => true,
+        }
     }
 
     /// A value that is not what this program writes there.
@@ -56,22 +59,18 @@ impl Error {
     pub fn is_busy(&self) -> bool {
         match &self.0 {
             Cause::Sqlite(error) => sqlite::is_busy(error),
-            Cause::Postgres(trouble, _) => *trouble != Trouble::Refused,
+            Cause::Postgres(complaint) => {
+                !matches!(complaint.trouble, Trouble::Refused | Trouble::Value)
+            }
             Cause::Content(_) => false,
         }
     }
 
     /// Returns a clause for the message that says what to do, or an empty one.
-    pub(crate) fn advice(&self, path: &Path) -> &'static str {
+    pub(crate) fn advice(&self, path: &Path) -> &str {
         match &self.0 {
             Cause::Sqlite(error) => sqlite::advice(error, path),
-            Cause::Postgres(Trouble::Lost, _) => {
-                "; nothing is lost: check that the server runs and `store.url` is right"
-            }
-            Cause::Postgres(Trouble::Busy, _) => {
-                "; another process has been writing for too long, try again"
-            }
-            Cause::Postgres(Trouble::Refused, _) => "",
+            Cause::Postgres(complaint) => &complaint.advice,
             Cause::Content(_) => "",
         }
     }
@@ -81,7 +80,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Cause::Sqlite(error) => error.fmt(f),
-            Cause::Postgres(_, problem) | Cause::Content(problem) => f.write_str(problem),
+            Cause::Postgres(complaint) => f.write_str(&complaint.said),
+            Cause::Content(problem) => f.write_str(problem),
         }
     }
 }
@@ -94,36 +94,14 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-impl From<postgres::Error> for Error {
-    fn from(error: postgres::Error) -> Error {
-        let trouble = match error.code() {
-            // Class 08: connections. Class 57P0: the server stops or starts. 25006: it has become
-            // read-only, because another server accepts changes now. 53300: too many connections.
-            Some(code) => match code.code() {
-                code if code.starts_with("08") || code.starts_with("57P0") => Trouble::Lost,
-                "25006" | "53300" => Trouble::Lost,
-                // A lock timeout, a deadlock, a serialization failure.
-                "55P03" | "40P01" | "40001" => Trouble::Busy,
-                _ => Trouble::Refused,
-            },
-            None if error.is_closed() => Trouble::Lost,
-            None => match std::error::Error::source(&error) {
-                Some(source) if source.is::<std::io::Error>() => Trouble::Lost,
-                _ => Trouble::Refused,
-            },
-        };
-        Error(Cause::Postgres(trouble, told(&error)))
+impl From<Complaint> for Error {
+    fn from(complaint: Complaint) -> Error {
+        Error(Cause::Postgres(complaint))
     }
 }
 
-/// Returns the server's message, or the cause of a failed connection.
-pub(crate) fn told(error: &postgres::Error) -> String {
-    if let Some(said) = error.as_db_error() {
-        let detail = said.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
-        return format!("{}{detail} [{}]", said.message(), said.code().code());
-    }
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
+impl From<postgres::Error> for Error {
+    fn from(error: postgres::Error) -> Error {
+        Error::from(Complaint::of(&error, None))
     }
 }

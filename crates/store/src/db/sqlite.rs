@@ -293,6 +293,15 @@ pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
+/// Whether the cause is a value in the statement.
+pub(crate) fn is_of_a_value(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+    match error.sqlite_error_code() {
+        Some(code) => matches!(code, ConstraintViolation | TooBig | TypeMismatch),
+        None => false,
+    }
+}
+
 /// Returns a clause that says what to do about an error of the database in this file, or an empty
 /// one.
 pub(crate) fn advice(error: &rusqlite::Error, path: &Path) -> &'static str {

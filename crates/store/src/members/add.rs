@@ -1,15 +1,12 @@
 //! New members, many with one statement.
 
-use super::{Added, NewMember};
+use super::{Added, MOST_TOGETHER, NewMember};
 use crate::db::{Row, params};
 use crate::insert::many;
 use crate::{Act, Count, List, StoreError, Tx};
 use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use std::collections::BTreeSet;
-
-/// No statement adds more rows.
-const MOST_TOGETHER: usize = 500;
 
 impl Tx<'_> {
     /// Adds a member with the list's options for new ones.

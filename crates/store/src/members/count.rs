@@ -215,7 +215,7 @@ mod tests {
                     let near = (at.saturating_sub(160), (at + 400).min(words.len()));
                     let near = words.get(near.0..near.1).unwrap_or(&words);
                     let is_counted = near.contains("change_members(")
-                        || near.contains("rows.put(") && words.contains("recount_members(");
+                        || near.contains(".put_many(") && words.contains("recount_members(");
                     assert!(is_counted, "{}: {near}", path.display());
                 }
             }

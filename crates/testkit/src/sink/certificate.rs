@@ -20,6 +20,31 @@ impl Certificate {
         }
     }
 
+    /// Creates one for localhost that is no longer valid.
+    pub fn expired() -> Certificate {
+        Certificate::with(|params| {
+            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        })
+    }
+
+    /// Creates one for localhost that claims to be an authority, as `openssl req -x509` does.
+    pub fn of_an_authority() -> Certificate {
+        Certificate::with(|params| {
+            params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        })
+    }
+
+    fn with(change: impl FnOnce(&mut rcgen::CertificateParams)) -> Certificate {
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let mut params =
+            rcgen::CertificateParams::new(names).expect("names a certificate may have");
+        change(&mut params);
+        let signing_key = rcgen::KeyPair::generate().expect("a key");
+        let cert = params.self_signed(&signing_key).expect("a certificate signed with its own key");
+        Certificate { made: rcgen::CertifiedKey { cert, signing_key } }
+    }
+
     /// Returns the certificate in PEM, as a CA file holds it.
     pub fn pem(&self) -> String {
         self.made.cert.pem()

@@ -16,7 +16,7 @@ use super::{bounces, find_list, open};
 use crate::cli::{Input, MemberCommand};
 use crate::failure::Failure;
 use crate::output;
-use dormouse_membership::{MembershipError, Refusal, Registry, split};
+use dormouse_membership::{MembershipError, Refusal, Registry};
 use dormouse_store::{List, Member, Read, Store, StoreError};
 use office::{NamedAddress, Office, Told, subscribe_all, together};
 use std::fmt;
@@ -263,8 +263,8 @@ fn rm(office: &Office<'_>, list: &List, lines: Lines, told: Told) -> Result<Exit
     let mut missing = Vec::new();
     in_parts(lines, together(told.of_going(list)), |part| {
         let removed = office.change(list, told.notify, |registry| {
-            let remove = |line: &Line| split(registry.remove(line.text.trim(), told.goodbye));
-            Ok(part.iter().map(remove).collect::<Result<Vec<_>, _>>()?)
+            let addresses: Vec<&str> = part.iter().map(|line| line.text.trim()).collect();
+            Ok(registry.remove_all(&addresses, told.goodbye)?)
         })?;
         let gone = part.iter().zip(removed).filter(|(_, removed)| removed.is_err());
         missing.extend(gone.map(|(line, _)| line.to_string()));

@@ -6,7 +6,7 @@ use super::office::{NamedAddress, Office, Told, subscribe_all, together};
 use crate::failure::Failure;
 use crate::output;
 use dormouse_clock::Timestamp;
-use dormouse_membership::{Origin, Registry, split};
+use dormouse_membership::{Origin, Registry};
 use dormouse_store::sync::SyncChange;
 use dormouse_store::{List, Tx};
 use std::fs::File;
@@ -163,7 +163,7 @@ fn print(out: BufWriter<File>, plan: &Plan, dry_run: bool, json: bool) -> Result
 fn read(
     lines: Lines,
     progress: &indicatif::ProgressBar,
-    mut want: impl FnMut(&NamedAddress) -> Result<bool, Failure>,
+    mut want: impl FnMut(&NamedAddress) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut wrong = Vec::new();
     let mut number_of_wrong = 0u64;
@@ -209,10 +209,8 @@ fn carry_out(
     }
     for addresses in going.chunks(together(told.of_going(list))) {
         office.change(list, told.notify, |registry| {
-            for address in addresses {
-                let _gone = split(registry.remove(address, told.goodbye))?;
-            }
-            Ok(())
+            let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+            Ok(registry.remove_all(&addresses, told.goodbye).map(drop)?)
         })?;
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! The address of a server, from a URL in libpq's syntax.
 
+use super::complaint::{About, Complaint, Secret, told};
 use super::tls::{MakeTls, Trust};
 use postgres::config::{Host, SslMode, TargetSessionAttrs};
 use postgres::{Client, Config, NoTls};
@@ -18,7 +19,8 @@ const CREDENTIAL: &str = "store-password";
 /// The address of a server, and how to connect to it.
 #[derive(Debug)]
 pub(crate) struct Address {
-    config: Config,
+    /// One for each server. The first that can be used is used.
+    servers: Vec<Config>,
     trust: Option<Trust>,
     passfile: Option<PathBuf>,
     password_file: Option<PathBuf>,
@@ -115,33 +117,41 @@ impl Address {
             place.split_once('@').map_or(("", place), |(user, server)| (user, server));
         let (hosts, database) = server.split_once('/').unwrap_or((server, ""));
         // As in libpq, `host=` after the `?` has precedence.
-        let names_host = kept.iter().any(|pair| pair.starts_with("host="));
-        let hosts = if names_host { "" } else { hosts };
-        let written = |user: &str| {
+        let has = |name: &str| kept.iter().any(|pair| pair.starts_with(name));
+        let hosts = if has("host=") { "" } else { hosts };
+        let written = |user: &str, hosts: &str| {
             let user = if user.is_empty() { String::new() } else { format!("{user}@") };
             let query =
                 if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
             format!("{scheme}://{user}{hosts}/{database}{query}")
         };
-        let mut config = Config::from_str(&written(user))
-            .map_err(|error| wrong(&super::super::error::told(&error)))?;
-        if config.get_hosts().is_empty() {
-            return Err(wrong("it names no host"));
-        }
         let (mode, trust) = encryption(mode, roots)?;
-        config.ssl_mode(mode);
-        set_defaults(&mut config);
-        // One of several servers accepts changes, but not always the same one.
-        if config.get_hosts().len() > 1 && !query.contains("target_session_attrs") {
-            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        // What is a list of its own in the query belongs to all hosts together.
+        let is_apart = !["host=", "hostaddr=", "port=", "load_balance_hosts="].into_iter().any(has);
+        let places: Vec<&str> = if is_apart { hosts.split(',').collect() } else { vec![hosts] };
+        let mut servers = Vec::with_capacity(places.len());
+        for place in &places {
+            let mut config =
+                Config::from_str(&written(user, place)).map_err(|error| wrong(&told(&error)))?;
+            if config.get_hosts().is_empty() {
+                return Err(wrong("it names no host"));
+            }
+            config.ssl_mode(mode);
+            set_defaults(&mut config);
+            // One of several servers accepts changes, but not always the same one.
+            let is_one_of_many = places.len() > 1 || config.get_hosts().len() > 1;
+            if is_one_of_many && !has("target_session_attrs") {
+                config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+            }
+            servers.push(config);
         }
         let password_file = password_file.trim();
         Ok(Address {
-            config,
+            servers,
             trust,
             passfile,
             password_file: (!password_file.is_empty()).then(|| dir.join(password_file)),
-            shown: written(user.split(':').next().unwrap_or_default()),
+            shown: written(user.split(':').next().unwrap_or_default(), hosts),
             key: format!("{url} {password_file}"),
         })
     }
@@ -156,78 +166,134 @@ impl Address {
         &self.key
     }
 
-    /// Connects.
+    /// Connects to the first server that can be used.
     ///
     /// # Errors
-    /// If the password cannot be read or the connection fails; the text says why.
-    pub(super) fn connect(&self) -> Result<Client, String> {
-        let mut config = self.config.clone();
-        if config.get_password().is_none()
-            && let Some(password) = self.password()?
-        {
-            config.password(password);
+    /// If there is none. Each error names its server if there are several.
+    pub(super) fn connect(&self) -> Result<Client, Complaint> {
+        let mut each = Vec::new();
+        for config in &self.servers {
+            match self.connect_to(config) {
+                Ok(client) => return Ok(client),
+                Err(complaint) => each.push((place(config), complaint)),
+            }
+        }
+        Err(Complaint::of_all(each))
+    }
+
+    fn connect_to(&self, config: &Config) -> Result<Client, Complaint> {
+        let mut config = config.clone();
+        let mut secret = Secret::Url;
+        if config.get_password().is_none() {
+            let (password, place) = self.password(&config)?;
+            secret = place;
+            if let Some(password) = password {
+                config.password(password);
+            }
         }
         let connected = match &self.trust {
             Some(trust) if config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_))) => {
-                config.connect(MakeTls::with(trust)?)
+                let advice =
+                    "; `sslrootcert=` in `store.url` must name a file with certificates in PEM";
+                let tls = MakeTls::with(trust).map_err(|said| Complaint::here(said, advice))?;
+                config.connect(tls)
             }
             _ => config.connect(NoTls),
         };
-        connected.map_err(|error| super::super::error::told(&error))
+        connected.map_err(|error| Complaint::of(&error, Some(&self.about_server(&config, secret))))
+    }
+
+    /// Describes connections to this address.
+    pub(super) fn about(&self) -> About {
+        self.about_server(&self.servers[0], Secret::Missing)
+    }
+
+    fn about_server(&self, config: &Config, secret: Secret) -> About {
+        let user = config.get_user().map_or_else(system_user, str::to_owned);
+        About {
+            server: place(config),
+            database: config.get_dbname().unwrap_or(&user).to_owned(),
+            user,
+            secret,
+            roots: match &self.trust {
+                Some(Trust::File(path)) => Some(path.clone()),
+                _ => None,
+            },
+        }
     }
 
     /// Reads the password from a file or systemd's credentials, if there is one.
-    fn password(&self) -> Result<Option<String>, String> {
+    fn password(&self, config: &Config) -> Result<(Option<String>, Secret), Complaint> {
         let read = |path: &Path| {
-            fs::read_to_string(path)
-                .map_err(|error| format!("cannot read the password in {}: {error}", path.display()))
+            fs::read_to_string(path).map_err(|error| {
+                let said = format!("cannot read the password in {}: {error}", path.display());
+                Complaint::here(said, "; the user that runs dormouse must be able to read it")
+            })
         };
         if let Some(path) = &self.passfile {
-            let text = read(path)?;
-            return match self.password_in(&text) {
-                Some(password) => Ok(Some(password)),
-                None => Err(format!("{} has no line for this server", path.display())),
+            return match password_in(&read(path)?, config) {
+                Some(password) => Ok((Some(password), Secret::File(path.clone()))),
+                None => {
+                    let said = format!("{} has no line for {}", path.display(), place(config));
+                    Err(Complaint::here(said, "; its lines are host:port:database:user:password"))
+                }
             };
         }
-        let first_line = |text: String| text.lines().next().map(str::to_owned).unwrap_or_default();
-        if let Some(path) = &self.password_file {
-            return read(path).map(|text| Some(first_line(text)));
-        }
-        let Some(dir) = std::env::var_os("CREDENTIALS_DIRECTORY") else { return Ok(None) };
-        let credential = Path::new(&dir).join(CREDENTIAL);
-        if !credential.exists() {
-            return Ok(None);
-        }
-        read(&credential).map(|text| Some(first_line(text)))
+        let credential = std::env::var_os("CREDENTIALS_DIRECTORY")
+            .map(|dir| Path::new(&dir).join(CREDENTIAL))
+            .filter(|path| path.exists());
+        let Some(path) = self.password_file.clone().or(credential) else {
+            return Ok((None, Secret::Missing));
+        };
+        let first = read(&path)?.lines().next().unwrap_or_default().to_owned();
+        Ok((Some(first), Secret::File(path)))
     }
+}
 
-    /// Returns the password from the text of a passfile, with lines
-    /// `host:port:database:user:password`.
-    fn password_in(&self, text: &str) -> Option<String> {
-        let hosts: Vec<String> = self
-            .config
-            .get_hosts()
-            .iter()
-            .map(|host| match host {
-                Host::Tcp(name) => name.clone(),
-                Host::Unix(dir) => dir.display().to_string(),
-            })
-            .collect();
-        let port = self.config.get_ports().first().copied().unwrap_or(5432).to_string();
-        let user = self.config.get_user().unwrap_or_default();
-        let database = self.config.get_dbname().unwrap_or(user);
-        let is = |field: &str, wanted: &str| field == "*" || field == wanted;
-        text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
-            let fields = fields(line);
-            let [host, fields_port, fields_database, fields_user, password] =
-                <[String; 5]>::try_from(fields).ok()?;
-            let fits = hosts.iter().any(|name| is(&host, name))
-                && is(&fields_port, &port)
-                && is(&fields_database, database)
-                && is(&fields_user, user);
-            fits.then_some(password)
+/// Returns the name under which the client library connects if the URL has none.
+fn system_user() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "the system user".to_owned())
+}
+
+/// Returns the host and port of a server, or its socket.
+fn place(config: &Config) -> String {
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    let places: Vec<String> = config
+        .get_hosts()
+        .iter()
+        .map(|host| match host {
+            Host::Tcp(name) => format!("{name}:{port}"),
+            Host::Unix(dir) => dir.join(format!(".s.PGSQL.{port}")).display().to_string(),
         })
-    }
+        .collect();
+    places.join(",")
+}
+
+/// Returns a server's password from the text of a passfile, with lines
+/// `host:port:database:user:password`.
+fn password_in(text: &str, config: &Config) -> Option<String> {
+    let hosts: Vec<String> = config
+        .get_hosts()
+        .iter()
+        .map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(dir) => dir.display().to_string(),
+        })
+        .collect();
+    let port = config.get_ports().first().copied().unwrap_or(5432).to_string();
+    let user = config.get_user().unwrap_or_default();
+    let database = config.get_dbname().unwrap_or(user);
+    let is = |field: &str, wanted: &str| field == "*" || field == wanted;
+    text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
+        let fields = fields(line);
+        let [host, fields_port, fields_database, fields_user, password] =
+            <[String; 5]>::try_from(fields).ok()?;
+        let fits = hosts.iter().any(|name| is(&host, name))
+            && is(&fields_port, &port)
+            && is(&fields_database, database)
+            && is(&fields_user, user);
+        fits.then_some(password)
+    })
 }
 
 /// Splits a line at colons; a backslash escapes the next character.
@@ -289,13 +355,13 @@ mod tests {
             ("postgres://mm:se%40cret@[::1]/lists", "::1", "mm", "lists"),
         ] {
             let address = read(url).unwrap_or_else(|problem| panic!("{url}: {problem}"));
-            let found = match &address.config.get_hosts()[0] {
+            let found = match &address.servers[0].get_hosts()[0] {
                 Host::Tcp(name) => name.clone(),
                 Host::Unix(dir) => dir.display().to_string(),
             };
-            assert_eq!(address.config.get_hosts().len(), 1, "{url}");
+            assert_eq!(address.servers[0].get_hosts().len(), 1, "{url}");
             assert_eq!(
-                (found.as_str(), address.config.get_user(), address.config.get_dbname()),
+                (found.as_str(), address.servers[0].get_user(), address.servers[0].get_dbname()),
                 (host, Some(user), Some(database)),
                 "{url}"
             );
@@ -321,10 +387,16 @@ mod tests {
         let lines = "# ours\nother:*:*:mm:no\n*:5432:li\\:sts:mm:no\n*:*:lists:mm:with\\:colon\n";
         fs::write(home.path().join("pass"), lines).unwrap();
         fs::write(home.path().join("secret"), "plain\nsecond\n").unwrap();
-        let of = |url: &str, file: &str| Address::read(url, file, home.path()).unwrap().password();
+        let of = |url: &str, file: &str| {
+            let address = Address::read(url, file, home.path()).unwrap();
+            let password = |server| address.password(server).map(|(password, _)| password);
+            password(address.servers.last().unwrap()).map_err(|complaint| complaint.said)
+        };
         let url = "postgres://mm@db/lists";
         assert_eq!(of(&format!("{url}?passfile=pass"), ""), Ok(Some("with:colon".to_owned())));
         assert_eq!(of(url, "secret"), Ok(Some("plain".to_owned())));
+        let several = "postgres://mm@db,other:5433/lists?passfile=pass";
+        assert_eq!(of(several, ""), Ok(Some("no".to_owned())), "each server has its own line");
         assert!(of("postgres://xx@db/lists?passfile=pass", "").unwrap_err().contains("no line"));
         assert!(of(url, "missing").unwrap_err().contains("missing"));
     }

@@ -50,7 +50,7 @@ impl Lease {
             return Ok(lease);
         }
         let since = Instant::now();
-        let client = address.connect().map_err(Error::unreachable)?;
+        let client = address.connect().map_err(Error::from)?;
         tracing::debug!("connected to {} in {:?}", address.shown(), since.elapsed());
         Ok(Lease { client, key: key.to_owned() })
     }

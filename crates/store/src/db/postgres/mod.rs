@@ -8,6 +8,7 @@
 //! released with its connection.
 
 mod address;
+pub(super) mod complaint;
 mod connect;
 mod dialect;
 mod kept;
@@ -18,6 +19,7 @@ pub(crate) use address::Address;
 pub(crate) use values::value;
 
 use super::{Begin, End, Engine, Error, Param, Result, Row};
+use complaint::Complaint;
 use connect::Lease;
 use kept::Kept;
 use postgres::types::{ToSql, Type};
@@ -120,12 +122,16 @@ impl Postgres {
         let since = Instant::now();
         loop {
             super::count(what);
-            let outcome = self.lease().and_then(|mut lease| Ok(work(&mut lease.client)?));
+            let outcome = self.lease().and_then(|mut lease| {
+                work(&mut lease.client).map_err(|error| {
+                    Error::from(Complaint::of(&error, Some(&self.address.about())))
+                })
+            });
             let error = match outcome {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            if error.is_lost() {
+            if error.is_away() {
                 *self.lease.borrow_mut() = None;
             }
             if self.state.get() != State::Free {
@@ -183,6 +189,13 @@ impl Postgres {
 
     /// Creates SQLite's functions that migrations and statements use.
     pub fn found_schema(&self) -> Result<()> {
+        let sql = "select current_setting('server_encoding')";
+        let encoding: Option<String> = self.first(sql, &[], |row| row.get(0))?;
+        let encoding = encoding.unwrap_or_default();
+        // SQL_ASCII stores bytes of any kind, and others lack characters.
+        if encoding != "UTF8" {
+            return Err(Error::from(Complaint::of_encoding(&encoding)));
+        }
         self.batch(dialect::PRELUDE)
     }
 

@@ -5,7 +5,7 @@ mod mailman21;
 
 use dormouse_clock::Timestamp;
 use dormouse_store::{
-    Delivery, Member, MemberOptions, NewMember, Site, Store, StoreError, value::Value,
+    Delivery, Member, MemberOptions, NewMember, Site, Store, StoreError, value::SettingValue,
 };
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
 use serde_json::Value as Json;

@@ -7,7 +7,7 @@ mod mailman21;
 
 use dormouse_pickle::{Graph, Limits, Node, Value};
 use dormouse_spool::Spool;
-use dormouse_store::value::Value as _;
+use dormouse_store::value::SettingValue as _;
 use dormouse_store::{ListSettings, Site, Store};
 use dormouse_takeover::mm_cfg::{Literal, MmCfg};
 use dormouse_takeover::{ImportOptions, OldSite, TakeoverError, TakeoverReport, Target};

@@ -33,6 +33,7 @@
 
 pub mod check;
 pub mod control;
+mod ended;
 mod error;
 pub mod install;
 pub mod mailman2;
@@ -47,6 +48,7 @@ pub mod waiter;
 pub mod watch;
 
 pub use check::{FileState, Live, Mended, UnitState, check, fix, unreachable};
+pub use ended::Ended;
 pub use error::ActivationError;
 pub use install::{Installed, Uninstalled, install, rehearse, uninstall, write_into};
 pub use mailman2::{Mailman2, Mailman2Plan};

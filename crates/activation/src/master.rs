@@ -6,7 +6,7 @@ mod pid_file;
 pub use pid_file::{PidFile, signal};
 
 use crate::wait::timespec;
-use crate::{ActivationError, Socket, Watch};
+use crate::{ActivationError, Ended, Socket, Watch};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
@@ -109,15 +109,6 @@ impl<'m> Following<'m> {
     fn fds(&self) -> impl Iterator<Item = PollFd<'_>> {
         self.watch.iter().map(|watch| PollFd::new(watch.fd(), PollFlags::IN))
     }
-}
-
-/// Why the processes were stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// The master should exit.
-    Stop,
-    /// The master should start again with the current settings.
-    Restart,
 }
 
 /// Keeps processes running, or starts them on connections, until a signal or a change of the

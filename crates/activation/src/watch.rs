@@ -5,7 +5,7 @@ mod post;
 
 pub use post::{Often, WatchPost};
 
-use crate::{ActivationError, Presence, Waiter};
+use crate::{ActivationError, Ended, Presence, Waiter};
 use dormouse_spool::{Queue, QueueFileState, Spool, SpoolError};
 use dormouse_store::{Arrangement, Site};
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
@@ -22,15 +22,6 @@ const PAUSE: Duration = Duration::from_secs(15);
 const SWEEP: Duration = Duration::from_secs(15 * 60);
 /// How long a child may take to exit after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(25);
-
-/// Why a watch ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// A signal stopped it.
-    Stop,
-    /// The settings have changed: it must be restarted with the current ones.
-    Changed,
-}
 
 /// Watches until SIGTERM or SIGINT, or until the settings change. Then it asks the current run to
 /// exit, and waits for it.
@@ -64,7 +55,7 @@ pub fn run(post: &WatchPost) -> Result<Ended, ActivationError> {
     // must end this process.
     is_over.store(true, Ordering::SeqCst);
     match kept? {
-        Ended::Changed if stop.load(Ordering::SeqCst) => Ok(Ended::Stop),
+        Ended::Restart if stop.load(Ordering::SeqCst) => Ok(Ended::Stop),
         ended => Ok(ended),
     }
 }
@@ -83,7 +74,7 @@ fn keep(
     waiter.also_watch(&settings.file)?;
     while !stop.load(Ordering::Relaxed) {
         if settings.have_changed(post) {
-            return Ok(Ended::Changed);
+            return Ok(Ended::Restart);
         }
         // A replaced file must be watched again.
         waiter.also_watch(&settings.file)?;

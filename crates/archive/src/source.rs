@@ -30,7 +30,7 @@ const IDENTIFIERS: [&str; 5] =
 
 /// The purpose of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum SourcePurpose {
     /// For reading.
     Reading,
     /// For a program that reads mail: with a changed address, a patch would have no author, and
@@ -45,7 +45,7 @@ pub fn public(
     site: &Site,
     list: &List,
     number: i64,
-    purpose: Purpose,
+    purpose: SourcePurpose,
 ) -> Result<Option<Vec<u8>>, ArchiveError> {
     let Some(index) = ArchiveIndex::open_read_only(&ArchivePlace::of(site, &list.name).index())?
     else {
@@ -59,7 +59,7 @@ pub fn public(
             || field.name().len() > 8 && field.name()[..8].eq_ignore_ascii_case(b"content-")
     });
     let bytes = message.to_bytes();
-    if !list.obscures(site.config()) || purpose == Purpose::Program && has_patch(&message) {
+    if !list.obscures(site.config()) || purpose == SourcePurpose::Program && has_patch(&message) {
         return Ok(Some(bytes));
     }
     // Treat bytes as characters, so that in any charset all other bytes stay the same.

@@ -5,7 +5,7 @@ use crate::canonical::{self, Form};
 use crate::header::Field;
 use crate::tags::{Tags, without_b};
 use crate::verify::{
-    Claim, Keys, Mail, SignatureOutcome, algorithm, find_key, key_name, signer_of,
+    Claim, KeyLookup, Mail, SignatureOutcome, algorithm, find_key, key_name, signer_of,
 };
 
 /// The field with a host's results.
@@ -122,7 +122,7 @@ pub(crate) fn input(sets: &[Set<'_>]) -> Vec<u8> {
 
 impl Mail<'_> {
     /// Verifies the chain at the time `now`, in seconds since the epoch (RFC 8617 §5.2).
-    pub fn chain(&self, keys: &Keys<'_>, now: u64) -> Chain {
+    pub fn chain(&self, keys: &KeyLookup<'_>, now: u64) -> Chain {
         let sets = match sets(&self.fields) {
             Ok(sets) => sets,
             Err(why) => return Chain::Fail(why),
@@ -152,7 +152,7 @@ impl Mail<'_> {
     fn signed_by_last(
         &self,
         last: &Set<'_>,
-        keys: &Keys<'_>,
+        keys: &KeyLookup<'_>,
         now: u64,
     ) -> Result<(), SignatureOutcome> {
         let tags = Tags::read(&last.signature.text()).map_err(SignatureOutcome::Invalid)?;
@@ -181,7 +181,7 @@ fn statuses(sets: &[Set<'_>]) -> Result<(), String> {
     Ok(())
 }
 
-fn seal(sets: &[Set<'_>], keys: &Keys<'_>) -> Result<(), SignatureOutcome> {
+fn seal(sets: &[Set<'_>], keys: &KeyLookup<'_>) -> Result<(), SignatureOutcome> {
     let Some(last) = sets.last() else { return Ok(()) };
     let tags = Tags::read(&last.seal.text()).map_err(SignatureOutcome::Invalid)?;
     let (domain, selector) = signer_of(&tags).map_err(SignatureOutcome::Invalid)?;

@@ -7,7 +7,7 @@
 //! - [`Key`]: a private key with its selector, and the DNS record that publishes it.
 //! - [`Keyring`]: the keys of a site, `dkim/DOMAIN/SELECTOR.pem` below its directory.
 //! - [`Signer`]: signs and seals a message, perhaps many times with different additional fields.
-//! - [`Mail`]: verifies a message: a [`CheckedSignature`] for each signature, which can later say what broke
+//! - [`Mail`]: verifies a message: a [`SignatureVerdict`] for each signature, which can later say what broke
 //!   it, and the [`Chain`] of its seals.
 //! - [`PublicKey`]: a key that a domain publishes.
 //! - [`AuthResults`]: an `Authentication-Results` field (RFC 8601).
@@ -51,4 +51,4 @@ pub use keyring::Keyring;
 pub use published::PublicKey;
 pub use results::{AuthResult, AuthResults};
 pub use signer::{ArcContent, Signer};
-pub use verify::{CheckedSignature, Keys, Mail, Part, Published, SignatureOutcome};
+pub use verify::{KeyLookup, Mail, Published, SignatureOutcome, SignatureVerdict, SignedPart};

@@ -19,7 +19,7 @@ pub enum Published {
 }
 
 /// Looks up a name.
-pub type Keys<'k> = dyn Fn(&str) -> Published + 'k;
+pub type KeyLookup<'k> = dyn Fn(&str) -> Published + 'k;
 
 /// The maximum number of signatures of a message that are verified (RFC 6376 §8.4), because each
 /// requires a lookup.
@@ -79,7 +79,7 @@ impl SignatureOutcome {
 
 /// A signature with the result of verifying it.
 #[derive(Debug, Clone)]
-pub struct CheckedSignature {
+pub struct SignatureVerdict {
     /// The domain that signed, in lower case; empty if the signature has none.
     pub domain: String,
     /// The selector of its key.
@@ -96,7 +96,7 @@ pub struct CheckedSignature {
 
 /// A part of a message that a signature covers, or the signature itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub enum SignedPart {
     /// The signature itself, which was removed.
     Signature,
     /// The fields of this name.
@@ -105,17 +105,17 @@ pub enum Part {
     Body,
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for SignedPart {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Part::Signature => formatter.write_str("the signature"),
-            Part::Field(name) => formatter.write_str(name),
-            Part::Body => formatter.write_str("the body"),
+            SignedPart::Signature => formatter.write_str("the signature"),
+            SignedPart::Field(name) => formatter.write_str(name),
+            SignedPart::Body => formatter.write_str("the body"),
         }
     }
 }
 
-impl CheckedSignature {
+impl SignatureVerdict {
     /// Whether it proves that the whole message is from its domain.
     pub fn is_proof(&self) -> bool {
         self.outcome == SignatureOutcome::Pass && !self.is_partial && !self.is_test
@@ -123,7 +123,7 @@ impl CheckedSignature {
 
     /// Returns the covered parts that are different in `mail`, for a signature that was valid; none
     /// if it still is.
-    pub fn broken_in(&self, mail: &Mail<'_>) -> Vec<Part> {
+    pub fn broken_in(&self, mail: &Mail<'_>) -> Vec<SignedPart> {
         let Some(evidence) = &self.evidence else { return Vec::new() };
         let mut parts = Vec::new();
         let stands = mail
@@ -131,17 +131,17 @@ impl CheckedSignature {
             .iter()
             .any(|field| field.is(DKIM) && packed(field.value) == evidence.signature);
         if !stands {
-            parts.push(Part::Signature);
+            parts.push(SignedPart::Signature);
         }
         let now = mail.covered(&evidence.names, evidence.header_form);
         for ((name, before), after) in evidence.names.iter().zip(&evidence.fields).zip(&now) {
-            let part = Part::Field(name.clone());
+            let part = SignedPart::Field(name.clone());
             if before != after && !parts.contains(&part) {
                 parts.push(part);
             }
         }
         if mail.body_hash(evidence.body_form).hash != evidence.body_hash {
-            parts.push(Part::Body);
+            parts.push(SignedPart::Body);
         }
         parts
     }
@@ -269,7 +269,7 @@ fn form(name: &str) -> Result<Form, String> {
 
 /// Finds the key of a signature among the records of its name.
 pub(crate) fn find_key(
-    keys: &Keys<'_>,
+    keys: &KeyLookup<'_>,
     name: &str,
     algorithm: Algorithm,
 ) -> Result<PublicKey, SignatureOutcome> {
@@ -322,13 +322,13 @@ impl<'m> Mail<'m> {
     }
 
     /// Verifies the DKIM signatures at the time `now`, in seconds since the epoch.
-    pub fn signatures(&self, keys: &Keys<'_>, now: u64) -> Vec<CheckedSignature> {
+    pub fn signatures(&self, keys: &KeyLookup<'_>, now: u64) -> Vec<SignatureVerdict> {
         let fields = self.fields.iter().filter(|field| field.is(DKIM)).take(MOST_SIGNATURES);
         fields.map(|field| self.signature(field, keys, now)).collect()
     }
 
-    fn signature(&self, field: &Field<'m>, keys: &Keys<'_>, now: u64) -> CheckedSignature {
-        let mut verdict = CheckedSignature {
+    fn signature(&self, field: &Field<'m>, keys: &KeyLookup<'_>, now: u64) -> SignatureVerdict {
+        let mut verdict = SignatureVerdict {
             domain: String::new(),
             selector: String::new(),
             outcome: SignatureOutcome::Pass,
@@ -339,7 +339,7 @@ impl<'m> Mail<'m> {
         let tags = match Tags::read(&field.text()) {
             Ok(tags) => tags,
             Err(why) => {
-                return CheckedSignature { outcome: SignatureOutcome::Invalid(why), ..verdict };
+                return SignatureVerdict { outcome: SignatureOutcome::Invalid(why), ..verdict };
             }
         };
         if let Ok((domain, selector)) = signer_of(&tags) {
@@ -347,13 +347,13 @@ impl<'m> Mail<'m> {
         }
         if tags.get("v") != Some("1") {
             let why = "its version is not 1".to_owned();
-            return CheckedSignature { outcome: SignatureOutcome::Invalid(why), ..verdict };
+            return SignatureVerdict { outcome: SignatureOutcome::Invalid(why), ..verdict };
         }
         match Claim::read(&tags, now).and_then(|claim| self.check(field, claim, keys)) {
             Ok((evidence, is_partial, is_test)) => {
-                CheckedSignature { is_partial, is_test, evidence: Some(evidence), ..verdict }
+                SignatureVerdict { is_partial, is_test, evidence: Some(evidence), ..verdict }
             }
-            Err(outcome) => CheckedSignature { outcome, ..verdict },
+            Err(outcome) => SignatureVerdict { outcome, ..verdict },
         }
     }
 
@@ -363,7 +363,7 @@ impl<'m> Mail<'m> {
         &self,
         field: &Field<'m>,
         claim: Claim,
-        keys: &Keys<'_>,
+        keys: &KeyLookup<'_>,
     ) -> Result<(Evidence, bool, bool), SignatureOutcome> {
         let (key, is_partial) = self.verify(field, &claim, keys)?;
         let Claim { names, header_form, body_form, body_hash, .. } = claim;
@@ -379,7 +379,7 @@ impl<'m> Mail<'m> {
         &self,
         field: &Field<'m>,
         claim: &Claim,
-        keys: &Keys<'_>,
+        keys: &KeyLookup<'_>,
     ) -> Result<(PublicKey, bool), SignatureOutcome> {
         let whole = self.body_hash(claim.body_form);
         let length = claim.length.unwrap_or(whole.length);

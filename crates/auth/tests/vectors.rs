@@ -2,8 +2,8 @@
 //! standards require.
 
 use dormouse_auth::{
-    Algorithm, ArcContent, Chain, CheckedSignature, Key, Mail, Part, Published, SignatureOutcome,
-    Signer,
+    Algorithm, ArcContent, Chain, Key, Mail, Published, SignatureOutcome, SignatureVerdict,
+    SignedPart, Signer,
 };
 use proptest::prelude::*;
 
@@ -29,7 +29,7 @@ fn published(name: &str) -> Published {
     Published::Records(found.map(|(_, record)| (*record).to_owned()).collect())
 }
 
-fn verdicts(message: &str) -> Vec<CheckedSignature> {
+fn verdicts(message: &str) -> Vec<SignatureVerdict> {
     Mail::read(message.as_bytes()).signatures(&published, NOW)
 }
 
@@ -85,15 +85,15 @@ fn what_was_changed_fails_and_what_does_not_count_passes() {
 #[test]
 fn a_good_signature_says_later_which_parts_broke_it() {
     let found = verdicts(RFC8463);
-    let field = |name: &str| Part::Field(name.to_owned());
+    let field = |name: &str| SignedPart::Field(name.to_owned());
     for (from, to, expected) in [
         ("x", "x", vec![]),
         ("Is dinner", "[Team] Is dinner", vec![field("subject")]),
-        ("Joe.\n", "Joe.\n_____\nfooter\n", vec![Part::Body]),
+        ("Joe.\n", "Joe.\n_____\nfooter\n", vec![SignedPart::Body]),
         ("Date: Fri", "Date: Sat", vec![field("date")]),
         ("From: Joe", "Reply-To: list@example.org\nFrom: Joe", vec![]),
         ("From: Joe", "Subject: a\nSubject: b\nFrom: Joe", vec![field("subject")]),
-        ("DKIM-Signature", "X-Old-Signature", vec![Part::Signature]),
+        ("DKIM-Signature", "X-Old-Signature", vec![SignedPart::Signature]),
     ] {
         let changed = RFC8463.replace(from, to);
         let mail = Mail::read(changed.as_bytes());

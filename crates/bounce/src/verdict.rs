@@ -86,8 +86,8 @@ impl FailedAddress {
 
     /// Creates a failure from all information in a report. A success is a failure of class 2, which
     /// [`BounceVerdict::failed`] leaves out.
-    pub(crate) fn of(address: &str, account: FailureDetails<'_>) -> FailedAddress {
-        let shown = if account.reason.trim().is_empty() { account.beside } else { account.reason };
+    pub(crate) fn of(address: &str, details: FailureDetails<'_>) -> FailedAddress {
+        let shown = if details.reason.trim().is_empty() { details.beside } else { details.reason };
         // Control characters could manipulate the reader's terminal.
         let between = |letter: char| letter.is_whitespace() || letter.is_control();
         let words = shown.split(between).filter(|word| !word.is_empty());
@@ -95,7 +95,7 @@ impl FailedAddress {
         if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
             text.truncate(end);
         }
-        let (status, kind) = match account.judge() {
+        let (status, kind) = match details.judge() {
             Some(judgement) => (judgement.status, judgement.kind),
             None => (Some(Status::SUCCESS), FailureKind::Policy),
         };
@@ -104,8 +104,8 @@ impl FailedAddress {
 
     /// Judges the failure again, with a text for people in addition.
     pub(crate) fn weigh(&mut self, beside: &str) {
-        let account = FailureDetails { stated: self.status, reason: &self.text, beside };
-        if let Some(judgement) = account.judge() {
+        let details = FailureDetails { stated: self.status, reason: &self.text, beside };
+        if let Some(judgement) = details.judge() {
             (self.status, self.kind) = (judgement.status, judgement.kind);
         }
     }

@@ -6,7 +6,8 @@ mod lines;
 mod program;
 
 use dormouse_activation::ActivationError;
-use dormouse_activation::watch::{self, Ended, WatchPost};
+use dormouse_activation::Ended;
+use dormouse_activation::watch::{self, WatchPost};
 use std::ffi::OsString;
 use std::process::ExitCode;
 use tracing_subscriber::layer::SubscriberExt as _;

@@ -4,7 +4,7 @@
 //! changes nothing.
 
 use crate::elsewhere::{self, Hosts, Trouble};
-use crate::queue::{QueueTally, QueueWorker, Runner, TakenEntry, guarded, no_such_list};
+use crate::queue::{QueueDesk, QueueTally, Runner, TakenEntry, guarded, no_such_list};
 use crate::retry;
 use dormouse_archive::{Archive, ArchiveError, ArchivePost};
 use dormouse_clock::Timestamp;
@@ -22,7 +22,7 @@ pub(crate) struct Archiving {
 }
 
 impl Runner for Archiving {
-    fn work(&mut self, desk: &mut QueueWorker<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
+    fn work(&mut self, desk: &mut QueueDesk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
         let store = desk.store()?;
         // If a process died while it renamed a list, the archive may not be in its new place yet.
         lists::settle(desk.shared.site, &store)?;
@@ -68,7 +68,7 @@ impl Runner for Archiving {
 
 /// The results of a batch.
 struct Done<'d, 'r> {
-    desk: &'d mut QueueWorker<'r>,
+    desk: &'d mut QueueDesk<'r>,
     tally: QueueTally,
     events: Vec<Event>,
     batch: Batch<'d>,

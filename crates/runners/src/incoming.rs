@@ -3,7 +3,7 @@
 
 use crate::digest;
 use crate::queue::Processed;
-use crate::queue::transaction::Job;
+use crate::queue::transaction::EntryJob;
 use dormouse_pipeline::handlers::signatures;
 use dormouse_pipeline::settle::settle;
 use dormouse_pipeline::{Flow, Handler, HandlerError, OWNER, POSTING, Post, VIRGIN, Verdict};
@@ -11,7 +11,7 @@ use dormouse_spool::{Entry, KEY, Queue};
 use dormouse_trace::{Event, Step};
 
 /// Processes one entry.
-pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerError> {
+pub(crate) fn process(job: EntryJob<'_>, entry: Entry) -> Result<Processed, HandlerError> {
     let table = table_for(job.queue, &entry);
     let known = job.found.of(job.shared.site, job.list, &entry)?;
     let mut post = Post::new(job.shared.site, job.store, job.list, job.name, entry);

@@ -4,7 +4,7 @@ use crate::email_commands;
 use dormouse_archive::{Archive, ArchivePlace};
 use dormouse_membership::RunError;
 use dormouse_store::archive_index::ArchiveIndex;
-use dormouse_store::value::Value as _;
+use dormouse_store::value::SettingValue as _;
 use dormouse_store::{
     Erased, List, ListId, ListName, PersonData, Read, Site, Store, StoreError, Tx,
 };

@@ -1,6 +1,6 @@
 //! The retry runner: moves due entries back to `out`, or to the queue that they name.
 
-use crate::queue::{QueueWorker, Runner, TakenEntry};
+use crate::queue::{QueueDesk, Runner, TakenEntry};
 use dormouse_clock::Timestamp;
 use dormouse_membership::RunError;
 use dormouse_spool::{
@@ -29,7 +29,7 @@ pub(crate) fn due(
 pub(crate) struct Retry;
 
 impl Runner for Retry {
-    fn work(&mut self, desk: &mut QueueWorker<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
+    fn work(&mut self, desk: &mut QueueDesk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
         for TakenEntry { claim, entry, .. } in taken {
             let envelope = match Envelope::read(&entry.metadata) {
                 Ok(envelope) => envelope,

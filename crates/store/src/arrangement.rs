@@ -1,7 +1,7 @@
 //! What starts the processing of a queue.
 
 use crate::units::Span;
-use crate::value::Value;
+use crate::value::SettingValue;
 use std::fmt;
 use std::str::FromStr;
 
@@ -65,7 +65,7 @@ impl FromStr for Arrangement {
     }
 }
 
-impl Value for Arrangement {
+impl SettingValue for Arrangement {
     const KIND: &'static str = "on-demand, timer SPAN, resident N, or off";
 
     fn read(text: &str) -> Result<Self, String> {

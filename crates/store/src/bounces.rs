@@ -1,7 +1,7 @@
 //! Bounces: every one as an event, and each member's state.
 
 use crate::db::{self, Row, params};
-use crate::value::{Value as _, choice};
+use crate::value::{SettingValue as _, choice};
 use crate::{Count, Due, ListId, Read, SlowDomain, StoreError, Tx};
 use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;

@@ -6,7 +6,7 @@ mod site;
 
 use crate::options::MemberOption;
 use crate::settings::ListSettings;
-use crate::value::{Json, Value, nearest};
+use crate::value::{Json, SettingValue, nearest};
 use dormouse_mail::address::Address;
 use dormouse_pattern::{Flags, Pattern};
 
@@ -87,7 +87,7 @@ pub const LANGUAGES: [&str; 40] = [
 /// overflow when it is multiplied.
 const MOST: f64 = 1e9;
 
-fn within<T: Value>(number: &T, least: f64) -> Checked {
+fn within<T: SettingValue>(number: &T, least: f64) -> Checked {
     let written = number.write_kept();
     // Only numbers have this check.
     match written.parse::<f64>().unwrap_or(f64::NAN) {
@@ -98,7 +98,7 @@ fn within<T: Value>(number: &T, least: f64) -> Checked {
 }
 
 /// 0 or more.
-pub(crate) fn from_zero<T: Value>(number: &T, _: Subject<'_>) -> Checked {
+pub(crate) fn from_zero<T: SettingValue>(number: &T, _: Subject<'_>) -> Checked {
     within(number, 0.0)
 }
 

@@ -12,7 +12,7 @@ use crate::limits::DeliveryLimits;
 use crate::lists::REAL_NAME;
 use crate::settings::{self, ListSettings};
 use crate::units::{Size, Span};
-use crate::value::{Choice, Value, nearest};
+use crate::value::{Choice, SettingValue, nearest};
 use crate::{StoreError, check};
 pub use choices::*;
 pub(crate) use file::replace;
@@ -57,7 +57,7 @@ macro_rules! site_settings {
         impl Default for Config {
             fn default() -> Config {
                 Config {
-                    $($field: <$type as Value>::read($default).expect("a default is valid"),)+
+                    $($field: <$type as SettingValue>::read($default).expect("a default is valid"),)+
                     list_defaults: BTreeMap::new(),
                 }
             }
@@ -71,7 +71,7 @@ macro_rules! site_settings {
                 }
                 match key {
                     $($key => {
-                        let value = <$type as Value>::read(text);
+                        let value = <$type as SettingValue>::read(text);
                         $(let value = value.and_then(|value| $check(&value).map(|()| value));)?
                         self.$field = value.map_err(|problem| format!("{key}: {problem}"))?;
                     })+
@@ -95,8 +95,8 @@ macro_rules! site_settings {
                     key: Cow::Borrowed($key),
                     value: self.$field.write(),
                     default: $default,
-                    kind: <$type as Value>::KIND,
-                    choices: <$type as Value>::choices(),
+                    kind: <$type as SettingValue>::KIND,
+                    choices: <$type as SettingValue>::choices(),
                     doc: [$($doc),+].map(str::trim).join(" "),
                 }),+];
                 let of_lists = self.new_list_settings().entries().into_iter();

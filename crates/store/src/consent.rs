@@ -88,7 +88,7 @@ impl Tx<'_> {
         how: &str,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        use crate::value::Value as _;
+        use crate::value::SettingValue as _;
         let act = act.write();
         let together = self.rows_together().min(addresses.len().max(1));
         let statement = |rows: usize| {

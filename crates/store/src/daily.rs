@@ -4,7 +4,7 @@
 //! posts costs one statement for each list.
 
 use crate::db::{Row, params};
-use crate::value::{Value as _, choice};
+use crate::value::{SettingValue as _, choice};
 use crate::{ListId, Read, StoreError, Tx};
 use dormouse_clock::Timestamp;
 use dormouse_mail::date;

@@ -194,7 +194,7 @@ impl Tx<'_> {
         how: &str,
     ) -> Result<u64, StoreError> {
         self.note_done(Due::Disabled);
-        let left = crate::value::Value::write(&crate::Act::Left);
+        let left = crate::value::SettingValue::write(&crate::Act::Left);
         self.execute(
             "insert into consent (list_id, address, act, how, at)
                  select list_id, address_key, cast(?2 as text), cast(?3 as text),
@@ -221,7 +221,7 @@ impl Tx<'_> {
         at: Timestamp,
         how: &str,
     ) -> Result<u64, StoreError> {
-        let joined = crate::value::Value::write(&crate::Act::Joined);
+        let joined = crate::value::SettingValue::write(&crate::Act::Joined);
         self.execute(
             "insert into consent (list_id, address, act, how, at)
                  select cast(?2 as bigint), address_key, cast(?3 as text), cast(?4 as text),

@@ -1,7 +1,7 @@
 //! Limits on mail to receiving domains: the setting `delivery.limits`.
 
 use crate::units::Span;
-use crate::value::{Value, nearest};
+use crate::value::{SettingValue, nearest};
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
@@ -182,7 +182,7 @@ impl fmt::Display for Limit {
     }
 }
 
-impl Value for DeliveryLimits {
+impl SettingValue for DeliveryLimits {
     const KIND: &'static str =
         "groups of domains, one a line: DOMAIN…: [each] connections=N recipients=N rate=N/min";
 

@@ -333,7 +333,8 @@ impl Read {
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         // An invalid value counts as private.
-        let is_private = |value: &str| <bool as crate::value::Value>::read(value).unwrap_or(true);
+        let is_private =
+            |value: &str| <bool as crate::value::SettingValue>::read(value).unwrap_or(true);
         Ok(rows.into_iter().filter(|(_, value)| is_private(value)).map(|(list, _)| list).collect())
     }
 

@@ -1,7 +1,7 @@
 //! Summaries of a site's lists.
 
 use crate::db::{self, Row, params};
-use crate::value::Value as _;
+use crate::value::SettingValue as _;
 use crate::{ListName, Read, StoreError};
 use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
@@ -84,7 +84,7 @@ fn within(word: &str) -> String {
 
 /// The names of the lists that a person owns or moderates.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Charge {
+pub struct Offices {
     /// The lists that the person owns.
     pub owns: Vec<String>,
     /// The lists that the person moderates.
@@ -135,13 +135,13 @@ impl Read {
     }
 
     /// Returns everybody who owns or moderates lists, by address.
-    pub fn who_runs_lists(&self) -> Result<BTreeMap<AddressKey, Charge>, StoreError> {
+    pub fn who_runs_lists(&self) -> Result<BTreeMap<AddressKey, Offices>, StoreError> {
         let statement = "select list.name, list_setting.name, value from list_setting
                          join list on list.id = list_setting.list_id
                          where list_setting.name in ('owner', 'moderator') order by list.name";
         let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
         let rows: Vec<(String, String, String)> = self.rows(statement, params![], read)?;
-        let mut people = BTreeMap::<AddressKey, Charge>::new();
+        let mut people = BTreeMap::<AddressKey, Offices>::new();
         for (list, role, kept) in rows {
             for address in addresses(&kept) {
                 let person = people.entry(AddressKey::of(&address)).or_default();

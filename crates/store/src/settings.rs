@@ -10,7 +10,7 @@ mod tests;
 use crate::check::{self, Subject, Wrong};
 use crate::options::{MemberOption, MemberOptions};
 use crate::units::{Days, Seconds, SecondsInDays};
-use crate::value::{Choice, Json, Value, nearest};
+use crate::value::{Choice, Json, SettingValue, nearest};
 use serde::Serialize;
 
 pub use choices::*;
@@ -56,7 +56,7 @@ macro_rules! list_settings {
         impl Default for ListSettings {
             fn default() -> ListSettings {
                 ListSettings {
-                    $($name: <$type as Value>::read($default).expect("a default is valid"),)+
+                    $($name: <$type as SettingValue>::read($default).expect("a default is valid"),)+
                 }
             }
         }
@@ -66,7 +66,7 @@ macro_rules! list_settings {
             pub fn put(&mut self, name: &str, text: &str) -> Result<(), String> {
                 match name {
                     $(stringify!($name) => {
-                        self.$name = <$type as Value>::read(text).map_err(|problem| format!("{name}: {problem}"))?;
+                        self.$name = <$type as SettingValue>::read(text).map_err(|problem| format!("{name}: {problem}"))?;
                     })+
                     _ => return Err(unknown(name)),
                 }
@@ -89,7 +89,7 @@ macro_rules! list_settings {
             pub fn put_kept(&mut self, name: &str, text: &str) -> Result<(), String> {
                 match name {
                     $(stringify!($name) => {
-                        self.$name = <$type as Value>::read_kept(text).map_err(|problem| format!("{name}: {problem}"))?;
+                        self.$name = <$type as SettingValue>::read_kept(text).map_err(|problem| format!("{name}: {problem}"))?;
                     })+
                     _ => return Err(unknown(name)),
                 }
@@ -139,11 +139,11 @@ macro_rules! list_settings {
                     name: stringify!($name),
                     group,
                     page,
-                    choices: <$type as Value>::choices(),
+                    choices: <$type as SettingValue>::choices(),
                     value: self.$name.write(),
                     json: self.$name.json(),
                     default: $default,
-                    kind: <$type as Value>::KIND,
+                    kind: <$type as SettingValue>::KIND,
                     doc: [$($doc),+].map(str::trim).join(" "),
                 }}),+]
             }

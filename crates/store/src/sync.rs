@@ -3,7 +3,7 @@
 
 use crate::db::{Row, params};
 use crate::insert::many;
-use crate::value::Value as _;
+use crate::value::SettingValue as _;
 use crate::{Act, List, StoreError, Tx, members};
 use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;

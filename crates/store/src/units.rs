@@ -1,6 +1,6 @@
 //! Durations and sizes as people write them.
 
-use crate::value::Value;
+use crate::value::SettingValue;
 
 use std::fmt;
 use std::str::FromStr;
@@ -117,7 +117,7 @@ impl<const SHOWN: i64, const KEPT: i64> fmt::Display for Time<SHOWN, KEPT> {
     }
 }
 
-impl<const SHOWN: i64, const KEPT: i64> Value for Time<SHOWN, KEPT> {
+impl<const SHOWN: i64, const KEPT: i64> SettingValue for Time<SHOWN, KEPT> {
     const KIND: &'static str = if SHOWN == DAY {
         "days, or a span of time such as 12h, 7d"
     } else {

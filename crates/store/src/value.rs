@@ -12,14 +12,14 @@ pub struct Choice {
 }
 
 /// A type of settings.
-pub trait Value: Sized {
+pub trait SettingValue: Sized {
     /// A description of the allowed values.
     const KIND: &'static str;
 
     /// Parses a value. The error says which values are allowed.
     fn read(text: &str) -> Result<Self, String>;
 
-    /// Formats the value so that [`Value::read`] returns the same value.
+    /// Formats the value so that [`SettingValue::read`] returns the same value.
     fn write(&self) -> String;
 
     /// Parses the form in the database and in Mailman's files.
@@ -27,7 +27,7 @@ pub trait Value: Sized {
         Self::read(text)
     }
 
-    /// Formats the value for [`Value::read_kept`].
+    /// Formats the value for [`SettingValue::read_kept`].
     fn write_kept(&self) -> String {
         self.write()
     }
@@ -48,7 +48,7 @@ pub trait Value: Sized {
     }
 }
 
-impl Value for String {
+impl SettingValue for String {
     const KIND: &'static str = "text";
 
     fn read(text: &str) -> Result<Self, String> {
@@ -60,7 +60,7 @@ impl Value for String {
     }
 }
 
-impl Value for bool {
+impl SettingValue for bool {
     const KIND: &'static str = "yes or no";
 
     fn choices() -> Vec<Choice> {
@@ -88,7 +88,7 @@ impl Value for bool {
     }
 }
 
-impl Value for i64 {
+impl SettingValue for i64 {
     const KIND: &'static str = "a whole number";
 
     fn read(text: &str) -> Result<Self, String> {
@@ -104,7 +104,7 @@ impl Value for i64 {
     }
 }
 
-impl Value for u64 {
+impl SettingValue for u64 {
     const KIND: &'static str = "a whole number from 0";
 
     fn read(text: &str) -> Result<Self, String> {
@@ -120,7 +120,7 @@ impl Value for u64 {
     }
 }
 
-impl Value for f64 {
+impl SettingValue for f64 {
     const KIND: &'static str = "a number";
 
     fn read(text: &str) -> Result<Self, String> {
@@ -137,7 +137,7 @@ impl Value for f64 {
     }
 }
 
-impl Value for Span {
+impl SettingValue for Span {
     const KIND: &'static str = "a span of time such as 90s, 15min, 1h, 5d";
 
     fn read(text: &str) -> Result<Self, String> {
@@ -149,7 +149,7 @@ impl Value for Span {
     }
 }
 
-impl Value for Size {
+impl SettingValue for Size {
     const KIND: &'static str = "a size such as 40 KB, 50 MiB";
 
     fn read(text: &str) -> Result<Self, String> {
@@ -162,7 +162,7 @@ impl Value for Size {
 }
 
 /// One item on each line; items on a single line can be separated by commas.
-impl Value for Vec<String> {
+impl SettingValue for Vec<String> {
     const KIND: &'static str = "items separated by commas or lines";
 
     fn read(text: &str) -> Result<Self, String> {
@@ -195,7 +195,7 @@ impl Default for Json {
     }
 }
 
-impl Value for Json {
+impl SettingValue for Json {
     const KIND: &'static str = "a JSON array";
 
     fn read(text: &str) -> Result<Self, String> {
@@ -230,7 +230,7 @@ macro_rules! choice {
             }
         }
 
-        impl $crate::value::Value for $type {
+        impl $crate::value::SettingValue for $type {
             const KIND: &'static str = concat!("one of" $(, " ", $name, " (", stringify!($number), ")")+);
 
             fn read(text: &str) -> Result<Self, String> {
@@ -238,7 +238,7 @@ macro_rules! choice {
                 $(if text.eq_ignore_ascii_case($name) || text == stringify!($number) {
                     return Ok($type::$variant);
                 })+
-                Err(format!("{text:?} is not {}", <$type as $crate::value::Value>::KIND))
+                Err(format!("{text:?} is not {}", <$type as $crate::value::SettingValue>::KIND))
             }
 
             fn choices() -> Vec<$crate::value::Choice> {

@@ -12,7 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form, Router, routing};
 use dormouse_archive::search::SearchHit;
-use dormouse_archive::source::Purpose;
+use dormouse_archive::source::SourcePurpose;
 use dormouse_archive::{ArchiveError, plain, search, source, thread_feed};
 use dormouse_membership::RunError;
 use dormouse_store::{List, Site, Store};
@@ -210,9 +210,11 @@ async fn message(
         only_readers(desk)?;
         let (number, kind, disposition, purpose) = match name.rsplit_once('.') {
             Some((number, "txt")) => {
-                (number, "text/plain; charset=utf-8", "inline", Purpose::Reading)
+                (number, "text/plain; charset=utf-8", "inline", SourcePurpose::Reading)
             }
-            Some((number, "eml")) => (number, "message/rfc822", "attachment", Purpose::Program),
+            Some((number, "eml")) => {
+                (number, "message/rfc822", "attachment", SourcePurpose::Program)
+            }
             _ => return Ok(page::not_found()),
         };
         let Ok(number) = number.parse() else { return Ok(page::not_found()) };

@@ -199,8 +199,11 @@ fn take_back(desk: &Desk, held: &Held, answer: &Answer) -> Result<Response, Page
         ));
     }
     let spool = Spool::new(desk.app.site.qfiles());
-    let moderators =
-        moderation::desk::Desk { site: &desk.app.site, spool: &spool, store: &desk.store };
+    let moderators = moderation::desk::ModerationDesk {
+        site: &desk.app.site,
+        spool: &spool,
+        store: &desk.store,
+    };
     if moderators.decide(&desk.list, held, &PostDecision::Cancel)? == Taken::TooLate {
         return Err(Refusal::Unknown.into());
     }

@@ -15,7 +15,7 @@ use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_membership::RunError;
 use dormouse_membership::link::{BadLink, LinkError};
-use dormouse_membership::moderation::desk::{self, Desk, PostDecision, Taken};
+use dormouse_membership::moderation::desk::{self, ModerationDesk, PostDecision, Taken};
 use dormouse_membership::moderation::link::Action;
 use dormouse_membership::notices::Notices;
 use dormouse_spool::Spool;
@@ -165,14 +165,14 @@ fn decision_of(answer: &Answer, action: Action) -> Option<(PostDecision, (Text, 
 
 fn with_desk<T>(
     app: &App,
-    work: impl FnOnce(&Desk<'_>) -> Result<T, Problem>,
+    work: impl FnOnce(&ModerationDesk<'_>) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
     let store = Store::open(&app.site).map_err(|error| Problem::Run(error.into()))?;
     let spool = Spool::new(app.site.qfiles());
-    work(&Desk { site: &app.site, spool: &spool, store: &store })
+    work(&ModerationDesk { site: &app.site, spool: &spool, store: &store })
 }
 
-fn follow(desk: &Desk<'_>, token: &str) -> Result<(List, Held, Action), Problem> {
+fn follow(desk: &ModerationDesk<'_>, token: &str) -> Result<(List, Held, Action), Problem> {
     let (held, action) = desk.follow(token).map_err(Problem::Link)?;
     let list = desk.store.read().list_by_id(held.post.list_id);
     match list.map_err(|error| Problem::Run(error.into()))? {

@@ -266,7 +266,7 @@ fn one(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
             .into_iter()
             .map(|event| Bounce {
                 at: since(&frame, event.at),
-                kind: dormouse_store::value::Value::write(&event.kind),
+                kind: dormouse_store::value::SettingValue::write(&event.kind),
                 text: format!("{} {}", event.status, event.text).trim().to_owned(),
             })
             .collect(),
@@ -442,7 +442,7 @@ fn piece(site: &Site, list: &List, after: &AddressKey) -> Result<(String, Addres
             cell(&member.real_name),
             yes(member.digest),
             yes(member.options.has(MemberOption::Moderate)),
-            dormouse_store::value::Value::write(&member.delivery),
+            dormouse_store::value::SettingValue::write(&member.delivery),
             cell(&joined(member.joined_at)),
         )
     });

@@ -279,7 +279,8 @@ fn one(room: &Room<Anybody>) -> Result<Response, PageProblem> {
     let Ok(id) = room.asked.part("id").parse() else { return Ok(page::not_found()) };
     let Some((seat, held)) = find(room, id)? else { return Ok(nothing_to_decide()) };
     let spool = Spool::new(room.app.site.qfiles());
-    let moderators = desk::Desk { site: &room.app.site, spool: &spool, store: &room.store };
+    let moderators =
+        desk::ModerationDesk { site: &room.app.site, spool: &spool, store: &room.store };
     let entry = moderators.entry(&held)?;
     let rejection = desk::rejection_notice(&entry).unwrap_or_default();
     let frame = seat.frame();
@@ -408,7 +409,8 @@ fn forward(room: &Room<Anybody>, id: HeldId, to: &str) -> Result<Response, PageP
         return Ok(page::see_other(&format!("{place}?forwarded=no")));
     }
     let spool = Spool::new(room.app.site.qfiles());
-    let moderators = desk::Desk { site: &room.app.site, spool: &spool, store: &room.store };
+    let moderators =
+        desk::ModerationDesk { site: &room.app.site, spool: &spool, store: &room.store };
     moderators.forward(&seat.list, &held, &to)?;
     tracing::info!(
         "{}: held post {id}: forwarded to {} by {}",
@@ -442,7 +444,8 @@ fn decide_post(
         return Ok(());
     };
     let spool = Spool::new(room.app.site.qfiles());
-    let moderators = desk::Desk { site: &room.app.site, spool: &spool, store: &room.store };
+    let moderators =
+        desk::ModerationDesk { site: &room.app.site, spool: &spool, store: &room.store };
     match moderators.decide(&seat.list, &held, &decision)? {
         Taken::Done => tally.done += 1,
         Taken::NotRemembered => {

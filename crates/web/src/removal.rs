@@ -8,7 +8,7 @@ use askama::Template;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
-use dormouse_archive::source::{self, Purpose};
+use dormouse_archive::source::{self, SourcePurpose};
 use dormouse_archive::{Archive, ArchiveError, Redaction};
 use dormouse_mail::{Message, mime};
 use dormouse_membership::RunError;
@@ -50,7 +50,7 @@ fn ask(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
 /// The page, with the words that were typed and why they were not masked.
 fn form(seat: &Seat<Owns>, words: &str, problem: &'static str) -> Result<Response, PageProblem> {
     let Some(number) = number(seat) else { return Ok(page::not_found()) };
-    let found = source::public(&seat.app.site, &seat.list, number, Purpose::Program)
+    let found = source::public(&seat.app.site, &seat.list, number, SourcePurpose::Program)
         .map_err(RunError::from)?;
     let Some(bytes) = found else { return Ok(gone()) };
     let message = Message::parse(bytes);

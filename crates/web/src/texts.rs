@@ -11,7 +11,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
 use dormouse_archive::percent;
-use dormouse_membership::notices::editing::{self, PAGES, Text, TextError};
+use dormouse_membership::notices::editing::{self, ListText, PAGES, TextError};
 use dormouse_membership::notices::templates::{self, BUILT_IN};
 use std::sync::Arc;
 
@@ -97,8 +97,8 @@ fn languages(seat: &Seat<Owns>, place: &str, chosen: &str) -> Vec<Language> {
 }
 
 /// A text, if there is one of that name.
-fn find<'s>(seat: &'s Seat<Owns>, name: &str, language: &str) -> Option<Text<'s>> {
-    Text::of(&seat.app.site, &seat.list, name, language).ok()
+fn find<'s>(seat: &'s Seat<Owns>, name: &str, language: &str) -> Option<ListText<'s>> {
+    ListText::of(&seat.app.site, &seat.list, name, language).ok()
 }
 
 fn broken(error: TextError) -> Response {
@@ -159,7 +159,7 @@ fn one(seat: &Seat<Owns>) -> Result<Response, PageProblem> {
 /// The form for a text, with the input.
 fn form(
     seat: &Seat<Owns>,
-    text: &Text<'_>,
+    text: &ListText<'_>,
     wanted: &str,
     typed: Option<String>,
     said: &str,

@@ -23,7 +23,8 @@ pub struct Undoable {
 /// Recent decisions on a list that can be undone.
 pub fn undoable(seat: &Seat<Moderates>, frame: &Frame) -> Result<Vec<Undoable>, PageProblem> {
     let spool = Spool::new(seat.app.site.qfiles());
-    let moderators = desk::Desk { site: &seat.app.site, spool: &spool, store: &seat.store };
+    let moderators =
+        desk::ModerationDesk { site: &seat.app.site, spool: &spool, store: &seat.store };
     let posts = moderators.undoable(&seat.list)?.into_iter().map(|kept| Undoable {
         key: format!("p{}", kept.held.id),
         list: seat.name(),
@@ -70,7 +71,8 @@ pub fn request(room: &Room<Anybody>, id: RequestId) -> Result<bool, PageProblem>
 /// Reverts a decision on a post.
 pub fn post(room: &Room<Anybody>, id: HeldId) -> Result<bool, PageProblem> {
     let spool = Spool::new(room.app.site.qfiles());
-    let moderators = desk::Desk { site: &room.app.site, spool: &spool, store: &room.store };
+    let moderators =
+        desk::ModerationDesk { site: &room.app.site, spool: &spool, store: &room.store };
     let since = Timestamp::now() - dormouse_store::decided::UNDO;
     let Some(kept) = room.store.read().decided_post(id, since)? else {
         return Ok(false);

@@ -327,8 +327,8 @@ fn a_success_is_no_failure_whatever_it_is_called() {
 #[test]
 fn of_a_success_and_a_failure_in_one_report_the_most_specific_counts() {
     let judge = |stated, reason| {
-        let account = FailureDetails { stated: Status::parse(stated), reason, beside: "" };
-        account.judge().map(|judgement| judgement.kind)
+        let details = FailureDetails { stated: Status::parse(stated), reason, beside: "" };
+        details.judge().map(|judgement| judgement.kind)
     };
     for (stated, reason, expected) in [
         // The server that refused says more than a vague success.

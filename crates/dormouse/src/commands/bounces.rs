@@ -8,7 +8,7 @@ use dormouse_clock::Timestamp;
 use dormouse_membership::RunError;
 use dormouse_runners::bounces::jobs::{self, DisabledMembers};
 use dormouse_spool::Spool;
-use dormouse_store::value::Value as _;
+use dormouse_store::value::SettingValue as _;
 use dormouse_store::{List, Read, Site, SlowDomain, Store};
 use serde::Serialize;
 

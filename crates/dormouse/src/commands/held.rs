@@ -5,7 +5,7 @@ use crate::cli::{HeldArgs, HeldCommand, HeldFilter};
 use crate::failure::Failure;
 use crate::output::{self, Table};
 use dormouse_clock::Timestamp;
-use dormouse_membership::moderation::desk::{Desk, PostDecision, Taken};
+use dormouse_membership::moderation::desk::{ModerationDesk, PostDecision, Taken};
 use dormouse_membership::notices::Notices;
 use dormouse_spool::Spool;
 use dormouse_store::{Held, HeldId, List};
@@ -27,7 +27,7 @@ struct Row {
 pub fn run(dir: &Path, command: HeldCommand) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
     let spool = Spool::new(site.qfiles());
-    let desk = Desk { site: &site, spool: &spool, store: &store };
+    let desk = ModerationDesk { site: &site, spool: &spool, store: &store };
     match command {
         HeldCommand::Ls { list, filter, json } => ls(&desk, list.as_deref(), &filter, json)?,
         HeldCommand::Show { list, id } => {
@@ -72,7 +72,7 @@ pub(super) fn page(url: Option<String>) -> Result<String, Failure> {
 }
 
 fn decide(
-    desk: &Desk<'_>,
+    desk: &ModerationDesk<'_>,
     which: &HeldArgs,
     decision: &PostDecision,
     done: &str,
@@ -107,7 +107,7 @@ fn decide(
     Ok(code)
 }
 
-fn undo(desk: &Desk<'_>, list: &str, id: HeldId) -> Result<(), Failure> {
+fn undo(desk: &ModerationDesk<'_>, list: &str, id: HeldId) -> Result<(), Failure> {
     let list = find_list(desk.store.read(), list)?;
     let kept = desk.undoable(&list)?.into_iter().find(|kept| kept.held.id == id);
     let is_undone = match &kept {
@@ -133,7 +133,7 @@ fn say(done: &str, list: &List, held: &Held) -> Result<(), Failure> {
 }
 
 /// Returns the posts selected by the arguments.
-fn chosen(desk: &Desk<'_>, which: &HeldArgs) -> Result<(List, Vec<Held>), Failure> {
+fn chosen(desk: &ModerationDesk<'_>, which: &HeldArgs) -> Result<(List, Vec<Held>), Failure> {
     let list = find_list(desk.store.read(), &which.list)?;
     let filtered = which.filter.older_than.is_some() || which.filter.sender.is_some();
     if which.ids.is_empty() && !which.all && !filtered {
@@ -164,7 +164,7 @@ fn matches(filter: &HeldFilter, held: &Held) -> bool {
             .is_none_or(|sender| sender.eq_ignore_ascii_case(&held.post.sender))
 }
 
-fn find(desk: &Desk<'_>, list: &str, id: HeldId) -> Result<(List, Held), Failure> {
+fn find(desk: &ModerationDesk<'_>, list: &str, id: HeldId) -> Result<(List, Held), Failure> {
     let list = find_list(desk.store.read(), list)?;
     let held = desk.store.read().held(id)?.filter(|held| held.post.list_id == list.id);
     match held {
@@ -175,7 +175,12 @@ fn find(desk: &Desk<'_>, list: &str, id: HeldId) -> Result<(List, Held), Failure
     }
 }
 
-fn ls(desk: &Desk<'_>, list: Option<&str>, filter: &HeldFilter, json: bool) -> Result<(), Failure> {
+fn ls(
+    desk: &ModerationDesk<'_>,
+    list: Option<&str>,
+    filter: &HeldFilter,
+    json: bool,
+) -> Result<(), Failure> {
     let lists = match list {
         Some(name) => vec![find_list(desk.store.read(), name)?],
         None => desk.store.read().lists()?,

@@ -3,8 +3,9 @@
 use crate::cli::MasterCommand;
 use crate::failure::Failure;
 use crate::output;
+use dormouse_activation::Ended;
 use dormouse_activation::Socket;
-use dormouse_activation::master::{self, Charge, Ended, Orders, PidFile, Settings};
+use dormouse_activation::master::{self, Charge, Orders, PidFile, Settings};
 use dormouse_runners::arrangement;
 use dormouse_store::{Arrangement, Site};
 use rustix::process::Signal;

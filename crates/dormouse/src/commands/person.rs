@@ -14,7 +14,7 @@ use dormouse_membership::join::Wish;
 use dormouse_membership::requests::describe;
 use dormouse_runners::person::{self, Erasure};
 use dormouse_spool::Spool;
-use dormouse_store::value::Value as _;
+use dormouse_store::value::SettingValue as _;
 use dormouse_store::{ListId, PersonData, Read, Site, Store};
 use serde::Serialize;
 use std::path::Path;

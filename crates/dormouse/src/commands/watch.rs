@@ -2,8 +2,9 @@
 
 use crate::failure::Failure;
 use crate::program::{self, execute};
+use dormouse_activation::Ended;
 use dormouse_activation::master::end_with_the_master;
-use dormouse_activation::watch::{self, Ended, Often, WatchPost};
+use dormouse_activation::watch::{self, Often, WatchPost};
 use dormouse_runners::arrangement;
 use dormouse_runners::cron::{JOBS, Schedule};
 use dormouse_store::Site;
@@ -27,7 +28,7 @@ pub fn run(dir: &Path, log: Option<Level>) -> Result<ExitCode, Failure> {
         let problem = program::explained(&small, &execute(&small, small.as_os_str(), &arguments));
         tracing::warn!("{problem}; watching with this larger program instead");
     }
-    if watch::run(&post)? == Ended::Changed {
+    if watch::run(&post)? == Ended::Restart {
         // With our own arguments; returns only on failure.
         let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
         return Err(execute(&post.program, post.program.as_os_str(), &arguments).into());

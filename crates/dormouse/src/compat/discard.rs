@@ -2,7 +2,7 @@
 
 use super::call::{Call, Done, Trouble, must_find, say, warn};
 use super::getopt::{HELP as H, flag};
-use dormouse_membership::moderation::desk::{Desk, PostDecision, Taken};
+use dormouse_membership::moderation::desk::{ModerationDesk, PostDecision, Taken};
 use dormouse_spool::Spool;
 use dormouse_store::HeldId;
 
@@ -24,7 +24,7 @@ pub fn run(call: &Call) -> Done {
     }
     let (site, store) = call.open()?;
     let spool = Spool::new(site.qfiles());
-    let desk = Desk { site: &site, spool: &spool, store: &store };
+    let desk = ModerationDesk { site: &site, spool: &spool, store: &store };
     for file in &options.rest {
         let Some((name, id)) = parse(file) else {
             warn(format_args!("Ignoring non-held message: {file}"));

@@ -2,7 +2,7 @@
 
 use super::call::{Call, Done, Trouble, find};
 use dormouse_mail::address::Address;
-use dormouse_store::value::Value as _;
+use dormouse_store::value::SettingValue as _;
 use dormouse_store::{Delivery, Member, MemberOption, StoreError};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

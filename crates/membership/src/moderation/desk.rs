@@ -90,7 +90,7 @@ pub enum Taken {
 
 /// Carries out decisions on the held posts of a site.
 #[derive(Debug, Clone, Copy)]
-pub struct Desk<'d> {
+pub struct ModerationDesk<'d> {
     /// The site.
     pub site: &'d Site,
     /// Its queues.
@@ -99,7 +99,7 @@ pub struct Desk<'d> {
     pub store: &'d Store,
 }
 
-impl Desk<'_> {
+impl ModerationDesk<'_> {
     /// Returns the post that a link leads to, and what the link's holder may do.
     pub fn follow(&self, token: &str) -> Result<(Held, Action), LinkError> {
         let id = Link::held_id_of(token).ok_or(BadLink::Forged)?;

@@ -1,7 +1,7 @@
 //! The periodic job for what waits for moderators (Mailman's `cron/checkdbs`): reminders, and expiry.
 
 use super::SECRET;
-use super::desk::{Desk, PostDecision};
+use super::desk::{ModerationDesk, PostDecision};
 use crate::Origin;
 use crate::Output;
 use crate::RunError;
@@ -27,7 +27,11 @@ const DAY: f64 = 86_400.0;
 /// Expires posts that waited longer than `max_days_to_hold`, requests that waited longer than
 /// `max_days_to_hold_requests`, and unconfirmed requests; and reminds moderators of what waits, once a
 /// day and list. `now` is.
-pub fn check(desk: &Desk<'_>, today: &Period, now: Timestamp) -> Result<WaitingTally, RunError> {
+pub fn check(
+    desk: &ModerationDesk<'_>,
+    today: &Period,
+    now: Timestamp,
+) -> Result<WaitingTally, RunError> {
     let mut tally = WaitingTally::default();
     for list in desk.store.read().iter_lists() {
         let list = list?;
@@ -83,7 +87,11 @@ pub fn check(desk: &Desk<'_>, today: &Period, now: Timestamp) -> Result<WaitingT
 
 /// Discards a request. As with posts, the requester is not told: it may be a forged address. Returns
 /// false if a decision was faster.
-fn drop_request(desk: &Desk<'_>, list: &List, held: &HeldRequest) -> Result<bool, RunError> {
+fn drop_request(
+    desk: &ModerationDesk<'_>,
+    list: &List,
+    held: &HeldRequest,
+) -> Result<bool, RunError> {
     let decision = requests::RequestDecision::Discard { ban: false };
     let origin = Origin::owner("the clock: it waited too long");
     let done = crate::act(desk.site, desk.spool, desk.store, list, origin, |registry| {
@@ -100,7 +108,12 @@ fn drop_request(desk: &Desk<'_>, list: &List, held: &HeldRequest) -> Result<bool
     Ok(dropped)
 }
 
-fn send(desk: &Desk<'_>, list: &List, now: Timestamp, output: Output) -> Result<(), RunError> {
+fn send(
+    desk: &ModerationDesk<'_>,
+    list: &List,
+    now: Timestamp,
+    output: Output,
+) -> Result<(), RunError> {
     let name = EntryName::new(now, output.label.as_bytes(), &list.name);
     let mut batch = desk.spool.batch();
     batch.enqueue(output.queue, &name, &output.entry)?;

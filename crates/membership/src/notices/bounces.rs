@@ -7,7 +7,7 @@ use crate::Output;
 use dormouse_bounce::FailedAddress;
 use dormouse_mail::{AddressKey, Message};
 use dormouse_spool::EntryName;
-use dormouse_store::value::Value as _;
+use dormouse_store::value::SettingValue as _;
 use dormouse_store::{BounceEvent, BounceOutcome, Delivery, Member};
 use dormouse_words::Text;
 

@@ -59,7 +59,7 @@ pub enum TextError {
 
 /// One text of a list, in one language.
 #[derive(Debug, Clone)]
-pub struct Text<'t> {
+pub struct ListText<'t> {
     site: &'t Site,
     list: &'t List,
     name: &'static str,
@@ -82,14 +82,14 @@ pub fn languages(list: &List) -> Vec<String> {
     languages
 }
 
-impl<'t> Text<'t> {
+impl<'t> ListText<'t> {
     /// The text `name` in a language.
     pub fn of(
         site: &'t Site,
         list: &'t List,
         name: &str,
         language: &str,
-    ) -> Result<Text<'t>, TextError> {
+    ) -> Result<ListText<'t>, TextError> {
         let pages = PAGES.iter().map(|(page, _)| (*page, ""));
         let known = BUILT_IN.iter().copied().chain(pages).find(|(known, _)| *known == name);
         let (name, english) = known.ok_or(TextError::NoSuchText)?;
@@ -97,7 +97,7 @@ impl<'t> Text<'t> {
         let file = of_list(site, list, name, language).filter(|_| has_language);
         let file = file.ok_or(TextError::NoSuchText)?;
         let built_in = ours(name, language).unwrap_or_else(|| english.into());
-        Ok(Text { site, list, name, file, built_in })
+        Ok(ListText { site, list, name, file, built_in })
     }
 
     /// The list's own text, if there is one.
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn a_text_takes_the_place_of_ours_in_its_language_until_it_is_reverted() {
         with_text(|site, list| {
-            let text = Text::of(site, list, "postheld", "de").unwrap();
+            let text = ListText::of(site, list, "postheld", "de").unwrap();
             assert_eq!(text.own().unwrap(), None);
             text.save("Subject: Äh, %(listname)s\r\n\r\nWartet: %(subject)s\r\n").unwrap();
             let kept = text.own().unwrap();
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn a_text_is_refused_that_would_show_its_fields() {
         with_text(|site, list| {
-            let text = Text::of(site, list, "postheld", "en").unwrap();
+            let text = ListText::of(site, list, "postheld", "en").unwrap();
             for wrong in [
                 "",
                 " \n",
@@ -306,7 +306,7 @@ mod tests {
         with_text(|site, list| {
             for (name, _) in BUILT_IN {
                 for language in languages(list) {
-                    let text = Text::of(site, list, name, &language).unwrap();
+                    let text = ListText::of(site, list, name, &language).unwrap();
                     text.check(&text.built_in).unwrap();
                     assert!(text.example(&text.built_in).body.len() > 10, "{name}");
                 }
@@ -314,7 +314,7 @@ mod tests {
             for (name, language) in
                 [("nobody", "en"), ("../x", "en"), ("help", "tlh"), ("help", ".."), ("help", "")]
             {
-                assert!(Text::of(site, list, name, language).is_err(), "{name} {language}");
+                assert!(ListText::of(site, list, name, language).is_err(), "{name} {language}");
             }
         });
     }

@@ -2,7 +2,7 @@
 
 use super::Post;
 use dormouse_auth::{
-    AuthResult, AuthResults, Chain, CheckedSignature, Keyring, Mail, Published, SignatureOutcome,
+    AuthResult, AuthResults, Chain, Keyring, Mail, Published, SignatureOutcome, SignatureVerdict,
 };
 use dormouse_dmarc::{Answer, DmarcRecord, Policy, is_aligned};
 use dormouse_mail::{Message, automatic};
@@ -139,8 +139,8 @@ fn in_words(result: &AuthResult) -> Option<String> {
 }
 
 fn dkim_results(post: &Post<'_>) -> Vec<String> {
-    let result = |verdict: &CheckedSignature| {
-        let CheckedSignature { domain, selector, outcome, .. } = verdict;
+    let result = |verdict: &SignatureVerdict| {
+        let SignatureVerdict { domain, selector, outcome, .. } = verdict;
         match domain.is_empty() {
             true => format!("dkim={}", outcome.name()),
             false => format!("dkim={} header.d={domain} header.s={selector}", outcome.name()),
@@ -195,14 +195,14 @@ fn trusted(message: &Message, names: &[String]) -> Vec<AuthResults> {
 }
 
 /// Whether a verdict proves that the mail is from a domain.
-fn aligned_proof(post: &Post<'_>, verdict: &CheckedSignature, domain: &str) -> bool {
+fn aligned_proof(post: &Post<'_>, verdict: &SignatureVerdict, domain: &str) -> bool {
     verdict.is_proof() && is_aligned(domain, &verdict.domain, post.known.record.strict_dkim)
 }
 
 /// Returns the positions of the good signatures of the author's domain.
 pub fn of_author<'v>(
     post: &Post<'_>,
-    verdicts: impl Iterator<Item = &'v CheckedSignature>,
+    verdicts: impl Iterator<Item = &'v SignatureVerdict>,
 ) -> Vec<usize> {
     let Some(domain) = super::dmarc::from_domain(&post.message) else { return Vec::new() };
     let good = verdicts.enumerate().filter(|(_, verdict)| aligned_proof(post, verdict, &domain));
@@ -250,7 +250,7 @@ pub fn proof(post: &Post<'_>, address: &str, wanted: PostAuthentication) -> Orig
         return at_the_door(post, domain);
     }
     let aligned =
-        |verdict: &&CheckedSignature| is_aligned(domain, &verdict.domain, record.strict_dkim);
+        |verdict: &&SignatureVerdict| is_aligned(domain, &verdict.domain, record.strict_dkim);
     let mut unknown =
         post.signatures.verdicts().filter(aligned).filter_map(|verdict| match &verdict.outcome {
             SignatureOutcome::Unknown(why) => Some(why.clone()),

@@ -97,7 +97,7 @@ fn wait(until: Timestamp) -> Flow {
 mod tests {
     use super::*;
     use crate::testing::Fixture;
-    use dormouse_store::value::Value as _;
+    use dormouse_store::value::SettingValue as _;
 
     fn raw(from: &str, time: &str) -> String {
         format!("From: {from}\nDeferred-Delivery: {time}\n\nhello\n")

@@ -10,7 +10,7 @@ use super::{
     wrap_message,
 };
 use crate::decorate::HeaderAndFooter;
-use dormouse_auth::{CheckedSignature, Mail, Part};
+use dormouse_auth::{Mail, SignatureVerdict, SignedPart};
 use dormouse_dmarc::Policy;
 use dormouse_mail::Message;
 use dormouse_mail::fit::{self, Takes};
@@ -35,8 +35,8 @@ pub struct Signatures {
 /// A signature, and what has broken it so far.
 #[derive(Debug, Clone)]
 struct Watched {
-    verdict: CheckedSignature,
-    broken: Vec<(Part, &'static str)>,
+    verdict: SignatureVerdict,
+    broken: Vec<(SignedPart, &'static str)>,
 }
 
 /// What happened to a signature.
@@ -67,13 +67,13 @@ pub struct Broken {
 
 impl Signatures {
     /// Sets the signatures that a post arrived with.
-    pub fn start(&mut self, verdicts: Vec<CheckedSignature>) {
+    pub fn start(&mut self, verdicts: Vec<SignatureVerdict>) {
         let watched = |verdict| Watched { verdict, broken: Vec::new() };
         self.watched = verdicts.into_iter().map(watched).collect();
     }
 
     /// Returns the verdict on each.
-    pub fn verdicts(&self) -> impl Iterator<Item = &CheckedSignature> {
+    pub fn verdicts(&self) -> impl Iterator<Item = &SignatureVerdict> {
         self.watched.iter().map(|watched| &watched.verdict)
     }
 
@@ -93,7 +93,7 @@ impl Signatures {
     }
 
     /// Notes which signatures a step broke. `by` returns the cause of a change of a part.
-    fn look(&mut self, message: &Message, by: impl Fn(&Part) -> &'static str) {
+    fn look(&mut self, message: &Message, by: impl Fn(&SignedPart) -> &'static str) {
         if self.watched.iter().all(|watched| watched.verdict.outcome.name() != "pass") {
             return;
         }
@@ -130,7 +130,7 @@ pub fn watch(post: &mut Post<'_>, handler: &'static str) {
 }
 
 /// Returns the setting because of which a handler changed a part, or the handler if there is none.
-fn cause(post: &Post<'_>, handler: &'static str, part: &Part) -> &'static str {
+fn cause(post: &Post<'_>, handler: &'static str, part: &SignedPart) -> &'static str {
     let settings = &post.list.settings;
     match (handler, part) {
         ("MimeDel", _) => "filter_content",
@@ -140,7 +140,7 @@ fn cause(post: &Post<'_>, handler: &'static str, part: &Part) -> &'static str {
         ("CleanseDKIM", _) => "remove_dkim_headers",
         (TEXTS, _) if settings.msg_footer.trim().is_empty() => "msg_header",
         (TEXTS, _) => "msg_footer",
-        (_, Part::Field(name)) => match name.to_ascii_lowercase().as_str() {
+        (_, SignedPart::Field(name)) => match name.to_ascii_lowercase().as_str() {
             "subject" => "subject_prefix",
             "reply-to" if settings.first_strip_reply_to => "first_strip_reply_to",
             "reply-to" => "reply_goes_to_list",

@@ -19,7 +19,7 @@ use dormouse_clock::Timestamp;
 use dormouse_membership as membership;
 
 use crate::queue::Processed;
-use crate::queue::transaction::Job;
+use crate::queue::transaction::EntryJob;
 use consequences::Consequences;
 use dormouse_bounce::{BounceVerdict, Complaint, FailedAddress, FailureKind};
 use dormouse_mail::{Message, date};
@@ -65,7 +65,7 @@ impl Outcome {
 }
 
 /// Processes one message to a list's bounce address.
-pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerError> {
+pub(crate) fn process(job: EntryJob<'_>, entry: Entry) -> Result<Processed, HandlerError> {
     let message = Message::parse(entry.message.as_slice());
     let mut event = Event::new(Step::Passed, job.name).of_message(&job.list.name, &message);
     let Outcome { step, text, addresses, outputs } =
@@ -125,7 +125,7 @@ pub fn register(
 
 /// A message to the bounce address.
 struct Mail<'m> {
-    job: &'m Job<'m>,
+    job: &'m EntryJob<'m>,
     message: &'m Message,
     metadata: &'m Metadata,
     raw: &'m [u8],
@@ -399,7 +399,7 @@ pub(crate) fn of_refusals(
 
 /// Describes events for the trace.
 fn describe(events: &[BounceEvent]) -> String {
-    use dormouse_store::value::Value as _;
+    use dormouse_store::value::SettingValue as _;
     let one = |event: &BounceEvent| {
         let BounceEvent { address, kind, status, outcome, .. } = event;
         let counted = match outcome {

@@ -7,7 +7,7 @@ use crate::lock_file::LockFile;
 use crate::{bounces, news};
 use dormouse_mail::date;
 use dormouse_membership::RunError;
-use dormouse_membership::moderation::desk::Desk;
+use dormouse_membership::moderation::desk::ModerationDesk;
 use dormouse_membership::moderation::jobs;
 use dormouse_spool::Queue;
 use dormouse_store::{Delivery, List, Period};
@@ -35,7 +35,7 @@ fn lists<'c>(clock: &'c Clock<'_>) -> Box<dyn Iterator<Item = Result<List, RunEr
 
 /// Reminds moderators, and discards posts and requests that have waited too long.
 pub fn checkdbs(clock: &Clock<'_>, _period: &Period) -> Result<JobOutcome, RunError> {
-    let desk = Desk { site: clock.site, spool: clock.spool, store: clock.store };
+    let desk = ModerationDesk { site: clock.site, spool: clock.spool, store: clock.store };
     // The period is the calendar day: a reminder that was missed while the machine was off is sent
     // in the morning, and the one of the day is then done, too.
     let tally = jobs::check(&desk, &clock.today(), clock.now)?;

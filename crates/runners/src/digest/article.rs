@@ -12,7 +12,7 @@ use dormouse_store::{Attachments, List, Site, StoreError, WaitingPost};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A post as it appears in a digest.
-pub struct DigestPost {
+pub struct DigestArticle {
     /// Its subject, without the list's prefix.
     pub subject: String,
     /// Its author's name, or address.
@@ -39,7 +39,7 @@ pub struct Maker<'m> {
 
 impl Maker<'_> {
     /// Creates the article of a post that is the `number`th of the digest.
-    pub fn make(&self, post: &WaitingPost, number: usize) -> DigestPost {
+    pub fn make(&self, post: &WaitingPost, number: usize) -> DigestArticle {
         self.isolated(post, number, |message| self.article(&message, post.posted_at, number))
     }
 
@@ -48,8 +48,8 @@ impl Maker<'_> {
         &self,
         post: &WaitingPost,
         number: usize,
-        work: impl FnOnce(Message) -> Result<DigestPost, StoreError>,
-    ) -> DigestPost {
+        work: impl FnOnce(Message) -> Result<DigestArticle, StoreError>,
+    ) -> DigestArticle {
         let work = || work(Message::parse(post.content.as_slice()));
         let problem = match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(article)) => return article,
@@ -68,7 +68,7 @@ impl Maker<'_> {
         message: &Message,
         received: Timestamp,
         number: usize,
-    ) -> Result<DigestPost, StoreError> {
+    ) -> Result<DigestArticle, StoreError> {
         let config = self.site.config();
         let attachments = Attachments::of(self.site, &self.list.name);
         let scrubbed = scrubbing::scrub(message, self.list, config, received, &attachments)?;
@@ -88,7 +88,7 @@ impl Maker<'_> {
         plain.push_str(&layout::body(&scrubbed.text));
         let mut keep = config.digest_mime_headers.clone();
         keep.extend_from_slice(&config.digest_plain_headers);
-        Ok(DigestPost {
+        Ok(DigestArticle {
             subject: self.subject(message),
             author: author(message),
             enclosed: enclosed(&numbered, &keep, &scrubbed.text),
@@ -105,7 +105,7 @@ impl Maker<'_> {
     }
 
     /// Returns the note that replaces a post.
-    fn note(&self, number: usize, problem: String) -> DigestPost {
+    fn note(&self, number: usize, problem: String) -> DigestArticle {
         let text = format!("{}\n", self.words.broken);
         let mut message = Message::parse(Vec::new());
         message.append("From", &self.list.sub_address("owner"));
@@ -113,7 +113,7 @@ impl Maker<'_> {
         message.append("Message", &number.to_string());
         message.append_raw("MIME-Version", b"1.0");
         Composed::text(&text, b"\n").write_to(&mut message);
-        DigestPost {
+        DigestArticle {
             subject: "(no subject)".to_owned(),
             author: String::new(),
             enclosed: message,

@@ -1,6 +1,6 @@
 //! An issue of a digest, in both forms: MIME (RFC 2046 §5.1.5) and plain (RFC 1153).
 
-use super::article::DigestPost;
+use super::article::DigestArticle;
 use super::{Words, layout};
 use dormouse_clock::Timestamp;
 use dormouse_mail::compose::Composed;
@@ -24,7 +24,7 @@ pub struct Issue<'i> {
     /// Its date.
     pub now: Timestamp,
     /// Its posts.
-    pub articles: &'i [DigestPost],
+    pub articles: &'i [DigestArticle],
 }
 
 impl Issue<'_> {

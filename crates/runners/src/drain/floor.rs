@@ -6,7 +6,7 @@
 
 use super::{Linger, Summary, note};
 use crate::arrangement::Scope;
-use crate::queue::{How, Lane, QueueTally, QueueWorker, Runner};
+use crate::queue::{How, Lane, QueueDesk, QueueTally, Runner};
 use crate::{Shared, adoption, digest};
 use dormouse_clock::Timestamp;
 use dormouse_membership::RunError;
@@ -50,7 +50,7 @@ struct LaneResult {
 
 /// A runner of the drain's own thread, with its desk.
 struct Hand<'f> {
-    desk: QueueWorker<'f>,
+    desk: QueueDesk<'f>,
     runner: Box<dyn Runner>,
 }
 
@@ -86,7 +86,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         for lane in lanes {
             let desk = match hands.first() {
                 Some(first) => first.desk.beside(lane),
-                None => QueueWorker::new(shared, lane),
+                None => QueueDesk::new(shared, lane),
             };
             hands.push(Hand { desk, runner: (lane.row.runner)(shared) });
         }
@@ -437,15 +437,15 @@ fn beside<'d>(
     lane: &'d Lane,
     at: usize,
     store: Option<Store>,
-    work: impl FnOnce(&mut QueueWorker<'d>),
+    work: impl FnOnce(&mut QueueDesk<'d>),
 ) -> LaneResult {
     let work = || {
-        let mut desk = QueueWorker::new(shared, lane);
+        let mut desk = QueueDesk::new(shared, lane);
         desk.take_over(store);
         work(&mut desk);
         desk.trace.flush();
         let store = desk.give_store();
-        let QueueWorker { tally, errors, unsettled, .. } = desk;
+        let QueueDesk { tally, errors, unsettled, .. } = desk;
         LaneResult { at, tally, errors, unsettled, store }
     };
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| LaneResult {

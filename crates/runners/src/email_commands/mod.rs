@@ -23,7 +23,7 @@ mod tests;
 mod who;
 
 use crate::queue::Processed;
-use crate::queue::transaction::Job;
+use crate::queue::transaction::EntryJob;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use dormouse_mail::Message;
@@ -85,7 +85,7 @@ fn command(word: &str) -> Option<&'static Command> {
 const REMEMBERED_FOR: f64 = 7.0 * 86_400.0;
 
 /// Executes the commands of one mail.
-pub(crate) fn process(job: Job<'_>, entry: Entry) -> Result<Processed, HandlerError> {
+pub(crate) fn process(job: EntryJob<'_>, entry: Entry) -> Result<Processed, HandlerError> {
     if let Some(done) = job.store.read().outcome(job.name.as_str())? {
         match Outcome::read(&done, job.name.as_str()) {
             Some(processed) => return Ok(processed),

@@ -9,7 +9,7 @@ mod gateway;
 
 pub use gateway::{GateTally, gate};
 
-use crate::queue::{QueueWorker, Runner, TakenEntry, guarded, no_such_list};
+use crate::queue::{QueueDesk, Runner, TakenEntry, guarded, no_such_list};
 use crate::{mta, retry};
 use dormouse_delivery::{Content, News, NewsError};
 use dormouse_mail::Message;
@@ -39,7 +39,7 @@ enum Trouble {
 }
 
 impl Runner for NewsRunner {
-    fn work(&mut self, desk: &mut QueueWorker<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
+    fn work(&mut self, desk: &mut QueueDesk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
         taken.into_iter().try_for_each(|one| self.entry(desk, one))
     }
 
@@ -53,7 +53,7 @@ impl Runner for NewsRunner {
 }
 
 impl NewsRunner {
-    fn entry(&mut self, desk: &mut QueueWorker<'_>, taken: TakenEntry) -> Result<(), RunError> {
+    fn entry(&mut self, desk: &mut QueueDesk<'_>, taken: TakenEntry) -> Result<(), RunError> {
         let TakenEntry { claim, entry, list: listname } = taken;
         let Some(list) = desk.store()?.read().list(&listname)? else {
             return desk.set_aside(claim, entry, &no_such_list(&listname));
@@ -110,7 +110,7 @@ impl NewsRunner {
 }
 
 /// Moves an entry to `retry`, for longer each time, until `delivery.retry_period` is over.
-fn try_later(desk: &mut QueueWorker<'_>, taken: TakenEntry, reason: &str) -> Result<(), RunError> {
+fn try_later(desk: &mut QueueDesk<'_>, taken: TakenEntry, reason: &str) -> Result<(), RunError> {
     let TakenEntry { claim, entry, .. } = taken;
     let config = desk.shared.site.config();
     let spare = Entry::new(entry.message.clone(), entry.metadata.clone());

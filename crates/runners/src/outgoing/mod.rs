@@ -14,7 +14,7 @@ mod sending;
 mod settle;
 
 use crate::outbound::Outbound;
-use crate::queue::{QueueWorker, Runner, TakenEntry, guarded, no_such_list};
+use crate::queue::{QueueDesk, Runner, TakenEntry, guarded, no_such_list};
 use dormouse_delivery::{SendError, Session};
 use dormouse_membership::RunError;
 use dormouse_pipeline::progress::DeliveryProgress;
@@ -59,7 +59,7 @@ pub(crate) fn is_for_many(envelope: &Envelope<'_>) -> bool {
 }
 
 impl Runner for Outgoing {
-    fn work(&mut self, desk: &mut QueueWorker<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
+    fn work(&mut self, desk: &mut QueueDesk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
         taken.into_iter().try_for_each(|one| self.entry(desk, one))
     }
 
@@ -71,7 +71,7 @@ impl Runner for Outgoing {
 }
 
 impl Outgoing {
-    fn entry(&mut self, desk: &mut QueueWorker<'_>, taken: TakenEntry) -> Result<(), RunError> {
+    fn entry(&mut self, desk: &mut QueueDesk<'_>, taken: TakenEntry) -> Result<(), RunError> {
         let TakenEntry { mut claim, entry, list: listname } = taken;
         let Some(list) = self.list(desk, &listname)? else {
             return desk.set_aside(claim, entry, &no_such_list(&listname));
@@ -121,7 +121,7 @@ impl Outgoing {
         Ok(())
     }
 
-    fn list(&mut self, desk: &QueueWorker<'_>, name: &str) -> Result<Option<Rc<List>>, StoreError> {
+    fn list(&mut self, desk: &QueueDesk<'_>, name: &str) -> Result<Option<Rc<List>>, StoreError> {
         if let Some((since, list)) = self.lists.get(name)
             && since.elapsed() < LISTS_FOR
         {
@@ -135,7 +135,7 @@ impl Outgoing {
     /// Sends the entry to all recipients that are not done yet.
     fn send(
         &mut self,
-        desk: &mut QueueWorker<'_>,
+        desk: &mut QueueDesk<'_>,
         claim: &mut Claim,
         entry: &Entry,
         list: &List,
@@ -186,7 +186,7 @@ impl Outgoing {
     }
 }
 
-fn connect(desk: &QueueWorker<'_>) -> Result<Session, String> {
+fn connect(desk: &QueueDesk<'_>) -> Result<Session, String> {
     if let Some(why) = desk.lane.why_down() {
         return Err(why);
     }

@@ -4,7 +4,7 @@ use super::MOST_NAMES;
 use super::feed::{Feed, Slice};
 use super::pace::Pace;
 use crate::outbound::Outbound;
-use crate::queue::{Patience, QueueTally, QueueWorker};
+use crate::queue::{Patience, QueueDesk, QueueTally};
 use dormouse_clock::Timestamp;
 use dormouse_delivery::{
     Ask, Capabilities, RecipientOutcome, SendError, Session, Stage, Transaction, TransactionReport,
@@ -75,7 +75,7 @@ impl<'s, 'f, 'p> Sending<'s, 'f, 'p> {
     /// Sends over a connection until no recipient is left, it is time to stop, or it breaks.
     pub fn attempt(
         &mut self,
-        desk: &mut QueueWorker<'_>,
+        desk: &mut QueueDesk<'_>,
         session: &mut Session,
     ) -> Result<Attempt, RunError> {
         let Sending { claim, mail, feed, pace, progress, accepted, patience, is_stopped, .. } =
@@ -136,7 +136,7 @@ impl<'s, 'f, 'p> Sending<'s, 'f, 'p> {
     /// Records the recipients of a slice that has no transaction.
     pub fn note_skipped(
         &mut self,
-        desk: &mut QueueWorker<'_>,
+        desk: &mut QueueDesk<'_>,
         slice: &Slice,
     ) -> Result<(), SpoolError> {
         let line = describe(slice, &TransactionReport { outcomes: Vec::new() }, &mut desk.tally);

@@ -4,7 +4,7 @@ use super::MOST_NAMES;
 use crate::bounces::consequences::Consequences;
 use crate::bounces::ledger::Ledger;
 use crate::bounces::of_refusals;
-use crate::queue::QueueWorker;
+use crate::queue::QueueDesk;
 use crate::shunt;
 use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
@@ -25,7 +25,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(60);
 /// Moves the rest of an entry to `shunt`, with its current journal: the one in `entry` is from when
 /// the entry was read.
 pub(super) fn set_rest_aside(
-    desk: &mut QueueWorker<'_>,
+    desk: &mut QueueDesk<'_>,
     mut claim: Claim,
     entry: Entry,
     reason: &str,
@@ -37,7 +37,7 @@ pub(super) fn set_rest_aside(
 /// Finishes an entry whose recipients are all done: deferred ones go to `retry`, refused ones are
 /// recorded as bounces, and those for whom the message was refused go to `shunt`.
 pub(super) fn settle(
-    desk: &mut QueueWorker<'_>,
+    desk: &mut QueueDesk<'_>,
     claim: Claim,
     entry: Entry,
     list: &List,
@@ -89,7 +89,7 @@ pub(super) fn settle(
 
 /// Records the end of an entry without recipients in the trace; there is no reply of the MTA.
 fn note_unaddressed(
-    desk: &mut QueueWorker<'_>,
+    desk: &mut QueueDesk<'_>,
     name: &EntryName,
     entry: &Entry,
     list: &List,
@@ -112,7 +112,7 @@ fn labels() -> impl Iterator<Item = String> {
 /// Moves the message with the recipients for whom it was refused to `shunt`, and notifies the
 /// owners.
 fn reject(
-    desk: &mut QueueWorker<'_>,
+    desk: &mut QueueDesk<'_>,
     batch: &mut Batch<'_>,
     (name, entry): (&EntryName, &Entry),
     list: &List,
@@ -187,7 +187,7 @@ fn trace_failures(
 /// Records refusals as bounces in the store, with their effects, before the entry is finished. If
 /// it is processed again after a crash, they count once.
 fn record_bounces(
-    desk: &QueueWorker<'_>,
+    desk: &QueueDesk<'_>,
     claim: &Claim,
     entry: &Entry,
     list: &List,
@@ -315,7 +315,7 @@ fn retry_entry(
 
 /// Moves the whole entry to `retry`, for longer each time, because the MTA cannot be reached.
 pub(super) fn postpone(
-    desk: &mut QueueWorker<'_>,
+    desk: &mut QueueDesk<'_>,
     mut claim: Claim,
     entry: Entry,
     progress: &DeliveryProgress,

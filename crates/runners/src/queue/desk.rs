@@ -29,7 +29,7 @@ pub(crate) struct TakenEntry {
 }
 
 /// Everything that a worker needs to process a queue.
-pub(crate) struct QueueWorker<'d> {
+pub(crate) struct QueueDesk<'d> {
     /// What all runners share.
     pub shared: &'d Shared<'d>,
     /// The queue's lane.
@@ -51,10 +51,10 @@ pub(crate) struct QueueWorker<'d> {
     store: Rc<RefCell<Option<Rc<Store>>>>,
 }
 
-impl<'d> QueueWorker<'d> {
+impl<'d> QueueDesk<'d> {
     /// Creates a desk, without opening anything.
-    pub fn new(shared: &'d Shared<'d>, lane: &'d Lane) -> QueueWorker<'d> {
-        QueueWorker {
+    pub fn new(shared: &'d Shared<'d>, lane: &'d Lane) -> QueueDesk<'d> {
+        QueueDesk {
             shared,
             lane,
             trace: Trace::of(shared.site).at(lane.row.queue),
@@ -69,11 +69,11 @@ impl<'d> QueueWorker<'d> {
     }
 
     /// Creates another one in the same thread, with the same store.
-    pub fn beside<'o>(&self, lane: &'o Lane) -> QueueWorker<'o>
+    pub fn beside<'o>(&self, lane: &'o Lane) -> QueueDesk<'o>
     where
         'd: 'o,
     {
-        QueueWorker { store: Rc::clone(&self.store), ..QueueWorker::new(self.shared, lane) }
+        QueueDesk { store: Rc::clone(&self.store), ..QueueDesk::new(self.shared, lane) }
     }
 
     /// Returns the store, which is opened on demand.

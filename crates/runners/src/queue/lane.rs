@@ -5,12 +5,12 @@
 //! claimed, in groups that get smaller: if one of them killed the process, it affects few others
 //! the next time, and finally none.
 
-use super::{QueueWorker, Row, Runner, TakenEntry};
+use super::backlog::Backlog;
+use super::{QueueDesk, Row, Runner, TakenEntry};
 use crate::Shared;
 use crate::arrangement::Scope;
 use dormouse_membership::RunError;
 use dormouse_spool::{Claim, EntryName, Envelope, Look, SpoolError, Suspicion};
-use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -49,22 +49,6 @@ pub(crate) struct Lane {
     down: Mutex<Option<(Instant, String)>>,
 }
 
-#[derive(Default)]
-struct Backlog {
-    /// The rest of the last listing.
-    names: VecDeque<EntryName>,
-    costly: VecDeque<EntryName>,
-    /// Each with its suspicion.
-    suspects: Vec<(Suspicion, EntryName)>,
-    /// The names in `costly` and `suspects`, and those that failed in this round.
-    put_off: HashSet<EntryName>,
-    slow_lists: HashSet<String>,
-    /// Whether an error occurred that would affect every entry.
-    is_stopped: bool,
-    /// When the queue was last listed, for queues whose entries become ready by themselves.
-    looked: Option<Instant>,
-}
-
 /// A worker that was started and has not yet taken anything. The names that it will take still wait,
 /// and must not start another worker.
 #[derive(Debug)]
@@ -78,30 +62,11 @@ impl Drop for Arriving<'_> {
     }
 }
 
-/// The interval of checks whether entries have become due.
-const DUE_EVERY: Duration = Duration::from_secs(1);
-
-/// Suspects are taken in groups of a part of a batch; each shared death divides its size by this.
-/// So bystanders are done in a few groups, and the entry that kills is alone after a few deaths.
-const PART: u32 = 8;
-
 /// The suspicion of entries that must be taken alone, whatever the size of a batch.
 const ALONE: Suspicion = Suspicion { alone: 0, together: u32::MAX };
 
-impl Backlog {
-    /// Returns how many of the next suspects are taken together. Those with the fewest deaths go
-    /// first, so bystanders are done before the entry that kills.
-    fn group(&mut self, batch: usize) -> usize {
-        self.suspects.sort_by(|(a, _), (b, _)| b.cmp(a));
-        let Some(&(next, _)) = self.suspects.last() else { return 0 };
-        if next.alone > 0 {
-            return 1;
-        }
-        let parts = u64::from(PART).checked_pow(next.together).unwrap_or(u64::MAX);
-        let most = usize::try_from((batch as u64 / parts).max(1)).unwrap_or(usize::MAX);
-        self.suspects.iter().rev().take(most).take_while(|(other, _)| *other == next).count()
-    }
-}
+/// The interval of checks whether entries have become due.
+const DUE_EVERY: Duration = Duration::from_secs(1);
 
 impl Lane {
     pub fn new(row: &'static Row) -> Lane {
@@ -224,7 +189,7 @@ impl Lane {
 
     /// Processes ready entries: all light ones, or one batch of them if the desk's time is limited, one
     /// costly entry, or one group of suspects. Returns the number of entries taken.
-    pub fn work(&self, desk: &mut QueueWorker<'_>, runner: &mut dyn Runner, how: How) -> u64 {
+    pub fn work(&self, desk: &mut QueueDesk<'_>, runner: &mut dyn Runner, how: How) -> u64 {
         let before = desk.tally.entries;
         let mut taken_at_all = 0;
         while !desk.is_over() {
@@ -251,7 +216,7 @@ impl Lane {
 
     fn give_to(
         &self,
-        desk: &mut QueueWorker<'_>,
+        desk: &mut QueueDesk<'_>,
         runner: &mut dyn Runner,
         taken: Vec<TakenEntry>,
         how: How,
@@ -292,12 +257,12 @@ impl Lane {
         }
     }
 
-    fn trouble(&self, desk: &mut QueueWorker<'_>, error: RunError) {
+    fn trouble(&self, desk: &mut QueueDesk<'_>, error: RunError) {
         self.backlog().is_stopped |= error.is_everywhere();
         desk.errors.push(error);
     }
 
-    fn take(&self, desk: &mut QueueWorker<'_>, how: How, most: usize) -> Vec<TakenEntry> {
+    fn take(&self, desk: &mut QueueDesk<'_>, how: How, most: usize) -> Vec<TakenEntry> {
         let batch = (self.row.batch)(desk.shared.site.config());
         let batch = usize::try_from(batch).unwrap_or(usize::MAX);
         let most = match how {
@@ -335,7 +300,7 @@ impl Lane {
     /// Claims an entry. Returns `None` if another process has it, or if it was postponed or set aside.
     fn claim(
         &self,
-        desk: &mut QueueWorker<'_>,
+        desk: &mut QueueDesk<'_>,
         (how, is_group): (How, bool),
         name: &EntryName,
     ) -> Result<Option<Claim>, RunError> {
@@ -363,7 +328,7 @@ impl Lane {
     /// or set aside.
     fn take_one(
         &self,
-        desk: &mut QueueWorker<'_>,
+        desk: &mut QueueDesk<'_>,
         (how, is_group): (How, bool),
         name: &EntryName,
     ) -> Result<Option<TakenEntry>, RunError> {
@@ -412,7 +377,7 @@ impl Lane {
 
     /// Processes one costly entry in a worker. The caller has already counted it in
     /// `costly_in_hand`.
-    pub fn work_on_costly(&self, desk: &mut QueueWorker<'_>) {
+    pub fn work_on_costly(&self, desk: &mut QueueDesk<'_>) {
         let mut runner = (self.row.runner)(desk.shared);
         self.work(desk, &mut *runner, How::Costly);
         runner.end();
@@ -420,7 +385,7 @@ impl Lane {
     }
 
     /// Processes entries in a worker until none is left that it may take.
-    pub fn work_beside(&self, desk: &mut QueueWorker<'_>, scope: &Scope, workers: usize) {
+    pub fn work_beside(&self, desk: &mut QueueDesk<'_>, scope: &Scope, workers: usize) {
         let mut runner = (self.row.runner)(desk.shared);
         // One worker is kept for light entries; if it is the only one, costly entries stop for
         // light ones.

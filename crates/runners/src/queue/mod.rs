@@ -11,13 +11,14 @@
 //!
 //! The function of each queue is in a file next to this directory.
 
+mod backlog;
 mod desk;
 mod lane;
 mod tally;
 pub(crate) mod transaction;
 pub mod waiting;
 
-pub(crate) use desk::{QueueWorker, TakenEntry, guarded, no_such_list, panic_text};
+pub(crate) use desk::{QueueDesk, TakenEntry, guarded, no_such_list, panic_text};
 pub(crate) use lane::{How, Lane, Patience};
 pub use tally::{QueueTally, Tallies};
 
@@ -26,7 +27,7 @@ use crate::{Shared, archiving, bounces, email_commands, incoming, news, outgoing
 use dormouse_membership::RunError;
 use dormouse_spool::{Entry, EntryName, Envelope, Queue, Spool, SpoolError};
 use dormouse_store::{Arrangement, Config};
-use transaction::Transaction;
+use transaction::BatchTransaction;
 
 /// How a queue is processed. A queue with a row has a runner, units, and a place in drains and in
 /// `status`.
@@ -63,7 +64,7 @@ pub(crate) trait Runner {
     ///
     /// # Errors
     /// Errors that are not caused by an entry; the entries concerned stay in the queue.
-    fn work(&mut self, desk: &mut QueueWorker<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError>;
+    fn work(&mut self, desk: &mut QueueDesk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError>;
 
     /// Called when no more entries come for now, to close connections.
     fn end(&mut self) {}
@@ -103,25 +104,25 @@ pub static TABLE: [Row; 8] = [
         Queue::In,
         "incoming",
         |config| config.runners_in,
-        |_| Box::new(Transaction::with_policies(incoming::process)),
+        |_| Box::new(BatchTransaction::with_policies(incoming::process)),
     ),
     together(
         Queue::Commands,
         "commands",
         |config| config.runners_commands,
-        |_| Box::new(Transaction::of(email_commands::process)),
+        |_| Box::new(BatchTransaction::of(email_commands::process)),
     ),
     together(
         Queue::Bounces,
         "bounces",
         |config| config.runners_bounces,
-        |_| Box::new(Transaction::of(bounces::process)),
+        |_| Box::new(BatchTransaction::of(bounces::process)),
     ),
     together(
         Queue::Virgin,
         "virgin",
         |config| config.runners_virgin,
-        |_| Box::new(Transaction::of(incoming::process)),
+        |_| Box::new(BatchTransaction::of(incoming::process)),
     ),
     Row {
         queue: Queue::News,
@@ -185,4 +186,4 @@ pub(crate) type Processed = (dormouse_trace::Event, Vec<dormouse_membership::Out
 
 /// Processes an entry in a transaction of the store.
 pub(crate) type Process =
-    fn(transaction::Job<'_>, Entry) -> Result<Processed, dormouse_pipeline::HandlerError>;
+    fn(transaction::EntryJob<'_>, Entry) -> Result<Processed, dormouse_pipeline::HandlerError>;

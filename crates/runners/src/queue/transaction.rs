@@ -6,9 +6,7 @@
 //! posts are recorded once, and at worst a post number is skipped.
 
 use super::lane::COSTLY_BYTES;
-use super::{
-    Process, Processed, QueueTally, QueueWorker, Runner, TakenEntry, guarded, no_such_list,
-};
+use super::{Process, Processed, QueueDesk, QueueTally, Runner, TakenEntry, guarded, no_such_list};
 use crate::Shared;
 use dormouse_membership::{Output, RunError};
 use dormouse_pipeline::policies::{FoundPolicies, Policies};
@@ -19,7 +17,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 /// One entry, with everything that its function may use.
-pub(crate) struct Job<'j> {
+pub(crate) struct EntryJob<'j> {
     /// What all runners share.
     pub shared: &'j Shared<'j>,
     /// The store, in the batch's transaction.
@@ -35,24 +33,24 @@ pub(crate) struct Job<'j> {
 }
 
 /// Processes batches in transactions.
-pub(crate) struct Transaction {
+pub(crate) struct BatchTransaction {
     process: Process,
     /// Does the DNS lookups, for queues that need them.
     policies: Option<Policies>,
 }
 
-impl Transaction {
-    pub fn of(process: Process) -> Transaction {
-        Transaction { process, policies: None }
+impl BatchTransaction {
+    pub fn of(process: Process) -> BatchTransaction {
+        BatchTransaction { process, policies: None }
     }
 
-    pub fn with_policies(process: Process) -> Transaction {
-        Transaction { process, policies: Some(Policies::default()) }
+    pub fn with_policies(process: Process) -> BatchTransaction {
+        BatchTransaction { process, policies: Some(Policies::default()) }
     }
 }
 
-impl Runner for Transaction {
-    fn work(&mut self, desk: &mut QueueWorker<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
+impl Runner for BatchTransaction {
+    fn work(&mut self, desk: &mut QueueDesk<'_>, taken: Vec<TakenEntry>) -> Result<(), RunError> {
         let store = desk.store()?;
         let entries = taken.iter().map(|one| &one.entry);
         let found = match &mut self.policies {
@@ -112,11 +110,11 @@ fn stage(batch: &mut Batch<'_>, source: &EntryName, outputs: &[Output]) -> Resul
     Ok(())
 }
 
-impl Transaction {
+impl BatchTransaction {
     /// Processes one entry with the queue's function.
     fn one_entry(
         &self,
-        desk: &QueueWorker<'_>,
+        desk: &QueueDesk<'_>,
         tx: &Tx<'_>,
         found: &FoundPolicies,
         lists: &mut HashMap<String, Option<List>>,
@@ -132,7 +130,7 @@ impl Transaction {
         };
         let original = entry.clone();
         let (queue, name) = (claim.queue(), claim.name());
-        let job = Job { shared: desk.shared, store: tx, list, queue, name, found };
+        let job = EntryJob { shared: desk.shared, store: tx, list, queue, name, found };
         let reason = match guarded(|| (self.process)(job, entry)) {
             Ok(Ok(processed)) => return Ok((claim, processed)),
             Ok(Err(error)) if error.is_of_the_entry() => error.to_string(),

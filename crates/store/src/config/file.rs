@@ -2,7 +2,7 @@
 
 use super::{Config, KEYS, SiteSettingEntry};
 use crate::StoreError;
-use crate::value::Value as _;
+use crate::value::SettingValue as _;
 use std::borrow::Cow;
 use std::fs;
 use std::io::Write;

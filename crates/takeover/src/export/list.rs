@@ -9,7 +9,7 @@ use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use dormouse_membership::password;
 use dormouse_pickle::{Class, Graph, Made, NodeId, Object, Protocol};
-use dormouse_store::value::Value as _;
+use dormouse_store::value::SettingValue as _;
 use dormouse_store::{BounceState, Delivery, List, ListState, Member, WholeMember};
 use std::collections::HashMap;
 use std::os::unix::fs::symlink;

@@ -12,7 +12,7 @@ use crate::report::ItemFate;
 use crate::{TakeoverError, old_list, source};
 use dormouse_membership::moderation::vouch;
 use dormouse_membership::password;
-use dormouse_store::value::Value as _;
+use dormouse_store::value::SettingValue as _;
 use dormouse_store::{Config, ListSettings, RemoveDkim, ScrubHtml};
 use std::fs::OpenOptions;
 use std::io::Write as _;

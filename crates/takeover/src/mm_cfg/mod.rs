@@ -9,7 +9,7 @@ pub use dormouse_python_literal::Literal;
 use crate::TakeoverError;
 use dormouse_mail::charset;
 use dormouse_python_literal::{Expr, Operator, Scope, Statement, What, parse};
-use dormouse_store::value::Value as _;
+use dormouse_store::value::SettingValue as _;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

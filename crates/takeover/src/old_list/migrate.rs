@@ -7,7 +7,7 @@ use crate::text;
 use dormouse_clock::Timestamp;
 use dormouse_mail::AddressKey;
 use dormouse_pickle::Value;
-use dormouse_store::value::Value as _;
+use dormouse_store::value::SettingValue as _;
 use dormouse_store::{Delivery, ListSettings, MemberOption, NonmemberAction, WholeMember};
 use std::collections::HashSet;
 

@@ -9,7 +9,7 @@ use dormouse_membership::password;
 use dormouse_pickle::Value;
 use dormouse_store::ListSettings;
 use dormouse_store::check::Subject;
-use dormouse_store::value::Value as _;
+use dormouse_store::value::SettingValue as _;
 use serde_json::json;
 
 /// Parses every setting. A setting missing in a list saved by an older Mailman has the site's default,

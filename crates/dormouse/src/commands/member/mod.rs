@@ -308,7 +308,7 @@ fn replace_owner(
         [("owner", &list.settings.owner), ("moderator", &list.settings.moderator)]
     {
         if let Some(addresses) = replaced(addresses, old, new, keep) {
-            let value = dormouse_store::value::Value::write(&addresses);
+            let value = dormouse_store::value::SettingValue::write(&addresses);
             tx.set_setting(&list.name, setting, &value)?;
             found = true;
         }

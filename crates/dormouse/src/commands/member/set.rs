@@ -4,7 +4,7 @@ use super::{each_member, no_member};
 use crate::failure::Failure;
 use crate::output;
 use dormouse_clock::Timestamp;
-use dormouse_store::value::{Value as _, nearest};
+use dormouse_store::value::{SettingValue as _, nearest};
 use dormouse_store::{Delivery, List, Member, MemberOption, Store, StoreError, Tx};
 use serde::Serialize;
 use sysexits::ExitCode;

@@ -5,7 +5,7 @@ use crate::cli::Which;
 use crate::failure::Failure;
 use crate::output::{self, Rows};
 use dormouse_clock::Timestamp;
-use dormouse_store::value::Value as _;
+use dormouse_store::value::SettingValue as _;
 use dormouse_store::{Delivery, List, Member, MemberOption, Read};
 use serde::Serialize;
 use sysexits::ExitCode;

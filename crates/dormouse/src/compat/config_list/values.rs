@@ -3,7 +3,7 @@
 use super::options::OptionKind;
 use dormouse_python_literal::Literal;
 use dormouse_store::ListSettings;
-use dormouse_store::value::Value as _;
+use dormouse_store::value::SettingValue as _;
 
 const DAY: f64 = 86_400.0;
 

@@ -21,7 +21,7 @@ pub enum Protocol {
 ///
 /// # Errors
 /// [`DumpError`] for a graph that no Python program could have created; `out` is then unchanged.
-/// Every graph that [`load`](crate::load) returned can be written, in every protocol.
+/// Every graph that [`load`](crate::load()) returned can be written, in every protocol.
 pub fn dump(graph: &Graph<'_>, protocol: Protocol, out: &mut Vec<u8>) -> Result<(), DumpError> {
     let start = out.len();
     let marks = Marks::survey(graph);

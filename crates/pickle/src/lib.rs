@@ -24,8 +24,8 @@
 //! - [`Graph`]: the nodes of one pickle in one vector. Sharing and cycles are plain numbers, and
 //!   neither reading, writing, comparing nor dropping a graph recurses.
 //! - [`Value`]: a node with its graph, for reading.
-//! - [`load`]: reads protocols 0 to 5, within [`Limits`]. Byte strings are borrowed from the input.
-//! - [`dump`]: writes protocols 0 to 2.
+//! - [`load()`]: reads protocols 0 to 5, within [`Limits`]. Byte strings are borrowed from the input.
+//! - [`dump()`]: writes protocols 0 to 2.
 //! - [`marshal`]: reads and writes the same graphs in the format of Python 2's `marshal`.
 //! - Inside: `opcode` (the alphabet), `input` (arguments of opcodes), `number`, `escape` and `wtf8`
 //!   (notations of values), `reduce` (the few calls that are data in disguise), `survey` (what is

@@ -48,17 +48,18 @@ fn main() {
     let began = Instant::now();
     site.feed(&["member", "add", "large", "--file", "-", "--welcome", "no"], people.as_bytes());
     println!("\n{members} members were added in {:.1} s", began.elapsed().as_secs_f64());
+    let (middle, last) = (members / 2, members - 1);
     for page in [
-        "/mailman/members/large",
-        "/mailman/members/large?after=m0500000%40example.net",
-        "/mailman/members/large?q=m0999999",
-        "/mailman/members/large?q=Member+77777",
-        "/mailman/members/large?q=nobody-has-this",
-        "/mailman/members/large/member?who=m0500000%40example.net",
-        "/mailman/admin/large",
-        "/mailman/admin",
+        "/mailman/members/large".to_owned(),
+        format!("/mailman/members/large?after=m{middle:07}%40example.net"),
+        format!("/mailman/members/large?q=m{last:07}"),
+        format!("/mailman/members/large?q=Member+{last}"),
+        "/mailman/members/large?q=nobody-has-this".to_owned(),
+        format!("/mailman/members/large/member?who=m{middle:07}%40example.net"),
+        "/mailman/admin/large".to_owned(),
+        "/mailman/admin".to_owned(),
     ] {
-        warm(&server, page, &cookie);
+        warm(&server, &page, &cookie);
     }
 }
 

@@ -47,6 +47,14 @@ impl Read {
         self.rows(sql, params![list_id], read)
     }
 
+    /// Returns the former names of the list with that name.
+    pub(crate) fn names_before(&self, list: &ListName) -> Result<Vec<ListName>, StoreError> {
+        let sql = "select former_name.name from former_name
+                   join list on list.id = former_name.list_id
+                   where list.name = ?1 order by former_name.name";
+        self.rows(sql, params![list], |row| row.get(0))
+    }
+
     /// Returns all former names of lists, with their current ones.
     pub fn all_former_names(&self) -> Result<BTreeMap<ListName, ListName>, StoreError> {
         let sql = "select former_name.name, list.name from former_name

@@ -219,6 +219,11 @@ fn read(row: &Row<'_>) -> db::Result<List> {
     })
 }
 
+/// Whether a stored `archive_private` means yes. An invalid value does.
+fn is_private(value: &str) -> bool {
+    <bool as crate::value::SettingValue>::read(value).unwrap_or(true)
+}
+
 impl Read {
     /// Returns the list with this name, in any case, or else with this former name.
     pub fn list(&self, name: &str) -> Result<Option<List>, StoreError> {
@@ -332,10 +337,17 @@ impl Read {
             params![name],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        // An invalid value counts as private.
-        let is_private =
-            |value: &str| <bool as crate::value::SettingValue>::read(value).unwrap_or(true);
         Ok(rows.into_iter().filter(|(_, value)| is_private(value)).map(|(list, _)| list).collect())
+    }
+
+    /// Whether only members may read the archive of a list; `None` if there is no such list.
+    pub(crate) fn is_archive_private(&self, list: &ListName) -> Result<Option<bool>, StoreError> {
+        let sql = "select id from list where name = ?1";
+        let Some(id) = self.first(sql, params![list], |row| row.get::<ListId>(0))? else {
+            return Ok(None);
+        };
+        let value = self.kept_setting(id, "archive_private")?;
+        Ok(Some(value.is_some_and(|value| is_private(&value))))
     }
 
     /// Returns the stored value of a list's setting; `None` if it has its default.

@@ -168,35 +168,23 @@ impl Tx<'_> {
 
     /// Hides the noted archives that must be private, and returns the lists of the others.
     pub(crate) fn hide_archives(&self) -> Result<BTreeSet<ListName>, StoreError> {
-        let mut shown = self.archives.take();
-        if shown.is_empty() {
-            return Ok(shown);
-        }
-        let lists: BTreeSet<ListName> = self.read().list_names()?.into_iter().collect();
-        let privates = self.read().private_archives()?;
-        let former = self.read().all_former_names()?;
-        for (name, list) in &former {
-            if shown.contains(list) && privates.contains(list) {
-                hide(self.read().site_dir(), name)?;
+        let site = self.read().site_dir();
+        let mut shown = BTreeSet::new();
+        for list in self.archives.take() {
+            if self.read().is_archive_private(&list)? == Some(false) {
+                shown.insert(list);
+                continue;
             }
-        }
-        for list in &shown {
-            if !lists.contains(list) || privates.contains(list) {
-                hide(self.read().site_dir(), list)?;
+            for name in self.read().names_before(&list)? {
+                hide(site, &name)?;
             }
+            hide(site, &list)?;
         }
-        shown.retain(|list| lists.contains(list) && !privates.contains(list));
         Ok(shown)
     }
 }
 
 impl Store {
-    /// Returns a list's former names.
-    fn names_before(&self, list: &ListName) -> Result<Vec<ListName>, StoreError> {
-        let former = self.read().all_former_names()?.into_iter();
-        Ok(former.filter(|(_, now)| now == list).map(|(name, _)| name).collect())
-    }
-
     /// Shows or hides a list's archive, under all its names.
     pub fn settle_archive(&self, list: &ListName) -> Result<(), StoreError> {
         self.write(|tx| {
@@ -211,7 +199,7 @@ impl Store {
             // On failure, the next run tries again.
             let show = || {
                 show_as(self.read().site_dir(), &list, &list)?;
-                let before = self.names_before(&list)?;
+                let before = self.read().names_before(&list)?;
                 before.iter().try_for_each(|name| show_as(self.read().site_dir(), name, &list))
             };
             if let Err(error) = show() {

@@ -4,7 +4,6 @@ use super::call::{Call, Done, Trouble, find, say};
 use super::getopt::{HELP as H, flag, with};
 use crate::commands::member::each_member;
 use crate::commands::member::find::Patterns;
-use dormouse_store::StoreError;
 use std::collections::BTreeMap;
 
 pub const HELP: &str = "\

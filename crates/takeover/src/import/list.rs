@@ -68,19 +68,24 @@ impl Import<'_> {
         let Some(newest) = old_list::newest(name, &dir, &self.old.settings)? else {
             return self.no_list(name, &dir);
         };
-        let Newest { path, bytes, list, remark } = newest;
+        let Newest { path, bytes, mut list, remark } = newest;
         if let Some(remark) = remark {
             self.report.problem(self.old.name_of(&dir), remark);
         }
         let state = (format!("{source}/state"), source::fingerprint(&bytes));
         let state_is_new = !is_known || !self.is_unchanged(&state.0, &state.1)?;
         drop(bytes);
+        let mut members = std::mem::take(&mut list.members);
         let bringing = self.bringing(&dir, &list, state, state_is_new);
         let passwords = match &existing {
             Some(list) => self.target.store.read().member_passwords(list.id)?,
             None => HashMap::new(),
         };
-        let members = if state_is_new { hashed(&list.members, &passwords)? } else { Vec::new() };
+        if state_is_new {
+            hash_passwords(&mut members, &passwords)?;
+        } else {
+            members.clear();
+        }
         let written = self.write(|tx| {
             if !is_known {
                 // It was removed here since, or never existed: nothing of it has been imported.
@@ -279,28 +284,25 @@ fn held_message(path: &Path) -> Result<Option<Vec<u8>>, TakeoverError> {
     Ok(Some(text))
 }
 
-/// Members with their passwords hashed. A better hash stored here stays; one that
-/// is still valid is not hashed again.
-fn hashed(
-    members: &[WholeMember],
+/// Hashes members' passwords. A better hash stored here stays; one that is still valid is not
+/// hashed again. There may be a million members, so they are not copied.
+fn hash_passwords(
+    members: &mut [WholeMember],
     known: &HashMap<AddressKey, String>,
-) -> Result<Vec<WholeMember>, TakeoverError> {
-    members
-        .iter()
-        .map(|member| {
-            let password = match known.get(&member.member.key) {
-                Some(hash)
-                    if !hash.is_empty()
-                        && (!password::is_outdated(hash)
-                            || password::verify(hash, &member.password)) =>
-                {
-                    hash.clone()
-                }
-                _ => hash(&member.password)?,
-            };
-            Ok(WholeMember { password, ..member.clone() })
-        })
-        .collect()
+) -> Result<(), TakeoverError> {
+    for member in members {
+        member.password = match known.get(&member.member.key) {
+            Some(hash)
+                if !hash.is_empty()
+                    && (!password::is_outdated(hash)
+                        || password::verify(hash, &member.password)) =>
+            {
+                hash.clone()
+            }
+            _ => hash(&member.password)?,
+        };
+    }
+    Ok(())
 }
 
 fn hash(clear: &str) -> Result<String, TakeoverError> {

@@ -36,11 +36,7 @@ pub fn run(call: &Call) -> Done {
     let mut names: Vec<String> =
         options.values("listname").map(|name| name.trim().to_lowercase()).collect();
     if names.is_empty() {
-        names = store
-            .read()
-            .iter_lists()
-            .map(|list| Ok(list?.name.into()))
-            .collect::<Result<_, StoreError>>()?;
+        names = store.read().list_names()?.into_iter().map(String::from).collect();
     }
     names
         .retain(|name| !options.values("exclude").any(|excluded| excluded.to_lowercase() == *name));

@@ -3,8 +3,9 @@
 use super::DORMOUSE;
 use super::servers::or_skip;
 use dormouse_testkit::sink::Certificate;
-use dormouse_testkit::site::describe;
+use dormouse_testkit::site::{TestSite, describe, message};
 use dormouse_testkit::waiting::eventually;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -238,5 +239,51 @@ fn errors_of_a_pooler_are_explained() {
     let options = at("postgres", "options=-csearch_path%3Dpublic");
     user.is_refused(&options, &["unsupported startup parameter", "ignore_startup_parameters"]);
     server.crash().unwrap();
-    user.is_refused(&at("postgres", ""), &["see the log of both"]);
+    user.is_refused(&at("postgres", ""), &["nothing is lost", "the server behind it"]);
+}
+
+/// A stopped postmaster, which continues when this is dropped.
+struct Stopped(Pid);
+
+impl Stopped {
+    fn stop(server: &Own) -> Stopped {
+        let text = fs::read_to_string(server.data().join("postmaster.pid")).unwrap();
+        let pid = Pid::from_raw(text.lines().next().unwrap().parse().unwrap()).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
+        Stopped(pid)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        kill_process(self.0, Signal::CONT).unwrap();
+    }
+}
+
+/// The kernel accepts connections for it, but nobody answers.
+#[test]
+fn a_server_that_is_stopped_holds_up_neither_intake_nor_the_queues_for_long() {
+    let Some(server) = or_skip(Own::start("", "")) else { return };
+    let url = format!("postgres://dormouse@127.0.0.1:{}/postgres", server.port);
+    let host = TestSite::on(DORMOUSE, &url);
+    host.plain_list("dev", &["anna@example.org"]);
+    let post = |subject: &str| message("anna@example.org", subject, "x\n");
+    host.post("dev", &post("first"));
+    host.ok(&["run"]);
+    let stopped = Stopped::stop(&server);
+    host.post("dev", &post("second"));
+    let run = host.run(&["run"]);
+    assert_eq!(run.status.code(), Some(75), "{}", describe(&run));
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(said.contains("did not answer within 5 s"), "{said}");
+    // Another server of the site is used instead.
+    let free = Own::start("", "").unwrap();
+    let both =
+        format!("postgres://dormouse@127.0.0.1:{},127.0.0.1:{}/postgres", server.port, free.port);
+    let user = User::new();
+    let made = user.init(&both);
+    assert!(made.status.success(), "{}", describe(&made));
+    drop(stopped);
+    host.ok(&["run"]);
+    assert_eq!(host.maildir("anna@example.org").len(), 2);
 }

@@ -1,6 +1,7 @@
 //! The address of a server, from a URL in libpq's syntax.
 
 use super::complaint::{About, Complaint, Secret, told};
+use super::patience;
 use super::tls::{MakeTls, Trust};
 use postgres::config::{Host, SslMode, TargetSessionAttrs};
 use postgres::{Client, Config, NoTls};
@@ -191,16 +192,24 @@ impl Address {
                 config.password(password);
             }
         }
-        let connected = match &self.trust {
+        let tls = match &self.trust {
             Some(trust) if config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_))) => {
                 let advice =
                     "; `sslrootcert=` in `store.url` must name a file with certificates in PEM";
-                let tls = MakeTls::with(trust).map_err(|said| Complaint::here(said, advice))?;
-                config.connect(tls)
+                Some(MakeTls::with(trust).map_err(|said| Complaint::here(said, advice))?)
             }
-            _ => config.connect(NoTls),
+            _ => None,
         };
-        connected.map_err(|error| Complaint::of(&error, Some(&self.about_server(&config, secret))))
+        let limit = config.get_connect_timeout().copied().unwrap_or(CONNECT_FOR);
+        let about = self.about_server(&config, secret);
+        let attempt = move || match tls {
+            Some(tls) => config.connect(tls),
+            None => config.connect(NoTls),
+        };
+        match patience::within(limit, attempt) {
+            Some(connected) => connected.map_err(|error| Complaint::of(&error, Some(&about))),
+            None => Err(Complaint::silent(&about.server, limit)),
+        }
     }
 
     /// Describes connections to this address.

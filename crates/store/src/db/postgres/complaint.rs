@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What an error means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +69,13 @@ impl Complaint {
     /// Describes a setting of this host that prevents connections.
     pub fn here(said: String, advice: &str) -> Complaint {
         Complaint { trouble: Trouble::Barred, said, advice: advice.to_owned() }
+    }
+
+    /// Describes a server that accepts connections and then says nothing.
+    pub fn silent(server: &str, limit: Duration) -> Complaint {
+        let said = format!("{server} did not answer within {} s", limit.as_secs_f64());
+        let advice = "; nothing is lost: it may be stopped or overloaded, or a pooler that waits for the server behind it";
+        Complaint { trouble: Trouble::Lost, said, advice: advice.to_owned() }
     }
 
     /// Describes a database whose encoding cannot be used.

@@ -12,6 +12,7 @@ pub(super) mod complaint;
 mod connect;
 mod dialect;
 mod kept;
+mod patience;
 mod tls;
 mod values;
 

@@ -186,11 +186,15 @@ impl Tx<'_> {
 
     /// Removes a former name, which is then free. Returns false if the list did not have it.
     pub fn forget_former_name(&self, list_id: ListId, name: &str) -> Result<bool, StoreError> {
-        let name = ListName::kept(name.to_lowercase());
-        self.note_archive(&name);
-        self.note_lists();
+        let name = name.to_lowercase();
         let sql = "delete from former_name where list_id = ?1 and name = ?2";
-        Ok(self.execute(sql, params![list_id, name])? > 0)
+        let had = self.execute(sql, params![list_id, name])? > 0;
+        if had {
+            // Only now is the text known to be a list's name: paths are built from it.
+            self.note_archive(&ListName::kept(name));
+            self.note_lists();
+        }
+        Ok(had)
     }
 
     /// Removes all members of a list, records `how`, and returns how many there were. Nobody is
@@ -326,6 +330,29 @@ mod tests {
         assert!(store.write(|tx| tx.forget_former_name(id, "tea")).unwrap());
         assert!(!store.write(|tx| tx.forget_former_name(id, "milk")).unwrap());
         assert_ne!(create("tea").unwrap().id, id);
+    }
+
+    #[test]
+    fn text_that_is_not_a_former_name_touches_no_file() {
+        let (home, store) = store();
+        rename(&store, "tea", "green").unwrap();
+        let id = store.read().list("green").unwrap().unwrap().id;
+        let other = store.read().list("milk").unwrap().unwrap().id;
+        let public = home.path().join("archives/public");
+        std::fs::create_dir_all(&public).unwrap();
+        let files = ["precious", "precious.mbox", "archives/public/tea", "archives/public/oat"]
+            .map(|file| home.path().join(file));
+        files.iter().for_each(|file| std::fs::write(file, "x").unwrap());
+        for typed in ["../../precious", "../public/../../precious", "..", "", "oat"] {
+            let released = store.write(|tx| tx.forget_former_name(id, typed)).unwrap();
+            assert!(!released, "{typed}");
+        }
+        assert!(!store.write(|tx| tx.forget_former_name(other, "tea")).unwrap());
+        for file in &files {
+            assert!(file.exists(), "{}", file.display());
+        }
+        assert!(store.write(|tx| tx.forget_former_name(id, "Tea")).unwrap());
+        assert_eq!(files.each_ref().map(|file| file.exists()), [true, true, false, true]);
     }
 
     #[test]

@@ -729,7 +729,7 @@ fn mail_leads_to_archives_and_attachments_only_where_somebody_serves_them() {
 }
 
 #[test]
-fn what_the_demonstration_says_can_be_typed_as_it_stands() {
+fn commands_in_the_demonstration_can_be_typed_as_printed() {
     let output = Command::new(DORMOUSE).args(["demo", "--no-systemd"]).output().unwrap();
     let said = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(output.status.success(), "{}", describe(&output));

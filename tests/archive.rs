@@ -174,7 +174,7 @@ fn a_post_is_archived_where_its_archived_at_header_says() {
     assert!(first.contains("Hello &lt;b&gt;all&lt;/b&gt;"), "{first}");
     assert!(first.contains("bert at example.com") && !first.contains("bert@example.com"));
     let second = &pages["2026-November/000001.html"];
-    assert!(second.contains("In answer to <a href=\"../2026-November/000000.html\">"), "{second}");
+    assert!(second.contains("In reply to <a href=\"../2026-November/000000.html\">"), "{second}");
     let threads = read(root.join("2026-November/index.html"));
     assert!(threads.contains("<li id=\"1\"><a href=\"000001.html\">Carla</a>"), "{threads}");
     for mail in site.maildir("anna@example.org") {
@@ -276,7 +276,7 @@ fn killed_while_another_process_indexes_no_post_leaves_the_mbox() {
 }
 
 #[test]
-fn a_rebuild_that_is_killed_goes_on_and_posts_come_in_meanwhile() {
+fn a_killed_rebuild_continues_while_posts_arrive() {
     let site = site();
     let import = corpus(&site, 400, 100_000);
     site.ok(&["archive", "import", "dev", &import]);
@@ -699,7 +699,7 @@ fn serve(root: PathBuf) -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>
 }
 
 #[test]
-fn a_browser_shows_a_message_and_loads_nothing_but_its_own() {
+fn a_browser_shows_a_message_and_loads_only_its_own_parts() {
     if !has("chromium") {
         return;
     }
@@ -749,7 +749,7 @@ fn a_new_list_does_not_show_what_a_removed_one_said_in_private() {
 }
 
 #[test]
-fn an_answer_that_came_first_stands_below_what_it_answers() {
+fn a_reply_that_arrived_first_is_shown_below_its_parent() {
     let site = site();
     let mail = |id: &str, minute: u32, subject: &str, more: &str| {
         format!(
@@ -769,7 +769,7 @@ fn an_answer_that_came_first_stands_below_what_it_answers() {
         found.unwrap_or_else(|| panic!("{number}: {:?}", pages.keys())).1
     };
     assert!(page("000000.html").contains("class=\"parent\""), "{}", page("000000.html"));
-    assert!(page("000001.html").contains("<h2>Answers</h2>"), "{}", page("000001.html"));
+    assert!(page("000001.html").contains("<h2>Replies</h2>"), "{}", page("000001.html"));
     check_links(&tree(&site, "dev"));
     let before = files(&tree(&site, "dev"));
     site.ok(&["archive", "rebuild", "dev"]);

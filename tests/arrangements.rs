@@ -62,7 +62,7 @@ fn delivered(site: &TestSite) -> usize {
 }
 
 #[test]
-fn a_run_takes_only_what_it_is_told_and_leaves_out_what_is_off() {
+fn a_run_processes_the_given_queues_and_none_that_are_off() {
     let site = site(&["anna@example.org"], &[("out", "off")]);
     post(&site, "one");
     site.ok(&["run"]);
@@ -393,7 +393,7 @@ fn a_resident_process_takes_new_settings_with_its_next_piece_of_work() {
 }
 
 #[test]
-fn a_watch_begins_anew_with_what_the_settings_say() {
+fn a_watch_restarts_with_new_settings() {
     let site = site(&["anna@example.org"], &[("in", "off")]);
     let watch = Resident::start(&site, &["watch"]);
     post(&site, "waits");

@@ -153,7 +153,7 @@ fn an_incremental_backup_leaves_out_what_the_one_before_has() {
 }
 
 #[test]
-fn what_is_no_whole_backup_makes_no_site() {
+fn an_incomplete_backup_is_not_restored() {
     let site = TestSite::new(DORMOUSE);
     site.plain_list("dev", &["anna@example.org"]);
     let file = site.dir().with_extension("backup");

@@ -103,7 +103,7 @@ fn a_member_who_bounces_for_days_is_turned_off_warned_and_removed() {
     let cookie = warning.split("Subject: confirm ").nth(1).unwrap().get(..40).unwrap();
     assert!(cookie.bytes().all(|byte| byte.is_ascii_hexdigit()), "{warning}");
     // The site has no pages.
-    assert!(warning.contains("answer this mail without changing its\nsubject.\n"), "{warning}");
+    assert!(warning.contains("reply to this mail without changing its\nsubject.\n"), "{warning}");
     assert!(!warning.contains("https://"), "{warning}");
     assert!(warning.contains("\nFrom: dev-request@lists.example.org\n"), "{warning}");
     assert!(warning.contains("2 more times"), "{warning}");
@@ -134,7 +134,7 @@ fn a_member_who_bounces_for_days_is_turned_off_warned_and_removed() {
 }
 
 #[test]
-fn old_bounces_are_forgotten_and_those_that_are_not_for_good_count_half() {
+fn old_bounces_expire_and_temporary_ones_count_half() {
     let site = site();
     bounce_on_day(&site, 0, PLAIN, &gone(ANNA));
     bounce_on_day(&site, 1, PLAIN, &dsn(ANNA, "4.2.2", "452 4.2.2 mailbox full"));
@@ -169,7 +169,7 @@ fn delays_vacations_and_policy_count_nothing() {
 }
 
 #[test]
-fn what_nobody_understands_goes_to_the_owners() {
+fn an_unrecognized_bounce_goes_to_the_owners() {
     let site = site();
     let letter = "From: c@example.net\nSubject: your list\n\nWho runs this?\n";
     bounce_on_day(&site, 0, PLAIN, letter);
@@ -186,7 +186,7 @@ fn what_nobody_understands_goes_to_the_owners() {
 }
 
 #[test]
-fn a_readers_complaint_reaches_the_owners_and_is_no_bounce() {
+fn a_readers_complaint_reaches_the_owners_and_is_not_a_bounce() {
     let site = site();
     let complaint = format!(
         "From: fbl@isp.example\nTo: {PLAIN}\nSubject: complaint\nMIME-Version: 1.0\n\
@@ -334,7 +334,7 @@ fn bounces_of_notices_to_owners_go_to_the_site_and_round_in_no_circle() {
 }
 
 #[test]
-fn whoever_makes_a_site_owns_its_list_and_is_told_who_serves_its_pages() {
+fn the_creator_of_a_site_owns_its_list_and_learns_who_serves_its_pages() {
     let site = TestSite::new(DORMOUSE);
     let new = site.dir().join("new");
     let ok = |args: &[&str]| {

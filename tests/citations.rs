@@ -151,7 +151,7 @@ fn every_relative_link_of_a_page_leads_somewhere() {
 }
 
 #[test]
-fn no_citation_stands_without_its_folder() {
+fn every_citation_names_its_folder() {
     let mut wrong = Vec::new();
     for path in files(&[".rs"]) {
         if path.ends_with("tests/citations.rs") {

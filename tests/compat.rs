@@ -242,7 +242,7 @@ fn members_come_and_go() {
 }
 
 #[test]
-fn people_hear_of_what_is_done_with_their_membership() {
+fn people_are_notified_of_changes_to_their_membership() {
     let site = site();
     // The mails since the last call, with their recipients.
     let told = || -> Vec<String> {
@@ -564,7 +564,7 @@ fn python_is_refused_but_for_the_two_functions_that_came_with_mailman() {
 }
 
 #[test]
-fn starting_and_stopping_is_told_to_systemd_or_nobody() {
+fn systemd_is_notified_of_start_and_stop() {
     let site = site();
     assert_eq!(run(&site, &["mailmanctl"]).code, 1);
     assert_eq!(run(&site, &["mailmanctl", "sleep"]).code, 1);
@@ -581,7 +581,7 @@ fn starting_and_stopping_is_told_to_systemd_or_nobody() {
 }
 
 #[test]
-fn an_archive_is_made_anew_and_removed_with_its_list() {
+fn an_archive_is_rebuilt_and_removed_with_its_list() {
     let site = site();
     let mbox = site.dir().join("old.mbox");
     let mail = |number: u32| {
@@ -615,7 +615,7 @@ fn an_archive_is_made_anew_and_removed_with_its_list() {
 }
 
 #[test]
-fn a_crontab_goes_on_and_sends_no_mail_while_all_is_well() {
+fn a_crontab_still_works_and_sends_no_mail_unless_something_fails() {
     let site = site();
     assert_eq!(ok(&site, &["checkdbs"]), "");
     assert_eq!(ok(&site, &["senddigests", "-e", "dev"]), "");

@@ -163,7 +163,7 @@ fn whatever_fails_a_run_that_ends_with_0_has_done_everything_and_nothing_is_lost
 }
 
 #[test]
-fn an_mta_that_hears_of_an_error_keeps_the_mail_alone() {
+fn an_mta_that_gets_an_error_keeps_the_only_copy_of_the_mail() {
     let sink = Sink::builder().start();
     let site = site_with(&sink, &members(1));
     let (mut refused, mut taken) = (0, 0);
@@ -367,7 +367,7 @@ fn killed_at_every_point_nothing_is_lost_and_at_most_one_transaction_is_repeated
 }
 
 #[test]
-fn killed_while_files_of_finished_entries_are_written_again_nothing_is_lost_or_stays_behind() {
+fn nothing_is_lost_or_left_if_killed_while_spare_files_are_overwritten() {
     let members = members(3);
     for fault in [
         "spare.taken:1",

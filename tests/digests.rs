@@ -269,7 +269,7 @@ fn a_post_whose_drain_was_killed_is_in_one_digest_though_that_was_sent_meanwhile
 }
 
 #[test]
-fn killed_behind_the_hand_over_a_digest_is_sent_once() {
+fn a_digest_is_sent_once_if_killed_after_the_hand_over() {
     for point in ["digest.handed-over", "batch.decided", "batch.staged"] {
         let site = site();
         site.post("dev", &message("anna@example.org", "one", "x\n"));

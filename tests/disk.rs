@@ -103,8 +103,8 @@ fn a_full_disk_refuses_posts_for_now_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_nearly_full_disk_is_kept_for_what_is_already_in_the_queues() {
-    let name = "a_nearly_full_disk_is_kept_for_what_is_already_in_the_queues";
+fn a_nearly_full_disk_is_reserved_for_queued_mail() {
+    let name = "a_nearly_full_disk_is_reserved_for_queued_mail";
     on_small_disk(name, 2048, |disk| {
         let site = site_on(disk, &Sink::builder().start());
         site.ok(&["config", "set", "intake.min_free", "10 MB"]);

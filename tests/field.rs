@@ -95,7 +95,7 @@ const BASE64: &str =
     "Subject: x\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n";
 
 #[test]
-fn base64_with_a_plain_footer_behind_it_reads_as_what_was_encoded() {
+fn base64_followed_by_a_plain_footer_is_decoded() {
     for body in [
         "SGVqIGTDpQo=\n-- \nan old footer\n",
         "SGVqIGTDpQo\n-- \nan old footer\n",
@@ -204,7 +204,7 @@ fn the_filter_looks_into_the_messages_of_a_digest() {
 }
 
 #[test]
-fn a_line_that_is_no_field_ends_the_header() {
+fn a_line_that_is_not_a_field_ends_the_header() {
     for first in ["Hello all,", "(see below)", "1. opening"] {
         let mail = format!(
             "From: anna@example.net\nTo: talk@lists.example.org\nSubject: Minutes\n{first}\nplease: read\n\nend\n"

@@ -46,7 +46,7 @@ fn subjects(site: &TestSite, address: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_one_host_is_told_the_other_knows() {
+fn hosts_share_lists_and_members_but_not_spools() {
     let Some((one, two, _)) = two_hosts() else { return };
     one.plain_list("dev", &["anna@example.org"]);
     two.ok(&["member", "add", "dev", "bert@example.org"]);
@@ -63,7 +63,7 @@ fn what_one_host_is_told_the_other_knows() {
 }
 
 #[test]
-fn a_host_joins_a_site_and_a_server_that_is_away_makes_none() {
+fn a_host_joins_a_site_but_not_if_the_server_is_unreachable() {
     let Some((one, _two, server)) = two_hosts() else { return };
     one.plain_list("dev", &["anna@example.org"]);
     let home = TempDir::new().unwrap();
@@ -192,7 +192,7 @@ fn a_host_that_dies_in_a_transaction_holds_nobody_up() {
 
 /// The URL names another directory, in which no server is found.
 #[test]
-fn mail_is_taken_in_while_the_database_is_away_and_waits_for_it() {
+fn mail_is_accepted_while_the_database_is_unreachable_and_waits_for_it() {
     let Some((one, _two, server)) = two_hosts() else { return };
     one.plain_list("dev", &["anna@example.org"]);
     let post = message("anna@example.org", "first", "x\n");

@@ -85,7 +85,7 @@ fn a_server_that_pauses_or_is_away_is_tried_again() {
 }
 
 #[test]
-fn mail_that_is_no_article_becomes_one() {
+fn mail_is_converted_to_an_article() {
     let Some(programs) = InnPrograms::find() else { return };
     let server = Inn::start(&programs);
     let site = site(&server);

@@ -130,7 +130,7 @@ fn site(members: &[&str]) -> TestSite {
 }
 
 #[test]
-fn what_is_taken_in_reaches_the_mta_without_another_wake_up() {
+fn accepted_mail_reaches_the_mta_without_another_wake_up() {
     let sink = Sink::builder().start();
     let site = site(&["anna@example.org"]);
     site.ok(&["config", "set", "delivery.url", &sink.url()]);
@@ -297,7 +297,7 @@ fn each_list_refuses_for_itself_what_it_sends_back() {
 }
 
 #[test]
-fn who_is_told_to_end_completes_the_message_in_hand_and_says_goodbye_to_the_others() {
+fn a_terminated_server_completes_its_message_and_closes_other_sessions() {
     let site = site(&[]);
     let mut server = Server::start(&site, &["--intake-only"]);
     let mut idle = Client::greet(server.address).unwrap();

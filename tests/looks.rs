@@ -261,7 +261,7 @@ impl Looks<'_> {
                 Some(axe) => self.browser.axe(axe, !is_dark),
                 None => self.browser.unnamed(),
             };
-            if self.browser.sticks_out() > 0 {
+            if self.browser.overflow() > 0 {
                 found.push("it is wider than the window".to_owned());
             }
             for problem in found {

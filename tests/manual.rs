@@ -86,7 +86,7 @@ fn mandoc_has_nothing_to_say_about_the_pages() {
 }
 
 #[test]
-fn pages_have_examples_and_lead_to_pages_that_exist() {
+fn pages_have_examples_and_working_links() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("man");
     dormouse(&["manual", "--output", dir.to_str().unwrap()]);

@@ -294,7 +294,7 @@ fn comments_in_a_file_of_members_do_not_count() {
 }
 
 #[test]
-fn a_line_that_is_no_address_is_named_with_its_place() {
+fn an_error_names_the_line_that_is_not_an_address() {
     let site = site(&["dev"]);
     let file = site.dir().join("members.txt");
     std::fs::write(&file, "# ours\nanna@example.org\n\nnot an address\nbert@example.org\n")

@@ -337,7 +337,7 @@ fn nobody_is_flooded_by_what_others_ask_for_in_their_name() {
 }
 
 #[test]
-fn the_next_day_is_another_and_what_nobody_confirms_is_forgotten() {
+fn counts_restart_the_next_day_and_unconfirmed_requests_expire() {
     let site = site();
     site.ok(&["config", "set", "members.mails_per_address", "1"]);
     let mut bert = Person::new(&site, "bert@example.net");
@@ -714,7 +714,8 @@ fn a_day_has_so_many_answers_and_the_last_one_says_so() {
     }
     let mails = anna.gets();
     assert_eq!(mails.len(), 3);
-    let last = mails.iter().filter(|mail| mail.contains("the last answer you get today")).count();
+    let last =
+        mails.iter().filter(|mail| mail.contains("the last automatic reply you get today")).count();
     assert_eq!(last, 1);
     assert!(
         mails[0].contains("    echo hello")
@@ -828,7 +829,7 @@ fn a_crash_at_any_point_makes_a_member_once_and_welcomes_once() {
 }
 
 #[test]
-fn what_is_known_of_a_person_is_shown_handed_out_and_forgotten() {
+fn a_persons_data_is_shown_exported_and_erased() {
     let site = site();
     let mut bert = Person::new(&site, "bert@example.net");
     bert.writes("dev-join", "", "");
@@ -923,7 +924,7 @@ fn a_site_without_pages_names_none() {
     let mut bert = Person::new(&site, "bert@example.net");
     bert.writes("dev-join", "", "");
     let mail = bert.gets_one();
-    assert!(mail.contains("answer this mail without changing its\nsubject.\n"), "{mail}");
+    assert!(mail.contains("reply to this mail without changing its\nsubject.\n"), "{mail}");
     bert.writes("dev-request", &format!("confirm {}", cookie(&mail)), "");
     let welcome = bert.gets_one();
     assert!(welcome.contains("Any mail to dev-leave@lists.example.org"), "{welcome}");
@@ -1045,7 +1046,7 @@ fn a_long_membership_is_shown_page_by_page() {
 }
 
 #[test]
-fn a_request_that_waits_too_long_is_dropped_and_nobody_is_told() {
+fn an_expired_request_is_discarded_without_notice() {
     let site = site();
     set(&site, &["subscribe_policy=approve", "max_days_to_hold_requests=3"]);
     let mut owner = Person::new(&site, OWNER);
@@ -1144,7 +1145,7 @@ fn the_subject_of_a_confirmation_speaks_the_reader_s_language_and_a_reply_to_it_
 }
 
 #[test]
-fn an_address_that_an_administrator_moves_is_told_as_the_new_one_is() {
+fn both_addresses_are_notified_when_an_administrator_changes_one() {
     let site = site();
     for list in ["dev", "ops"] {
         if list != "dev" {

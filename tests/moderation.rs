@@ -52,7 +52,7 @@ fn the_notice_names_the_post_and_carries_a_link() {
 }
 
 #[test]
-fn a_member_hears_that_a_post_waits_and_gets_a_link_to_take_it_back() {
+fn a_member_is_notified_of_a_held_post_and_gets_a_link_to_withdraw_it() {
     let site = site();
     site.ok(&["list", "set", "dev", "max_message_size=1"]);
     site.post("dev", &message("anna@example.org", "big", &"x\n".repeat(2000)));
@@ -295,7 +295,7 @@ fn the_trace_tells_every_step_of_a_held_and_approved_post() {
 }
 
 #[test]
-fn a_rehearsal_says_what_would_happen_and_which_setting_decides() {
+fn a_rehearsal_shows_the_outcome_and_the_setting_that_decides() {
     let site = site();
     let mail = message("s@example.com", "hello", "Hello.\n");
     let dry = |args: &[&str]| {
@@ -322,7 +322,7 @@ fn a_rehearsal_says_what_would_happen_and_which_setting_decides() {
 }
 
 #[test]
-fn a_member_is_told_in_the_members_own_language() {
+fn a_member_is_notified_in_their_own_language() {
     let site = site();
     let store = Store::open(&Site::open(&site.dir()).unwrap()).unwrap();
     let list = store.read().list("dev").unwrap().unwrap();
@@ -565,7 +565,7 @@ fn a_ban_that_was_there_before_stays_when_another_decision_is_taken_back() {
 }
 
 #[test]
-fn nothing_of_an_erased_address_comes_back_with_a_decision() {
+fn a_decision_restores_nothing_of_an_erased_address() {
     let site = site();
     let (join, leave) = asked(&site);
     site.ok(&["request", "discard", "dev", &join]);

@@ -87,7 +87,7 @@ fn a_worker_does_not_wait_for_a_connection_that_the_drain_keeps() {
 }
 
 #[test]
-fn a_server_in_trouble_is_tried_again_and_one_that_refuses_is_told_to_a_person() {
+fn a_temporary_failure_is_retried_and_a_permanent_one_reported() {
     let answers = AtomicU32::new(0);
     let server = NewsServer::start(move |line| match line {
         "POST" if answers.fetch_add(1, Ordering::Relaxed) < 2 => {
@@ -156,7 +156,7 @@ fn new_articles_become_posts_once_and_those_of_the_list_do_not() {
 }
 
 #[test]
-fn a_gateway_that_breaks_off_goes_on_where_it_was() {
+fn an_interrupted_gateway_continues_where_it_stopped() {
     let broken = AtomicU32::new(0);
     let server = NewsServer::start(move |line| {
         (line == "BODY 3" && broken.fetch_add(1, Ordering::Relaxed) == 0).then(String::new)

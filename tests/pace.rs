@@ -122,7 +122,7 @@ fn many() -> Vec<String> {
 }
 
 #[test]
-fn a_domain_that_puts_off_one_after_the_other_is_left_alone_until_it_is_tried_again() {
+fn a_domain_that_defers_repeatedly_is_not_tried_again_before_its_retry() {
     for settings in [&["personalize=yes"][..], &[]] {
         let (sink, is_slow, tried) = slow_sink("450 4.7.0 too fast");
         let site = site(&sink);

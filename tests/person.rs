@@ -28,7 +28,7 @@ impl Person<'_> {
     fn look(&self) {
         let here = self.browser.eval("location.pathname").to_string();
         let text = self.browser.text();
-        assert!(self.browser.sticks_out() <= 0, "{here} is wider than the window");
+        assert!(self.browser.overflow() <= 0, "{here} is wider than the window");
         assert!(self.browser.unnamed().is_empty(), "{here}: {:?}", self.browser.unnamed());
         for wrong in ["cannot be shown", "Not Found", "No permission", "Please try again"] {
             assert!(!text.contains(wrong), "{here}: {text}");

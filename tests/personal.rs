@@ -64,7 +64,7 @@ fn a_footer_speaks_to_its_reader() {
 }
 
 #[test]
-fn on_a_list_that_is_not_personal_such_fields_say_what_is_true_of_all() {
+fn on_a_list_without_personal_copies_such_fields_get_a_general_value() {
     let footer = "msg_footer=%(user_name)s of %(real_name)s: %(user_unsubscribeurl)s";
     let (anna, bert) = send(&site(&[footer]));
     let end = "\nHello, list.\n of Dev: https://lists.example.org/mailman/options/dev\n";

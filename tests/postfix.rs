@@ -198,7 +198,7 @@ fn where_a_transport_brings_it_no_aliases_are_missed() {
 }
 
 #[test]
-fn mailmans_own_aliases_lead_here_through_a_link() {
+fn mailmans_own_aliases_run_dormouse_through_a_link() {
     beside_postfix(|host| {
         let odd = host.site.dir().join("odd ($1) 'mail'");
         fs::create_dir(&odd).unwrap();
@@ -232,7 +232,7 @@ fn through_one_pipe_mail_is_kept_and_for_nobody_it_bounces() {
 }
 
 #[test]
-fn over_lmtp_a_post_goes_round_and_a_bounce_comes_back_to_its_verp_address() {
+fn a_post_and_a_bounce_to_its_verp_address_arrive_over_lmtp() {
     beside_postfix(|host| {
         let ours = free_address();
         let block = block(PAGE, "#### LMTP", "lmtp:inet");

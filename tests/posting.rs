@@ -512,7 +512,7 @@ fn a_held_post_can_be_dropped() {
 }
 
 #[test]
-fn a_rejected_sender_hears_why_if_the_address_is_vouched_for_and_no_program_wrote() {
+fn a_rejected_sender_is_notified_if_authenticated_and_not_a_program() {
     let site = site(&["anna@example.org"]);
     site.ok(&[
         "list",
@@ -553,7 +553,7 @@ fn piped(site: &TestSite, mail: &[u8]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn what_a_list_sends_back_is_not_taken_and_the_mta_hears_why() {
+fn a_post_that_a_list_rejects_is_refused_with_a_reason() {
     let site = site(&["anna@example.org", "mona@example.org"]);
     site.ok(&["member", "set", "dev", "mona@example.org", "mod=on"]);
     let set = |changes: &[&str]| site.ok(&[&["list", "set", "dev"], changes].concat());
@@ -898,7 +898,7 @@ fn a_directory_that_is_named_like_an_entry_is_named_once_and_left() {
 }
 
 #[test]
-fn what_was_sent_already_is_not_sent_again_when_the_rest_comes_back_from_shunt() {
+fn a_retry_from_shunt_sends_nothing_twice() {
     let site = site(&["anna@example.org", "bert@example.net"]);
     pickled(
         "shunt",

@@ -541,7 +541,7 @@ fn posts_go_with_their_author_if_they_shall_and_the_others_stay() {
 }
 
 #[test]
-fn what_is_removed_from_the_archive_is_in_no_digest() {
+fn a_post_removed_from_the_archive_is_in_no_digest() {
     let site = site("secret");
     for number in 0..4 {
         let mail = format!(

@@ -40,7 +40,7 @@ fn one_value_is_printed_alone_and_several_lines_are_indented() {
 }
 
 #[test]
-fn what_could_not_work_is_refused_whoever_sets_it() {
+fn a_setting_that_could_not_work_is_refused_from_every_source() {
     let site = TestSite::new(DORMOUSE);
     site.plain_list("dev", &[]);
     let wrong = ["description=x", "host_name=bad host"];
@@ -175,7 +175,7 @@ fn what_would_stand_in_mail_as_it_is_written_is_refused_and_so_are_absurd_number
     refused(&site, &["config", "set", "delivery.timeout", "0s"], "longer than zero");
 }
 
-/// The list was personalised when its footer was set, or was imported like this.
+/// The list was personalized when its footer was set, or was imported like this.
 #[test]
 fn no_reader_gets_the_name_of_a_field() {
     let site = TestSite::new(DORMOUSE);

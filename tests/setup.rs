@@ -138,7 +138,7 @@ fn typed(machine: &Machine, answers: &str) -> Option<String> {
 }
 
 #[test]
-fn a_person_is_asked_five_questions_and_may_take_what_is_usual() {
+fn setup_asks_five_questions_and_offers_defaults() {
     let machine = Machine::new("mydestination = lists.example.org\n");
     // The host, the owner, the MTA and the pages after a typing error each, DKIM, and the
     // confirmation.

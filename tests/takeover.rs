@@ -99,7 +99,7 @@ fn load(path: &Path) -> Graph<'static> {
     dormouse_pickle::load(&bytes, &Limits::default()).unwrap().0.into_owned()
 }
 
-/// Normalises a value, because Python has several types for the same: `True` is 1 and 1.0, and
+/// Normalizes a value, because Python has several types for the same: `True` is 1 and 1.0, and
 /// texts are decoded.
 fn normal(value: Value<'_, '_>, charset: &str) -> Json {
     match value.node() {
@@ -397,7 +397,7 @@ fn the_sample_comes_back_as_it_was_but_for_what_is_listed() {
     assert_eq!(entries(&sample), entries(&back));
 }
 
-/// Normalises a value of a JSON dump like [`normal`].
+/// Normalizes a value of a JSON dump like [`normal`].
 fn dumped(value: &Json) -> Json {
     match value {
         Json::Bool(flag) => Json::from(f64::from(u8::from(*flag))),
@@ -664,7 +664,7 @@ fn a_mailman_at_work_stops_the_import_with_advice() {
 }
 
 #[test]
-fn what_is_broken_is_named_and_the_rest_comes_over() {
+fn broken_files_are_named_and_the_rest_is_imported() {
     let site = Move::of_fixture(Python::Two);
     let lists = site.old().join("lists");
     let good = fs::read(lists.join("dev/config.pck")).unwrap();
@@ -1080,7 +1080,7 @@ fn lists_of_one_name_leave_under_a_name_each() {
 }
 
 #[test]
-fn aliases_and_the_old_wrappers_commands_lead_here() {
+fn aliases_and_the_old_wrappers_commands_run_dormouse() {
     let site = TestSite::new(DORMOUSE);
     site.plain_list("dev", &["anna@example.org"]);
     let text = site.ok(&["aliases"]);
@@ -1280,7 +1280,7 @@ fn articles(archive: &Path, volume: &str) -> BTreeMap<String, Json> {
 }
 
 #[test]
-fn pipermails_state_lists_every_page_and_goes_on_behind_our_last_number() {
+fn pipermails_state_lists_every_page_and_continues_after_our_last_number() {
     let (_site, back) = written_for_mailman();
     let archive = back.join("archives/private/talk");
     let state = load(&archive.join("pipermail.pck"));
@@ -1406,7 +1406,7 @@ mlist.Unlock()
 ";
 
 #[test]
-fn mailman_itself_archives_behind_our_last_post() {
+fn mailman_itself_archives_after_our_last_post() {
     let Some(mailman) = std::env::var_os("DORMOUSE_MAILMAN") else {
         skipped::skip(format!(
             "{}a Mailman 2.1 (DORMOUSE_MAILMAN names its directory)",
@@ -1436,7 +1436,7 @@ fn mailman_itself_archives_behind_our_last_post() {
 }
 
 #[test]
-fn whoever_is_to_confirm_has_all_that_mailman_asks_for() {
+fn confirmations_have_everything_that_mailman_requires() {
     let site = Move::of_fixture(Python::Two);
     site.import();
     let pending = load(&site.export().join("lists/dev/pending.pck"));

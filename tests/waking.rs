@@ -46,7 +46,7 @@ fn processes() -> Vec<Pid> {
         .collect()
 }
 
-/// Returns a mark for an entry, with the queue, the round and a number, to recognise it wherever it
+/// Returns a mark for an entry, with the queue, the round and a number, to recognize it wherever it
 /// arrives.
 fn mark(queue: Queue, round: usize, number: usize) -> String {
     format!("entry-{queue}-{round}-{number}.")
@@ -74,7 +74,7 @@ fn entry(queue: Queue, mark: &str) -> (Vec<u8>, Metadata) {
             metadata.set_text("envelope_recipient", "dev-request@lists.example.org");
             (somebody.as_str(), "x".to_owned(), format!("echo {mark}\n"))
         }
-        // An unrecognised bounce goes to the owners.
+        // An unrecognized bounce goes to the owners.
         Queue::Bounces => ("MAILER-DAEMON@example.com", mark.to_owned(), "Alas.\n".to_owned()),
         _ => ("anna@example.org", mark.to_owned(), "x\n".to_owned()),
     };

@@ -640,7 +640,7 @@ fn options_are_saved_on_one_list_or_on_all_at_once() {
 }
 
 #[test]
-fn people_have_what_is_known_of_them_as_a_file_and_erase_it() {
+fn people_can_download_and_erase_their_data() {
     let site = two_lists();
     let server = Server::start(&site);
     let anna = Browser::signed_in(&server, &site, "anna@example.org");
@@ -761,7 +761,7 @@ fn watchers_are_told_whether_pages_can_be_served() {
 
 /// nginx in front, and before that another one, which removes a part of the path.
 #[test]
-fn behind_two_web_servers_everybody_is_known_and_led_to_the_right_place() {
+fn clients_are_identified_and_redirected_correctly_behind_two_web_servers() {
     if Command::new("nginx").arg("-v").output().is_err() {
         skipped::skip("there is no nginx (Debian's package nginx-light)");
         return;
@@ -854,14 +854,10 @@ fn a_moderator_with_a_real_browser_signs_in_by_mail_and_decides() {
         // The browser is redirected to the requested page.
         let text = browser.text();
         assert!(text.contains(&subject) && !text.contains("spam-"), "{text}");
-        assert!(
-            browser.sticks_out() <= 0 && browser.unnamed().is_empty(),
-            "{:?}",
-            browser.unnamed()
-        );
+        assert!(browser.overflow() <= 0 && browser.unnamed().is_empty(), "{:?}", browser.unnamed());
         browser.go(&at("/mailman/moderation"));
         assert!(browser.text().contains(&format!("spam-{number}")), "{}", browser.text());
-        assert!(browser.sticks_out() <= 0);
+        assert!(browser.overflow() <= 0);
         browser.press("button[value^='accept:p']");
         assert!(browser.text().contains("Done."), "{}", browser.text());
         // The other one is selected, and discarded with the bar's button.
@@ -881,7 +877,7 @@ fn a_moderator_with_a_real_browser_signs_in_by_mail_and_decides() {
             "/mailman/search/dev",
         ] {
             browser.go(&at(path));
-            assert!(browser.sticks_out() <= 0, "{path}");
+            assert!(browser.overflow() <= 0, "{path}");
             assert!(browser.unnamed().is_empty(), "{path}: {:?}", browser.unnamed());
             let colours = browser.eval("getComputedStyle(document.body).backgroundColor");
             assert_eq!(colours == "rgb(22, 25, 30)", is_dark, "the stylesheet counts: {colours}");

@@ -102,7 +102,7 @@ fn part(place: &str, name: &str) -> String {
 }
 
 #[test]
-fn somebody_signs_in_with_the_provider_and_goes_on_to_the_page_that_was_wanted() {
+fn signing_in_with_the_provider_leads_to_the_requested_page() {
     let Some(provider) = Provider::start() else { return };
     let site = site(&provider);
     let server = Server::start(&site);

@@ -235,7 +235,7 @@ fn a_members_options_bounces_and_removal_are_on_one_page() {
 }
 
 #[test]
-fn a_membership_is_brought_in_line_with_a_list_but_never_emptied_by_a_slip() {
+fn members_are_synchronized_with_a_file_but_never_all_removed_by_mistake() {
     let site = site();
     site.ok(&["member", "add", "dev", "bert@example.net", "--welcome", "no"]);
     let server = Server::start(&site);

@@ -44,7 +44,7 @@ fn archived(site: &TestSite, list: &str) -> String {
 }
 
 #[test]
-fn a_list_is_renamed_and_goes_on_under_both_names() {
+fn a_renamed_list_is_reached_under_both_names() {
     let site = site();
     site.ok(&["list", "set", "dev", "require_explicit_destination=yes"]);
     site.ok(&["aliases", "--install"]);
@@ -451,7 +451,7 @@ fn a_message_is_traced_and_each_list_sees_its_own_part() {
     let narrow = dev.get(&format!("/mailman/trace/dev?id={id}&recipient=nobody%40x.example"));
     assert!(!narrow.contains("for anna@example.org"), "{narrow}");
     let unknown = dev.get("/mailman/trace/dev?id=%3Cno%40such%3E");
-    assert!(unknown.contains("Nothing is known of it on this list"), "{unknown}");
+    assert!(unknown.contains("Nothing is known about it on this list"), "{unknown}");
     let all = chief(&site, &server).get(&format!("/mailman/site/trace?id={id}"));
     assert!(all.contains("secret@example.org") && all.contains("anna@example.org"), "{all}");
 }

@@ -457,7 +457,7 @@ impl<'a> Archive<'a> {
 }
 
 /// Formats a post for the mbox. The result depends only on the post, so that repeated posts are
-/// recognised.
+/// recognized.
 fn entry_of(post: ArchivePost) -> Vec<u8> {
     let ArchivePost { mut message, received } = post;
     let envelope = message.unix_from().map(|line| String::from_utf8_lossy(line).into_owned());

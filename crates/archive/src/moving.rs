@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_dead_process_left_is_finished_wherever_it_died() {
+    fn a_move_is_finished_wherever_its_process_died() {
         for done in 0..4 {
             let (_home, site, list) = site();
             Archive::open(&site, &list).unwrap().append(vec![post(1)]).unwrap();
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn while_it_is_under_way_nobody_writes_under_the_new_name() {
+    fn nobody_writes_under_the_new_name_during_a_move() {
         let (_home, site, list) = site();
         let green = List { name: name("green"), ..list };
         let moving = Moving::begin(&site, &name("tea"), &name("green")).unwrap();

@@ -159,7 +159,7 @@ fn passed_on(message: &str, key: &Key, chain: Chain) -> Option<String> {
 }
 
 #[test]
-fn a_chain_goes_on_from_host_to_host_whatever_each_changes() {
+fn an_arc_chain_continues_across_hosts_that_change_the_message() {
     let first = Key::generate("one.example", "s", Algorithm::Rsa).unwrap();
     let second = Key::generate("two.example", "t", Algorithm::Ed25519).unwrap();
     let keys = [&first, &second];

@@ -9,7 +9,7 @@
 //! entries of all queues are hard-linked into a private directory twice: once before the instant at
 //! which the database is copied, and once after it. Mail that was accepted before the backup began,
 //! and not delivered when it ended, is in it: as an entry, in the database, or both; hand-over and
-//! archives recognise duplicates. SQLite copies databases as they are at one instant. Append-only
+//! archives recognize duplicates. SQLite copies databases as they are at one instant. Append-only
 //! files are copied up to their length at the time they are copied.
 //!
 //! # The file
@@ -23,7 +23,7 @@
 //!
 //! # Example
 //! ```
-//! // A file that is not a backup is recognised before anything is written.
+//! // A file that is not a backup is recognized before anything is written.
 //! assert!(dormouse_backup::begun(&b"no tar file"[..]).is_err());
 //! ```
 

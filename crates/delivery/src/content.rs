@@ -157,7 +157,7 @@ mod tests {
     }
 
     /// CRLF at the end of every line, byte by byte; a lone CR ends one, too.
-    fn normalise(input: &[u8]) -> Vec<u8> {
+    fn normalize(input: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         for (at, &byte) in input.iter().enumerate() {
             match byte {
@@ -221,15 +221,15 @@ mod tests {
         fn unstuffing_gives_the_input_with_crlf(input in "[\r\n.a]{0,40}") {
             // After an empty line, where it is a body.
             let input = format!("\n{input}");
-            prop_assert_eq!(unstuff(&wire(input.as_bytes())), normalise(input.as_bytes()));
+            prop_assert_eq!(unstuff(&wire(input.as_bytes())), normalize(input.as_bytes()));
         }
 
         #[test]
         fn any_bytes_survive(input in proptest::collection::vec(any::<u8>(), 0..400)) {
             let input = [&b"\n"[..], &input].concat();
             let wire = wire(&input);
-            prop_assert_eq!(unstuff(&wire), normalise(&input));
-            prop_assert_eq!(Content::new(&input).size(), normalise(&input).len() as u64);
+            prop_assert_eq!(unstuff(&wire), normalize(&input));
+            prop_assert_eq!(Content::new(&input).size(), normalize(&input).len() as u64);
             let ends_early = wire.starts_with(b".\r\n") || wire.windows(5).any(|five| five == b"\r\n.\r\n");
             prop_assert!(!ends_early);
         }

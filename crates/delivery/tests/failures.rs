@@ -58,7 +58,7 @@ fn a_server_that_says_nothing_is_not_waited_for_forever() {
 }
 
 #[test]
-fn what_is_no_smtp_server_is_said_to_be_none() {
+fn a_server_that_does_not_speak_smtp_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("smtp://{}", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
@@ -80,7 +80,7 @@ fn send_ten(sink: &Sink) -> Sent {
 }
 
 #[test]
-fn lost_behind_an_answer_nothing_is_in_doubt() {
+fn nothing_is_in_doubt_if_the_connection_is_lost_after_a_reply() {
     for pipelining in [true, false] {
         let sink = Sink::builder().pipelining(pipelining).cut(Cut::After(3)).start();
         let sent = send_ten(&sink);
@@ -91,7 +91,7 @@ fn lost_behind_an_answer_nothing_is_in_doubt() {
 }
 
 #[test]
-fn lost_in_or_behind_a_message_that_one_is_in_doubt() {
+fn a_message_is_in_doubt_if_the_connection_is_lost_in_or_after_it() {
     for pipelining in [true, false] {
         for (cut, taken) in [(Cut::InBody(3), 2), (Cut::InsteadOfAnswer(3), 3)] {
             let sink = Sink::builder().pipelining(pipelining).cut(cut).start();

@@ -301,7 +301,7 @@ fn a_very_long_list_of_recipients_goes_through_a_server_that_blocks_on_its_answe
 }
 
 #[test]
-fn size_is_said_and_what_is_too_large_is_not_sent() {
+fn size_is_declared_and_larger_messages_are_not_sent() {
     let sink = Sink::builder().size(1000).start();
     let content = message();
     let large = Content::new(&b"0123456789\n".repeat(100));
@@ -496,7 +496,7 @@ fn when_the_caller_cannot_take_note_nothing_more_is_sent() {
 }
 
 #[test]
-fn helo_names_what_it_is_told_or_its_own_address() {
+fn helo_sends_the_configured_name_or_the_own_address() {
     let sink = Sink::builder().start();
     let mut named = options();
     named.helo = Some("lists.example.org".to_owned());

@@ -122,7 +122,7 @@ fn required_is_required_and_never_is_never() {
 }
 
 #[test]
-fn what_is_said_behind_the_answer_to_starttls_in_clear_text_ends_the_session() {
+fn clear_text_after_the_reply_to_starttls_ends_the_session() {
     let sink = Sink::builder()
         .starttls()
         .reply(|event| {
@@ -135,7 +135,7 @@ fn what_is_said_behind_the_answer_to_starttls_in_clear_text_ends_the_session() {
 }
 
 #[test]
-fn a_refused_starttls_is_no_reason_to_go_on_without() {
+fn a_refused_starttls_does_not_lead_to_an_unencrypted_session() {
     let sink = Sink::builder()
         .starttls()
         .reply(|event| (*event == Event::StartTls).then(|| "454 4.7.0 no TLS today".to_owned()))
@@ -219,7 +219,7 @@ fn a_login_by_token_that_fails_says_why_and_not_the_token() {
 }
 
 #[test]
-fn a_pinned_key_is_trusted_whoever_issued_it_and_no_other() {
+fn only_the_pinned_key_is_trusted_whatever_its_issuer() {
     let sink = Sink::builder().starttls().start();
     let dir = tempfile::tempdir().unwrap();
     let certificate = dir.path().join("certificate.pem");

@@ -29,7 +29,7 @@ pub enum AddressError {
 
 impl Address {
     /// Parses an address. Unlike in Mailman, it may have letters and digits of any script before
-    /// the `@` (RFC 6531); an internationalised domain is converted to ASCII (RFC 5891), which
+    /// the `@` (RFC 6531); an internationalized domain is converted to ASCII (RFC 5891), which
     /// every server accepts.
     pub fn parse(text: &str) -> Result<Address, AddressError> {
         let hostile = |letter: char| {
@@ -40,7 +40,7 @@ impl Address {
                     '[' | ']' | '(' | ')' | '<' | '>' | '|' | ':' | ';' | '^' | ',' | '\\' | '"'
                 )
         };
-        // ASCII is normalised already.
+        // ASCII is normalized already.
         let text: Cow<'_, str> =
             if text.is_ascii() { text.into() } else { text.nfc().collect::<String>().into() };
         if text.is_empty() || text.contains(' ') {

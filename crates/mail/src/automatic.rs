@@ -93,7 +93,7 @@ fn report(message: &Message) -> Option<Automatic> {
         return Some(Automatic::Report);
     }
     let kind = message.field("Content-Type").map(|field| field.unfolded().into_owned());
-    let kind = mime::Parameterised::parse(&kind.unwrap_or_default()).value;
+    let kind = mime::Parameterized::parse(&kind.unwrap_or_default()).value;
     if !(kind.starts_with("multipart/") || kind.starts_with("message/")) {
         return None;
     }

@@ -12,7 +12,7 @@ pub fn decode(charset: &str, bytes: &[u8]) -> String {
         "utf-8" | "utf8" => String::from_utf8_lossy(bytes).into_owned(),
         "us-ascii" | "ascii" | "" => decode_raw(bytes).into_owned(),
         "iso-2022-kr" | "csiso2022kr" => decode_known("euc-kr", &unshifted(bytes)),
-        // The additions of later editions are the only way to recognise them.
+        // The additions of later editions are the only way to recognize them.
         "iso-2022-jp-1" | "iso-2022-jp-2" | "iso-2022-jp-3" | "iso-2022-jp-ms"
         | "iso-2022-jp-2004" | "cp50220" | "cp50221" | "cp50222" => {
             decode_known("iso-2022-jp", &without_idle_escapes(bytes))

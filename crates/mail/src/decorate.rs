@@ -4,7 +4,7 @@
 //! that can represent it. A signed or encrypted message is never changed.
 
 use crate::compose::{Composed, with_eol};
-use crate::mime::{self, Encoding, Parameterised, Part};
+use crate::mime::{self, Encoding, Parameterized, Part};
 use crate::tree::{Content, Node};
 use crate::{Message, charset, html, transfer};
 
@@ -339,7 +339,7 @@ fn wrap(message: &mut Message, header: &str, footer: &str) {
 }
 
 /// Whether a content type's parameters say that lines may be joined (RFC 3676).
-pub fn is_flowed(content_type: &Parameterised) -> bool {
+pub fn is_flowed(content_type: &Parameterized) -> bool {
     content_type.parameter("format").is_some_and(|format| format.eq_ignore_ascii_case("flowed"))
 }
 

@@ -6,7 +6,7 @@
 
 use crate::address::{self, Mailbox};
 use crate::decorate::is_sealed;
-use crate::mime::{self, Encoding, Parameterised};
+use crate::mime::{self, Encoding, Parameterized};
 use crate::tree::{Content, Node};
 use crate::{Message, encoded_word, transfer};
 use std::borrow::Cow;
@@ -136,7 +136,7 @@ fn mended(name: &str, field: &crate::Field<'_>, takes: Takes, stand_in: &str) ->
         let shown = mailboxes.iter().map(|one| written(one, takes, is_sender, stand_in));
         shown.collect::<Vec<_>>().join(",\n ")
     } else if is(&["Content-Type", "Content-Disposition"]) {
-        described(&Parameterised::parse(&value))
+        described(&Parameterized::parse(&value))
     } else {
         crate::message::encoded(name, &text)
     };
@@ -163,7 +163,7 @@ fn written(mailbox: &Mailbox, takes: Takes, is_sender: bool, stand_in: &str) -> 
 }
 
 /// A content type or disposition in ASCII (RFC 2231).
-fn described(of: &Parameterised) -> String {
+fn described(of: &Parameterized) -> String {
     let mut out = of.value.chars().filter(char::is_ascii).collect::<String>();
     for (name, value) in of.parameters.iter().filter(|(name, _)| name.is_ascii()) {
         let value: String = value.chars().filter(|letter| !letter.is_control()).collect();

@@ -13,16 +13,16 @@ const MOST_PARTS: usize = 10_000;
 
 /// A content type (RFC 2045 §5) or disposition (RFC 2183): a value and parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Parameterised {
+pub struct Parameterized {
     /// The value in lower case, such as `text/plain`.
     pub value: String,
     /// The parameters, with names in lower case, decoded (RFC 2231).
     pub parameters: BTreeMap<String, String>,
 }
 
-impl Parameterised {
+impl Parameterized {
     /// Parses a header's value.
-    pub fn parse(text: &[u8]) -> Parameterised {
+    pub fn parse(text: &[u8]) -> Parameterized {
         let text = charset::decode_raw(text);
         let mut pieces = split_quoted(&text).into_iter();
         let value = pieces.next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -32,7 +32,7 @@ impl Parameterised {
                 raw.push((name.trim().to_ascii_lowercase(), unquote(value.trim())));
             }
         }
-        Parameterised { value, parameters: join_continuations(raw) }
+        Parameterized { value, parameters: join_continuations(raw) }
     }
 
     /// A parameter.
@@ -160,9 +160,9 @@ impl Encoding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     /// The type; `text/plain` by default (RFC 2045 §5.2).
-    pub content_type: Parameterised,
+    pub content_type: Parameterized,
     /// The disposition; empty by default.
-    pub disposition: Parameterised,
+    pub disposition: Parameterized,
     /// The encoding.
     pub encoding: Encoding,
     /// The position of its header in the message's body; `None` for the message itself.
@@ -248,11 +248,11 @@ const PLAIN: &str = "text/plain";
 pub(crate) const ENCLOSED: &str = "message/rfc822";
 
 /// A header's content type; the default is `implied`.
-pub(crate) fn content_type(header: &Message, implied: &str) -> Parameterised {
+pub(crate) fn content_type(header: &Message, implied: &str) -> Parameterized {
     let Some(field) = header.field("Content-Type") else {
-        return Parameterised { value: implied.to_owned(), ..Parameterised::default() };
+        return Parameterized { value: implied.to_owned(), ..Parameterized::default() };
     };
-    let mut content_type = Parameterised::parse(&field.unfolded());
+    let mut content_type = Parameterized::parse(&field.unfolded());
     if !content_type.value.contains('/') {
         content_type.value = PLAIN.to_owned();
     }
@@ -265,7 +265,7 @@ fn part(header: &Message, implied: &str) -> Part {
     Part {
         content_type: content_type(header, implied),
         disposition: disposition
-            .map(|field| Parameterised::parse(&field.unfolded()))
+            .map(|field| Parameterized::parse(&field.unfolded()))
             .unwrap_or_default(),
         encoding: Encoding::parse(header.text("Content-Transfer-Encoding")),
         head: 0..0,

@@ -3,7 +3,7 @@
 
 use crate::Message;
 use crate::compose::Composed;
-use crate::mime::{self, Encoding, Parameterised, Part};
+use crate::mime::{self, Encoding, Parameterized, Part};
 
 /// The maximum depth of messages within messages.
 const DEEPEST: usize = 16;
@@ -200,7 +200,7 @@ impl Node {
     }
 
     /// The content type; the default depends on its place (RFC 2045 §5.2).
-    pub fn content_type(&self) -> Parameterised {
+    pub fn content_type(&self) -> Parameterized {
         mime::content_type(&self.header, self.implied)
     }
 
@@ -208,7 +208,7 @@ impl Node {
     pub fn file_name(&self) -> Option<String> {
         let of = |field: &str, name: &str| {
             let field = self.header.field(field)?;
-            let parsed = Parameterised::parse(&field.unfolded());
+            let parsed = Parameterized::parse(&field.unfolded());
             parsed.parameter(name).map(|name| crate::encoded_word::decode(name.as_bytes()))
         };
         of("Content-Disposition", "filename").or_else(|| of("Content-Type", "name"))
@@ -217,7 +217,7 @@ impl Node {
     /// Whether its disposition is `attachment`.
     pub fn is_attachment(&self) -> bool {
         let field = self.header.field("Content-Disposition");
-        field.is_some_and(|field| Parameterised::parse(&field.unfolded()).value == "attachment")
+        field.is_some_and(|field| Parameterized::parse(&field.unfolded()).value == "attachment")
     }
 
     /// The text of a leaf, decoded.

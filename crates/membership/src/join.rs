@@ -90,7 +90,7 @@ impl Registry<'_> {
         }
     }
 
-    /// Returns the normalised address and whether it will get digests, or refuses it.
+    /// Returns the normalized address and whether it will get digests, or refuses it.
     fn admissible(&self, wish: &Wish) -> Result<(String, bool), MembershipError> {
         let address = checked(&wish.address)?;
         if self.list.settings.closed {

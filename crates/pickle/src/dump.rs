@@ -416,7 +416,7 @@ impl<'g> Writer<'g, '_> {
     fn text(&mut self, id: NodeId, text: &[u8]) -> Result<(), DumpError> {
         let bad = |at| DumpError::BadText { node: id.0, at };
         if self.protocol != Protocol::Zero {
-            let text = wtf8::normalise(text).map_err(bad)?;
+            let text = wtf8::normalize(text).map_err(bad)?;
             return self.counted(id, op::BINUNICODE, op::BINUNICODE, &text);
         }
         self.out.push(op::UNICODE);

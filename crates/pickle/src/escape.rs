@@ -190,7 +190,7 @@ mod tests {
         #[test]
         fn any_line_is_read_or_refused(line: Vec<u8>) {
             if let Ok(text) = decode_raw_unicode(&line) {
-                prop_assert!(wtf8::normalise(&text).is_ok());
+                prop_assert!(wtf8::normalize(&text).is_ok());
             }
             if let Ok(bytes) = unquote(&line) {
                 prop_assert!(bytes.len() < line.len());

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 /// Returns the graph and the pickle's length in bytes; `input` may continue after it. Strings
 /// borrow from `input` if they occur in it without escapes. Nothing is called: a class remains a
 /// name and an instance a description. `set`, `frozenset`, `bytearray`, Python 3's `bytes` and
-/// `__newobj__` are recognised in older protocols, which write them as calls.
+/// `__newobj__` are recognized in older protocols, which write them as calls.
 ///
 /// # Errors
 /// If the pickle is damaged, refers to something outside (persistent ids, extension codes,
@@ -517,7 +517,7 @@ impl<'a> Machine<'a> {
     }
 
     fn text(&mut self, bytes: &'a [u8]) -> Result<(), LoadProblem> {
-        let text = wtf8::normalise(bytes).map_err(LoadProblem::BadText)?;
+        let text = wtf8::normalize(bytes).map_err(LoadProblem::BadText)?;
         self.push_node(Node::Text(text))
     }
 }

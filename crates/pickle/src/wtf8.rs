@@ -34,7 +34,7 @@ pub(crate) fn code_points(bytes: &[u8], mut each: impl FnMut(u32)) -> Result<(),
 ///
 /// # Errors
 /// As [`code_points`].
-pub(crate) fn normalise(bytes: &[u8]) -> Result<Cow<'_, [u8]>, usize> {
+pub(crate) fn normalize(bytes: &[u8]) -> Result<Cow<'_, [u8]>, usize> {
     if str::from_utf8(bytes).is_ok() {
         return Ok(Cow::Borrowed(bytes));
     }
@@ -91,18 +91,18 @@ mod tests {
     #[test]
     fn a_lone_surrogate_stays_and_a_pair_becomes_one_character() {
         let lone = b"a\xed\xa0\xbdb\xed\xb8\x80";
-        assert_eq!(normalise(lone).unwrap(), &lone[..]);
+        assert_eq!(normalize(lone).unwrap(), &lone[..]);
         let pair = b"a\xed\xa0\xbd\xed\xb8\x80b";
-        assert_eq!(normalise(pair).unwrap(), "a\u{1f600}b".as_bytes());
+        assert_eq!(normalize(pair).unwrap(), "a\u{1f600}b".as_bytes());
         let first_and_last = b"\xed\xa0\x80\xed\xb0\x80\xed\xaf\xbf\xed\xbf\xbf";
-        assert_eq!(normalise(first_and_last).unwrap(), "\u{10000}\u{10ffff}".as_bytes());
+        assert_eq!(normalize(first_and_last).unwrap(), "\u{10000}\u{10ffff}".as_bytes());
     }
 
     #[test]
     fn the_fault_is_located() {
-        assert_eq!(normalise("é\u{1f600}".as_bytes()).unwrap(), "é\u{1f600}".as_bytes());
-        assert_eq!(normalise(b"ab\xc0\x80"), Err(2));
-        assert_eq!(normalise(b"ab\xed\xa0"), Err(2));
-        assert_eq!(normalise(b"\xed\xa0\xbdb\xff"), Err(4));
+        assert_eq!(normalize("é\u{1f600}".as_bytes()).unwrap(), "é\u{1f600}".as_bytes());
+        assert_eq!(normalize(b"ab\xc0\x80"), Err(2));
+        assert_eq!(normalize(b"ab\xed\xa0"), Err(2));
+        assert_eq!(normalize(b"\xed\xa0\xbdb\xff"), Err(4));
     }
 }

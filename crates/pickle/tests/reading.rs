@@ -163,7 +163,7 @@ fn strings_are_borrowed_where_they_stand_in_the_input() {
 }
 
 #[test]
-fn a_key_that_stands_twice_counts_by_its_last_value() {
+fn the_last_value_of_a_repeated_key_counts() {
     let mut graph = read(b"}(U\x01aK\x01U\x01bK\x02X\x01\0\0\0aK\x03u.");
     let dict = graph.root_id();
     assert_eq!(graph.root().get("a").and_then(Value::as_int), Some(3));

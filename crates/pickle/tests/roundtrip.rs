@@ -177,7 +177,7 @@ fn a_list_in_itself_comes_back() {
 }
 
 #[test]
-fn a_tuple_that_comes_back_to_itself_through_many_lists_is_written_in_linear_size() {
+fn a_tuple_that_contains_itself_through_many_lists_is_written_in_linear_size() {
     let size = |count| {
         let mut graph = Graph::new();
         let lists: Vec<NodeId> = (0..count).map(|_| graph.list(Vec::new())).collect();
@@ -237,7 +237,7 @@ fn two_equal_lists_are_not_one_shared_list() {
 }
 
 #[test]
-fn only_what_is_shared_goes_through_the_memo() {
+fn only_shared_objects_are_written_through_the_memo() {
     let mut graph = Graph::new();
     let (once, twice) = (graph.bytes(b"once"), graph.bytes(b"twice"));
     let number = graph.int(7);

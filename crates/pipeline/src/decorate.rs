@@ -1,7 +1,7 @@
 //! Adds the list's header and footer to the text of a post (docs/spec/pipeline.md §7).
 //!
 //! They are added once, when a post enters `out`. Only if they name the recipient, as on
-//! personalised lists, they are added to each copy when it is sent.
+//! personalized lists, they are added to each copy when it is sent.
 
 use dormouse_mail::decorate::{Decorated, decorate};
 use dormouse_mail::{AddressKey, Message};

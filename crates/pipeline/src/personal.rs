@@ -3,7 +3,7 @@
 use dormouse_spool::Metadata;
 use dormouse_store::{List, OneClick};
 
-/// Whether each recipient of an entry gets a separate copy: on personalised lists, unless the
+/// Whether each recipient of an entry gets a separate copy: on personalized lists, unless the
 /// metadata says `personalize` false (docs/spec/pipeline.md §6).
 pub fn is_personal(list: &List, metadata: &Metadata) -> bool {
     list.settings.personalize.is_on() && may_be_personal(metadata)

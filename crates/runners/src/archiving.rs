@@ -1,6 +1,6 @@
 //! The archive runner (docs/spec/queue.md §7): adds posts to their lists' archives.
 //!
-//! An archive recognises posts that it already has, so a batch that is repeated after a crash
+//! An archive recognizes posts that it already has, so a batch that is repeated after a crash
 //! changes nothing.
 
 use crate::elsewhere::{self, Hosts, Trouble};

@@ -2,7 +2,7 @@
 //!
 //! The entry is passed on to that host over LMTP, with a proof that a host of this site sends it: a
 //! MAC with a key in the site's database. The other host enqueues it in its own `archive`, under
-//! the same name, before it replies 250; only then is it removed here. An archive recognises posts
+//! the same name, before it replies 250; only then is it removed here. An archive recognizes posts
 //! that it already has, so an entry that is passed on twice is archived once.
 
 use base64::Engine as _;

@@ -116,7 +116,7 @@ fn the_third_recovery_without_progress_preserves_the_entry() {
 }
 
 #[test]
-fn an_entry_that_makes_progress_is_recovered_for_ever() {
+fn an_entry_that_makes_progress_is_recovered_without_limit() {
     let (_home, spool) = spool();
     let name = spool.enqueue(Queue::Out, b"x", &metadata("dev")).unwrap();
     for _ in 0..10 {
@@ -407,7 +407,7 @@ fn a_message_cannot_make_itself_a_suspect() {
 }
 
 #[test]
-fn what_is_no_plain_file_is_set_aside_where_it_is() {
+fn an_entry_that_is_not_a_plain_file_is_set_aside_in_place() {
     let (_home, spool) = spool();
     let dir = spool.dir(Queue::In);
     fs::create_dir(dir.join("1.5+a.pck")).unwrap();

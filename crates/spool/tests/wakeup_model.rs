@@ -117,7 +117,7 @@ fn exiting_with_zero_whatever_is_left_spins() {
 }
 
 #[test]
-fn without_a_sweep_a_drain_killed_by_hand_leaves_mail_behind() {
+fn without_a_sweep_a_killed_drain_leaves_mail() {
     is_found(
         Fault::NoSweep,
         Property::Stuck,

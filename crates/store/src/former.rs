@@ -144,7 +144,7 @@ impl Tx<'_> {
         }
         let old_real_name = &list.settings.real_name;
         if old_real_name.eq_ignore_ascii_case(list.local_part()) && local != list.local_part() {
-            let real_name = crate::lists::capitalised(&local);
+            let real_name = crate::lists::capitalized(&local);
             let prefix = list.settings.subject_prefix.replace(old_real_name, &real_name);
             self.edit_settings(name, |settings| {
                 settings.real_name = real_name;

@@ -7,7 +7,7 @@
 //! process dies in between, there is no file: the database is queried instead, and the next drain
 //! does what should have followed the commit. The generation is SQLite's `application_id`, which is
 //! at a fixed offset of the database file, so that a database that was restored from a backup, with
-//! other lists, is noticed. `dormouse.toml` is recognised by its inode, size and times. When in
+//! other lists, is noticed. `dormouse.toml` is recognized by its inode, size and times. When in
 //! doubt, the index is not used.
 //!
 //! On a site that shares its database with other hosts, the file is used only while the database

@@ -13,7 +13,7 @@
 //!   links and codes. [`secrets`], [`site_password`]: the site's own keys and passwords;
 //!   [`sessions`]: who is signed in on the web. [`jobs`], [`outcomes`]: completed jobs and
 //!   commands; [`due`]: jobs that have something to do. `dump`: a whole list in a file. [`sync`]:
-//!   synchronising members with a file. [`answers`], [`digests`], [`patterns`], [`dns`]: state of
+//!   synchronizing members with a file. [`answers`], [`digests`], [`patterns`], [`dns`]: state of
 //!   the posting pipeline. [`pace`]: domains that defer mail, and the counts for the [`limits`] of
 //!   domains. [`news`]: the last article read from a newsgroup. [`takeover`]: import and export of
 //!   a Mailman site. [`copy_database`]: a copy for a backup; [`DatabasePlace`]: to another kind of

@@ -5,7 +5,7 @@ mod create;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use create::capitalised;
+pub(crate) use create::capitalized;
 
 use crate::db::{self, Param, Row, params};
 use crate::settings::ListSettings;

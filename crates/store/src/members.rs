@@ -45,7 +45,7 @@ impl Delivery {
 /// A member of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member {
-    /// The normalised address, by which the member is found.
+    /// The normalized address, by which the member is found.
     pub key: AddressKey,
     /// The address as the member writes it.
     pub address: String,

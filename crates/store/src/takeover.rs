@@ -148,7 +148,7 @@ impl Read {
         })
     }
 
-    /// Returns the stored passwords of a list's members, by normalised address.
+    /// Returns the stored passwords of a list's members, by normalized address.
     pub fn member_passwords(
         &self,
         list_id: ListId,

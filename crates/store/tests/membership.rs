@@ -180,7 +180,7 @@ fn an_outcome_is_kept_once_and_for_a_while() {
 }
 
 #[test]
-fn a_person_is_known_by_what_was_done_and_then_forgotten() {
+fn a_persons_data_is_shown_and_then_erased() {
     let (_home, store, list) = store();
     assert!(store.read().person("a@x.example").unwrap().is_unknown());
     member(&store, &list, "A@x.example");
@@ -205,7 +205,7 @@ fn a_person_is_known_by_what_was_done_and_then_forgotten() {
 }
 
 #[test]
-fn the_clock_is_told_of_requests_and_of_the_end_of_the_last_one() {
+fn the_clock_job_is_due_while_requests_wait() {
     let (home, store, list) = store();
     let site = Site::open(&home.path().join("site")).unwrap();
     assert_eq!(site.is_due(Due::Checkdbs), site.is_shared());

@@ -271,7 +271,7 @@ fn a_post_is_held_once_however_often_its_entry_is_processed() {
 }
 
 #[test]
-fn bounces_of_a_member_are_forgotten_when_delivery_is_turned_on_again() {
+fn a_members_bounces_are_erased_when_delivery_resumes() {
     let (_home, site) = site();
     let store = Store::open(&site).unwrap();
     let dev = list(&store, "dev", "h.example");
@@ -352,7 +352,7 @@ fn a_newer_database_is_refused_and_no_database_is_named() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_named() {
+fn a_file_that_is_not_a_database_is_named() {
     let (_home, site) = site_in_a_file();
     fs::write(site.database(), "this is no database, and long enough to look at".repeat(100))
         .unwrap();
@@ -421,7 +421,7 @@ fn a_held_posts_number_is_never_given_out_again() {
 }
 
 #[test]
-fn a_secret_is_made_once_and_a_rehearsal_leaves_nothing_behind() {
+fn a_secret_is_created_once_and_not_by_a_rehearsal() {
     let (_home, site) = site();
     let store = Store::open(&site).unwrap();
     let rehearsed = store.rehearse(|tx| tx.secret("links")).unwrap();

@@ -36,7 +36,7 @@ const PARTS: [&str; 8] =
 /// Exports a site for Mailman 2.1 to a directory. Members' passwords are taken from an old site
 /// if they are still valid.
 ///
-/// The rest of a failed export is recognised by a special file, and the next export to
+/// The rest of a failed export is recognized by a special file, and the next export to
 /// that directory starts again.
 ///
 /// # Errors

@@ -24,7 +24,7 @@ impl Chromium {
     /// Starts it. `None` if Chromium is not installed.
     pub fn start() -> Option<Chromium> {
         Command::new("chromium").arg("--version").stdout(Stdio::null()).status().ok()?;
-        let profile = TempDir::new().expect("a temporary directory");
+        let profile = TempDir::new().expect("a temporary directory can be created");
         // It reads commands from file descriptor 3 and writes responses to 4.
         let script = "exec chromium \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
         let mut process = Command::new("sh")
@@ -43,7 +43,7 @@ impl Chromium {
         let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = browser.call("Target.attachToTarget", attach);
-        let session = attached["sessionId"].as_str().expect("a session").to_owned();
+        let session = attached["sessionId"].as_str().expect("Chromium opens a session").to_owned();
         browser.session.replace(session);
         Some(browser)
     }
@@ -69,7 +69,8 @@ impl Chromium {
         self.input.borrow_mut().write_all(&bytes).expect("Chromium listens");
         loop {
             let mut answer = Vec::new();
-            let read = self.output.borrow_mut().read_until(0, &mut answer).expect("it answers");
+            let read =
+                self.output.borrow_mut().read_until(0, &mut answer).expect("Chromium answers");
             assert!(read > 0, "Chromium ended");
             answer.pop();
             let answer: Value = serde_json::from_slice(&answer).expect("JSON");
@@ -214,7 +215,7 @@ impl Chromium {
     /// Takes a screenshot of the window as PNG.
     pub fn picture(&self) -> Vec<u8> {
         let shot = self.call("Page.captureScreenshot", json!({ "format": "png" }));
-        BASE64.decode(shot["data"].as_str().expect("a picture")).expect("base64")
+        BASE64.decode(shot["data"].as_str().expect("Chromium sends a picture")).expect("base64")
     }
 
     /// Returns the targets of the page's links, without fragments.
@@ -224,7 +225,7 @@ impl Chromium {
     }
 
     /// Returns by how many pixels the page is wider than the window.
-    pub fn sticks_out(&self) -> i64 {
+    pub fn overflow(&self) -> i64 {
         let wider = "document.documentElement.scrollWidth - window.innerWidth";
         self.eval(wider).as_i64().unwrap_or(i64::MAX)
     }

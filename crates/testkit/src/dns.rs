@@ -49,8 +49,10 @@ impl NameServer {
     }
 
     fn serve(shared: Shared) -> NameServer {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a loopback port");
-        socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a time limit");
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("there is a free port");
+        socket
+            .set_read_timeout(Some(Duration::from_millis(20)))
+            .expect("the time limit can be set");
         let address = socket.local_addr().expect("an address");
         let shared = Arc::new(shared);
         let own = Arc::clone(&shared);

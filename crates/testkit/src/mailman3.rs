@@ -80,10 +80,10 @@ impl Mailman3 {
     /// Sends a message through the list, returns it as sent, and adds the record of the list's key
     /// to the records.
     pub fn pass(&self, records: &mut Records, message: &[u8]) -> Vec<u8> {
-        let home = tempfile::tempdir().expect("a directory");
+        let home = tempfile::tempdir().expect("a temporary directory can be created");
         let write = |name: &str, content: &[u8]| {
             let path = home.path().join(name);
-            std::fs::write(&path, content).expect("a file");
+            std::fs::write(&path, content).expect("the file can be written");
             path
         };
         let lines = records.0.iter().map(|(name, text)| format!("{name}\t{text}\n"));
@@ -97,7 +97,8 @@ impl Mailman3 {
         let output = command.args(["-c", HOP]).arg(zone).arg(file).output().expect("Python starts");
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{complaint}");
-        let end = output.stdout.iter().position(|byte| *byte == b'\n').expect("a record");
+        let end =
+            output.stdout.iter().position(|byte| *byte == b'\n').expect("the output has a record");
         let (record, sent) = output.stdout.split_at(end);
         let record = String::from_utf8_lossy(record).into_owned();
         records.0.insert("three._domainkey.three.example".to_owned(), record);

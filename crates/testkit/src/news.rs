@@ -50,8 +50,8 @@ impl NewsServer {
     }
 
     fn serve(account: Option<(String, String)>, one_at_a_time: bool, script: Script) -> NewsServer {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("its address");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+        let address = listener.local_addr().expect("the socket has an address");
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             stop: AtomicBool::new(false),

@@ -27,8 +27,8 @@ impl Server {
             .spawn()
             .expect("the command starts");
         let mut line = String::new();
-        let stdout = process.stdout.take().expect("a pipe");
-        BufReader::new(stdout).read_line(&mut line).expect("it says where it serves");
+        let stdout = process.stdout.take().expect("its output is a pipe");
+        BufReader::new(stdout).read_line(&mut line).expect("the server prints its address");
         let address = line.trim().trim_start_matches("serving on http://").trim_end_matches('/');
         Server { address: address.parse().expect("an address"), process: Some(process) }
     }
@@ -107,7 +107,7 @@ impl Drop for Server {
 
 /// Sends a request to a server and returns the response.
 pub fn ask(address: SocketAddr, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).expect("it listens");
+    let mut stream = TcpStream::connect(address).expect("the server listens");
     // A server that refuses a large request closes the connection without reading all of it.
     let _unread = stream.write_all(request.as_bytes());
     let mut answer = Vec::new();

@@ -43,7 +43,7 @@ impl TestSite {
     }
 
     fn with(binary: &str, parent: &Path, server: Option<&str>) -> TestSite {
-        let home = TempDir::new_in(parent).expect("a temporary directory");
+        let home = TempDir::new_in(parent).expect("a temporary directory can be created");
         let site = TestSite { home, binary: binary.into(), owner: None };
         let init = ["init", "--host", "lists.example.org"];
         match server {
@@ -66,7 +66,7 @@ impl TestSite {
         let full = "dormouse-full";
         copy_program(&self.binary.with_file_name(full), &self.home.path().join(full));
         self.binary = copy;
-        owner.gets(self.home.path());
+        owner.take_over(self.home.path());
         self.owner = Some(owner.clone());
     }
 
@@ -94,7 +94,7 @@ impl TestSite {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.args(args);
-        self.surrounded(command)
+        self.in_its_environment(command)
     }
 
     /// Returns the command with a socket that is passed to it as systemd does.
@@ -102,12 +102,12 @@ impl TestSite {
         let script = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" \"$@\"";
         let mut command = Command::new("sh");
         command.args(["-c", script]).arg(&self.binary).args(args);
-        let mut command = self.surrounded(command);
+        let mut command = self.in_its_environment(command);
         command.stdin(Stdio::from(socket));
         command
     }
 
-    fn surrounded(&self, mut command: Command) -> Command {
+    fn in_its_environment(&self, mut command: Command) -> Command {
         command
             .env("DORMOUSE_SITE", self.dir())
             .env_remove("DORMOUSE_FAULT")
@@ -144,7 +144,7 @@ impl TestSite {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the command starts");
-        let mut stdin = child.stdin.take().expect("a pipe");
+        let mut stdin = child.stdin.take().expect("its input is a pipe");
         // A command that refuses early closes the pipe; its output is what counts.
         let _unread = stdin.write_all(input);
         drop(stdin);

@@ -28,7 +28,7 @@ pub fn on_small_disk(test: &str, kilobytes: u32, body: impl FnOnce(&Path)) {
     if let Some(disk) = std::env::var_os(INSIDE) {
         return body(&PathBuf::from(disk));
     }
-    let disk = tempfile::tempdir().expect("a temporary directory");
+    let disk = tempfile::tempdir().expect("a temporary directory can be created");
     let mount = format!(
         "mount -t tmpfs -o size={kilobytes}k none \"$0\" || exit {CANNOT}; \"$@\"; exit $?"
     );

@@ -162,7 +162,7 @@ impl Verifiers {
         let (home, dir) = written(messages);
         let zone = home.path().join("zone");
         let lines = records.0.iter().map(|(name, text)| format!("{name}\t{text}\n"));
-        std::fs::write(&zone, lines.collect::<String>()).expect("a file");
+        std::fs::write(&zone, lines.collect::<String>()).expect("the file can be written");
         let told = [DKIMPY, MAIL_DKIM].map(|[program, flag, script]| {
             let output =
                 Command::new(program).args([flag, script]).arg(&zone).arg(&dir).output().unwrap();
@@ -221,11 +221,12 @@ fn said(program: &str, text: &str, count: usize) -> Vec<Said> {
 
 /// Returns a temporary directory and one in it with the messages, named by their numbers.
 fn written(messages: &[Vec<u8>]) -> (TempDir, PathBuf) {
-    let home = tempfile::tempdir().expect("a directory");
+    let home = tempfile::tempdir().expect("a temporary directory can be created");
     let dir = home.path().join("mail");
-    std::fs::create_dir(&dir).expect("a directory");
+    std::fs::create_dir(&dir).expect("the directory can be created");
     for (number, message) in messages.iter().enumerate() {
-        std::fs::write(dir.join(format!("{number:06}")), on_the_wire(message)).expect("a file");
+        std::fs::write(dir.join(format!("{number:06}")), on_the_wire(message))
+            .expect("the file can be written");
     }
     (home, dir)
 }

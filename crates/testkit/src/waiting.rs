@@ -41,5 +41,5 @@ pub fn until_stopped(process: &Child) {
 
 /// Continues a stopped process.
 pub fn go_on(process: &Child) {
-    kill_process(Pid::from_child(process), Signal::CONT).expect("it is there");
+    kill_process(Pid::from_child(process), Signal::CONT).expect("the process exists");
 }

@@ -1,4 +1,4 @@
-//! Adding and inviting people, and synchronising the members with a list of addresses. Each page first
+//! Adding and inviting people, and synchronizing the members with a list of addresses. Each page first
 //! shows what would happen.
 
 use crate::desk::{PageProblem, Sent};

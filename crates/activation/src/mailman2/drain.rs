@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn with_nothing_but_orphans_each_runner_looks_once() {
+    fn with_only_orphans_each_runner_looks_once() {
         assert_eq!(arguments(&Waiting::new()).len(), RUNNERS.len() + 1);
     }
 }

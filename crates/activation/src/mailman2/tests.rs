@@ -82,7 +82,7 @@ fn more_than_one_run_takes_is_taken_by_several() {
 }
 
 #[test]
-fn what_a_killed_run_left_behind_is_taken() {
+fn entries_of_a_killed_run_are_recovered() {
     let (_home, mailman) = stage();
     fs::write(mailman.queue(Queue::Out).join("1.5+00.bak"), "").unwrap();
     assert_eq!(run_now(&mailman), DrainOutcome::Empty);
@@ -130,7 +130,7 @@ fn the_queues_are_left_to_another_run_or_master() {
     rustix::fs::flock(&other, rustix::fs::FlockOperation::LockExclusive).unwrap();
     assert_eq!(run_now(&mailman), DrainOutcome::Busy);
     drop(other);
-    // A stale ID does not count; a live master is recognised by its command line.
+    // A stale ID does not count; a live master is recognized by its command line.
     let pid = mailman.prefix.join("data/master-qrunner.pid");
     fs::write(&pid, format!("{}\n", std::process::id())).unwrap();
     assert_eq!(mailman.master(), None);
@@ -158,7 +158,7 @@ fn eventually(is_so: impl Fn() -> bool) -> bool {
 }
 
 #[test]
-fn only_what_is_due_goes_back_into_out() {
+fn only_due_entries_return_to_out() {
     let (_home, mailman) = stage();
     let now = Timestamp::now();
     for (name, due) in [("due", now - 1.0), ("later", now + 600.0)] {

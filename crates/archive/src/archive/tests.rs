@@ -56,7 +56,7 @@ fn posts_come_in_while_another_process_indexes() {
 }
 
 #[test]
-fn an_mbox_that_became_shorter_wants_a_person() {
+fn an_mbox_that_became_shorter_needs_a_person() {
     with_list(|site, list| {
         let mut archive = Archive::open(site, list).unwrap();
         archive.append(vec![post(0), post(1)]).unwrap();

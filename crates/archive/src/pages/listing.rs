@@ -121,7 +121,7 @@ fn threads(frame: &Frame, lines: &[IndexLine]) -> String {
             let answers = match answers {
                 0 => String::new(),
                 answers => {
-                    let said = count("{count} answer", "{count} answers", answers as u64);
+                    let said = count("{count} reply", "{count} replies", answers as u64);
                     format!(" · {}", escape(&said.to(frame.language).to_string()))
                 }
             };

@@ -4,7 +4,7 @@ use super::{section, until};
 use crate::report::Line;
 use crate::{BounceReport, BounceVerdict, text};
 
-/// How the sentence before the addresses is recognised, in lower case.
+/// How the sentence before the addresses is recognized, in lower case.
 enum Start {
     /// A line contains it.
     Has(&'static str),
@@ -23,10 +23,10 @@ enum Place {
     /// In a line that begins with an SMTP reply.
     Refused,
     /// After these words, which are in lower case.
-    Behind(&'static str),
+    After(&'static str),
 }
 
-use Place::{Anywhere, Behind, Front, Refused};
+use Place::{After, Anywhere, Front, Refused};
 use Start::{Begins, Has, Is};
 
 /// The start phrases, and where the addresses are. The line with the phrase is examined, too.
@@ -38,8 +38,8 @@ const PATTERNS: &[(Start, Place)] = &[
     (Has("failed addresses follow:"), Front),
     (Has("this is the machine generated message from mail service."), Front),
     (Has("the following addresses did not receive a copy of your message:"), Front),
-    (Begins("intended recipient:"), Behind("intended recipient:")),
-    (Begins("undeliverable address:"), Behind("undeliverable address:")),
+    (Begins("intended recipient:"), After("intended recipient:")),
+    (Begins("undeliverable address:"), After("undeliverable address:")),
     (Has("user's mailbox is full:"), Anywhere),
     (Has("the email below could not be delivered to the following user:"), Front),
     (Has("unable to deliver message to the following address"), Front),
@@ -56,9 +56,9 @@ const PATTERNS: &[(Start, Place)] = &[
     (Begins("unable to deliver message to"), Anywhere),
     (Begins("sorry, unable to deliver your message to"), Anywhere),
     (Begins("a message could not be delivered to:"), Anywhere),
-    (Begins("invalid final delivery userid:"), Behind("userid:")),
+    (Begins("invalid final delivery userid:"), After("userid:")),
     (Has("---- failed recipients ----"), Anywhere),
-    (Begins("--> error description:"), Behind("error-for:")),
+    (Begins("--> error description:"), After("error-for:")),
     (Has("your message could not be delivered to"), Anywhere),
     (Has("your message could not be delivered"), Front),
     (Has("your message has encountered delivery problems"), Anywhere),
@@ -79,9 +79,9 @@ const PATTERNS: &[(Start, Place)] = &[
     (Has("for the following list of recipients"), Front),
     (Has("the following list of recipients"), Front),
     (Has("unable to deliver your message to the following address"), Front),
-    (Has("rejected recipient <"), Behind("rejected recipient ")),
+    (Has("rejected recipient <"), After("rejected recipient ")),
     (Has("への送信に失敗しました"), Front),
-    (Has("cannot be delivered to the following recipients"), Behind("recipient address:")),
+    (Has("cannot be delivered to the following recipients"), After("recipient address:")),
     (Has("your message wasn't delivered to"), Anywhere),
     (Has("delivery to the following recipient failed permanently"), Front),
     (Has("could not be delivered to one or more recipients"), Anywhere),
@@ -89,12 +89,12 @@ const PATTERNS: &[(Start, Place)] = &[
     (Has("the mail system was unable to deliver"), Anywhere),
     (Has("was unable to deliver your message to"), Anywhere),
     (Has("permanent fatal errors"), Front),
-    (Begins("failed address:"), Behind("failed address:")),
-    (Begins("failed recipient:"), Behind("failed recipient:")),
+    (Begins("failed address:"), After("failed address:")),
+    (Begins("failed recipient:"), After("failed recipient:")),
     (Begins("failed to deliver to"), Anywhere),
     (Begins("the following message to"), Anywhere),
     (Begins("the following message, addressed to"), Anywhere),
-    (Has("(generated from "), Behind("(generated from ")),
+    (Has("(generated from "), After("(generated from ")),
     (Begins("sina.com."), Front),
     (Has("undelivered recipient"), Anywhere),
     (Has("konnte nicht zugestellt werden"), Anywhere),
@@ -170,7 +170,7 @@ impl Place {
                 let refuses = code.starts_with(['4', '5']) && code.parse::<u16>().is_ok();
                 refuses.then(|| text::anywhere(&line[3..])).flatten()
             }
-            Place::Behind(words) => {
+            Place::After(words) => {
                 let at = line.lower.find(words)?;
                 text::anywhere(line.text.get(at + words.len()..)?)
             }

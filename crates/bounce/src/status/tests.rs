@@ -313,7 +313,7 @@ fn the_most_particular_of_status_and_words_decides() {
 }
 
 #[test]
-fn a_success_is_no_failure_whatever_it_is_called() {
+fn a_success_is_not_a_failure_whatever_its_text() {
     let judge = |status, reason| {
         FailureDetails { stated: Status::parse(status), reason, beside: "" }.judge()
     };

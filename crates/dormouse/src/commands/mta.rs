@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_added_stands_behind_what_is_written() {
+    fn a_new_value_is_appended_to_the_existing_ones() {
         let of = |value: &str| {
             let written = BTreeMap::from([("mydestination".to_owned(), value.to_owned())]);
             Postfix { meant: written.clone(), written }

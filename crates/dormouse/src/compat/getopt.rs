@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_the_first_other_argument_there_are_no_options() {
+    fn there_are_no_options_after_the_first_argument() {
         let options = parse(&["-q", "list", "-o", "x"]).unwrap();
         assert_eq!(options.rest, ["list", "-o", "x"]);
         assert_eq!(parse(&["-", "-q"]).unwrap().rest, ["-", "-q"]);

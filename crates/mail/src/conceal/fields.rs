@@ -4,7 +4,7 @@
 use super::seen::Seen;
 use super::{Concealed, Secret, is_in, without};
 use crate::address::format_mailbox;
-use crate::mime::Parameterised;
+use crate::mime::Parameterized;
 use crate::{Field, Message, message};
 
 /// Removes secrets from the fields of a header.
@@ -18,7 +18,7 @@ pub(super) fn conceal_fields(header: &mut Message, secrets: &[Secret]) -> Concea
     let eol = header.eol();
     for field in header.fields() {
         let raw = String::from_utf8_lossy(&field.unfolded()).into_owned();
-        let parameters = Parameterised::parse(&field.unfolded());
+        let parameters = Parameterized::parse(&field.unfolded());
         let is_there = is_in_text(&field.text())
             || is_in_text(&raw)
             || parameters.parameters.values().any(|value| is_in_text(value));
@@ -50,7 +50,7 @@ pub(super) fn conceal_fields(header: &mut Message, secrets: &[Secret]) -> Concea
 fn field_without(
     field: &Field<'_>,
     name: &str,
-    parameters: &Parameterised,
+    parameters: &Parameterized,
     secrets: &[Secret],
     is_in_text: &dyn Fn(&str) -> bool,
 ) -> Option<String> {

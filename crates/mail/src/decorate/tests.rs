@@ -76,7 +76,7 @@ fn a_footer_beyond_the_messages_charset_makes_it_utf8() {
 }
 
 #[test]
-fn what_is_signed_or_encrypted_is_left_alone() {
+fn signed_and_encrypted_parts_are_not_changed() {
     for raw in [
         "Content-Type: multipart/signed; boundary=b\n\n--b\n\nx\n--b--\n",
         "Content-Type: multipart/encrypted; boundary=b\n\n--b\n\nx\n--b--\n",

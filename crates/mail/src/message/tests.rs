@@ -18,7 +18,7 @@ fn an_edit_touches_its_field_and_nothing_else() {
 }
 
 #[test]
-fn a_line_that_is_no_field_ends_the_header() {
+fn a_line_that_is_not_a_field_ends_the_header() {
     for (head, body) in [
         ("A: 1\nSubject: Minutes\n", "Hello all,\nB: 2\n\nx\n"),
         ("Subject: Minutes\n more\n", "(see below): x\n y\n"),

@@ -15,12 +15,12 @@ fn parts_are_found_with_their_places() {
 
 #[test]
 fn parameters_are_joined_and_decoded() {
-    let parsed = Parameterised::parse(
+    let parsed = Parameterized::parse(
         b"attachment; filename*0*=utf-8'de'Gr%C3%BC; filename*1=\"sse; x\"; y=z",
     );
     assert_eq!(parsed.parameter("filename"), Some("Grüsse; x"));
     assert_eq!(parsed.parameter("y"), Some("z"));
-    let parsed = Parameterised::parse(b"TEXT/Plain; charset=\"a\\\"b\"");
+    let parsed = Parameterized::parse(b"TEXT/Plain; charset=\"a\\\"b\"");
     assert_eq!((parsed.value.as_str(), parsed.parameter("charset")), ("text/plain", Some("a\"b")));
 }
 
@@ -63,7 +63,7 @@ fn a_boundary_of_the_outer_multipart_ends_the_inner_one() {
 }
 
 #[test]
-fn a_line_that_is_no_field_ends_the_header_of_a_part() {
+fn a_line_that_is_not_a_field_ends_the_header_of_a_part() {
     let raw = "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: text/html\nHello all,\nB: c\n--a\nHello: all\n--a\nno field\n--a--\n";
     let part = |kind: &str, text: &str| (kind.to_owned(), text.to_owned());
     assert_eq!(

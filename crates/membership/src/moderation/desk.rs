@@ -432,7 +432,7 @@ mod tests {
     use dormouse_testkit::fixture::Fixture;
 
     #[test]
-    fn an_approved_post_goes_on_behind_what_held_it_and_behind_all_moderation() {
+    fn an_approved_post_skips_the_handler_that_held_it_and_all_moderation() {
         let list = Fixture::new(&[]).get("dev");
         for (held_by, next) in [
             ("SpamDetect", "MimeDel"),

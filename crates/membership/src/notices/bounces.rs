@@ -138,8 +138,8 @@ impl Notices<'_> {
     }
 
     /// To the owners: a message to the bounce address was not understood.
-    pub fn unrecognised_bounce(&self, message: &Message) -> Output {
-        Draft::to_owners(self, "unrecognised").attach(message).write("unrecognized")
+    pub fn unrecognized_bounce(&self, message: &Message) -> Output {
+        Draft::to_owners(self, "unrecognized").attach(message).write("unrecognized")
     }
 
     /// To the owners: a reader reported the list's mail as spam.

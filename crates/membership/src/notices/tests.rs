@@ -78,7 +78,7 @@ fn moderators_get_what_they_decide_on_and_owners_the_rest() {
     let (list, message) = (list(&fixture), Message::parse("Subject: x\n\nx\n"));
     let notices = Notices { list: &list, site: &fixture.site };
     for output in [
-        notices.unrecognised_bounce(&message),
+        notices.unrecognized_bounce(&message),
         notices.bounced(&event(list.id), dormouse_words::say("what"), None),
         notices.auto_discarded(&message, "sam@x.example"),
         notices.password_changed("secret"),
@@ -113,7 +113,7 @@ fn on_an_umbrella_list_those_who_run_a_member_hear_that_its_delivery_is_off() {
 
 /// docs/spec/bounces.md §4.3.
 #[test]
-fn whoever_is_removed_for_bounces_reads_the_lists_goodbye() {
+fn a_member_removed_for_bounces_gets_the_lists_goodbye() {
     let fixture = Fixture::new(&[("goodbye_msg", "So long.")]);
     let list = list(&fixture);
     let notices = Notices { list: &list, site: &fixture.site };
@@ -172,7 +172,7 @@ fn notices_lead_to_pages_where_there_are_pages_and_to_mail_where_there_are_none(
         "dormouse held approve dev 7",
         "dormouse request approve dev 3",
         "rather take it back, write to the people who run the list:\ndev-owner@lists.example\n",
-        "answer this mail without changing its\nsubject.\n",
+        "reply to this mail without changing its\nsubject.\n",
         "See mailto:dev-request@lists.example?subject=info.",
     ] {
         assert!(all.iter().any(|text| text.contains(said)), "{said}\n{}", all.join("\n---\n"));

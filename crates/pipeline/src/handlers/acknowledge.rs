@@ -39,7 +39,7 @@ mod tests {
     use crate::testing::Fixture;
 
     #[test]
-    fn only_a_member_who_wants_it_hears_of_the_own_post() {
+    fn only_a_member_who_wants_it_gets_an_acknowledgement() {
         let fixture = Fixture::new(&[]);
         fixture.member("ack@x.example", &[MemberOption::AcknowledgePosts]);
         fixture.member("quiet@x.example", &[]);

@@ -1,4 +1,4 @@
-//! Recognises posts that look like commands sent to the wrong address (docs/spec/pipeline.md §8).
+//! Recognizes posts that look like commands sent to the wrong address (docs/spec/pipeline.md §8).
 
 use dormouse_mail::{Message, mime, subject};
 

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_in_pieces_goes_piece_by_piece() {
+    fn a_message_written_in_pieces_is_sent_piece_by_piece() {
         let raw = "Content-Type: multipart/alternative; boundary=b\n\n--b\n\nApproved: secret\nhello\n--b\nContent-Type: text/html\n\n<b>Approved:</b> sec<i>ret</i> hello\n--b--\n";
         let outcome = fixture().run(run, raw, |_| {});
         assert_eq!(outcome.flow, Flow::Next);

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_may_have_an_order_of_its_own_and_an_entry_what_is_left_of_one() {
+    fn a_list_may_have_its_own_pipeline_and_an_entry_the_rest_of_one() {
         let fixture = Fixture::new(&[("pipeline", "Cleanse\nToOutgoing")]);
         let list = fixture.get("dev");
         assert_eq!(order(&list, &Metadata::new(), POSTING), ["Cleanse", "ToOutgoing"]);

@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn owners_get_what_is_dropped_if_they_want_it() {
+    fn owners_get_discarded_posts_if_they_want_them() {
         for (forward, notices) in [("yes", 1), ("no", 0)] {
             let fixture = Fixture::new(&[
                 ("generic_nonmember_action", "discard"),

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fully_personalised_list_shows_itself_in_cc() {
+    fn a_fully_personalized_list_shows_itself_in_cc() {
         let (_, _, cc) = headers(&[("personalize", "full"), ("from_is_list", "no")], "");
         assert_eq!(cc, LIST);
         let with_list =

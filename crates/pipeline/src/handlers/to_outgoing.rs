@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn verp_is_decided_by_interval_and_personalisation() {
+    fn verp_is_decided_by_interval_and_personalization() {
         // interval, personalize, verp_personalized, number of the post: verp?
         let cases = [
             ("0", "no", "no", 4, 0),

@@ -232,7 +232,7 @@ impl Ledger<'_> {
         Ok(if first { BounceOutcome::Scored } else { BounceOutcome::SameDay })
     }
 
-    /// Stores a probe, to be recognised if it bounces, and resets the score. The day stays.
+    /// Stores a probe, to be recognized if it bounces, and resets the score. The day stays.
     fn probe(
         &self,
         list: &List,

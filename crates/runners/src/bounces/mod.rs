@@ -191,11 +191,11 @@ impl Mail<'_> {
             BounceVerdict::Warning => return Ok(Outcome::dropped("a report without a failure")),
             BounceVerdict::AutoReply => return Ok(Outcome::dropped("an answering machine's")),
             BounceVerdict::Complaint(complaint) => return self.complaint(recipient, complaint),
-            BounceVerdict::Unknown if !self.is_from_mail_system() => return self.unrecognised(),
+            BounceVerdict::Unknown if !self.is_from_mail_system() => return self.unrecognized(),
             BounceVerdict::Unknown if is_believed && recipient.is_some() => {
                 vec![self.unknown_failure()]
             }
-            BounceVerdict::Unknown => return self.unrecognised(),
+            BounceVerdict::Unknown => return self.unrecognized(),
             BounceVerdict::Failed(failures) => failures,
         };
         if !is_believed {
@@ -236,7 +236,7 @@ impl Mail<'_> {
         let failure = match verdict {
             BounceVerdict::Failed(failures) => failures.into_iter().next(),
             BounceVerdict::Unknown if self.is_from_mail_system() => Some(self.unknown_failure()),
-            BounceVerdict::Unknown => return self.unrecognised(),
+            BounceVerdict::Unknown => return self.unrecognized(),
             BounceVerdict::Warning | BounceVerdict::AutoReply | BounceVerdict::Complaint(_) => None,
         };
         let Some(failure) = failure.filter(|failure| failure.kind != FailureKind::Policy) else {
@@ -276,7 +276,7 @@ impl Mail<'_> {
         Ok(links.iter().find_map(|field| link::in_list_unsubscribe(list, &secret, field)))
     }
 
-    /// Forwards a complaint to the owners like an unrecognised message: it is not a bounce. Anybody
+    /// Forwards a complaint to the owners like an unrecognized message: it is not a bounce. Anybody
     /// can write such a report, so one without proof removes nobody.
     fn complaint(
         &self,
@@ -314,13 +314,13 @@ impl Mail<'_> {
         Ok(Outcome::passed("a complaint of a reader", notices))
     }
 
-    fn unrecognised(&self) -> Result<Outcome, HandlerError> {
+    fn unrecognized(&self) -> Result<Outcome, HandlerError> {
         if !self.job.list.settings.bounce_unrecognized_goes_to_list_owner {
             return Ok(Outcome::dropped(
                 "not understood (bounce_unrecognized_goes_to_list_owner is no)",
             ));
         }
-        let notice = self.notices().unrecognised_bounce(self.message);
+        let notice = self.notices().unrecognized_bounce(self.message);
         Ok(Outcome::passed("not understood; sent to the owners", vec![notice]))
     }
 

@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_old_and_nobodys_is_put_away() {
+    fn only_old_entries_that_nobody_claimed_are_culled() {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("shunt");
         let archive = home.path().join("old/shunt");

@@ -220,7 +220,7 @@ pub struct JobOutcome {
 
 impl JobOutcome {
     fn new(count: u64, said: String, details: &impl Serialize) -> JobOutcome {
-        // These are our own counts, numbers and names, which can always be serialised.
+        // These are our own counts, numbers and names, which can always be serialized.
         let details = serde_json::to_value(details).unwrap_or_default();
         JobOutcome { count, said, details }
     }

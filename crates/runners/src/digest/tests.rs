@@ -151,7 +151,7 @@ fn who_leaves_the_digests_gets_the_one_that_is_collected_still() {
 }
 
 #[test]
-fn a_large_membership_stands_in_the_entry_as_a_rule() {
+fn a_large_membership_is_stored_in_the_entry_as_a_rule() {
     let (fixture, spool) = fixture(&[]);
     let list = fixture.get("dev");
     fixture.write(|tx| {

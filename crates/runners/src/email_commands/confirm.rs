@@ -83,13 +83,12 @@ fn decide(session: &mut CommandSession<'_, '_>, held: &Held) -> Result<(), Handl
                 session.decided.push(decided);
             }
             session.say(
-                say("The post from {address} goes to the list.")
-                    .with("address", &held.post.sender),
+                say("The post from {address} goes to the list.").with("address", &held.post.sender),
             );
         }
         Some(_) => session.say(say("The password is not correct. The post is still waiting.")),
         None => session.say(say(
-            "There is no password in your answer, so the post is still waiting. To accept it, write \
+            "There is no password in your reply, so the post is still waiting. To accept it, write \
              \"Approved:\" and the list's password as the first line. To discard or reject it, use \
              the link in the notice.",
         )),

@@ -8,7 +8,7 @@ use dormouse_words::{msgid, say, verbatim};
 /// The command.
 pub const COMMAND: Command = Command {
     words: &["lists"],
-    help: msgid("lists\n    Names the public mailing lists of this host.\n"),
+    help: msgid("lists\n    Lists the public mailing lists of this host.\n"),
     run,
 };
 

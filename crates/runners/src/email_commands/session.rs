@@ -276,8 +276,8 @@ impl<'s, 'p> CommandSession<'s, 'p> {
         section(say("Ignored"), &self.ignored);
         if is_last {
             let last = tell(say(
-                "This is the last answer you get today, to protect you from a flood of mail. Mail to \
-                 the owners reaches people.",
+                "This is the last automatic reply you get today, to protect you from a flood of mail. To \
+                 reach a person, write to the owners.",
             ));
             text.push_str(&format!("- {}\n\n", wrapped(&last).replace('\n', "\n  ")));
         }

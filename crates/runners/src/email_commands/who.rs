@@ -10,7 +10,7 @@ use dormouse_words::{msgid, say, verbatim};
 pub const COMMAND: Command = Command {
     words: &["who"],
     help: msgid(
-        "who [password]\n    Names the members to those who may know them. The password is that of the\n    \
+        "who [password]\n    Lists the members, for those who may see them. The password is that of the\n    \
            list's owners or moderators.\n",
     ),
     run,

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_mail_may_have_and_articles_not_are_brought_into_form() {
+    fn header_fields_are_converted_from_mail_to_articles() {
         let article = prepared(
             &[],
             &[],

@@ -451,7 +451,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn suspects_are_taken_in_groups_that_get_smaller_and_what_killed_alone_comes_last() {
+    fn suspects_are_claimed_in_shrinking_groups_and_proven_ones_last() {
         let mut backlog = Backlog::default();
         let of = |alone, together| Suspicion { alone, together };
         for (suspicion, count) in

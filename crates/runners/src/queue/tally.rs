@@ -62,7 +62,7 @@ impl QueueTally {
     }
 }
 
-/// The results of the entries of each queue, serialised under the queues' labels.
+/// The results of the entries of each queue, serialized under the queues' labels.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Tallies {
     queues: BTreeMap<Queue, QueueTally>,
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn each_queue_stands_in_the_table_once() {
+    fn each_queue_is_in_the_table_once() {
         let mut queues: Vec<Queue> = TABLE.iter().map(|row| row.queue).collect();
         let mut labels: Vec<&str> = TABLE.iter().map(|row| row.label).collect();
         queues.sort();

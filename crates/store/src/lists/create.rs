@@ -33,7 +33,7 @@ impl Tx<'_> {
         let now = Timestamp::now();
         self.note_lists();
         self.execute("insert into list (name, created_at) values (?1, ?2)", params![name, now])?;
-        let real_name = capitalised(local);
+        let real_name = capitalized(local);
         self.edit_settings(name, |settings| {
             settings.host_name = host;
             settings.real_name.clone_from(&real_name);
@@ -150,7 +150,7 @@ impl Tx<'_> {
     }
 }
 
-pub(crate) fn capitalised(name: &str) -> String {
+pub(crate) fn capitalized(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -8,7 +8,7 @@ use std::fmt;
 /// A recipient of a post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipient {
-    /// The normalised address, by which the recipient is found.
+    /// The normalized address, by which the recipient is found.
     pub key: AddressKey,
     /// The address to send to.
     pub address: String,

@@ -24,7 +24,7 @@ pub const GROUPS: [SettingGroup; 11] = [
     group("default_member_moderation", "posting", "Who may post"),
     group("bounce_processing", "bounce", "Bounces"),
     group("archive", "archive", "The archive"),
-    group("autorespond_postings", "autoreply", "Automatic answers"),
+    group("autorespond_postings", "autoreply", "Automatic replies"),
     group("filter_content", "contentfilter", "What posts may contain"),
     group("topics", "topics", "Topics"),
     group("nntp_host", "gateway", "The newsgroup"),

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn slices_stay_and_what_is_left_out_is_off() {
+    fn slices_become_processes_and_omitted_runners_are_off() {
         let (settings, remarks) = mapped(
             "QRUNNERS = [('ArchRunner', 1), ('BounceRunner', 1), ('CommandRunner', 1), \
              ('IncomingRunner', 4), ('OutgoingRunner', 2), ('VirginRunner', 1), ('RetryRunner', 1), \

@@ -92,29 +92,32 @@ impl<'p> Exim<'p> {
         routers: &str,
         transports: &str,
     ) -> Exim<'p> {
-        let home = TempDir::new().expect("a temporary directory");
+        let home = TempDir::new().expect("a temporary directory can be created");
         let dir = home.path();
-        fs::set_permissions(dir, Permissions::from_mode(0o755)).expect("our own directory");
+        fs::set_permissions(dir, Permissions::from_mode(0o755))
+            .expect("its permissions can be set");
         for name in ["spool", "log"] {
-            fs::create_dir(dir.join(name)).expect("a directory");
+            fs::create_dir(dir.join(name)).expect("the directory can be created");
         }
         // Several processes would create it at once.
-        fs::write(dir.join("log/mainlog"), "").expect("a file");
-        programs.account.gets(dir);
+        fs::write(dir.join("log/mainlog"), "").expect("the file can be written");
+        programs.account.take_over(dir);
         let program = dir.join("exim");
         copy_program(&programs.programs.path("usr/sbin/exim4"), &program);
-        fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("our own file");
+        fs::set_permissions(&program, Permissions::from_mode(0o755))
+            .expect("its permissions can be set");
         let address = free_address();
         let config =
             configuration(dir, address.port(), sink.port(), hosts, [settings, routers, transports]);
-        fs::write(dir.join("exim.conf"), config).expect("a file");
+        fs::write(dir.join("exim.conf"), config).expect("the file can be written");
         let Account { user, group, .. } = programs.account;
         for (file, line) in [
             ("passwd", format!("{ACCOUNT}:x:{user}:{group}::/:/usr/sbin/nologin")),
             ("group", format!("{ACCOUNT}:x:{group}:")),
         ] {
             let others = fs::read_to_string(format!("/etc/{file}")).unwrap_or_default();
-            fs::write(dir.join(file), format!("{others}{line}\n")).expect("a file");
+            fs::write(dir.join(file), format!("{others}{line}\n"))
+                .expect("the file can be written");
         }
         let read = Exim::exim(programs, &home).arg("-bV").output().expect("the command starts");
         assert!(read.status.success(), "{}", describe(&read));
@@ -149,10 +152,11 @@ impl<'p> Exim<'p> {
         let script =
             format!("#!/bin/sh\nexec env {}\"$@\"\n", settings.chain(words).collect::<String>());
         let dir = self.home.path().join("bin");
-        fs::create_dir_all(&dir).expect("a directory");
-        fs::write(dir.join("exim4"), script).expect("a file");
+        fs::create_dir_all(&dir).expect("the directory can be created");
+        fs::write(dir.join("exim4"), script).expect("the file can be written");
         for path in [&dir, &dir.join("exim4")] {
-            fs::set_permissions(path, Permissions::from_mode(0o755)).expect("our own file");
+            fs::set_permissions(path, Permissions::from_mode(0o755))
+                .expect("its permissions can be set");
         }
         let mut path = dir.into_os_string();
         if let Some(others) = std::env::var_os("PATH") {

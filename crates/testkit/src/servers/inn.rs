@@ -37,14 +37,15 @@ pub struct Inn<'p> {
 impl<'p> Inn<'p> {
     /// Creates its files and starts it.
     pub fn start(programs: &'p InnPrograms) -> Inn<'p> {
-        let home = TempDir::new().expect("a temporary directory");
+        let home = TempDir::new().expect("a temporary directory can be created");
         let dir = home.path();
-        fs::set_permissions(dir, Permissions::from_mode(0o755)).expect("our own directory");
+        fs::set_permissions(dir, Permissions::from_mode(0o755))
+            .expect("its permissions can be set");
         for name in ["db", "etc", "filter", "log", "run", "tmp", "spool/articles"] {
-            fs::create_dir_all(dir.join(name)).expect("a directory");
+            fs::create_dir_all(dir.join(name)).expect("the directory can be created");
         }
         for name in ["overview", "incoming/bad", "outgoing", "archive"] {
-            fs::create_dir_all(dir.join("spool").join(name)).expect("a directory");
+            fs::create_dir_all(dir.join("spool").join(name)).expect("the directory can be created");
         }
         let address = free_address();
         let mut inn = Inn { home, address, programs, daemon: None };
@@ -69,9 +70,9 @@ impl<'p> Inn<'p> {
                     .replace(' ', " 0000000000 0000000001 "),
             ),
         ] {
-            fs::write(inn.home.path().join(file), text).expect("a file");
+            fs::write(inn.home.path().join(file), text).expect("the file can be written");
         }
-        programs.account.gets(inn.home.path());
+        programs.account.take_over(inn.home.path());
         let history = inn.home.path().join("db/history");
         let mut index = inn.command("makedbz");
         index.args(["-i", "-o", "-s", "1000", "-f"]).arg(history);
@@ -145,15 +146,15 @@ impl<'p> Inn<'p> {
 
     /// Posts an article, as a reader of the newsgroup does.
     pub fn post(&self, article: &str) {
-        let stream = TcpStream::connect(self.address).expect("it listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        let mut lines = BufReader::new(stream.try_clone().expect("a socket")).lines();
+        let stream = TcpStream::connect(self.address).expect("the server listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("the socket is usable");
+        let mut lines = BufReader::new(stream.try_clone().expect("the socket is usable")).lines();
         let text = format!("{}.\r\n", article.replace("\n.", "\n..").replace('\n', "\r\n"));
         for (said, expected) in
             [("", "200"), ("MODE READER\r\n", "200"), ("POST\r\n", "340"), (&text, "240")]
         {
-            (&stream).write_all(said.as_bytes()).expect("it reads");
-            let answer = lines.next().expect("an answer").expect("an answer");
+            (&stream).write_all(said.as_bytes()).expect("the server reads");
+            let answer = lines.next().expect("the server replies").expect("its reply can be read");
             assert!(answer.starts_with(expected), "{said}: {answer}");
         }
     }

@@ -124,14 +124,14 @@ impl Account {
         command.uid(self.user).gid(self.group);
     }
 
-    /// Gives this user a directory and everything in it.
-    pub fn gets(&self, path: &Path) {
-        if fs::symlink_metadata(path).expect("a file").is_dir() {
-            for entry in fs::read_dir(path).expect("a directory") {
-                self.gets(&entry.expect("an entry").path());
+    /// Makes this user the owner of a directory and everything in it.
+    pub fn take_over(&self, path: &Path) {
+        if fs::symlink_metadata(path).expect("the path exists").is_dir() {
+            for entry in fs::read_dir(path).expect("the directory can be read") {
+                self.take_over(&entry.expect("the entry can be read").path());
             }
         }
-        lchown(path, Some(self.user), Some(self.group)).expect("root");
+        lchown(path, Some(self.user), Some(self.group)).expect("root may change owners");
     }
 }
 
@@ -162,7 +162,7 @@ impl Drop for Running {
 
 /// Returns an address with a port that is free at this moment. Another process may still take it.
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     listener.local_addr().expect("a bound socket")
 }
 
@@ -203,9 +203,9 @@ fn listens(address: SocketAddr) -> bool {
 }
 
 fn bring(address: SocketAddr, sender: &str, recipient: &str, mail: &[u8]) -> String {
-    let stream = TcpStream::connect(address).expect("it listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
-    let mut lines = BufReader::new(stream.try_clone().expect("a socket")).lines();
+    let stream = TcpStream::connect(address).expect("the server listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("the socket is usable");
+    let mut lines = BufReader::new(stream.try_clone().expect("the socket is usable")).lines();
     let text = String::from_utf8_lossy(mail).replace('\n', "\r\n");
     let steps = [
         (String::new(), '2'),
@@ -217,16 +217,16 @@ fn bring(address: SocketAddr, sender: &str, recipient: &str, mail: &[u8]) -> Str
     ];
     let mut answer = String::new();
     for (said, expected) in steps {
-        (&stream).write_all(said.as_bytes()).expect("it reads");
-        answer = lines.next().expect("an answer").expect("an answer");
+        (&stream).write_all(said.as_bytes()).expect("the server reads");
+        answer = lines.next().expect("the server replies").expect("its reply can be read");
         while answer.as_bytes().get(3) == Some(&b'-') {
-            answer = lines.next().expect("an answer").expect("an answer");
+            answer = lines.next().expect("the server replies").expect("its reply can be read");
         }
         if !answer.starts_with(expected) {
             break;
         }
     }
-    (&stream).write_all(b"QUIT\r\n").expect("it reads");
+    (&stream).write_all(b"QUIT\r\n").expect("the server reads");
     answer
 }
 

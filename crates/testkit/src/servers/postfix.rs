@@ -67,22 +67,24 @@ const SERVICES: [&str; 17] = [
 impl<'p> Postfix<'p> {
     /// Writes its configuration.
     pub fn new(programs: &'p PostfixPrograms, sink: &Sink) -> Postfix<'p> {
-        let home = TempDir::new().expect("a temporary directory");
+        let home = TempDir::new().expect("a temporary directory can be created");
         let dir = home.path();
-        fs::set_permissions(dir, Permissions::from_mode(0o755)).expect("our own directory");
+        fs::set_permissions(dir, Permissions::from_mode(0o755))
+            .expect("its permissions can be set");
         let (queue, data, config) = (dir.join("spool"), dir.join("data"), dir.join("etc"));
         let owned = "active bounce corrupt defer deferred flush hold incoming private saved trace \
                      maildrop public";
-        fs::create_dir_all(queue.join("pid")).expect("a directory");
-        fs::create_dir(&data).expect("a directory");
-        fs::create_dir(&config).expect("a directory");
+        fs::create_dir_all(queue.join("pid")).expect("the directory can be created");
+        fs::create_dir(&data).expect("the directory can be created");
+        fs::create_dir(&config).expect("the directory can be created");
         let owner = &programs.owner;
-        chown(&data, Some(owner.user), None).expect("root");
+        chown(&data, Some(owner.user), None).expect("root may change owners");
         for name in owned.split_ascii_whitespace() {
             let path = queue.join(name);
-            fs::create_dir(&path).expect("a directory");
-            fs::set_permissions(&path, Permissions::from_mode(0o700)).expect("our own directory");
-            chown(&path, Some(owner.user), None).expect("root");
+            fs::create_dir(&path).expect("the directory can be created");
+            fs::set_permissions(&path, Permissions::from_mode(0o700))
+                .expect("its permissions can be set");
+            chown(&path, Some(owner.user), None).expect("root may change owners");
         }
         let address = free_address();
         let unpacked = &programs.programs;
@@ -114,9 +116,9 @@ impl<'p> Postfix<'p> {
             dir = dir.display(),
             sink = sink.port(),
         );
-        fs::write(config.join("main.cf"), main).expect("a file");
+        fs::write(config.join("main.cf"), main).expect("the file can be written");
         let master = format!("{address} inet n - n - - smtpd\n{}\n", SERVICES.join("\n"));
-        fs::write(config.join("master.cf"), master).expect("a file");
+        fs::write(config.join("master.cf"), master).expect("the file can be written");
         Postfix { home, address, programs, master: None }
     }
 
@@ -128,7 +130,8 @@ impl<'p> Postfix<'p> {
     /// Appends lines to `main.cf` or `master.cf`; the last line of a name counts.
     pub fn add(&self, file: &str, lines: &str) {
         let opened = OpenOptions::new().append(true).open(self.config(file));
-        writeln!(opened.expect("a file"), "{lines}").expect("a file");
+        writeln!(opened.expect("the file can be opened"), "{lines}")
+            .expect("the file can be written");
     }
 
     /// Gives a command what it needs to call this Postfix's own commands: their paths and the

@@ -43,11 +43,12 @@ pub struct Opinion {
 impl Rspamd {
     /// Starts it; its rules take some seconds to load.
     pub fn start(programs: &RspamdPrograms, name_server: SocketAddr) -> Rspamd {
-        let home = TempDir::new().expect("a temporary directory");
+        let home = TempDir::new().expect("a temporary directory can be created");
         let (dir, programs) = (home.path().display(), &programs.0);
         let address = free_address();
         // The package's list of suffixes takes long to compile.
-        fs::write(home.path().join("suffixes"), "com\norg\nnet\nexample\n").expect("a file");
+        fs::write(home.path().join("suffixes"), "com\norg\nnet\nexample\n")
+            .expect("the file can be written");
         // These are merged into the package's options, as an administrator's are.
         let options = format!(
             "pidfile = \"{dir}/pid\"; control_socket = \"{dir}/control mode=0600\";\n\
@@ -56,7 +57,7 @@ impl Rspamd {
              dns {{ nameserver = [\"{name_server}\"]; timeout = 2s; retransmits = 1; }}\n\
              lang_detection {{ languages = \"$SHAREDIR/languages\"; }}\n"
         );
-        fs::write(home.path().join("options.inc"), options).expect("a file");
+        fs::write(home.path().join("options.inc"), options).expect("the file can be written");
         let config = format!(
             ".include \"$CONFDIR/common.conf\"\n\
              options {{\n\
@@ -68,7 +69,7 @@ impl Rspamd {
              fuzzy_check {{ enabled = false; }}\n"
         );
         let file = home.path().join("rspamd.conf");
-        fs::write(&file, config).expect("a file");
+        fs::write(&file, config).expect("the file can be written");
         let mut command = programs.command("usr/bin/rspamd");
         command.arg("-f").arg("-i").arg("-c").arg(&file);
         let share = programs.path("usr/share/rspamd");
@@ -86,7 +87,7 @@ impl Rspamd {
         let mut daemon = Running(daemon.spawn().expect("rspamd starts"));
         let deadline = Instant::now() + LOADING;
         while !listens(address) {
-            let ended = daemon.0.try_wait().expect("a child");
+            let ended = daemon.0.try_wait().expect("its state can be read");
             assert!(
                 ended.is_none() && Instant::now() < deadline,
                 "rspamd does not start: {ended:?}"
@@ -98,7 +99,7 @@ impl Rspamd {
 
     /// Returns the result for a mail from this envelope sender, host and address.
     pub fn opinion(&self, mail: &[u8], sender: &str, host: &str, ip: &str) -> Opinion {
-        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        let mut stream = TcpStream::connect(self.address).expect("rspamd accepts connections");
         let head = format!(
             "POST /checkv2 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nFrom: {sender}\r\n\
              Rcpt: reader@example.org\r\nIP: {ip}\r\nHelo: {host}\r\nHostname: {host}\r\n\
@@ -108,13 +109,13 @@ impl Rspamd {
         stream
             .write_all(head.as_bytes())
             .and_then(|()| stream.write_all(mail))
-            .expect("a question");
+            .expect("rspamd reads the request");
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        stream.read_to_string(&mut answer).expect("an answer arrives");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("the response has a head");
         assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
         let told: serde_json::Value = serde_json::from_str(body).expect("JSON");
-        let symbols = told["symbols"].as_object().expect("symbols").iter();
+        let symbols = told["symbols"].as_object().expect("the response has symbols").iter();
         let score = |value: &serde_json::Value| value["score"].as_f64().unwrap_or_default();
         Opinion {
             score: score(&told),

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn links_name_the_pages_that_they_lead_to() {
+    fn links_name_their_targets() {
         let text = "# T\n\nSee [spool.md](spool.md#x), [the web](web.md), [this](#below), \
                     [it](https://example.org/) and [code](../crates/x.rs).\n\n2. two\n3. three\n";
         let page = page(&Document { file: "x", name: "x", section: 5, summary: "about x", text });

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn options_have_mailmans_names_and_what_is_wrong_is_said() {
+    fn options_have_mailmans_names_and_errors_are_reported() {
         let home = tempfile::tempdir().unwrap();
         let store = Store::open(&Site::init(home.path(), "l.example").unwrap()).unwrap();
         let list = list(&store);

@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_declaration_is_an_error_with_its_line() {
+    fn an_error_names_the_line_that_is_not_a_declaration() {
         for (source, expected) in [
             ("import os\nos.system('true')", "line 2: it calls os.system, and nothing is executed"),
             ("if 1:\n    archive = 0", "line 1: if is not an assignment, and nothing is executed"),

@@ -107,8 +107,8 @@ struct Deed {
 const SWITCHES: [(MemberOption, &str, &str); 5] = [
     (MemberOption::Moderate, "mod", msgid("Posts wait for a moderator")),
     (MemberOption::ConcealSubscription, "hide", msgid("Not shown to other members")),
-    (MemberOption::AcknowledgePosts, "ack", msgid("Gets a confirmation for own posts")),
-    (MemberOption::DontReceiveOwnPosts, "notmetoo", msgid("Gets no copy of own posts")),
+    (MemberOption::AcknowledgePosts, "ack", msgid("Gets a confirmation of their own posts")),
+    (MemberOption::DontReceiveOwnPosts, "notmetoo", msgid("Gets no copy of their own posts")),
     (
         MemberOption::DontReceiveDuplicates,
         "nodupes",

@@ -171,7 +171,7 @@ fn said(frame: &Frame, query: &crate::desk::Fields) -> String {
     }
     if number("left") > 0 {
         said.push(
-            frame.say("It is too late to undo this: it was sent already, or a minute is over."),
+            frame.say("It is too late to undo this: it has already been sent, or more than a minute has passed."),
         );
     }
     if number("once") > 0 {

@@ -396,11 +396,11 @@ const WITH_POLICY: Question = Question {
 
 const WHICH_POLICIES: Question = Question {
     name: "policies",
-    title: msgid("Which domains does that concern?"),
+    title: msgid("Which domains does this apply to?"),
     answers: &[
         Answer {
             name: "quarantine",
-            title: msgid("Those that have such mail refused or treated as spam"),
+            title: msgid("Those that ask for such mail to be refused or treated as spam"),
             doc: "",
             settings: &[
                 ("dmarc_quarantine_moderation_action", "yes"),
@@ -409,7 +409,7 @@ const WHICH_POLICIES: Question = Question {
         },
         Answer {
             name: "reject",
-            title: msgid("Only those that have it refused"),
+            title: msgid("Only those that ask for it to be refused"),
             doc: "",
             settings: &[
                 ("dmarc_quarantine_moderation_action", "no"),

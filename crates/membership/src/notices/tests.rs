@@ -171,7 +171,7 @@ fn notices_lead_to_pages_where_there_are_pages_and_to_mail_where_there_are_none(
     for said in [
         "dormouse held approve dev 7",
         "dormouse request approve dev 3",
-        "rather take it back, write to the people who run the list:\ndev-owner@lists.example\n",
+        "would like to withdraw it, write to the people who run the list:\ndev-owner@lists.example\n",
         "reply to this mail without changing its\nsubject.\n",
         "See mailto:dev-request@lists.example?subject=info.",
     ] {

@@ -1,7 +1,8 @@
 //! Which mail is sent as a separate copy for each recipient.
 
+use dormouse_mail::Message;
 use dormouse_spool::Metadata;
-use dormouse_store::{List, OneClick};
+use dormouse_store::{Config, List, OneClick};
 
 /// Whether each recipient of an entry gets a separate copy: on personalized lists, unless the
 /// metadata says `personalize` false (docs/spec/pipeline.md §6).
@@ -14,10 +15,22 @@ pub fn may_be_personal(metadata: &Metadata) -> bool {
     metadata.envelope().personalize() != Some(false)
 }
 
+/// Whether a list has the page that one click on a link leads to (RFC 8058 §3.1).
+pub fn has_one_click_page(list: &List, config: &Config) -> bool {
+    config.has_pages() && list.web_page_url(config).starts_with("https://")
+}
+
 /// Whether an entry usually takes a transaction for each recipient: with a copy, an envelope sender or a
 /// link of its own. An MTA that offers XVERP needs fewer.
-pub fn is_sent_one_by_one(list: &List, metadata: &Metadata) -> bool {
+pub fn is_sent_one_by_one(
+    list: &List,
+    config: &Config,
+    message: &Message,
+    metadata: &Metadata,
+) -> bool {
     let has_sender = metadata.envelope().verp().unwrap_or_default() && may_be_personal(metadata);
-    let has_link = list.settings.one_click_unsubscribe == OneClick::Every;
+    let has_link = list.settings.one_click_unsubscribe == OneClick::Every
+        && has_one_click_page(list, config)
+        && message.text("List-Unsubscribe").is_some();
     is_personal(list, metadata) || has_sender || has_link
 }

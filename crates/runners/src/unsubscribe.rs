@@ -3,6 +3,7 @@
 use dormouse_clock::Timestamp;
 use dormouse_mail::Message;
 use dormouse_membership::{SECRET, link};
+use dormouse_pipeline::personal::has_one_click_page;
 use dormouse_pipeline::recipients::Next;
 use dormouse_store::{List, Site, Store, StoreError};
 
@@ -27,8 +28,7 @@ impl<'u> Unsubscribe<'u> {
         store: &'u Store,
         site: &'u Site,
     ) -> Result<Option<Unsubscribe<'u>>, StoreError> {
-        let config = site.config();
-        if !config.has_pages() || !list.web_page_url(config).starts_with("https://") {
+        if !has_one_click_page(list, site.config()) {
             return Ok(None);
         }
         let Some(plain) = message.text("List-Unsubscribe") else { return Ok(None) };

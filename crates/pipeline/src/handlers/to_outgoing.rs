@@ -41,7 +41,8 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
 fn in_shares(post: &Post<'_>, out: Output) -> Result<Vec<Output>, HandlerError> {
     let entry = &out.entry;
     let is_small = entry.message.len() <= LARGEST_IN_SHARES;
-    if !is_small || !is_sent_one_by_one(post.list, &entry.metadata) {
+    let is_one_by_one = is_sent_one_by_one(post.list, post.config, &post.message, &entry.metadata);
+    if !is_small || !is_one_by_one {
         return Ok(vec![out]);
     }
     let Some(recipients) = Recipients::read(&entry.metadata)? else { return Ok(vec![out]) };
@@ -129,6 +130,8 @@ mod tests {
             ("yes", "personal", 0, "4", 0, 0, 3),
             ("full", "personal", 0, "9", 0, 0, 8),
             ("no", "every", 0, "4", 0, 0, 3),
+            ("no", "every without pages", 0, "4", 0, 0, 1),
+            ("no", "every without the field", 0, "4", 0, 0, 1),
             ("no", "personal", 1, "1", 0, 0, 1),
             ("no", "personal", 1, "2", 0, 0, 1),
             ("no", "personal", 1, "3", 0, 0, 2),
@@ -140,10 +143,14 @@ mod tests {
         ];
         for (personalize, one_click, verp, connections, size, addresses, entries) in cases {
             let what = format!("{personalize} {one_click} {verp} {connections} {size} {addresses}");
-            let settings = [("personalize", personalize), ("one_click_unsubscribe", one_click)];
+            let (setting, without) = one_click.split_once(" without ").unwrap_or((one_click, ""));
+            let settings = [("personalize", personalize), ("one_click_unsubscribe", setting)];
             let mut fixture = Fixture::new(&settings);
             fixture.config("delivery.connections", connections);
-            let raw = format!("{RAW}{}", "x".repeat(size));
+            let listen = if without == "pages" { "" } else { "127.0.0.1:8024" };
+            fixture.config("web.listen", listen);
+            let field = if without == "the field" { "" } else { "List-Unsubscribe: <mailto:x>\n" };
+            let raw = format!("{field}{RAW}{}", "x".repeat(size));
             let outcome = fixture.run(run, &raw, |data| {
                 data.edit().verp(verp == 1);
                 let rule = Rule { lists: vec!["dev".to_owned()], ..Rule::default() };

@@ -47,6 +47,11 @@ impl DeliveryLimits {
     pub fn of(&self, domain: &str) -> Option<&Limit> {
         self.0.iter().find(|limit| limit.domains.iter().any(|pattern| names(pattern, domain)))
     }
+
+    /// Returns the smallest number of connections that any group is limited to.
+    pub fn fewest_connections(&self) -> Option<u64> {
+        self.0.iter().filter_map(|limit| limit.connections).min()
+    }
 }
 
 /// Whether a domain, or a pattern for domains, matches a domain in lower case.
@@ -209,6 +214,7 @@ mod tests {
                     *.example.net example.net: recipients=5\n*: each rate=10/90s\n";
         let limits = DeliveryLimits::read(text).unwrap();
         assert_eq!(DeliveryLimits::read(&limits.write()).unwrap(), limits);
+        assert_eq!(limits.fewest_connections(), Some(2));
         let name = |domain: &str| limits.of(domain).unwrap().name(domain).into_owned();
         assert_eq!(name("gmail.com"), "gmail.com googlemail.com");
         assert_eq!(name("googlemail.com"), "gmail.com googlemail.com");

@@ -46,8 +46,9 @@ fn in_shares(post: &Post<'_>, out: Output) -> Result<Vec<Output>, HandlerError> 
         return Ok(vec![out]);
     }
     let Some(recipients) = Recipients::read(&entry.metadata)? else { return Ok(vec![out]) };
-    // One connection is kept for mail to few.
-    let count = post.config.delivery_connections.saturating_sub(1).min(MOST_SHARES);
+    // One connection is kept for mail to few. A share that may not connect to a domain would wait.
+    let limited = post.config.delivery_limits.fewest_connections().unwrap_or(MOST_SHARES);
+    let count = post.config.delivery_connections.saturating_sub(1).min(limited).min(MOST_SHARES);
     if count < 2 {
         return Ok(vec![out]);
     }
@@ -173,6 +174,19 @@ mod tests {
                 _ => (1..=entries).map(|number| format!("{number}/{entries}")).collect(),
             };
             assert_eq!(shares, expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn there_are_no_more_shares_than_a_domain_may_have_connections() {
+        for (limits, entries) in [("x.example: connections=2", 2), ("*: connections=1", 1)] {
+            let mut fixture = Fixture::new(&[("personalize", "yes")]);
+            fixture.config("delivery.limits", limits);
+            let outcome = fixture.run(run, RAW, |data| {
+                let rule = Rule { lists: vec!["dev".to_owned()], ..Rule::default() };
+                Recipients::Those(rule).write(data);
+            });
+            assert_eq!(outcome.outputs.len(), entries, "{limits}");
         }
     }
 

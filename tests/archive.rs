@@ -832,8 +832,8 @@ fn an_archive_speaks_the_lists_language_and_another_after_a_rebuild() {
         ("fr", "", "novembre 2026", "1 réponse", "Répondre à la liste"),
         ("ja", "", "2026年11月", "返信 1 件", "リストに返信"),
         // A text without translation is in English, in the direction of the language.
-        ("ar", " dir=\"rtl\"", "2026", "1 answer", "Reply to the list"),
-        ("en", "", "November 2026", "1 answer", "Reply to the list"),
+        ("ar", " dir=\"rtl\"", "2026", "1 reply", "Reply to the list"),
+        ("en", "", "November 2026", "1 reply", "Reply to the list"),
     ] {
         if language != "de" {
             site.ok(&["list", "set", "dev", &format!("preferred_language={language}")]);

@@ -37,7 +37,8 @@ impl ListName {
             return Ok(ListName(text.to_owned()));
         }
         Err(format!(
-            "{text:?} is not the name of a list: it is `name` or `name@host`, in lower case"
+            "{text:?} is not the name of a list, which is `name` or `name@host` in lower case, without \
+             spaces, slashes and dots at the beginning"
         ))
     }
 

@@ -11,7 +11,7 @@
 //! assert!(file.problems.is_empty());
 //! let What::Assign { value, .. } = &file.statements[0].what else { panic!() };
 //! let owner = Scope::default().evaluate(value)?;
-//! assert_eq!(owner, Value::List(vec![Value::Bytes(b"anna@example.org".to_vec())]));
+//! assert_eq!(owner, Literal::List(vec![Literal::Bytes(b"anna@example.org".to_vec())]));
 //! assert!(matches!(&file.statements[1].what, What::Other { keyword } if keyword == "import"));
 //! # Ok::<(), String>(())
 //! ```

@@ -11,8 +11,13 @@ pub fn is_personal(list: &List, metadata: &Metadata) -> bool {
 }
 
 /// Whether an entry's metadata allows a copy for each recipient.
-pub fn may_be_personal(metadata: &Metadata) -> bool {
+fn may_be_personal(metadata: &Metadata) -> bool {
     metadata.envelope().personalize() != Some(false)
+}
+
+/// Whether an entry has an envelope sender of its own for each recipient (VERP).
+pub fn has_own_sender(metadata: &Metadata) -> bool {
+    metadata.envelope().verp().unwrap_or_default() && may_be_personal(metadata)
 }
 
 /// Whether a list has the page that one click on a link leads to (RFC 8058 §3.1).
@@ -28,9 +33,8 @@ pub fn is_sent_one_by_one(
     message: &Message,
     metadata: &Metadata,
 ) -> bool {
-    let has_sender = metadata.envelope().verp().unwrap_or_default() && may_be_personal(metadata);
     let has_link = list.settings.one_click_unsubscribe == OneClick::Every
         && has_one_click_page(list, config)
         && message.text("List-Unsubscribe").is_some();
-    is_personal(list, metadata) || has_sender || has_link
+    is_personal(list, metadata) || has_own_sender(metadata) || has_link
 }

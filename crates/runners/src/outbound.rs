@@ -10,7 +10,7 @@ use dormouse_mail::fit::{self, Takes};
 use dormouse_mail::{Message, address, transfer};
 use dormouse_membership::RunError;
 use dormouse_pipeline::decorate::{HeaderAndFooter, recipient_fields};
-use dormouse_pipeline::personal::{is_personal, may_be_personal};
+use dormouse_pipeline::personal::{has_own_sender, is_personal};
 use dormouse_pipeline::recipients::Next;
 use dormouse_spool::{Entry, EntryName, Envelope};
 use dormouse_store::{Config, List, Member, OneClick, Store, StoreError};
@@ -103,7 +103,7 @@ impl<'o> Outbound<'o> {
         let is_post =
             !(envelope.is_digest() || envelope.reduced_list_headers() || envelope.to_owner());
         let to_recipient = personal && is_post && settings.personalize.is_full();
-        let verp = envelope.verp().unwrap_or_default() && may_be_personal(metadata);
+        let verp = has_own_sender(metadata);
         let sender_name = settings.include_sender_header.then(|| settings.real_name.clone());
         let mut message = Message::parse(entry.message.as_slice());
         for (is_replaced, field) in [

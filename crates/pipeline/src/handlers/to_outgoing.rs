@@ -39,17 +39,20 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
 /// Divides an entry that takes a transaction for each of many recipients, so that it is sent over several
 /// connections: over one, each transaction waits for the one before it.
 fn in_shares(post: &Post<'_>, out: Output) -> Result<Vec<Output>, HandlerError> {
-    let entry = &out.entry;
-    let is_small = entry.message.len() <= LARGEST_IN_SHARES;
-    let is_one_by_one = is_sent_one_by_one(post.list, post.config, &post.message, &entry.metadata);
-    if !is_small || !is_one_by_one {
-        return Ok(vec![out]);
-    }
-    let Some(recipients) = Recipients::read(&entry.metadata)? else { return Ok(vec![out]) };
     // One connection is kept for mail to few. A share that may not connect to a domain would wait.
     let limited = post.config.delivery_limits.fewest_connections().unwrap_or(MOST_SHARES);
     let count = post.config.delivery_connections.saturating_sub(1).min(limited).min(MOST_SHARES);
-    if count < 2 {
+    let entry = &out.entry;
+    if count < 2
+        || entry.message.len() > LARGEST_IN_SHARES
+        || !is_sent_one_by_one(post.list, post.config, &post.message, &entry.metadata)
+    {
+        return Ok(vec![out]);
+    }
+    let Some(recipients) = Recipients::read(&entry.metadata)? else { return Ok(vec![out]) };
+    let shares = recipients.shares(count as u32);
+    // Most posts are for few, and stay as they are.
+    if shares.len() < 2 {
         return Ok(vec![out]);
     }
     let of_share = |(number, recipients): (usize, Recipients)| {
@@ -60,7 +63,7 @@ fn in_shares(post: &Post<'_>, out: Output) -> Result<Vec<Output>, HandlerError> 
         recipients.write(&mut share.entry.metadata);
         share
     };
-    Ok((1..).zip(recipients.shares(count as u32)).map(of_share).collect())
+    Ok((1..).zip(shares).map(of_share).collect())
 }
 
 /// Adds the list's header and footer, unless they differ for each recipient.

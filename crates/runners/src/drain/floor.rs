@@ -324,13 +324,13 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
             // Opening a store takes longer than sending a small post. The drain's own runners do
             // not need theirs now, and open another one if entries arrive meanwhile.
             let store = self.hands.first().and_then(|hand| hand.desk.give_store());
-            let mut arriving = None;
-            if how == How::Costly {
+            let arriving = if how == How::Costly {
                 // From now on this lane does not count as sending.
                 lane.costly_in_hand.fetch_add(1, Ordering::Relaxed);
+                None
             } else {
-                arriving = Some(lane.announce());
-            }
+                Some(lane.announce())
+            };
             self.threads.spawn(move || {
                 let result = beside(shared, lane, at, store, |desk| match how {
                     How::Costly => lane.work_on_costly(desk),

@@ -4,6 +4,7 @@
 use crate::db::postgres::{Address, Postgres};
 use crate::db::sqlite::{Open, Sqlite};
 use crate::db::{self, Begin, Db, Engine as _, Owned, Param, Row, ToParam, Transaction, Value};
+use crate::insert::many;
 use crate::{Site, StoreError, migrate, store};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -193,14 +194,8 @@ impl DatabasePlace {
         if values.is_empty() {
             return Ok(());
         }
-        let row = |first: usize| {
-            let places: Vec<String> =
-                (first..first + columns.len()).map(|at| format!("?{}", at + 1)).collect();
-            format!("({})", places.join(", "))
-        };
-        let rows: Vec<String> = (0..values.len()).step_by(columns.len()).map(row).collect();
-        let sql =
-            format!("insert into {table} ({}) values {}", columns.join(", "), rows.join(", "));
+        let rows = many(&[], columns.len(), values.len() / columns.len());
+        let sql = format!("insert into {table} ({}) values {rows}", columns.join(", "));
         let params: Vec<Param<'_>> = values.iter().map(ToParam::to_param).collect();
         self.run(|db| db.execute(&sql, &params)).map(drop)
     }

@@ -2,6 +2,7 @@
 //! list, and one for each of its rows in any table.
 
 use crate::db::{Owned, Param, ToParam, Value, params};
+use crate::insert::many;
 use crate::{Due, List, ListName, Read, StoreError, Tx, migrate};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -173,12 +174,11 @@ impl Tx<'_> {
             return Err(wrong(format!("the table {table} has no column {column}")));
         }
         let columns: Vec<&str> = row.keys().map(String::as_str).collect();
-        let places: Vec<String> = (1..=row.len()).map(|number| format!("?{number}")).collect();
         let id = if known.iter().any(|column| column == "id") { "id" } else { "0" };
         let sql = format!(
-            "insert into {table} ({}) values ({}) returning {id}",
+            "insert into {table} ({}) values {} returning {id}",
             columns.join(", "),
-            places.join(", ")
+            many(&[], row.len(), 1)
         );
         let values = row.values().map(from_json).collect::<Result<Vec<_>, _>>()?;
         let values: Vec<Param<'_>> = values.iter().map(ToParam::to_param).collect();

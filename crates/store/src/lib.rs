@@ -110,7 +110,9 @@ pub use limits::{DeliveryLimits, Limit, Rate};
 pub use list_name::ListName;
 pub use lists::List;
 pub use live::LiveSite;
-pub use members::{Added, Audience, Cursor, Delivery, Interest, Member, NewMember, Recipient};
+pub use members::{
+    Added, Audience, Cursor, Delivery, Interest, Member, NewMember, Recipient, RecipientPage,
+};
 pub use numbers::{HeldId, ListId, RequestId};
 pub use options::{MemberOption, MemberOptions};
 pub use owner::UnixAccount;

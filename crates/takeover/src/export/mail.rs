@@ -58,7 +58,7 @@ impl Export<'_> {
             let mut stream =
                 recipients.stream(self.target.store.read(), &progress).map_err(failed)?;
             while let Some(next) = stream.pull()? {
-                these.push(next.address);
+                these.push(next.address.to_owned());
             }
             Recipients::These(these).write(&mut entry.metadata);
         }

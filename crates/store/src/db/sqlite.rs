@@ -40,9 +40,9 @@ impl Sqlite {
             Open::Writing => OpenFlags::SQLITE_OPEN_READ_WRITE,
             Open::Creating => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         };
-        let connection =
+        let mut connection =
             Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        connection.busy_timeout(PATIENCE)?;
+        connection.busy_handler(Some(wait_for_others))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         // Plan statements without regard to their values. Otherwise SQLite compares the values with
         // the conditions of partial indexes, and compiles a statement again whenever they differ.
@@ -208,6 +208,17 @@ impl Sqlite {
         // A negative size is in KiB instead of pages.
         Ok(self.connection.pragma_update(None, "cache_size", -(bytes / 1024))?)
     }
+}
+
+/// Waits a little for another process that holds a lock. SQLite's own handler waits up to 100 ms
+/// each time, and so about as much longer as the lock was held. `tries`: how often it has waited.
+fn wait_for_others(tries: i32) -> bool {
+    let pause = Duration::from_millis(if tries < 10 { 1 } else { 5 });
+    let is_over = pause.saturating_mul(tries.unsigned_abs()) >= PATIENCE;
+    if !is_over {
+        std::thread::sleep(pause);
+    }
+    !is_over
 }
 
 impl Engine for Sqlite {

@@ -104,7 +104,7 @@ pub use due::Due;
 pub use error::{StoreError, is_of_the_machine};
 pub use former::FormerName;
 pub use held::{Held, HeldPost};
-pub use intake_index::{IntakeIndex, IntakeSettings, KnownList};
+pub use intake_index::{IntakeIndex, IntakeSettings, KnownList, LiveIndex};
 pub use jobs::Period;
 pub use limits::{DeliveryLimits, Limit, Rate};
 pub use list_name::ListName;

@@ -279,8 +279,14 @@ impl ToSql for Param<'_> {
 /// than [`Sqlite::generation`] while a change is only in the journal. The process must not have the
 /// database open, because closing the file would release SQLite's locks.
 pub(crate) fn generation_in(path: &Path) -> Option<i32> {
+    generation_of(&File::open(path).ok()?)
+}
+
+/// The same for an open file, which may be a database that is in use. This process must not have it
+/// open if the caller is going to close it.
+pub(crate) fn generation_of(file: &File) -> Option<i32> {
     let mut header = [0; 100];
-    File::open(path).ok()?.read_exact_at(&mut header, 0).ok()?;
+    file.read_exact_at(&mut header, 0).ok()?;
     // <https://www.sqlite.org/fileformat.html>, 1.3: the "Application ID".
     let id = header.starts_with(b"SQLite format 3\0").then(|| header[68..72].try_into().ok())?;
     id.map(i32::from_be_bytes)

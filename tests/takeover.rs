@@ -5,7 +5,8 @@ mod fixture;
 #[path = "mailman21/unpack.rs"]
 mod mailman21;
 
-use dormouse_pickle::{Graph, Limits, Node, Value};
+use dormouse_mail::AddressKey;
+use dormouse_pickle::{Graph, Limits, Value, View};
 use dormouse_spool::Spool;
 use dormouse_store::value::SettingValue as _;
 use dormouse_store::{ListSettings, Site, Store};
@@ -15,7 +16,7 @@ use dormouse_testkit::python::python27;
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
 use fixture::Python;
 use serde_json::{Value as Json, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
@@ -103,12 +104,12 @@ fn load(path: &Path) -> Graph<'static> {
 /// texts are decoded.
 fn normal(value: Value<'_, '_>, charset: &str) -> Json {
     match value.node() {
-        Node::None => Json::Null,
-        Node::Bytes(bytes) => text(dormouse_mail::charset::decode(charset, bytes)),
-        Node::Text(bytes) => text(String::from_utf8_lossy(bytes).into_owned()),
-        Node::Tuple(_) | Node::List(_) => value.items().map(|item| normal(item, charset)).collect(),
-        Node::Dict(_) => object(value, charset),
-        Node::Object(_) => object(value.state().unwrap(), charset),
+        View::None => Json::Null,
+        View::Bytes(bytes) => text(dormouse_mail::charset::decode(charset, bytes)),
+        View::Text(bytes) => text(String::from_utf8_lossy(bytes).into_owned()),
+        View::Tuple(_) | View::List(_) => value.items().map(|item| normal(item, charset)).collect(),
+        View::Dict(_) => object(value, charset),
+        View::Object(_) => object(value.state().unwrap(), charset),
         _ => value.as_float().map_or_else(|| value.to_text_lossy().into(), Json::from),
     }
 }
@@ -545,6 +546,76 @@ fn both_pythons_sites_come_over_whole_and_back() {
             }
         }
     }
+}
+
+/// So many that an export does not keep them in memory.
+#[test]
+fn a_list_of_thousands_comes_back_and_each_address_is_one_node() {
+    const MANY: usize = 12_000;
+    let site = Move::of_fixture(Python::Two);
+    let old = site.old().join("lists/dev/config.pck");
+    let Literal::Dict(mut attributes) = fixture::value(fixture::CONFIG) else { unreachable!() };
+    let bytes = |text: String| Literal::Bytes(text.into_bytes());
+    for (attribute, value) in &mut attributes {
+        let Literal::Dict(entries) = value else { continue };
+        let attribute = attribute.to_text();
+        let value_of = |n: usize| match attribute.as_str() {
+            "members" if !n.is_multiple_of(3) && n.is_multiple_of(2) => Some(Literal::Int(0)),
+            "members" if !n.is_multiple_of(3) => Some(bytes(format!("Member{n}@example.org"))),
+            "digest_members" if n.is_multiple_of(3) => Some(Literal::Int(0)),
+            "passwords" => Some(bytes(format!("secret{n}"))),
+            "language" => Some(bytes(if n.is_multiple_of(2) { "de" } else { "en" }.to_owned())),
+            "usernames" if !n.is_multiple_of(5) => Some(Literal::Text(format!("M\u{e4}mber {n}"))),
+            "user_options" if n.is_multiple_of(7) => Some(Literal::Int(8 + 256)),
+            "delivery_status" if n.is_multiple_of(11) => {
+                Some(Literal::Tuple(vec![Literal::Int(2), Literal::Float(1_700_000_000.0)]))
+            }
+            "topics_userinterest" if n.is_multiple_of(13) => {
+                Some(Literal::List(vec![bytes("Tea".to_owned())]))
+            }
+            "one_last_digest"
+                if !n.is_multiple_of(3) && n.is_multiple_of(2) && n.is_multiple_of(17) =>
+            {
+                Some(Literal::Int(0))
+            }
+            _ => None,
+        };
+        let more =
+            (0..MANY).filter_map(|n| Some((bytes(format!("member{n}@example.org")), value_of(n)?)));
+        entries.extend(more);
+    }
+    fs::write(&old, fixture::pickle(&Literal::Dict(attributes), Python::Two)).unwrap();
+    assert_eq!(site.import()["brought"]["members"], MANY + 4);
+    let new = site.export().join("lists/dev/config.pck");
+    for (at, (was, is)) in differences(&old, &new, "iso-8859-1") {
+        let is_of_a_member = at.contains("/member");
+        assert!(!is_of_a_member, "{at}: {was} became {is}");
+    }
+    let exported = load(&new);
+    let of = |attribute: &str| exported.root().get(attribute).unwrap().entries();
+    let nodes: HashMap<_, _> = of("members")
+        .chain(of("digest_members"))
+        .map(|(key, _)| (key.to_text_lossy().into_owned(), key.id()))
+        .collect();
+    assert_eq!(nodes.len(), MANY + 4);
+    for (key, _) in of("passwords").chain(of("language")).chain(of("delivery_status")) {
+        assert_eq!(nodes[&*key.to_text_lossy()], key.id(), "{key}");
+    }
+    // The same file again is no news; one member less is.
+    assert_eq!(site.import()["unchanged"]["lists"], 1);
+    let bytes = fs::read(&old).unwrap();
+    let at = bytes.windows(20).position(|bytes| bytes == b"member77@example.org").unwrap();
+    fs::write(&old, [&bytes[..at], b"mumber", &bytes[at + 6..]].concat()).unwrap();
+    let report = site.import();
+    assert_eq!(report["brought"]["removed because Mailman no longer has them"], Json::Null);
+    let members = site.ok(&["member", "ls", "dev"]);
+    assert!(members.contains("mumber77@example.org"), "it joined");
+    assert!(!members.lines().any(|line| line.contains("member77@example.org")), "it left");
+    let store = Store::open(&Site::open(&site.site()).unwrap()).unwrap();
+    let dev = store.read().list("dev").unwrap().unwrap();
+    let key = AddressKey::of("member5678@example.org");
+    let hash = &store.read().member_passwords(dev.id, &key, &key).unwrap()[&key];
+    assert!(dormouse_membership::password::verify(hash, "secret5678"));
 }
 
 /// docs/takeover.md describes the order.
@@ -1616,9 +1687,10 @@ fn passwords_by_pbkdf2_are_checked_and_forms_that_nobody_knows_are_named() {
     let store = Store::open(&Site::open(&site.site()).unwrap()).unwrap();
     let dev = store.read().list("dev").unwrap().unwrap();
     let verify = |hash: &str| dormouse_membership::password::verify(hash, "secret");
+    let anna = AddressKey::of("anna@example.org");
     assert!(verify(&dev.settings.password));
     assert!(verify(&store.read().site_password("admin").unwrap().unwrap()));
-    assert!(verify(&store.read().member_passwords(dev.id).unwrap()["anna@example.org"]));
+    assert!(verify(&store.read().member_passwords(dev.id, &anna, &anna).unwrap()[&anna]));
     with("$scrypt$16$abc$def");
     let report = site.import();
     assert!(report["remarks"].to_string().contains("$scrypt$"), "{report:#}");

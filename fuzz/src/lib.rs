@@ -7,7 +7,7 @@ use dormouse_lmtp::command;
 use dormouse_lmtp::input::{CommandLine, Input, ReceivedMessage};
 use dormouse_mail::{Message, address, encoded_word, html as pages, mime as parts, tree::Node};
 use dormouse_pattern::{Flags, Pattern};
-use dormouse_pickle::{Limits, Protocol, dump, load, marshal};
+use dormouse_pickle::{Limits, Protocol, dump, load, load_from, marshal};
 use dormouse_python_literal::{Scope, What, parse};
 use std::io::{self, Read};
 use std::path::Path;
@@ -34,8 +34,16 @@ pub fn pickle(input: &[u8]) {
         // Not every value can be written as marshal.
         let _refused = marshal::dump(&graph);
     }
-    let Ok((graph, used)) = load(input, &Limits::default()) else { return };
+    let streamed = load_from(input, input.len(), &Limits::default());
+    let (graph, used) = match load(input, &Limits::default()) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            assert_eq!(streamed.err(), Some(error), "{}", input.escape_ascii());
+            return;
+        }
+    };
     assert!(used <= input.len());
+    assert!(streamed.is_ok_and(|(streamed, _)| streamed == graph), "{}", input.escape_ascii());
     for protocol in [Protocol::Zero, Protocol::One, Protocol::Two] {
         let mut written = Vec::new();
         dump(&graph, protocol, &mut written).expect("what was read can be written");

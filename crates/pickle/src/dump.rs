@@ -1,7 +1,7 @@
 //! Writing.
 
 use crate::error::DumpError;
-use crate::node::{Class, Made, Node, NodeId};
+use crate::node::{Class, Made, NodeId, View};
 use crate::survey::Marks;
 use crate::{Graph, escape, number, opcode as op, wtf8};
 
@@ -24,23 +24,59 @@ pub enum Protocol {
 /// Every graph that [`load`](crate::load()) returned can be written, in every protocol.
 pub fn dump(graph: &Graph<'_>, protocol: Protocol, out: &mut Vec<u8>) -> Result<(), DumpError> {
     let start = out.len();
-    let marks = Marks::survey(graph);
+    if protocol == Protocol::Two {
+        out.extend_from_slice(&[op::PROTO, 2]);
+    }
     let memo = vec![0; graph.size()];
-    let mut writer = Writer {
-        graph,
-        protocol,
-        out,
-        marks,
-        memo,
-        memoized: 0,
-        steps: Vec::new(),
-        later: Vec::new(),
-    };
-    let result = writer.write();
+    write_value(graph, graph.root_id(), protocol, memo, &mut 0, out)
+        .inspect_err(|_| out.truncate(start))?;
+    out.push(op::STOP);
+    Ok(())
+}
+
+/// Appends the opcodes that put a value on the stack. `memo` has the places of nodes that are in the
+/// memo already, and `memoized` is the last place.
+pub(crate) fn write_value(
+    graph: &Graph<'_>,
+    id: NodeId,
+    protocol: Protocol,
+    memo: Vec<u32>,
+    memoized: &mut u32,
+    out: &mut Vec<u8>,
+) -> Result<(), DumpError> {
+    let start = out.len();
+    let marks = Marks::survey(graph, id);
+    let (steps, later) = (Vec::new(), Vec::new());
+    let mut writer = Writer { graph, protocol, out, marks, memo, memoized, steps, later };
+    let result = writer.write(id);
     if result.is_err() {
         out.truncate(start);
     }
     result
+}
+
+/// Appends the opcode that puts the value on the stack into the memo.
+pub(crate) fn put(protocol: Protocol, index: u32, out: &mut Vec<u8>) {
+    memo(protocol, [op::PUT, op::BINPUT, op::LONG_BINPUT], index, out);
+}
+
+/// Appends the opcode that gets a value from the memo.
+pub(crate) fn get(protocol: Protocol, index: u32, out: &mut Vec<u8>) {
+    memo(protocol, [op::GET, op::BINGET, op::LONG_BINGET], index, out);
+}
+
+fn memo(protocol: Protocol, [line, short, long]: [u8; 3], index: u32, out: &mut Vec<u8>) {
+    match u8::try_from(index) {
+        _ if protocol == Protocol::Zero => {
+            out.push(line);
+            out.extend_from_slice(format!("{index}\n").as_bytes());
+        }
+        Ok(index) => out.extend_from_slice(&[short, index]),
+        Err(_) => {
+            out.push(long);
+            out.extend_from_slice(&index.to_le_bytes());
+        }
+    }
 }
 
 /// What remains to be written; the last step is the next.
@@ -70,31 +106,26 @@ struct Writer<'g, 'o> {
     marks: Marks,
     /// A node's place in the memo, counted from 1 as cPickle does; 0 if it has none.
     memo: Vec<u32>,
-    memoized: u32,
+    memoized: &'o mut u32,
     steps: Vec<Step<'g>>,
     later: Vec<NodeId>,
 }
 
 /// cPickle appends and sets this many items at a time.
-const BATCH: usize = 1000;
+pub(crate) const BATCH: usize = 1000;
 
 impl<'g> Writer<'g, '_> {
-    fn write(&mut self) -> Result<(), DumpError> {
-        if self.protocol == Protocol::Two {
-            self.out.extend_from_slice(&[op::PROTO, 2]);
-        }
-        self.steps.push(Step::Node(self.graph.root_id()));
+    fn write(&mut self, id: NodeId) -> Result<(), DumpError> {
+        self.steps.push(Step::Node(id));
         loop {
             while let Some(step) = self.steps.pop() {
                 self.step(step)?;
             }
-            let Some(id) = self.later.pop() else { break };
-            self.get(self.memo[id.index()]);
+            let Some(id) = self.later.pop() else { return Ok(()) };
+            get(self.protocol, self.memo[id.index()], self.out);
             self.steps.push(Step::Opcodes(&[op::POP]));
             self.steps.push(Step::Fill(id));
         }
-        self.out.push(op::STOP);
-        Ok(())
     }
 
     fn step(&mut self, step: Step<'g>) -> Result<(), DumpError> {
@@ -153,50 +184,50 @@ impl<'g> Writer<'g, '_> {
         let graph = self.graph;
         let node = graph.node(id);
         if self.memo[id.index()] != 0 {
-            self.get(self.memo[id.index()]);
+            get(self.protocol, self.memo[id.index()], self.out);
             return Ok(());
         }
         match node {
-            Node::None => self.out.push(op::NONE),
-            Node::Bool(value) => self.bool(*value),
-            Node::Int(value) => self.int(*value),
-            Node::Long(bytes) => self.long(id, number::trim(bytes))?,
-            Node::Float(value) => self.float(*value),
-            Node::Bytes(bytes) => {
+            View::None => self.out.push(op::NONE),
+            View::Bool(value) => self.bool(value),
+            View::Int(value) => self.int(value),
+            View::Long(bytes) => self.long(id, number::trim(bytes))?,
+            View::Float(value) => self.float(value),
+            View::Bytes(bytes) => {
                 self.bytes(id, bytes)?;
                 self.put(id);
             }
-            Node::Text(text) => {
+            View::Text(text) => {
                 self.text(id, text)?;
                 self.put(id);
             }
-            Node::ByteArray(bytes) => {
+            View::ByteArray(bytes) => {
                 self.bytearray(id, bytes)?;
                 self.put(id);
             }
-            Node::Global(class) => {
+            View::Global(class) => {
                 self.class(op::GLOBAL, class)?;
                 self.put(id);
             }
-            Node::List(_) => {
+            View::List(_) => {
                 self.opcodes(&[op::MARK, op::LIST], &[op::EMPTY_LIST]);
                 self.steps.push(Step::Made(id));
             }
-            Node::Dict(_) => {
+            View::Dict(_) => {
                 self.opcodes(&[op::MARK, op::DICT], &[op::EMPTY_DICT]);
                 self.steps.push(Step::Made(id));
             }
-            Node::Tuple(items) if items.is_empty() => {
+            View::Tuple([]) => {
                 self.opcodes(&[op::MARK, op::TUPLE], &[op::EMPTY_TUPLE]);
             }
-            Node::Tuple(items) => {
+            View::Tuple(items) => {
                 self.begin(id)?;
                 self.steps.push(Step::Made(id));
                 self.tuple(items);
             }
-            Node::Set(items) => self.set(id, "set", items)?,
-            Node::FrozenSet(items) => self.set(id, "frozenset", items)?,
-            Node::Object(_) => self.object(id)?,
+            View::Set(items) => self.set(id, "set", items)?,
+            View::FrozenSet(items) => self.set(id, "frozenset", items)?,
+            View::Object(_) => self.object(id)?,
         }
         Ok(())
     }
@@ -204,7 +235,10 @@ impl<'g> Writer<'g, '_> {
     /// Begins a node: the parts that must be complete before it can be created.
     fn begin(&mut self, id: NodeId) -> Result<(), DumpError> {
         if self.marks.has(id, Marks::IN_PARTS) {
-            return Err(DumpError::PartOfItself { node: id.0, kind: self.graph.node(id).kind() });
+            return Err(DumpError::PartOfItself {
+                node: id.number(),
+                kind: self.graph.node(id).kind(),
+            });
         }
         self.marks.set(id, Marks::IN_PARTS);
         Ok(())
@@ -244,12 +278,12 @@ impl<'g> Writer<'g, '_> {
     }
 
     fn object(&mut self, id: NodeId) -> Result<(), DumpError> {
-        let Node::Object(object) = self.graph.node(id) else { return Ok(()) };
+        let View::Object(object) = self.graph.node(id) else { return Ok(()) };
         self.begin(id)?;
         self.steps.push(Step::Made(id));
         let (args, kwargs) = object.made.arguments();
         let arguments = match self.graph.node(args) {
-            Node::Tuple(items) => items,
+            View::Tuple(items) => items,
             other => return Err(bad_arguments(args, "a tuple", other)),
         };
         match object.made {
@@ -275,7 +309,7 @@ impl<'g> Writer<'g, '_> {
             Made::NewObjEx { .. } => {
                 if let Some(kwargs) = kwargs {
                     match self.graph.node(kwargs) {
-                        Node::Dict(_) => {}
+                        View::Dict(_) => {}
                         other => return Err(bad_arguments(kwargs, "a dictionary", other)),
                     }
                     self.class(op::GLOBAL, &Class::new("copy_reg", "__newobj_ex__"))?;
@@ -298,9 +332,9 @@ impl<'g> Writer<'g, '_> {
 
     fn fill(&mut self, id: NodeId) {
         match self.graph.node(id) {
-            Node::List(items) => self.steps.push(Step::Items(items)),
-            Node::Dict(entries) => self.steps.push(Step::Entries(entries)),
-            Node::Object(object) => {
+            View::List(items) => self.steps.push(Step::Items(items)),
+            View::Dict(entries) => self.steps.push(Step::Entries(entries)),
+            View::Object(object) => {
                 if let Some(state) = object.state {
                     self.steps.extend([Step::Opcodes(&[op::BUILD]), Step::Node(state)]);
                 }
@@ -316,24 +350,9 @@ impl<'g> Writer<'g, '_> {
         if !self.marks.has(id, Marks::SHARED | Marks::LATER) {
             return;
         }
-        self.memoized += 1;
-        self.memo[id.index()] = self.memoized;
-        self.memo_opcode(op::PUT, op::BINPUT, op::LONG_BINPUT, self.memoized);
-    }
-
-    fn get(&mut self, index: u32) {
-        self.memo_opcode(op::GET, op::BINGET, op::LONG_BINGET, index);
-    }
-
-    fn memo_opcode(&mut self, line: u8, short: u8, long: u8, index: u32) {
-        match u8::try_from(index) {
-            _ if self.protocol == Protocol::Zero => self.line(line, &index.to_string()),
-            Ok(index) => self.out.extend_from_slice(&[short, index]),
-            Err(_) => {
-                self.out.push(long);
-                self.out.extend_from_slice(&index.to_le_bytes());
-            }
-        }
+        *self.memoized += 1;
+        self.memo[id.index()] = *self.memoized;
+        put(self.protocol, *self.memoized, self.out);
     }
 
     // Plain values
@@ -414,7 +433,7 @@ impl<'g> Writer<'g, '_> {
     }
 
     fn text(&mut self, id: NodeId, text: &[u8]) -> Result<(), DumpError> {
-        let bad = |at| DumpError::BadText { node: id.0, at };
+        let bad = |at| DumpError::BadText { node: id.number(), at };
         if self.protocol != Protocol::Zero {
             let text = wtf8::normalize(text).map_err(bad)?;
             return self.counted(id, op::BINUNICODE, op::BINUNICODE, &text);
@@ -446,7 +465,7 @@ impl<'g> Writer<'g, '_> {
             }
             _ => {
                 let kind = self.graph.node(id).kind();
-                return Err(DumpError::TooLong { node: id.0, kind, length: bytes.len() });
+                return Err(DumpError::TooLong { node: id.number(), kind, length: bytes.len() });
             }
         }
         self.out.extend_from_slice(bytes);
@@ -454,6 +473,6 @@ impl<'g> Writer<'g, '_> {
     }
 }
 
-fn bad_arguments(node: NodeId, wanted: &'static str, found: &Node<'_>) -> DumpError {
-    DumpError::BadArguments { node: node.0, wanted, found: found.kind() }
+fn bad_arguments(node: NodeId, wanted: &'static str, found: View<'_, '_>) -> DumpError {
+    DumpError::BadArguments { node: node.number(), wanted, found: found.kind() }
 }

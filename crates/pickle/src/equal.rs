@@ -1,7 +1,7 @@
 //! Equality of graphs.
 
 use crate::Graph;
-use crate::node::{Made, Node};
+use crate::node::{Made, View};
 use crate::number::trim;
 
 impl<'b> PartialEq<Graph<'b>> for Graph<'_> {
@@ -16,7 +16,7 @@ impl<'b> PartialEq<Graph<'b>> for Graph<'_> {
             if !alike(one, two) {
                 return false;
             }
-            if one.is_atom() || matches!(one, Node::Bytes(_) | Node::Text(_) | Node::Global(_)) {
+            if one.is_atom() || matches!(one, View::Bytes(_) | View::Text(_) | View::Global(_)) {
                 continue;
             }
             let (partner, taken) = (&mut partners[left.index()], &mut taken[right.index()]);
@@ -32,25 +32,25 @@ impl<'b> PartialEq<Graph<'b>> for Graph<'_> {
 }
 
 /// Whether two nodes are equal, apart from the nodes they link to.
-fn alike(one: &Node<'_>, two: &Node<'_>) -> bool {
+fn alike(one: View<'_, '_>, two: View<'_, '_>) -> bool {
     match (one, two) {
-        (Node::None, Node::None) => true,
-        (Node::Bool(one), Node::Bool(two)) => one == two,
-        (Node::Int(one), Node::Int(two)) => one == two,
-        (Node::Long(one), Node::Long(two)) => trim(one) == trim(two),
-        (Node::Float(one), Node::Float(two)) => {
+        (View::None, View::None) => true,
+        (View::Bool(one), View::Bool(two)) => one == two,
+        (View::Int(one), View::Int(two)) => one == two,
+        (View::Long(one), View::Long(two)) => trim(one) == trim(two),
+        (View::Float(one), View::Float(two)) => {
             one.to_bits() == two.to_bits() || one.is_nan() && two.is_nan()
         }
-        (Node::Bytes(one), Node::Bytes(two))
-        | (Node::Text(one), Node::Text(two))
-        | (Node::ByteArray(one), Node::ByteArray(two)) => one == two,
-        (Node::Tuple(one), Node::Tuple(two))
-        | (Node::List(one), Node::List(two))
-        | (Node::Set(one), Node::Set(two))
-        | (Node::FrozenSet(one), Node::FrozenSet(two)) => one.len() == two.len(),
-        (Node::Dict(one), Node::Dict(two)) => one.len() == two.len(),
-        (Node::Global(one), Node::Global(two)) => one == two,
-        (Node::Object(one), Node::Object(two)) => {
+        (View::Bytes(one), View::Bytes(two))
+        | (View::Text(one), View::Text(two))
+        | (View::ByteArray(one), View::ByteArray(two)) => one == two,
+        (View::Tuple(one), View::Tuple(two))
+        | (View::List(one), View::List(two))
+        | (View::Set(one), View::Set(two))
+        | (View::FrozenSet(one), View::FrozenSet(two)) => one.len() == two.len(),
+        (View::Dict(one), View::Dict(two)) => one.len() == two.len(),
+        (View::Global(one), View::Global(two)) => one == two,
+        (View::Object(one), View::Object(two)) => {
             one.class == two.class
                 && matches!(
                     (one.made, two.made),

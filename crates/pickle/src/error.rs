@@ -26,6 +26,9 @@ pub enum LoadProblem {
         /// The number that the input still has.
         left: usize,
     },
+    /// The system cannot read the file.
+    #[error("reading failed: {0}")]
+    Unreadable(String),
     /// The line that an opcode reads does not end.
     #[error("the pickle is truncated: the line does not end")]
     UnendedLine,

@@ -1,9 +1,11 @@
 //! The nodes of one pickle.
 
 use crate::node::{Class, Node, NodeId, Object};
-use crate::{Value, number};
+use crate::{Value, View, number};
+use hashbrown::{DefaultHashBuilder, HashTable};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 
 /// Python values that refer to each other, and the one from which the others are reached: the root.
 ///
@@ -13,11 +15,53 @@ use std::collections::HashMap;
 ///
 /// Two graphs are equal when their roots are: the same values in the same order, and the same
 /// sharing among everything but numbers, strings and class names. A float equals itself bit by bit.
+///
+/// The `config.pck` of a list with a million members has five to ten million nodes, nearly all of them
+/// short strings of the input and small numbers. These take eight bytes each.
 #[derive(Debug, Clone)]
 pub struct Graph<'a> {
-    nodes: Vec<Node<'a>>,
+    /// The pickle that the graph was read from, or the different strings of one; empty for a graph
+    /// that was not read.
+    input: Cow<'a, [u8]>,
+    slots: Vec<Slot>,
+    /// The nodes that do not fit into a slot.
+    large: Vec<Node<'a>>,
     root: NodeId,
 }
+
+/// A node, or where it is.
+#[derive(Debug, Clone, Copy)]
+enum Slot {
+    None,
+    Bool(bool),
+    Int(i32),
+    /// A byte string in the input: the length, and where it starts
+    Bytes(Length, u32),
+    /// A text in the input
+    Text(Length, u32),
+    /// The index of a large node
+    Large(u32),
+}
+
+/// A length below 2^24.
+type Length = [u8; 3];
+
+fn short(length: usize) -> Option<Length> {
+    match u32::try_from(length).ok()?.to_le_bytes() {
+        [a, b, c, 0] => Some([a, b, c]),
+        _ => None,
+    }
+}
+
+/// The strings that a graph has copied, to find one that is there already.
+#[derive(Default)]
+pub(crate) struct Strings {
+    nodes: HashTable<NodeId>,
+    hasher: DefaultHashBuilder,
+}
+
+// Three bytes of the length are next to the tag.
+const _: () = assert!(size_of::<Slot>() == 8);
 
 impl Default for Graph<'_> {
     fn default() -> Self {
@@ -28,24 +72,124 @@ impl Default for Graph<'_> {
 impl<'a> Graph<'a> {
     /// A graph whose root is `None`.
     pub fn new() -> Self {
-        Graph { nodes: vec![Node::None], root: NodeId(0) }
+        Graph::within(&[])
+    }
+
+    /// A graph like [`Graph::new`] for the strings of this input.
+    pub(crate) fn within(input: &'a [u8]) -> Self {
+        Graph {
+            input: Cow::Borrowed(input),
+            slots: vec![Slot::None],
+            large: Vec::new(),
+            root: NodeId::of(0),
+        }
+    }
+
+    /// Says that the graph refers only to the first `length` bytes of its input.
+    pub(crate) fn shorten_input(&mut self, length: usize) {
+        if let Cow::Borrowed(input) = self.input {
+            self.input = Cow::Borrowed(&input[..length]);
+        }
     }
 
     /// Adds a node.
     pub fn add(&mut self, node: Node<'a>) -> NodeId {
-        let id = u32::try_from(self.nodes.len()).expect("2^32 nodes would take 128 GiB of memory");
-        self.nodes.push(node);
-        NodeId(id)
+        let id = NodeId::of(self.slots.len());
+        let slot = self.slot(node);
+        self.slots.push(slot);
+        id
+    }
+
+    fn slot(&mut self, node: Node<'a>) -> Slot {
+        let small = match &node {
+            Node::None => Some(Slot::None),
+            Node::Bool(value) => Some(Slot::Bool(*value)),
+            Node::Int(value) => i32::try_from(*value).ok().map(Slot::Int),
+            Node::Bytes(Cow::Borrowed(bytes)) => {
+                self.place(bytes).map(|(length, at)| Slot::Bytes(length, at))
+            }
+            Node::Text(Cow::Borrowed(text)) => {
+                self.place(text).map(|(length, at)| Slot::Text(length, at))
+            }
+            _ => None,
+        };
+        small.unwrap_or_else(|| {
+            // There are no more large nodes than nodes.
+            let index = self.large.len() as u32;
+            self.large.push(node);
+            Slot::Large(index)
+        })
+    }
+
+    /// Returns where bytes are in the input, unless they are elsewhere, long, or far from the start.
+    fn place(&self, bytes: &[u8]) -> Option<(Length, u32)> {
+        let Cow::Borrowed(input) = self.input else { return None };
+        let at = bytes.as_ptr().addr().checked_sub(input.as_ptr().addr())?;
+        // Two slices that share addresses are parts of the same bytes.
+        input.get(at..at.checked_add(bytes.len())?)?;
+        Some((short(bytes.len())?, u32::try_from(at).ok()?))
+    }
+
+    /// Adds a node. A string is copied; the node of one that is there already is returned.
+    pub(crate) fn add_once(&mut self, strings: &mut Strings, node: Node<'a>) -> NodeId {
+        let (bytes, is_text) = match &node {
+            Node::Bytes(bytes) => (bytes, false),
+            Node::Text(bytes) => (bytes, true),
+            _ => return self.add(node),
+        };
+        let at = u32::try_from(self.input.len());
+        let (Some(length), Ok(at)) = (short(bytes.len()), at) else { return self.add(node) };
+        let key = |view: View<'_, '_>| match view {
+            View::Bytes(bytes) => strings.hasher.hash_one((bytes, false)),
+            View::Text(bytes) => strings.hasher.hash_one((bytes, true)),
+            _ => 0,
+        };
+        let hash = strings.hasher.hash_one((&**bytes, is_text));
+        let is_equal = |id: &NodeId| match self.node(*id) {
+            View::Bytes(known) => !is_text && known == &**bytes,
+            View::Text(known) => is_text && known == &**bytes,
+            _ => false,
+        };
+        if let Some(known) = strings.nodes.find(hash, is_equal) {
+            return *known;
+        }
+        let id = NodeId::of(self.slots.len());
+        self.input.to_mut().extend_from_slice(bytes);
+        self.slots.push(if is_text { Slot::Text(length, at) } else { Slot::Bytes(length, at) });
+        strings.nodes.insert_unique(hash, id, |id| key(self.node(*id)));
+        id
+    }
+
+    fn placed(&self, [a, b, c]: Length, at: u32) -> &[u8] {
+        let length = u32::from_le_bytes([a, b, c, 0]);
+        &self.input[at as usize..][..length as usize]
     }
 
     /// A node by its number.
-    pub fn node(&self, id: NodeId) -> &Node<'a> {
-        &self.nodes[id.index()]
+    pub fn node(&self, id: NodeId) -> View<'_, 'a> {
+        match self.slots[id.index()] {
+            Slot::None => View::None,
+            Slot::Bool(value) => View::Bool(value),
+            Slot::Int(value) => View::Int(i64::from(value)),
+            Slot::Bytes(length, at) => View::Bytes(self.placed(length, at)),
+            Slot::Text(length, at) => View::Text(self.placed(length, at)),
+            Slot::Large(index) => self.large[index as usize].view(),
+        }
     }
 
     /// A node by its number, to change it for every node that refers to it.
     pub fn node_mut(&mut self, id: NodeId) -> &mut Node<'a> {
-        &mut self.nodes[id.index()]
+        let index = match self.slots[id.index()] {
+            Slot::Large(index) => index,
+            _ => {
+                let node = self.node(id).to_node();
+                let index = self.large.len() as u32;
+                self.large.push(node);
+                self.slots[id.index()] = Slot::Large(index);
+                index
+            }
+        };
+        &mut self.large[index as usize]
     }
 
     /// A node with its graph, for reading.
@@ -70,7 +214,20 @@ impl<'a> Graph<'a> {
 
     /// The number of nodes, including those that cannot be reached from the root.
     pub(crate) fn size(&self) -> usize {
-        self.nodes.len()
+        self.slots.len()
+    }
+
+    /// The number of nodes that do not fit into eight bytes.
+    pub(crate) fn number_of_large(&self) -> usize {
+        self.large.len()
+    }
+
+    /// The number of a node among those that do not fit into eight bytes. The others have no links.
+    pub(crate) fn number_among_large(&self, id: NodeId) -> Option<usize> {
+        match self.slots[id.index()] {
+            Slot::Large(index) => Some(index as usize),
+            _ => None,
+        }
     }
 
     /// Adds `None`.
@@ -177,14 +334,14 @@ impl<'a> Graph<'a> {
     }
 
     fn position(&self, dict: NodeId, key: &str) -> Option<usize> {
-        let Node::Dict(entries) = self.node(dict) else { return None };
+        let View::Dict(entries) = self.node(dict) else { return None };
         entries.iter().rposition(|(id, _)| self.value(*id).as_bytes() == Some(key.as_bytes()))
     }
 
     fn entries_mut(&mut self, dict: NodeId) -> &mut Vec<(NodeId, NodeId)> {
         match self.node_mut(dict) {
             Node::Dict(entries) => entries,
-            other => panic!("entries were set in {}, which has none", other.kind()),
+            other => panic!("entries were set in {}, which has none", other.view().kind()),
         }
     }
 
@@ -196,20 +353,26 @@ impl<'a> Graph<'a> {
         let mut copies = HashMap::from([(first, root)]);
         let mut waiting = vec![first];
         while let Some(id) = waiting.pop() {
-            let mut node = source.node(id).clone().into_owned();
+            let mut node = source.node(id).to_node();
             node.relink(|link| {
                 *copies.entry(link).or_insert_with(|| {
                     waiting.push(link);
                     self.none()
                 })
             });
-            *self.node_mut(copies[&id]) = node;
+            let slot = self.slot(node);
+            self.slots[copies[&id].index()] = slot;
         }
         root
     }
 
     /// Copies the strings that are still borrowed from the input.
     pub fn into_owned(self) -> Graph<'static> {
-        Graph { nodes: self.nodes.into_iter().map(Node::into_owned).collect(), root: self.root }
+        Graph {
+            input: Cow::Owned(self.input.into_owned()),
+            slots: self.slots,
+            large: self.large.into_iter().map(Node::into_owned).collect(),
+            root: self.root,
+        }
     }
 }

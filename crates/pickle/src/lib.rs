@@ -20,12 +20,13 @@
 //!
 //! # Layout
 //!
-//! - [`Node`]: one Python value; it refers to others by [`NodeId`].
+//! - [`Node`]: one Python value; it refers to others by [`NodeId`]. [`View`] is the same for reading.
 //! - [`Graph`]: the nodes of one pickle in one vector. Sharing and cycles are plain numbers, and
 //!   neither reading, writing, comparing nor dropping a graph recurses.
 //! - [`Value`]: a node with its graph, for reading.
 //! - [`load()`]: reads protocols 0 to 5, within [`Limits`]. Byte strings are borrowed from the input.
-//! - [`dump()`]: writes protocols 0 to 2.
+//!   [`load_from()`] reads a large file and keeps each different string once.
+//! - [`dump()`]: writes protocols 0 to 2. [`Pieces`] write values that are not in one graph.
 //! - [`marshal`]: reads and writes the same graphs in the format of Python 2's `marshal`.
 //! - Inside: `opcode` (the alphabet), `input` (arguments of opcodes), `number`, `escape` and `wtf8`
 //!   (notations of values), `reduce` (the few calls that are data in disguise), `survey` (what is
@@ -63,6 +64,7 @@ pub mod marshal;
 mod node;
 mod number;
 mod opcode;
+mod pieces;
 mod reduce;
 mod show;
 mod survey;
@@ -74,6 +76,7 @@ pub use dump::{Protocol, dump};
 pub use error::{DumpError, LoadError, LoadProblem};
 pub use graph::Graph;
 pub use limits::Limits;
-pub use load::load;
-pub use node::{Class, Made, Node, NodeId, Object};
+pub use load::{load, load_from};
+pub use node::{Class, Made, Node, NodeId, Object, View};
+pub use pieces::{DictPieces, Pieces, Place};
 pub use value::Value;

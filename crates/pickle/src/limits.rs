@@ -24,6 +24,15 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Enough for anything in a file of this length, because a large list is not an attack: no value
+    /// takes less than a byte, and a place of the memo takes two.
+    pub fn of_file(length: usize) -> Limits {
+        let usual = Limits::default();
+        Limits { nodes: usual.nodes.max(length / 2), memo: usual.memo.max(length / 4), ..usual }
+    }
+}
+
 /// What is left of [`Limits::nodes`].
 pub(crate) struct Budget {
     left: usize,

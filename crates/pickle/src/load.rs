@@ -3,14 +3,16 @@
 //! Why this is one file: it is a table of opcodes, each a few lines.
 
 use crate::error::{LoadError, LoadProblem};
-use crate::input::Input;
+use crate::graph::Strings;
+use crate::input::{Input, Slice, Stream};
 use crate::limits::{Budget, Limits};
-use crate::node::{Class, Made, Node, NodeId, Object};
+use crate::node::{Class, Made, Node, NodeId, Object, View};
 use crate::number::{self, Integer};
 use crate::opcode as op;
 use crate::{Graph, escape, reduce, walk, wtf8};
 use memchr::memchr;
 use std::borrow::Cow;
+use std::io::BufRead;
 
 /// Reads one pickle of any protocol from the start of `input`.
 ///
@@ -23,35 +25,68 @@ use std::borrow::Cow;
 /// If the pickle is damaged, refers to something outside (persistent ids, extension codes,
 /// out-of-band buffers), calls anything but a plain class or function, or exceeds the limits.
 pub fn load<'a>(input: &'a [u8], limits: &Limits) -> Result<(Graph<'a>, usize), LoadError> {
-    let mut machine = Machine {
-        input: Input::new(input),
-        graph: Graph::new(),
-        stack: Vec::new(),
-        marks: Vec::new(),
-        memo: Vec::new(),
-        memoized: 0,
-        has_grown_sets: false,
-        budget: Budget::new(limits),
-        limits: *limits,
-    };
-    loop {
-        let offset = machine.input.offset();
-        let Some(opcode) = machine.input.next() else {
-            let problem = LoadProblem::Truncated { needed: 1, left: 0 };
-            return Err(LoadError { offset, opcode: "end of input", problem });
-        };
-        let fail = |problem| LoadError { offset, opcode: op::name(opcode), problem };
-        if opcode == op::STOP {
-            machine.finish().map_err(fail)?;
-            return Ok((machine.graph, machine.input.offset()));
+    let (mut graph, length) =
+        Machine::new(Slice::new(input), Graph::within(input), limits).run()?;
+    graph.shorten_input(length);
+    Ok((graph, length))
+}
+
+/// Reads one pickle like [`load`], from a file with `length` more bytes, of which only a buffer is in
+/// memory. Equal strings become one node, so that a list whose members are named in ten dictionaries
+/// has each address once.
+///
+/// # Errors
+/// Those of [`load`], and if the file cannot be read.
+pub fn load_from(
+    source: impl BufRead,
+    length: usize,
+    limits: &Limits,
+) -> Result<(Graph<'static>, usize), LoadError> {
+    let mut machine = Machine::new(Stream::new(source, length), Graph::new(), limits);
+    machine.strings = Some(Strings::default());
+    machine.run()
+}
+
+impl<'a, I: Input<'a>> Machine<'a, I> {
+    fn new(input: I, graph: Graph<'a>, limits: &Limits) -> Self {
+        Machine {
+            input,
+            graph,
+            strings: None,
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: Vec::new(),
+            memoized: 0,
+            has_grown_sets: false,
+            budget: Budget::new(limits),
+            limits: *limits,
         }
-        machine.step(opcode).map_err(fail)?;
+    }
+
+    fn run(mut self) -> Result<(Graph<'a>, usize), LoadError> {
+        loop {
+            let offset = self.input.offset();
+            let next = self
+                .input
+                .next()
+                .and_then(|opcode| opcode.ok_or(LoadProblem::Truncated { needed: 1, left: 0 }));
+            let opcode =
+                next.map_err(|problem| LoadError { offset, opcode: "end of input", problem })?;
+            let fail = |problem| LoadError { offset, opcode: op::name(opcode), problem };
+            if opcode == op::STOP {
+                self.finish().map_err(fail)?;
+                return Ok((self.graph, self.input.offset()));
+            }
+            self.step(opcode).map_err(fail)?;
+        }
     }
 }
 
-struct Machine<'a> {
-    input: Input<'a>,
+struct Machine<'a, I> {
+    input: I,
     graph: Graph<'a>,
+    /// If the graph copies strings, those that it has.
+    strings: Option<Strings>,
     stack: Vec<NodeId>,
     /// Heights of the stack at its marks. Values below the last one are out of reach.
     marks: Vec<usize>,
@@ -64,7 +99,7 @@ struct Machine<'a> {
     limits: Limits,
 }
 
-impl<'a> Machine<'a> {
+impl<'a, I: Input<'a>> Machine<'a, I> {
     // Why this is one function: it is a table of opcodes.
     fn step(&mut self, opcode: u8) -> Result<(), LoadProblem> {
         match opcode {
@@ -109,7 +144,7 @@ impl<'a> Machine<'a> {
                 self.push_node(Node::Int(i64::from(value)))
             }
             op::INT => {
-                let node = match number::parse_int(self.input.line()?, self.limits.long_bytes)? {
+                let node = match number::parse_int(&self.input.line()?, self.limits.long_bytes)? {
                     Integer::Bool(value) => Node::Bool(value),
                     Integer::Int(value) => Node::Int(value),
                     Integer::Long(bytes) => Node::Long(bytes.into()),
@@ -117,7 +152,7 @@ impl<'a> Machine<'a> {
                 self.push_node(node)
             }
             op::LONG => {
-                let bytes = number::parse_long(self.input.line()?, self.limits.long_bytes)?;
+                let bytes = number::parse_long(&self.input.line()?, self.limits.long_bytes)?;
                 self.push_node(Node::Long(bytes.into()))
             }
             op::LONG1 => {
@@ -129,7 +164,7 @@ impl<'a> Machine<'a> {
                 self.long(bytes)
             }
             op::FLOAT => {
-                let value = number::parse_float(self.input.line()?)?;
+                let value = number::parse_float(&self.input.line()?)?;
                 self.push_node(Node::Float(value))
             }
             op::BINFLOAT => {
@@ -138,31 +173,31 @@ impl<'a> Machine<'a> {
             }
 
             op::STRING => {
-                let bytes = escape::unquote(self.input.line()?)?;
+                let bytes = map(self.input.line()?, escape::unquote)?;
                 self.push_node(Node::Bytes(bytes))
             }
             op::SHORT_BINSTRING | op::SHORT_BINBYTES => {
                 let bytes = self.input.counted_u8()?;
-                self.push_node(Node::Bytes(Cow::Borrowed(bytes)))
+                self.push_node(Node::Bytes(bytes))
             }
             op::BINSTRING => {
                 let bytes = self.input.counted_i32()?;
-                self.push_node(Node::Bytes(Cow::Borrowed(bytes)))
+                self.push_node(Node::Bytes(bytes))
             }
             op::BINBYTES => {
                 let bytes = self.input.counted_u32()?;
-                self.push_node(Node::Bytes(Cow::Borrowed(bytes)))
+                self.push_node(Node::Bytes(bytes))
             }
             op::BINBYTES8 => {
                 let bytes = self.input.counted_u64()?;
-                self.push_node(Node::Bytes(Cow::Borrowed(bytes)))
+                self.push_node(Node::Bytes(bytes))
             }
             op::BYTEARRAY8 => {
                 let bytes = self.input.counted_u64()?;
-                self.push_node(Node::ByteArray(Cow::Borrowed(bytes)))
+                self.push_node(Node::ByteArray(bytes))
             }
             op::UNICODE => {
-                let text = escape::decode_raw_unicode(self.input.line()?)?;
+                let text = map(self.input.line()?, escape::decode_raw_unicode)?;
                 self.push_node(Node::Text(text))
             }
             op::SHORT_BINUNICODE => {
@@ -252,7 +287,7 @@ impl<'a> Machine<'a> {
             op::NEWOBJ_EX => {
                 let kwargs = self.pop()?;
                 match self.graph.node(kwargs) {
-                    Node::Dict(_) => {}
+                    View::Dict(_) => {}
                     other => return Err(wrong_kind("a dictionary", other)),
                 }
                 let args = self.pop_tuple()?;
@@ -270,7 +305,7 @@ impl<'a> Machine<'a> {
             op::BUILD => self.build(),
 
             op::PUT => {
-                let index = number::parse_index(self.input.line()?)?;
+                let index = number::parse_index(&self.input.line()?)?;
                 self.put(index as usize)
             }
             op::BINPUT => {
@@ -283,7 +318,7 @@ impl<'a> Machine<'a> {
             }
             op::MEMOIZE => self.put(self.memoized),
             op::GET => {
-                let index = number::parse_index(self.input.line()?)?;
+                let index = number::parse_index(&self.input.line()?)?;
                 self.get(index)
             }
             op::BINGET => {
@@ -301,7 +336,7 @@ impl<'a> Machine<'a> {
             },
             op::FRAME => {
                 let length = u64::from_le_bytes(self.input.array()?);
-                self.input.peek(length).map(drop)
+                self.input.require(length).map(drop)
             }
             op::PERSID | op::BINPERSID => Err(LoadProblem::Outside("a persistent id")),
             op::EXT1 | op::EXT2 | op::EXT4 => Err(LoadProblem::Outside("an extension code")),
@@ -332,7 +367,10 @@ impl<'a> Machine<'a> {
 
     fn push_node(&mut self, node: Node<'a>) -> Result<(), LoadProblem> {
         self.budget.take(1)?;
-        let id = self.graph.add(node);
+        let id = match &mut self.strings {
+            Some(strings) => self.graph.add_once(strings, node),
+            None => self.graph.add(node),
+        };
         self.stack.push(id);
         Ok(())
     }
@@ -374,7 +412,7 @@ impl<'a> Machine<'a> {
     fn pop_tuple(&mut self) -> Result<NodeId, LoadProblem> {
         let id = self.pop()?;
         match self.graph.node(id) {
-            Node::Tuple(_) => Ok(id),
+            View::Tuple(_) => Ok(id),
             other => Err(wrong_kind("a tuple", other)),
         }
     }
@@ -405,7 +443,7 @@ impl<'a> Machine<'a> {
         match self.graph.node_mut(holder) {
             Node::List(items) => items.extend_from_slice(&self.stack[start..]),
             Node::Object(object) => object.items.extend_from_slice(&self.stack[start..]),
-            other => return Err(wrong_kind("a list", other)),
+            other => return Err(wrong_kind("a list", other.view())),
         }
         self.stack.truncate(start);
         Ok(())
@@ -417,7 +455,7 @@ impl<'a> Machine<'a> {
         match self.graph.node_mut(holder) {
             Node::Dict(entries) => entries.extend(new),
             Node::Object(object) => object.entries.extend(new),
-            other => return Err(wrong_kind("a dictionary", other)),
+            other => return Err(wrong_kind("a dictionary", other.view())),
         }
         self.stack.truncate(start);
         Ok(())
@@ -428,7 +466,7 @@ impl<'a> Machine<'a> {
         let holder = self.holder(start)?;
         match self.graph.node_mut(holder) {
             Node::Set(items) => items.extend_from_slice(&self.stack[start..]),
-            other => return Err(wrong_kind("a set", other)),
+            other => return Err(wrong_kind("a set", other.view())),
         }
         self.stack.truncate(start);
         self.has_grown_sets = true;
@@ -447,7 +485,7 @@ impl<'a> Machine<'a> {
         match self.graph.node_mut(top) {
             Node::Object(object) if object.state.is_none() => object.state = Some(state),
             Node::Object(_) => return Err(LoadProblem::SecondState),
-            other => return Err(wrong_kind("an object", other)),
+            other => return Err(wrong_kind("an object", other.view())),
         }
         Ok(())
     }
@@ -455,16 +493,16 @@ impl<'a> Machine<'a> {
     // Names of classes
 
     fn class_lines(&mut self) -> Result<Class<'a>, LoadProblem> {
-        let module = str::from_utf8(self.input.line()?).map_err(|_| LoadProblem::BadName)?;
-        let name = str::from_utf8(self.input.line()?).map_err(|_| LoadProblem::BadName)?;
-        Ok(Class::new(module, name))
+        let module = self.input.line().and_then(as_name)?;
+        let name = self.input.line().and_then(as_name)?;
+        Ok(Class { module, name })
     }
 
     fn class(&mut self, id: NodeId) -> Result<Class<'a>, LoadProblem> {
         match self.graph.node(id) {
-            Node::Global(class) => {
+            View::Global(class) => {
                 self.budget.take_class(class)?;
-                Ok((**class).clone())
+                Ok(class.clone())
             }
             other => Err(wrong_kind("a class", other)),
         }
@@ -472,18 +510,15 @@ impl<'a> Machine<'a> {
 
     fn name(&mut self, id: NodeId) -> Result<Cow<'a, str>, LoadProblem> {
         let bytes = match self.graph.node(id) {
-            Node::Text(bytes) | Node::Bytes(bytes) => bytes,
+            View::Text(bytes) | View::Bytes(bytes) => bytes,
             other => return Err(wrong_kind("a name", other)),
         };
         self.budget.take_bytes(bytes)?;
         if memchr(b'\n', bytes).is_some() {
             return Err(LoadProblem::BadName);
         }
-        match bytes {
-            Cow::Borrowed(bytes) => str::from_utf8(bytes).ok().map(Cow::Borrowed),
-            Cow::Owned(bytes) => String::from_utf8(bytes.clone()).ok().map(Cow::Owned),
-        }
-        .ok_or(LoadProblem::BadName)
+        let name = str::from_utf8(bytes).map_err(|_| LoadProblem::BadName)?;
+        Ok(Cow::Owned(name.to_owned()))
     }
 
     // The memo
@@ -509,17 +544,37 @@ impl<'a> Machine<'a> {
 
     // Counted values
 
-    fn long(&mut self, bytes: &'a [u8]) -> Result<(), LoadProblem> {
+    fn long(&mut self, bytes: Cow<'a, [u8]>) -> Result<(), LoadProblem> {
         if bytes.len() > self.limits.long_bytes {
             return Err(LoadProblem::LongTooLong(self.limits.long_bytes));
         }
-        self.push_node(Node::Long(Cow::Borrowed(number::trim(bytes))))
+        let bytes = map(bytes, |bytes| Ok(Cow::Borrowed(number::trim(bytes))))?;
+        self.push_node(Node::Long(bytes))
     }
 
-    fn text(&mut self, bytes: &'a [u8]) -> Result<(), LoadProblem> {
-        let text = wtf8::normalize(bytes).map_err(LoadProblem::BadText)?;
+    fn text(&mut self, bytes: Cow<'a, [u8]>) -> Result<(), LoadProblem> {
+        let text = map(bytes, |bytes| wtf8::normalize(bytes).map_err(LoadProblem::BadText))?;
         self.push_node(Node::Text(text))
     }
+}
+
+/// Changes bytes, and borrows from what they borrow from if that is possible.
+fn map<'a>(
+    bytes: Cow<'a, [u8]>,
+    change: impl for<'b> FnOnce(&'b [u8]) -> Result<Cow<'b, [u8]>, LoadProblem>,
+) -> Result<Cow<'a, [u8]>, LoadProblem> {
+    match bytes {
+        Cow::Borrowed(bytes) => change(bytes),
+        Cow::Owned(bytes) => Ok(Cow::Owned(change(&bytes)?.into_owned())),
+    }
+}
+
+fn as_name(line: Cow<'_, [u8]>) -> Result<Cow<'_, str>, LoadProblem> {
+    match line {
+        Cow::Borrowed(line) => str::from_utf8(line).ok().map(Cow::Borrowed),
+        Cow::Owned(line) => String::from_utf8(line).ok().map(Cow::Owned),
+    }
+    .ok_or(LoadProblem::BadName)
 }
 
 fn pairs(ids: &[NodeId]) -> Result<impl Iterator<Item = (NodeId, NodeId)> + '_, LoadProblem> {
@@ -529,6 +584,6 @@ fn pairs(ids: &[NodeId]) -> Result<impl Iterator<Item = (NodeId, NodeId)> + '_, 
     }
 }
 
-fn wrong_kind(wanted: &'static str, found: &Node<'_>) -> LoadProblem {
+fn wrong_kind(wanted: &'static str, found: View<'_, '_>) -> LoadProblem {
     LoadProblem::WrongKind { wanted, found: found.kind() }
 }

@@ -2,7 +2,7 @@
 //! in it before it used pickles, and Pipermail keeps its indexes in it. It contains only data, so
 //! there is nothing to execute.
 
-use crate::{Graph, Node, NodeId, Value};
+use crate::{Graph, Node, NodeId, Value, View};
 use std::borrow::Cow;
 
 /// How deep values may be nested; Mailman's files need five.
@@ -16,7 +16,7 @@ const ROOM: usize = 4096;
 /// # Errors
 /// Says what is wrong, and at which byte.
 pub fn load(bytes: &[u8]) -> Result<(Graph<'_>, usize), String> {
-    let mut reader = Reader { bytes, at: 0, graph: Graph::new(), interned: Vec::new() };
+    let mut reader = Reader { bytes, at: 0, graph: Graph::within(bytes), interned: Vec::new() };
     let root = reader.value(0)?.ok_or_else(|| "there is a NULL instead of a value".to_owned())?;
     reader.graph.set_root(root);
     Ok((reader.graph, reader.at))
@@ -168,10 +168,10 @@ fn put(value: Value<'_, '_>, depth: usize, out: &mut Vec<u8>) -> Result<(), Stri
         return Err(format!("values are nested more than {DEEPEST} deep"));
     }
     match value.node() {
-        Node::None => out.push(b'N'),
-        Node::Bool(false) => out.push(b'F'),
-        Node::Bool(true) => out.push(b'T'),
-        Node::Int(number) => match i32::try_from(*number) {
+        View::None => out.push(b'N'),
+        View::Bool(false) => out.push(b'F'),
+        View::Bool(true) => out.push(b'T'),
+        View::Int(number) => match i32::try_from(number) {
             Ok(number) => {
                 out.push(b'i');
                 out.extend(number.to_le_bytes());
@@ -181,21 +181,21 @@ fn put(value: Value<'_, '_>, depth: usize, out: &mut Vec<u8>) -> Result<(), Stri
                 out.extend(number.to_le_bytes());
             }
         },
-        Node::Float(number) => {
+        View::Float(number) => {
             // As in Python's repr, so that reading gives the same number.
             let text = format!("{number:?}");
             out.push(b'f');
             out.push(u8::try_from(text.len()).map_err(|_| "a float that is too long".to_owned())?);
             out.extend(text.as_bytes());
         }
-        Node::Bytes(bytes) => put_bytes(b's', bytes, out)?,
-        Node::Text(bytes) => put_bytes(b'u', bytes, out)?,
-        Node::Tuple(_) | Node::List(_) => {
-            let is_tuple = matches!(value.node(), Node::Tuple(_));
+        View::Bytes(bytes) => put_bytes(b's', bytes, out)?,
+        View::Text(bytes) => put_bytes(b'u', bytes, out)?,
+        View::Tuple(_) | View::List(_) => {
+            let is_tuple = matches!(value.node(), View::Tuple(_));
             put_length(if is_tuple { b'(' } else { b'[' }, value.items().count(), out)?;
             value.items().try_for_each(|item| put(item, depth + 1, out))?;
         }
-        Node::Dict(_) => {
+        View::Dict(_) => {
             out.push(b'{');
             for (key, value) in value.entries() {
                 put(key, depth + 1, out)?;

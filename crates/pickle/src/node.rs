@@ -1,18 +1,31 @@
 //! One Python value.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 
-/// The number of a node in its [`Graph`](crate::Graph).
+/// The number of a node in its [`Graph`](crate::Graph). It is never 0, so that an
+/// `Option<NodeId>` takes no more memory: there may be ten million of them.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
-pub struct NodeId(pub(crate) u32);
+pub struct NodeId(NonZeroU32);
 
 impl NodeId {
+    /// The first node's index is 0.
+    pub(crate) fn of(index: usize) -> NodeId {
+        let number = u32::try_from(index + 1).ok().and_then(NonZeroU32::new);
+        NodeId(number.expect("2^32 nodes would take 32 GiB of memory"))
+    }
+
     pub(crate) fn index(self) -> usize {
-        self.0 as usize
+        self.0.get() as usize - 1
+    }
+
+    /// The index as it is named in messages.
+    pub(crate) fn number(self) -> u32 {
+        self.0.get() - 1
     }
 }
 
-/// One Python value. Containers name their items by number.
+/// One Python value, to be added to a graph. Containers name their items by number.
 #[derive(Debug, Clone)]
 pub enum Node<'a> {
     /// `None`
@@ -48,6 +61,27 @@ pub enum Node<'a> {
     Global(Box<Class<'a>>),
     /// An instance of a class
     Object(Box<Object<'a>>),
+}
+
+/// One Python value as it is read from a graph. See [`Node`] for the types.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs, reason = "the same names as in Node")]
+pub enum View<'g, 'a> {
+    None,
+    Bool(bool),
+    Int(i64),
+    Long(&'g [u8]),
+    Float(f64),
+    Bytes(&'g [u8]),
+    Text(&'g [u8]),
+    ByteArray(&'g [u8]),
+    Tuple(&'g [NodeId]),
+    List(&'g [NodeId]),
+    Dict(&'g [(NodeId, NodeId)]),
+    Set(&'g [NodeId]),
+    FrozenSet(&'g [NodeId]),
+    Global(&'g Class<'a>),
+    Object(&'g Object<'a>),
 }
 
 /// The name of a class or function.
@@ -129,54 +163,98 @@ pub(crate) struct Link {
     pub(crate) part: bool,
 }
 
-impl Node<'_> {
+impl<'g, 'a> View<'g, 'a> {
     /// The name of the Python type, for messages.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(self) -> &'static str {
         match self {
-            Node::None => "None",
-            Node::Bool(_) => "a bool",
-            Node::Int(_) => "an int",
-            Node::Long(_) => "a long",
-            Node::Float(_) => "a float",
-            Node::Bytes(_) => "a byte string",
-            Node::Text(_) => "a text",
-            Node::ByteArray(_) => "a bytearray",
-            Node::Tuple(_) => "a tuple",
-            Node::List(_) => "a list",
-            Node::Dict(_) => "a dictionary",
-            Node::Set(_) => "a set",
-            Node::FrozenSet(_) => "a frozenset",
-            Node::Global(_) => "a class",
-            Node::Object(_) => "an object",
+            View::None => "None",
+            View::Bool(_) => "a bool",
+            View::Int(_) => "an int",
+            View::Long(_) => "a long",
+            View::Float(_) => "a float",
+            View::Bytes(_) => "a byte string",
+            View::Text(_) => "a text",
+            View::ByteArray(_) => "a bytearray",
+            View::Tuple(_) => "a tuple",
+            View::List(_) => "a list",
+            View::Dict(_) => "a dictionary",
+            View::Set(_) => "a set",
+            View::FrozenSet(_) => "a frozenset",
+            View::Global(_) => "a class",
+            View::Object(_) => "an object",
         }
     }
 
     /// Whether it is of a type without identity in Python: sharing it makes no difference.
-    pub(crate) fn is_atom(&self) -> bool {
+    pub(crate) fn is_atom(self) -> bool {
         match self {
-            Node::None | Node::Bool(_) | Node::Int(_) | Node::Long(_) | Node::Float(_) => true,
-            Node::Tuple(items) => items.is_empty(),
+            View::None | View::Bool(_) | View::Int(_) | View::Long(_) | View::Float(_) => true,
+            View::Tuple(items) => items.is_empty(),
             _ => false,
         }
     }
 
     /// The links in the order in which they are written: parts first.
-    pub(crate) fn link(&self, index: usize) -> Option<Link> {
+    pub(crate) fn link(self, index: usize) -> Option<Link> {
         let (to, part) = match self {
-            Node::Tuple(items) | Node::Set(items) | Node::FrozenSet(items) => {
+            View::Tuple(items) | View::Set(items) | View::FrozenSet(items) => {
                 (*items.get(index)?, true)
             }
-            Node::List(items) => (*items.get(index)?, false),
-            Node::Dict(entries) => (half(entries, index)?, false),
-            Node::Object(object) => object.link(index)?,
+            View::List(items) => (*items.get(index)?, false),
+            View::Dict(entries) => (half(entries, index)?, false),
+            View::Object(object) => object.link(index)?,
             _ => return None,
         };
         Some(Link { to, part })
     }
 
     /// All links.
-    pub(crate) fn links(&self) -> impl Iterator<Item = Link> {
-        (0..).map_while(|index| self.link(index))
+    pub(crate) fn links(self) -> impl Iterator<Item = Link> + use<'g, 'a> {
+        (0..).map_while(move |index| self.link(index))
+    }
+
+    /// A copy that does not depend on the graph's input.
+    pub(crate) fn to_node(self) -> Node<'static> {
+        match self {
+            View::None => Node::None,
+            View::Bool(value) => Node::Bool(value),
+            View::Int(value) => Node::Int(value),
+            View::Long(bytes) => Node::Long(Cow::Owned(bytes.to_vec())),
+            View::Float(value) => Node::Float(value),
+            View::Bytes(bytes) => Node::Bytes(Cow::Owned(bytes.to_vec())),
+            View::Text(bytes) => Node::Text(Cow::Owned(bytes.to_vec())),
+            View::ByteArray(bytes) => Node::ByteArray(Cow::Owned(bytes.to_vec())),
+            View::Tuple(items) => Node::Tuple(items.to_vec()),
+            View::List(items) => Node::List(items.to_vec()),
+            View::Dict(entries) => Node::Dict(entries.to_vec()),
+            View::Set(items) => Node::Set(items.to_vec()),
+            View::FrozenSet(items) => Node::FrozenSet(items.to_vec()),
+            View::Global(class) => Node::Global(Box::new(class.clone().into_owned())),
+            View::Object(object) => Node::Object(Box::new(object.clone().into_owned())),
+        }
+    }
+}
+
+impl<'a> Node<'a> {
+    /// The node for reading.
+    pub(crate) fn view(&self) -> View<'_, 'a> {
+        match self {
+            Node::None => View::None,
+            Node::Bool(value) => View::Bool(*value),
+            Node::Int(value) => View::Int(*value),
+            Node::Long(bytes) => View::Long(bytes),
+            Node::Float(value) => View::Float(*value),
+            Node::Bytes(bytes) => View::Bytes(bytes),
+            Node::Text(bytes) => View::Text(bytes),
+            Node::ByteArray(bytes) => View::ByteArray(bytes),
+            Node::Tuple(items) => View::Tuple(items),
+            Node::List(items) => View::List(items),
+            Node::Dict(entries) => View::Dict(entries),
+            Node::Set(items) => View::Set(items),
+            Node::FrozenSet(items) => View::FrozenSet(items),
+            Node::Global(class) => View::Global(class),
+            Node::Object(object) => View::Object(object),
+        }
     }
 
     pub(crate) fn into_owned(self) -> Node<'static> {
@@ -195,11 +273,7 @@ impl Node<'_> {
             Node::Set(items) => Node::Set(items),
             Node::FrozenSet(items) => Node::FrozenSet(items),
             Node::Global(class) => Node::Global(Box::new(class.into_owned())),
-            Node::Object(object) => {
-                let Object { class, made, items, entries, state } = *object;
-                let class = class.into_owned();
-                Node::Object(Box::new(Object { class, made, items, entries, state }))
-            }
+            Node::Object(object) => Node::Object(Box::new(object.into_owned())),
         }
     }
 
@@ -246,6 +320,11 @@ impl Class<'_> {
 }
 
 impl Object<'_> {
+    fn into_owned(self) -> Object<'static> {
+        let Object { class, made, items, entries, state } = self;
+        Object { class: class.into_owned(), made, items, entries, state }
+    }
+
     fn link(&self, index: usize) -> Option<(NodeId, bool)> {
         let (args, kwargs) = self.made.arguments();
         let mut index = match (index, kwargs) {

@@ -1,7 +1,7 @@
 //! Calls that are data in disguise: how older protocols write types for which they have no opcode.
 
 use crate::limits::Budget;
-use crate::node::{Class, Made, Node, NodeId, Object};
+use crate::node::{Class, Made, Node, NodeId, Object, View};
 use crate::{Graph, LoadProblem, wtf8};
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ pub(crate) fn disguised<'a>(
     args: NodeId,
     budget: &mut Budget,
 ) -> Result<Option<Node<'a>>, LoadProblem> {
-    let Node::Tuple(args) = graph.node(args) else { return Ok(None) };
+    let View::Tuple(args) = graph.node(args) else { return Ok(None) };
     let node = match (&*callable.module, &*callable.name) {
         ("__builtin__" | "builtins", "set") => items(graph, args, budget)?.map(Node::Set),
         ("__builtin__" | "builtins", "frozenset") => {
@@ -26,7 +26,10 @@ pub(crate) fn disguised<'a>(
             Some(Node::Bytes(Cow::Borrowed(b"")))
         }
         ("_codecs", "encode") if args.len() == 2 => bytes(graph, args, budget)?.map(Node::Bytes),
-        ("copy_reg" | "copyreg", "__newobj__") => return new_object(graph, args.clone(), budget),
+        ("copy_reg" | "copyreg", "__newobj__") => {
+            let args = args.to_vec();
+            return new_object(graph, args, budget);
+        }
         ("copy_reg" | "copyreg", "__newobj_ex__") => match args[..] {
             [class, args, kwargs] => new_object_ex(graph, class, args, kwargs, budget)?,
             _ => None,
@@ -45,13 +48,13 @@ fn items(
     let items = match args {
         [] => return Ok(Some(Vec::new())),
         [only] => match graph.node(*only) {
-            Node::List(items) | Node::Tuple(items) => items,
+            View::List(items) | View::Tuple(items) => items,
             _ => return Ok(None),
         },
         _ => return Ok(None),
     };
     budget.take(items.len())?;
-    Ok(Some(items.clone()))
+    Ok(Some(items.to_vec()))
 }
 
 /// `bytearray(u'…', 'latin-1')` and `_codecs.encode(u'…', 'latin1')`
@@ -67,11 +70,11 @@ fn bytes<'a>(
         _ => return Ok(None),
     };
     match (text, charset) {
-        (Node::Bytes(bytes), None) if args.len() == 1 => {
+        (View::Bytes(bytes), None) if args.len() == 1 => {
             budget.take_bytes(bytes)?;
-            Ok(Some(bytes.clone()))
+            Ok(Some(Cow::Owned(bytes.to_vec())))
         }
-        (Node::Text(text), Some(b"latin-1" | b"latin1" | b"iso-8859-1")) => {
+        (View::Text(text), Some(b"latin-1" | b"latin1" | b"iso-8859-1")) => {
             budget.take_bytes(text)?;
             Ok(to_latin_1(text).map(Cow::Owned))
         }
@@ -97,9 +100,9 @@ fn new_object<'a>(
 ) -> Result<Option<Node<'a>>, LoadProblem> {
     budget.take(args.len())?;
     let [class, args @ ..] = &args[..] else { return Ok(None) };
-    let Node::Global(class) = graph.node(*class) else { return Ok(None) };
+    let View::Global(class) = graph.node(*class) else { return Ok(None) };
     budget.take_class(class)?;
-    let class = (**class).clone();
+    let class = class.clone();
     let args = graph.tuple(args.to_vec());
     Ok(Some(Node::Object(Box::new(Object::new(class, Made::NewObj { args })))))
 }
@@ -113,9 +116,9 @@ fn new_object_ex<'a>(
     budget: &mut Budget,
 ) -> Result<Option<Node<'a>>, LoadProblem> {
     match (graph.node(class), graph.node(args), graph.node(kwargs)) {
-        (Node::Global(class), Node::Tuple(_), Node::Dict(_)) => {
+        (View::Global(class), View::Tuple(_), View::Dict(_)) => {
             budget.take_class(class)?;
-            let object = Object::new((**class).clone(), Made::NewObjEx { args, kwargs });
+            let object = Object::new(class.clone(), Made::NewObjEx { args, kwargs });
             Ok(Some(Node::Object(Box::new(object))))
         }
         _ => Ok(None),

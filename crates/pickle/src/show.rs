@@ -1,6 +1,6 @@
 //! Display of a value for people, much as Python prints it.
 
-use crate::{Node, Value};
+use crate::{Value, View};
 use std::fmt;
 
 /// Values nested deeper are shown as dots.
@@ -25,9 +25,9 @@ fn show(value: Value<'_, '_>, depth: usize, f: &mut fmt::Formatter<'_>) -> fmt::
         return if depth == 0 { f.write_str(&text) } else { write!(f, "{text:?}") };
     }
     match value.node() {
-        Node::None => f.write_str("None"),
-        Node::Bool(flag) => f.write_str(if *flag { "True" } else { "False" }),
-        Node::Dict(_) => {
+        View::None => f.write_str("None"),
+        View::Bool(flag) => f.write_str(if flag { "True" } else { "False" }),
+        View::Dict(_) => {
             f.write_str("{")?;
             for (index, (key, item)) in value.entries().enumerate() {
                 f.write_str(if index > 0 { ", " } else { "" })?;

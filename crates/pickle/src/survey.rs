@@ -27,14 +27,14 @@ impl Marks {
         self.0[id.index()] &= !mark;
     }
 
-    /// Walks the graph in the order of writing. If the walk returns to a node before it can be in
+    /// Walks a part of the graph in the order of writing. If the walk returns to a node before it can be in
     /// the memo, some list, dictionary or state in between must be filled later. Python writes such
     /// a node repeatedly instead, which can take unbounded time.
-    pub(crate) fn survey(graph: &Graph<'_>) -> Marks {
+    pub(crate) fn survey(graph: &Graph<'_>, from: NodeId) -> Marks {
         let mut marks = Marks(vec![0; graph.size()]);
         let mut is_tangled = false;
-        marks.set(graph.root_id(), Marks::SEEN);
-        let mut path = vec![(graph.root_id(), 0)];
+        marks.set(from, Marks::SEEN);
+        let mut path = vec![(from, 0)];
         while let Some((id, next)) = path.last_mut() {
             let Some(link) = graph.node(*id).link(*next) else {
                 marks.clear(*id, Marks::IN_PARTS);
@@ -60,7 +60,7 @@ impl Marks {
         if is_tangled {
             let later = walk::to_be_filled_later(graph);
             (0..graph.size())
-                .map(|index| NodeId(index as u32))
+                .map(NodeId::of)
                 .filter(|id| later(*id))
                 .for_each(|id| marks.set(id, Marks::LATER));
         }

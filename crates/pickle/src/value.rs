@@ -1,6 +1,6 @@
 //! Reading a graph.
 
-use crate::node::{Made, Node, NodeId, Object};
+use crate::node::{Made, NodeId, Object, View};
 use crate::{Graph, number, wtf8};
 use std::borrow::Cow;
 use std::fmt;
@@ -32,7 +32,7 @@ impl<'g, 'a> Value<'g, 'a> {
     }
 
     /// The node itself, to match on.
-    pub fn node(self) -> &'g Node<'a> {
+    pub fn node(self) -> View<'g, 'a> {
         self.graph.node(self.id)
     }
 
@@ -43,12 +43,12 @@ impl<'g, 'a> Value<'g, 'a> {
 
     /// Whether it is `None`.
     pub fn is_none(self) -> bool {
-        matches!(self.node(), Node::None)
+        matches!(self.node(), View::None)
     }
 
     /// Whether it is a list or a tuple.
     pub fn is_sequence(self) -> bool {
-        matches!(self.node(), Node::List(_) | Node::Tuple(_))
+        matches!(self.node(), View::List(_) | View::Tuple(_))
     }
 
     /// A `bool`, or an integer that is 0 or 1.
@@ -63,9 +63,9 @@ impl<'g, 'a> Value<'g, 'a> {
     /// An integer of any type that fits.
     pub fn as_int(self) -> Option<i64> {
         match self.node() {
-            Node::Bool(value) => Some(i64::from(*value)),
-            Node::Int(value) => Some(*value),
-            Node::Long(bytes) => number::to_i64(bytes),
+            View::Bool(value) => Some(i64::from(value)),
+            View::Int(value) => Some(value),
+            View::Long(bytes) => number::to_i64(bytes),
             _ => None,
         }
     }
@@ -73,7 +73,7 @@ impl<'g, 'a> Value<'g, 'a> {
     /// A `float`, or an integer that [`Value::as_int`] gives.
     pub fn as_float(self) -> Option<f64> {
         match self.node() {
-            Node::Float(value) => Some(*value),
+            View::Float(value) => Some(value),
             _ => self.as_int().map(|value| value as f64),
         }
     }
@@ -81,7 +81,7 @@ impl<'g, 'a> Value<'g, 'a> {
     /// The bytes of a byte string or `bytearray`, or of a text as UTF-8.
     pub fn as_bytes(self) -> Option<&'g [u8]> {
         match self.node() {
-            Node::Bytes(bytes) | Node::Text(bytes) | Node::ByteArray(bytes) => Some(bytes),
+            View::Bytes(bytes) | View::Text(bytes) | View::ByteArray(bytes) => Some(bytes),
             _ => None,
         }
     }
@@ -90,7 +90,7 @@ impl<'g, 'a> Value<'g, 'a> {
     /// from: in it, `U+DC80` to `U+DCFF` represent bytes that could not be decoded (PEP 383).
     pub fn raw_bytes(self) -> Option<Cow<'g, [u8]>> {
         let bytes = self.as_bytes()?;
-        let is_text = matches!(self.node(), Node::Text(_));
+        let is_text = matches!(self.node(), View::Text(_));
         Some(if is_text && std::str::from_utf8(bytes).is_err() {
             Cow::Owned(wtf8::undo_surrogate_escapes(bytes))
         } else {
@@ -102,15 +102,15 @@ impl<'g, 'a> Value<'g, 'a> {
     /// name of the type.
     pub fn to_text_lossy(self) -> Cow<'g, str> {
         match self.node() {
-            Node::Bytes(bytes) | Node::Text(bytes) | Node::ByteArray(bytes) => {
+            View::Bytes(bytes) | View::Text(bytes) | View::ByteArray(bytes) => {
                 String::from_utf8_lossy(bytes)
             }
-            Node::None => "None".into(),
-            Node::Bool(true) => "True".into(),
-            Node::Bool(false) => "False".into(),
-            Node::Int(value) => value.to_string().into(),
-            Node::Long(bytes) => number::long_to_decimal(bytes).into(),
-            Node::Float(value) => number::float_repr(*value).into(),
+            View::None => "None".into(),
+            View::Bool(true) => "True".into(),
+            View::Bool(false) => "False".into(),
+            View::Int(value) => value.to_string().into(),
+            View::Long(bytes) => number::long_to_decimal(bytes).into(),
+            View::Float(value) => number::float_repr(value).into(),
             other => other.kind().into(),
         }
     }
@@ -134,18 +134,18 @@ impl<'g, 'a> Value<'g, 'a> {
 
     fn pairs(self) -> &'g [(NodeId, NodeId)] {
         match self.node() {
-            Node::Dict(entries) => entries,
-            Node::Object(object) => &object.entries,
+            View::Dict(entries) => entries,
+            View::Object(object) => &object.entries,
             _ => &[],
         }
     }
 
     fn ids(self) -> &'g [NodeId] {
         match self.node() {
-            Node::List(items) | Node::Tuple(items) | Node::Set(items) | Node::FrozenSet(items) => {
+            View::List(items) | View::Tuple(items) | View::Set(items) | View::FrozenSet(items) => {
                 items
             }
-            Node::Object(object) => &object.items,
+            View::Object(object) => &object.items,
             _ => &[],
         }
     }
@@ -163,7 +163,7 @@ impl<'g, 'a> Value<'g, 'a> {
     /// The instance.
     pub fn object(self) -> Option<&'g Object<'a>> {
         match self.node() {
-            Node::Object(object) => Some(object),
+            View::Object(object) => Some(object),
             _ => None,
         }
     }
@@ -173,8 +173,8 @@ impl<'g, 'a> Value<'g, 'a> {
     /// instance's own class.
     pub fn class(self) -> Option<(&'g str, &'g str)> {
         let class = match self.node() {
-            Node::Global(class) => class,
-            Node::Object(object) => match object.made {
+            View::Global(class) => class,
+            View::Object(object) => match object.made {
                 Made::Reduce { args }
                     if object.class.is("copy_reg", "_reconstructor")
                         || object.class.is("copyreg", "_reconstructor") =>
@@ -196,6 +196,6 @@ impl<'g, 'a> Value<'g, 'a> {
 
 impl fmt::Debug for Value<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{} {:?}", self.id.0, self.node())
+        write!(f, "#{} {:?}", self.id.number(), self.node())
     }
 }

@@ -8,19 +8,24 @@ use crate::node::{Link, NodeId};
 pub(crate) fn is_deeper_than(graph: &Graph<'_>, limit: usize) -> bool {
     const UNSEEN: usize = 0;
     const OPEN: usize = usize::MAX;
-    let mut heights = vec![UNSEEN; graph.size()];
-    heights[graph.root_id().index()] = OPEN;
+    let Some(root) = graph.number_among_large(graph.root_id()) else { return limit == 0 };
+    let mut heights = vec![UNSEEN; graph.number_of_large()];
+    heights[root] = OPEN;
     // The node, its next link, and the height of its contents seen so far.
-    let mut path = vec![(graph.root_id(), 0, 0)];
-    while let Some((id, next, below)) = path.last_mut() {
+    let mut path = vec![(graph.root_id(), root, 0, 0)];
+    while let Some((id, number, next, below)) = path.last_mut() {
         if let Some(Link { to, .. }) = graph.node(*id).link(*next) {
             *next += 1;
-            match heights[to.index()] {
+            let Some(large) = graph.number_among_large(to) else {
+                *below = (*below).max(1);
+                continue;
+            };
+            match heights[large] {
                 OPEN => {}
                 UNSEEN if graph.node(to).link(0).is_none() => *below = (*below).max(1),
                 UNSEEN => {
-                    heights[to.index()] = OPEN;
-                    path.push((to, 0, 0));
+                    heights[large] = OPEN;
+                    path.push((to, large, 0, 0));
                     if path.len() > limit {
                         return true;
                     }
@@ -32,9 +37,9 @@ pub(crate) fn is_deeper_than(graph: &Graph<'_>, limit: usize) -> bool {
             if height > limit {
                 return true;
             }
-            heights[id.index()] = height;
+            heights[*number] = height;
             path.pop();
-            if let Some((_, _, below)) = path.last_mut() {
+            if let Some((_, _, _, below)) = path.last_mut() {
                 *below = (*below).max(height);
             }
         }
@@ -62,7 +67,7 @@ fn circles(graph: &Graph<'_>, follow: impl Fn(Link) -> bool) -> Vec<usize> {
                 (order[at], lowest[at]) = (seen, seen);
                 open.push(at);
             }
-            if let Some(link) = graph.node(NodeId(at as u32)).link(*next) {
+            if let Some(link) = graph.node(NodeId::of(at)).link(*next) {
                 *next += 1;
                 let to = link.to.index();
                 if !follow(link) {
@@ -91,7 +96,7 @@ fn circles(graph: &Graph<'_>, follow: impl Fn(Link) -> bool) -> Vec<usize> {
 /// The first node that is, through parts only, a part of itself, and so could never be created.
 pub(crate) fn part_of_itself(graph: &Graph<'_>) -> Option<NodeId> {
     let circle = circles(graph, |link| link.part);
-    (0..graph.size()).map(|index| NodeId(index as u32)).find(|id| {
+    (0..graph.size()).map(NodeId::of).find(|id| {
         let mut parts = graph.node(*id).links().filter(|link| link.part);
         parts.any(|link| circle[link.to.index()] == circle[id.index()])
     })
@@ -103,7 +108,7 @@ pub(crate) fn to_be_filled_later(graph: &Graph<'_>) -> impl Fn(NodeId) -> bool +
     let circle = circles(graph, |_| true);
     let mut tangled = vec![false; circle.len()];
     for index in 0..graph.size() {
-        for link in graph.node(NodeId(index as u32)).links() {
+        for link in graph.node(NodeId::of(index)).links() {
             if link.part && circle[link.to.index()] == circle[index] {
                 tangled[circle[index]] = true;
             }

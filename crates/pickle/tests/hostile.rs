@@ -2,8 +2,9 @@
 
 mod common;
 
-use dormouse_pickle::{Graph, Limits, LoadError, LoadProblem, Protocol, dump, load};
+use dormouse_pickle::{Graph, Limits, LoadError, LoadProblem, Protocol, dump, load, load_from};
 use proptest::prelude::*;
+use std::io::BufReader;
 
 fn refused(bytes: &[u8]) -> LoadError {
     match load(bytes, &Limits::default()) {
@@ -12,8 +13,19 @@ fn refused(bytes: &[u8]) -> LoadError {
     }
 }
 
-/// Checks that a value that was read is within the limits, and can be written and read again.
+/// Checks that a value that was read is within the limits, and can be written and read again, and that
+/// a stream of the same bytes is the same value or error.
 fn check(input: &[u8], limits: &Limits) {
+    // A buffer of three bytes ends within everything.
+    let buffered = BufReader::with_capacity(3, input);
+    let streamed = load_from(buffered, input.len(), limits);
+    match (&streamed, load(input, limits)) {
+        (Ok((streamed, used)), Ok((graph, length))) => {
+            assert!(*streamed == graph && *used == length, "{}", input.escape_ascii());
+        }
+        (Err(error), Err(expected)) => assert_eq!(*error, expected),
+        (streamed, loaded) => panic!("{streamed:?} and {loaded:?}: {}", input.escape_ascii()),
+    }
     let Ok((graph, used)) = load(input, limits) else { return };
     assert!(used <= input.len());
     for protocol in [Protocol::Zero, Protocol::One, Protocol::Two] {

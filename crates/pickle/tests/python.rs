@@ -1,6 +1,6 @@
 //! Python reads what we write, and we read what Python writes.
 
-use dormouse_pickle::{Graph, Limits, Node, NodeId, Protocol, Value, dump, load};
+use dormouse_pickle::{Graph, Limits, Node, NodeId, Protocol, Value, View, dump, load};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -72,17 +72,17 @@ fn describe(value: Value<'_, '_>, seen: &mut HashMap<NodeId, usize>, is_python_2
     let alone = |value| describe(value, &mut HashMap::new(), is_python_2);
     let known = seen.len();
     match value.node() {
-        Node::None => return "None".to_owned(),
-        Node::Bool(value) => return format!("bool:{}", u8::from(*value)),
-        Node::Int(value) => return format!("int:{value}"),
-        Node::Long(_) if is_python_2 => return format!("long:{}", value.to_text_lossy()),
-        Node::Long(_) => return format!("int:{}", value.to_text_lossy()),
-        Node::Float(_) => return format!("float:{}", value.to_text_lossy()),
-        Node::Bytes(bytes) => return format!("bytes:{}", hex(bytes)),
-        Node::Text(bytes) => return format!("text:{}", hex(bytes)),
-        Node::ByteArray(bytes) => return format!("bytearray:{}", hex(bytes)),
-        Node::Global(class) => return format!("class:{}.{}", class.module, class.name),
-        Node::Tuple(_) => {}
+        View::None => return "None".to_owned(),
+        View::Bool(value) => return format!("bool:{}", u8::from(value)),
+        View::Int(value) => return format!("int:{value}"),
+        View::Long(_) if is_python_2 => return format!("long:{}", value.to_text_lossy()),
+        View::Long(_) => return format!("int:{}", value.to_text_lossy()),
+        View::Float(_) => return format!("float:{}", value.to_text_lossy()),
+        View::Bytes(bytes) => return format!("bytes:{}", hex(bytes)),
+        View::Text(bytes) => return format!("text:{}", hex(bytes)),
+        View::ByteArray(bytes) => return format!("bytearray:{}", hex(bytes)),
+        View::Global(class) => return format!("class:{}.{}", class.module, class.name),
+        View::Tuple(_) => {}
         _ => {
             if let Some(number) = seen.get(&value.id()) {
                 return format!("#{number}");
@@ -101,11 +101,11 @@ fn describe(value: Value<'_, '_>, seen: &mut HashMap<NodeId, usize>, is_python_2
         words.join(" ")
     };
     match value.node() {
-        Node::Tuple(_) => format!("({})", row(value)),
-        Node::List(_) => format!("[{}]", row(value)),
-        Node::Set(_) => format!("set({})", sorted()),
-        Node::FrozenSet(_) => format!("frozenset({})", sorted()),
-        Node::Dict(_) => {
+        View::Tuple(_) => format!("({})", row(value)),
+        View::List(_) => format!("[{}]", row(value)),
+        View::Set(_) => format!("set({})", sorted()),
+        View::FrozenSet(_) => format!("frozenset({})", sorted()),
+        View::Dict(_) => {
             let mut entries: Vec<_> =
                 value.entries().map(|(key, value)| (alone(key), value)).collect();
             entries.sort_by(|one, two| one.0.cmp(&two.0));

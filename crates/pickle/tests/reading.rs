@@ -1,6 +1,6 @@
 //! How each opcode and each Python type is read, and how a graph is used.
 
-use dormouse_pickle::{Graph, Limits, Made, Node, Protocol, Value, dump, load};
+use dormouse_pickle::{Graph, Limits, Made, Protocol, Value, View, dump, load, load_from};
 
 fn read(bytes: &[u8]) -> Graph<'_> {
     let (graph, used) = load(bytes, &Limits::default())
@@ -13,19 +13,19 @@ fn show(value: Value<'_, '_>) -> String {
     let row =
         |values: Vec<Value<'_, '_>>| values.into_iter().map(show).collect::<Vec<_>>().join(" ");
     match value.node() {
-        Node::Bytes(bytes) => format!("b{:?}", bytes.escape_ascii().to_string()),
-        Node::ByteArray(bytes) => format!("ba{:?}", bytes.escape_ascii().to_string()),
-        Node::Text(_) => format!("{:?}", value.to_text_lossy()),
-        Node::Long(_) => format!("{}L", value.to_text_lossy()),
-        Node::List(_) => format!("[{}]", row(value.items().collect())),
-        Node::Tuple(_) => format!("({})", row(value.items().collect())),
-        Node::Set(_) => format!("set({})", row(value.items().collect())),
-        Node::FrozenSet(_) => format!("frozenset({})", row(value.items().collect())),
-        Node::Dict(_) => {
+        View::Bytes(bytes) => format!("b{:?}", bytes.escape_ascii().to_string()),
+        View::ByteArray(bytes) => format!("ba{:?}", bytes.escape_ascii().to_string()),
+        View::Text(_) => format!("{:?}", value.to_text_lossy()),
+        View::Long(_) => format!("{}L", value.to_text_lossy()),
+        View::List(_) => format!("[{}]", row(value.items().collect())),
+        View::Tuple(_) => format!("({})", row(value.items().collect())),
+        View::Set(_) => format!("set({})", row(value.items().collect())),
+        View::FrozenSet(_) => format!("frozenset({})", row(value.items().collect())),
+        View::Dict(_) => {
             format!("{{{}}}", row(value.entries().flat_map(|(key, value)| [key, value]).collect()))
         }
-        Node::Global(class) => format!("{}.{}", class.module, class.name),
-        Node::Object(object) => {
+        View::Global(class) => format!("{}.{}", class.module, class.name),
+        View::Object(object) => {
             let how = match object.made {
                 Made::OldStyle { .. } => "old",
                 Made::NewObj { .. } => "new",
@@ -224,5 +224,35 @@ fn a_set_that_grew_by_what_refers_to_it_can_still_be_written() {
         let mut out = Vec::new();
         dump(&graph, protocol, &mut out).unwrap();
         assert!(read(&out) == graph, "{}", out.escape_ascii());
+    }
+}
+
+#[test]
+fn equal_strings_of_a_file_are_one_node_and_texts_are_not_byte_strings() {
+    let pickle = b"(U\x01aU\x01aX\x01\x00\x00\x00aU\x01bX\x01\x00\x00\x00aU\x00l.";
+    let (graph, used) = load_from(&mut &pickle[..], pickle.len(), &Limits::default()).unwrap();
+    assert_eq!(used, pickle.len());
+    let ids: Vec<_> = graph.root().items().map(|item| item.id()).collect();
+    assert_eq!((ids[0], ids[2]), (ids[1], ids[4]));
+    assert!(ids[0] != ids[2] && ids[0] != ids[3]);
+    assert_eq!(
+        graph.root().items().map(show).collect::<Vec<_>>().join(" "),
+        r#"b"a" b"a" "a" b"b" "a" b"""#
+    );
+}
+
+#[test]
+fn a_string_of_16_megabytes_is_read_like_a_short_one() {
+    for length in [(1 << 24) - 1, 1 << 24] {
+        let mut pickle = b"(T".to_vec();
+        pickle.extend_from_slice(&(length as u32).to_le_bytes());
+        pickle.resize(pickle.len() + length, b'x');
+        pickle.extend_from_slice(b"U\x01al.");
+        let (borrowed, _) = load(&pickle, &Limits::default()).unwrap();
+        let (copied, _) = load_from(&mut &pickle[..], pickle.len(), &Limits::default()).unwrap();
+        assert!(borrowed == copied);
+        let lengths: Vec<_> =
+            copied.root().items().filter_map(|item| Some(item.as_bytes()?.len())).collect();
+        assert_eq!(lengths, [length, 1]);
     }
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use dormouse_pickle::{Graph, Limits, Node, Protocol, dump, load};
+use dormouse_pickle::{Graph, Limits, Protocol, View, dump, load};
 
 #[test]
 fn every_pickle_of_a_site_is_read_and_comes_back_from_every_protocol() {
@@ -32,7 +32,7 @@ fn every_pickle_of_a_site_is_read_and_comes_back_from_every_protocol() {
 
 /// Checks the contents of each kind of file (docs/spec/pickles.md §2, docs/spec/queue.md §3).
 fn check_layout(path: &str, roots: &[Graph<'_>]) {
-    let is_dict = |graph: &Graph<'_>| matches!(graph.root().node(), Node::Dict(_));
+    let is_dict = |graph: &Graph<'_>| matches!(graph.root().node(), View::Dict(_));
     if path.contains("/qfiles/") {
         let [message, metadata] = roots else { panic!("{path} has {} pickles", roots.len()) };
         assert!(is_dict(metadata), "{path}");

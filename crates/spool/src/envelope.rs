@@ -11,7 +11,7 @@ pub use keys::{KEY, Keys};
 
 use crate::{Metadata, Queue};
 use dormouse_clock::Timestamp;
-use dormouse_pickle::{Node, Value};
+use dormouse_pickle::{Value, View};
 use std::borrow::Cow;
 
 /// An invalid value of a key.
@@ -114,15 +114,15 @@ fn describe(value: Value<'_, '_>) -> String {
     const LONGEST: usize = 60;
     let kind = value.kind();
     match value.node() {
-        Node::None => "None".to_owned(),
-        Node::Bool(_) | Node::Int(_) | Node::Long(_) | Node::Float(_) => {
+        View::None => "None".to_owned(),
+        View::Bool(_) | View::Int(_) | View::Long(_) | View::Float(_) => {
             format!("{kind} ({})", value.to_text_lossy())
         }
-        Node::Bytes(_) | Node::Text(_) | Node::ByteArray(_) => {
+        View::Bytes(_) | View::Text(_) | View::ByteArray(_) => {
             let text: String = value.to_text_lossy().chars().take(LONGEST).collect();
             format!("{kind} ({text:?})")
         }
-        Node::Object(_) | Node::Global(_) => match value.class() {
+        View::Object(_) | View::Global(_) => match value.class() {
             Some((module, name)) => format!("{kind} of the class {module}.{name}"),
             None => kind.to_owned(),
         },
@@ -208,10 +208,10 @@ fn addresses(value: Value<'_, 'static>) -> Read<Option<Vec<String>>> {
         _ => Err(of_item(value, item, WANTED)),
     };
     let addresses: Read<Vec<String>> = match value.node() {
-        Node::List(_) | Node::Tuple(_) | Node::Set(_) | Node::FrozenSet(_) => {
+        View::List(_) | View::Tuple(_) | View::Set(_) | View::FrozenSet(_) => {
             value.items().map(address).collect()
         }
-        Node::Dict(_) => value.entries().map(|(key, _)| address(key)).collect(),
+        View::Dict(_) => value.entries().map(|(key, _)| address(key)).collect(),
         _ => return wrong(value, WANTED),
     };
     addresses.map(Some)
@@ -235,7 +235,7 @@ fn headers(value: Value<'_, 'static>) -> Read<Vec<(String, String)>> {
     if value.is_none() {
         return Ok(Vec::new());
     }
-    if !matches!(value.node(), Node::Dict(_)) {
+    if !matches!(value.node(), View::Dict(_)) {
         return wrong(value, WANTED);
     }
     let pair = |(name, item): (Value<'_, 'static>, Value<'_, 'static>)| {
@@ -255,7 +255,7 @@ fn keys_of(value: Value<'_, 'static>) -> Read<Vec<String>> {
     if value.is_none() {
         return Ok(Vec::new());
     }
-    if !matches!(value.node(), Node::Dict(_)) {
+    if !matches!(value.node(), View::Dict(_)) {
         return wrong(value, WANTED);
     }
     let text = |(key, _): (Value<'_, 'static>, _)| match key.as_bytes() {

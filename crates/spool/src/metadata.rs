@@ -1,7 +1,7 @@
 //! An entry's metadata: the dictionary in its second pickle (docs/spec/queue.md §5).
 
 use dormouse_clock::Timestamp;
-use dormouse_pickle::{Graph, Node, NodeId, Value};
+use dormouse_pickle::{Graph, NodeId, Value, View};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -31,7 +31,7 @@ impl Metadata {
     /// Takes a pickle's root; `None` unless it is a dictionary.
     pub(crate) fn from_graph(graph: Graph<'static>) -> Option<Metadata> {
         let dict = graph.root_id();
-        matches!(graph.node(dict), dormouse_pickle::Node::Dict(_))
+        matches!(graph.node(dict), dormouse_pickle::View::Dict(_))
             .then_some(Metadata { graph, dict })
     }
 
@@ -102,14 +102,14 @@ impl Metadata {
     /// Truth in Python's sense; `None` for objects, which decide for themselves.
     pub(crate) fn truth(value: Value<'_, '_>) -> Option<bool> {
         match value.node() {
-            Node::Object(_) | Node::Global(_) => None,
-            Node::None => Some(false),
-            Node::Bytes(text) | Node::Text(text) | Node::ByteArray(text) => Some(!text.is_empty()),
-            Node::Long(_) => Some(value.as_int() != Some(0)),
-            Node::Bool(_) | Node::Int(_) | Node::Float(_) => {
+            View::Object(_) | View::Global(_) => None,
+            View::None => Some(false),
+            View::Bytes(text) | View::Text(text) | View::ByteArray(text) => Some(!text.is_empty()),
+            View::Long(_) => Some(value.as_int() != Some(0)),
+            View::Bool(_) | View::Int(_) | View::Float(_) => {
                 Some(value.as_float().is_some_and(|number| number != 0.0))
             }
-            Node::Tuple(_) | Node::List(_) | Node::Dict(_) | Node::Set(_) | Node::FrozenSet(_) => {
+            View::Tuple(_) | View::List(_) | View::Dict(_) | View::Set(_) | View::FrozenSet(_) => {
                 Some(!value.is_empty())
             }
         }
@@ -123,10 +123,10 @@ impl Metadata {
             item.as_bytes().map(|text| String::from_utf8_lossy(text).into_owned())
         };
         match value.node() {
-            Node::List(_) | Node::Tuple(_) | Node::Set(_) | Node::FrozenSet(_) => {
+            View::List(_) | View::Tuple(_) | View::Set(_) | View::FrozenSet(_) => {
                 Some(value.items().filter_map(text).collect())
             }
-            Node::Dict(_) => Some(value.entries().filter_map(|(key, _)| text(key)).collect()),
+            View::Dict(_) => Some(value.entries().filter_map(|(key, _)| text(key)).collect()),
             _ => None,
         }
     }

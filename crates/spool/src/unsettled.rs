@@ -65,9 +65,8 @@ impl Unsettled {
     }
 
     pub(crate) fn settle_all(&mut self, spool: &Spool) -> Result<(), SpoolError> {
-        let touched = std::mem::take(&mut self.touched);
-        if !touched.is_empty() {
-            spool.paths().sync_queues(touched)?;
+        for queue in std::mem::take(&mut self.touched) {
+            durable::sync_dir(&spool.paths().queue(queue))?;
         }
         self.retired.drain(..).for_each(Retired::free);
         for (path, _lock) in self.records.drain(..) {

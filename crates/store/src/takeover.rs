@@ -135,26 +135,27 @@ impl Read {
     }
 
     /// Calls `each` with every member of a list with all of its data, sorted by address.
-    pub fn whole_members(
+    pub fn whole_members<E: From<StoreError>>(
         &self,
         list_id: ListId,
-        mut each: impl FnMut(WholeMember),
-    ) -> Result<(), StoreError> {
+        each: impl FnMut(WholeMember) -> Result<(), E>,
+    ) -> Result<(), E> {
         let sql =
             format!("select {COLUMNS}, {REST} from member where list_id = ?1 order by address_key");
-        self.stream(&sql, params![list_id], read_member, |member| {
-            each(member);
-            Ok(())
-        })
+        self.stream(&sql, params![list_id], read_member, each)
     }
 
-    /// Returns the stored passwords of a list's members, by normalized address.
+    /// Returns the stored passwords of the members from the first to the last of these addresses.
     pub fn member_passwords(
         &self,
         list_id: ListId,
+        first: &AddressKey,
+        last: &AddressKey,
     ) -> Result<HashMap<AddressKey, String>, StoreError> {
-        let sql = "select address_key, password from member where list_id = ?1";
-        let rows = self.rows(sql, params![list_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let sql = "select address_key, password from member
+             where list_id = ?1 and address_key >= ?2 and address_key <= ?3";
+        let values = params![list_id, first, last];
+        let rows = self.rows(sql, values, |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.into_iter().collect())
     }
 
@@ -296,20 +297,34 @@ impl Tx<'_> {
 
     /// Adds members, or updates the ones with their addresses. How and when a membership began stays
     /// as it was.
-    pub fn put_members(&self, list_id: ListId, members: &[WholeMember]) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// Those of the database, and the first error among the members.
+    pub fn put_members<E: From<StoreError>>(
+        &self,
+        list_id: ListId,
+        members: impl IntoIterator<Item = Result<WholeMember, E>>,
+    ) -> Result<(), E> {
         let sql = "select digests_sent from list where id = ?1";
         let sent: i64 = self.read().one(sql, params![list_id], |row| row.get(0))?;
-        let mut left = members;
-        while !left.is_empty() {
-            // One statement cannot change a row twice.
-            let mut keys = HashSet::new();
-            let most = left.iter().take(self.rows_together());
-            let together = most.take_while(|whole| keys.insert(&whole.member.key)).count();
-            let (some, later) = left.split_at(together);
-            self.put_together(list_id, some, sent)?;
-            left = later;
+        let mut members = members.into_iter();
+        loop {
+            let next = members.by_ref().take(self.rows_together());
+            let next: Vec<WholeMember> = next.collect::<Result<_, E>>()?;
+            if next.is_empty() {
+                return Ok(self.recount_members(list_id)?);
+            }
+            let mut left = next.as_slice();
+            while !left.is_empty() {
+                // One statement cannot change a row twice.
+                let mut keys = HashSet::new();
+                let together =
+                    left.iter().take_while(|whole| keys.insert(&whole.member.key)).count();
+                let (some, later) = left.split_at(together);
+                self.put_together(list_id, some, sent)?;
+                left = later;
+            }
         }
-        self.recount_members(list_id)
     }
 
     /// Adds or updates members with one statement.
@@ -381,9 +396,16 @@ impl Tx<'_> {
         at: Timestamp,
     ) -> Result<usize, StoreError> {
         let sql = "select address_key from member where list_id = ?1 and consent = ?2";
-        let keys: Vec<AddressKey> =
-            self.read().rows(sql, params![list_id, consent], |row| row.get(0))?;
-        let gone: Vec<AddressKey> = keys.into_iter().filter(|key| !keep(key)).collect();
+        let mut gone: Vec<AddressKey> = Vec::new();
+        self.read().stream(
+            sql,
+            params![list_id, consent],
+            |row| row.get(0),
+            |key: AddressKey| {
+                gone.extend(Some(key).filter(|key| !keep(key)));
+                Ok::<(), StoreError>(())
+            },
+        )?;
         self.remove_members(list_id, &gone, how, at).map(|gone| gone.len())
     }
 

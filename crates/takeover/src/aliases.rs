@@ -2,7 +2,7 @@
 //! (docs/spec/cli.md §5).
 
 use crate::export::mailmans_names;
-use dormouse_store::List;
+use dormouse_store::{List, ListId};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -112,7 +112,7 @@ pub fn aliases(lists: &[List], receiver: &Receiver, site_list: &str, kept: &Path
         let _written = writeln!(out, "{address}: {}", kept.display());
     }
     out.push('\n');
-    let mailmans = mailmans_names(lists);
+    let mailmans = mailmans_names(lists.iter().map(named));
     for list in lists {
         let alias = alias(list);
         let name = match receiver {
@@ -133,6 +133,11 @@ pub fn aliases(lists: &[List], receiver: &Receiver, site_list: &str, kept: &Path
     out
 }
 
+/// What a list's name in Mailman depends on.
+fn named(list: &List) -> (ListId, &str, &str) {
+    (list.id, list.local_part(), &list.settings.host_name)
+}
+
 /// One of a list's addresses among the aliases.
 #[derive(Debug, serde::Serialize)]
 pub struct Alias {
@@ -150,7 +155,7 @@ pub struct Alias {
 
 /// Returns all addresses of all lists.
 pub fn entries(lists: &[List], receiver: &Receiver) -> Vec<Alias> {
-    let names = mailmans_names(lists);
+    let names = mailmans_names(lists.iter().map(named));
     let mut entries = Vec::new();
     for list in lists {
         let name = match receiver {
@@ -333,7 +338,7 @@ fn exim_item(item: &str) -> String {
 mod tests {
     use super::*;
     use dormouse_clock::Timestamp;
-    use dormouse_store::{ListId, ListSettings};
+    use dormouse_store::ListSettings;
 
     fn list(name: &str, host: &str) -> List {
         let settings = ListSettings { host_name: host.to_owned(), ..ListSettings::default() };

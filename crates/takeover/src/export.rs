@@ -1,9 +1,10 @@
 //! Exports a site in the form that Mailman 2.1 loads (docs/spec/pickles.md, docs/spec/queue.md).
 //!
-//! - [`list`]: `config.pck`, with the members.
+//! - [`list`]: `config.pck`, with the members; [`config`]: the file.
 //! - [`waiting`]: `request.pck`, `pending.pck`, held posts, half-filled digests.
 //! - [`mail`]: the queues. [`pipermail`]: what Mailman's own archiver knows of the archives.
 
+mod config;
 mod list;
 mod mail;
 mod pipermail;
@@ -12,13 +13,13 @@ mod waiting;
 use crate::import::{ShowProgress, Target, copy_tree};
 use crate::layout::OldSite;
 use crate::mm_cfg::MmCfg;
+use crate::old_list::Members;
 use crate::report::TakeoverReport;
 use crate::{TakeoverError, old_list, source, text};
-use dormouse_mail::AddressKey;
 use dormouse_membership::notices::templates;
 use dormouse_pickle::{Graph, Protocol};
-use dormouse_store::{List, ListId};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use dormouse_store::{List, ListId, ListName, StoreError};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -99,63 +100,87 @@ impl Export<'_> {
         // Mailman's own: other users must not list it.
         let private = make_dir(&self.to.join("archives/private"))?;
         set_mode(&private, 0o2771)?;
-        let lists = self.target.store.read().lists()?;
-        let names = self.names(&lists);
-        let named = || lists.iter().filter_map(|list| Some((list, names.get(&list.id)?.as_str())));
-        for (index, (list, name)) in named().enumerate() {
-            progress(&list.name, index, lists.len());
-            self.list(list, name)?;
-        }
-        progress("queues", lists.len(), lists.len());
-        self.queues(&names)?;
-        self.complete_archives(&lists);
-        self.site(&named().map(|(list, name)| (&*list.name, name)).collect())?;
-        for (index, (list, name)) in named().enumerate() {
-            progress(&format!("archive {name}"), index, lists.len());
-            self.pipermail(list, name)?;
+        let named = self.names()?;
+        self.each_list(&named, |export, index, list, name| {
+            progress(&list.name, index, named.names.len());
+            export.list(list, name)
+        })?;
+        progress("queues", named.names.len(), named.names.len());
+        self.queues(&named.names)?;
+        self.each_list(&named, |export, _, list, _| {
+            export.complete_archive(list);
+            Ok(())
+        })?;
+        let names = named.lists.iter();
+        let names = names.filter_map(|one| Some((&*one.name, named.names.get(&one.id)?.as_str())));
+        self.site(&names.collect())?;
+        self.each_list(&named, |export, index, list, name| {
+            progress(&format!("archive {name}"), index, named.names.len());
+            export.pipermail(list, name)
+        })
+    }
+
+    /// Calls `each` with every list, its number and its name in Mailman. Some of them are in memory.
+    fn each_list(
+        &mut self,
+        named: &Named,
+        mut each: impl FnMut(&mut Self, usize, &List, &str) -> Result<(), TakeoverError>,
+    ) -> Result<(), TakeoverError> {
+        let mut index = 0;
+        for list in self.target.store.read().iter_lists() {
+            let list = list?;
+            // One that was created since then is not exported.
+            let Some(name) = named.names.get(&list.id) else { continue };
+            each(self, index, &list, name)?;
+            index += 1;
         }
         Ok(())
     }
 
     /// Returns Mailman's names for lists, and reports the addresses that change.
-    fn names(&mut self, lists: &[List]) -> BTreeMap<ListId, String> {
-        let names = mailmans_names(lists);
-        for list in lists {
-            match names.get(&list.id) {
-                Some(name) if name != list.local_part() => self.report.remark(
-                    list.name.as_str(),
+    fn names(&mut self) -> Result<Named, TakeoverError> {
+        let mut lists = Vec::new();
+        self.target.store.read().each_list(|list| -> Result<(), StoreError> {
+            let host = list.settings.host_name;
+            lists.push(NamedList { id: list.id, name: list.name, host });
+            Ok(())
+        })?;
+        let names = mailmans_names(lists.iter().map(|one| (one.id, one.name.local(), &*one.host)));
+        for NamedList { id, name: list, host } in &lists {
+            match names.get(id) {
+                Some(name) if name != list.local() => self.report.remark(
+                    list.as_str(),
                     format!(
                         "Mailman has one list of a name only, so this one is called {name} there, \
-                         and so are its addresses; aliases of the MTA can lead {} to them",
-                        list.address()
+                         and so are its addresses; aliases of the MTA can lead {}@{host} to them",
+                        list.local()
                     ),
                 ),
                 _ => {}
             }
         }
-        names
+        Ok(Named { lists, names })
     }
 
-    /// Returns the members' passwords of an old site's list, in plain text. Unreadable ones are
-    /// reported: its members get new ones.
-    fn clear_passwords(&mut self, name: &str) -> HashMap<AddressKey, String> {
-        let Some(old) = self.passwords_from else { return HashMap::new() };
+    /// Returns the members of an old site's list, with their passwords in plain text. A list that
+    /// is unreadable is reported: its members get new passwords.
+    fn old_members(&mut self, name: &str) -> Option<Members> {
+        let old = self.passwords_from?;
         let dir = old.lists.join(name);
         match old_list::newest(name, &dir, &old.settings) {
-            Ok(None) => HashMap::new(),
+            Ok(None) => None,
             Ok(Some(found)) => {
                 if let Some(remark) = found.remark {
                     self.report.remark(old.name_of(&dir), remark);
                 }
-                let members = found.list.members.into_iter();
-                members.map(|member| (member.member.key, member.password)).collect()
+                Some(found.members)
             }
             Err(error) => {
                 self.report.problem(
                     old.name_of(&dir),
                     format!("{error}; no passwords are taken from there"),
                 );
-                HashMap::new()
+                None
             }
         }
     }
@@ -239,29 +264,43 @@ impl Export<'_> {
     }
 }
 
+/// The lists of a site, and Mailman's names for them.
+struct Named {
+    lists: Vec<NamedList>,
+    names: BTreeMap<ListId, String>,
+}
+
+struct NamedList {
+    id: ListId,
+    name: ListName,
+    host: String,
+}
+
 /// Returns Mailman's names for lists, by their numbers. They contain no hosts, so of several lists
-/// with one name, all but one get their host appended.
-pub fn mailmans_names(lists: &[List]) -> BTreeMap<ListId, String> {
+/// with one name, all but one get their host appended. Lists are given by number, name without host,
+/// and host.
+pub fn mailmans_names<'l>(
+    lists: impl Iterator<Item = (ListId, &'l str, &'l str)> + Clone,
+) -> BTreeMap<ListId, String> {
     let mut names: BTreeMap<ListId, String> = BTreeMap::new();
-    let mut taken: BTreeSet<&str> = lists.iter().map(List::local_part).collect();
-    let mut remaining: Vec<&List> = Vec::new();
-    for list in lists {
+    let mut taken: BTreeSet<&str> = lists.clone().map(|(_, local, _)| local).collect();
+    let mut remaining = Vec::new();
+    for (id, local, host) in lists {
         // Each name is used once: by the first that has it.
-        if taken.remove(list.local_part()) {
-            names.insert(list.id, list.local_part().to_owned());
+        if taken.remove(local) {
+            names.insert(id, local.to_owned());
         } else {
-            remaining.push(list);
+            remaining.push((id, local, host));
         }
     }
-    for list in remaining {
-        let host = list.settings.host_name.replace('.', "-");
-        let with_host = format!("{}-{host}", list.local_part());
+    for (id, local, host) in remaining {
+        let with_host = format!("{local}-{}", host.replace('.', "-"));
         let numbered = (2..).map(|number| format!("{with_host}-{number}"));
         let free = std::iter::once(with_host.clone())
             .chain(numbered)
             .find(|name| !names.values().any(|known| known == name));
         let Some(name) = free else { continue };
-        names.insert(list.id, name);
+        names.insert(id, name);
     }
     names
 }

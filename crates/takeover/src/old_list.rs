@@ -3,7 +3,7 @@
 //! §4, §8).
 
 mod members;
-pub use members::CONSENT;
+pub use members::{CONSENT, DICTIONARIES, Members};
 mod migrate;
 pub mod raw;
 use dormouse_clock::Timestamp;
@@ -14,8 +14,8 @@ pub use setting::{form as hash_form, of_default, typed};
 use crate::attributes::{self, AttributeFate};
 use crate::mm_cfg::MmCfg;
 use crate::{TakeoverError, source, text};
-use dormouse_pickle::{Graph, Protocol, Value};
-use dormouse_store::{ListSettings, ListState, WholeMember};
+use dormouse_pickle::{Graph, Node, NodeId, Protocol, Value};
+use dormouse_store::{ListSettings, ListState};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -28,8 +28,6 @@ pub struct OldList {
     pub settings: ListSettings,
     /// The rest of its state.
     pub state: ListState,
-    /// The members, with passwords in plain text.
-    pub members: Vec<WholeMember>,
     /// Until when senders get no automatic reply: kind, address, time.
     pub quiet: Vec<(&'static str, String, Timestamp)>,
     /// Attributes that are kept for the way back, as pickles.
@@ -57,6 +55,7 @@ pub enum AttributeResult {
 
 /// A `config.pck` being read.
 struct Old<'g, 'a> {
+    graph: &'g Graph<'a>,
     attributes: HashMap<&'g str, Value<'g, 'a>>,
     version: i64,
     charset: String,
@@ -95,10 +94,10 @@ pub const STATES: [&str; 4] = ["config.pck", "config.pck.last", "config.db", "co
 pub struct Newest {
     /// Its file.
     pub path: PathBuf,
-    /// The file's bytes.
-    pub bytes: Vec<u8>,
     /// The list.
     pub list: OldList,
+    /// Its members.
+    pub members: Members,
     /// The problems of the versions before it.
     pub remark: Option<String>,
 }
@@ -111,21 +110,18 @@ pub fn newest(name: &str, dir: &Path, site: &MmCfg) -> Result<Option<Newest>, Ta
     let mut first = None;
     for file in STATES {
         let path = dir.join(file);
-        let read = source::read(&path).and_then(|bytes| {
-            let Some(bytes) = bytes else { return Ok(None) };
-            let graph = source::value(&path, &bytes)?;
-            let list = read(name, &graph, site)
-                .map_err(|problem| TakeoverError::content(&path, problem))?;
-            drop(graph);
-            Ok(Some((bytes, list)))
+        let read = source::value(&path).and_then(|graph| {
+            let Some(graph) = graph else { return Ok(None) };
+            let read = read(name, graph, site);
+            read.map(Some).map_err(|problem| TakeoverError::content(&path, problem))
         });
         match read {
             Ok(None) => {}
-            Ok(Some((bytes, list))) => {
+            Ok(Some((list, members))) => {
                 let remark = first.map(|error: TakeoverError| {
                     format!("{error}; the version before it, {file}, is used instead")
                 });
-                return Ok(Some(Newest { path, bytes, list, remark }));
+                return Ok(Some(Newest { path, list, members, remark }));
             }
             Err(error) => first = first.or(Some(error)),
         }
@@ -133,13 +129,13 @@ pub fn newest(name: &str, dir: &Path, site: &MmCfg) -> Result<Option<Newest>, Ta
     first.map_or(Ok(None), Err)
 }
 
-/// Reads a list from the graph of its `config.pck`.
+/// Reads a list from the graph of its `config.pck`, in which its members stay.
 ///
 /// # Errors
 /// If it is not a list.
-pub fn read(name: &str, graph: &Graph<'_>, site: &MmCfg) -> Result<OldList, String> {
+fn read(name: &str, mut graph: Graph<'static>, site: &MmCfg) -> Result<(OldList, Members), String> {
     let mut attributes = HashMap::new();
-    if !matches!(graph.root().node(), dormouse_pickle::Node::Dict(_)) {
+    if !matches!(graph.root().node(), dormouse_pickle::View::Dict(_)) {
         return Err(format!("it contains {} instead of a list's dictionary", graph.root().kind()));
     }
     let mut odd = 0;
@@ -155,6 +151,7 @@ pub fn read(name: &str, graph: &Graph<'_>, site: &MmCfg) -> Result<OldList, Stri
         return Err("it has neither members nor a name: no mailing list was saved here".to_owned());
     }
     let mut old = Old {
+        graph: &graph,
         attributes,
         version: 0,
         charset: String::new(),
@@ -171,21 +168,29 @@ pub fn read(name: &str, graph: &Graph<'_>, site: &MmCfg) -> Result<OldList, Stri
         old.remark(format!("its schema is {version}, newer than Mailman 2.1.39's"));
     }
     let mut settings = setting::read(&mut old, name, site);
-    let mut members = members::read(&mut old);
-    migrate::apply(&mut old, &mut settings, &mut members);
+    let rows = members::read(&mut old);
+    let migration = migrate::apply(&mut old, &mut settings, &|key| rows.contains(&graph, key));
     let (fates, mut extras) = fates(&old);
     extras.extend(old.raw.to_pickle().map(|bytes| (raw::EXTRA.to_owned(), bytes)));
-    Ok(OldList {
+    let language = old.text("preferred_language").unwrap_or_default();
+    let dicts = members::DICTIONARIES.iter().filter_map(|name| old.get(name));
+    let dicts: Vec<NodeId> = dicts.filter(|dict| !dict.is_empty()).map(Value::id).collect();
+    let list = OldList {
         name: name.to_owned(),
         state: state(&old),
         quiet: quiet(&mut old),
         settings,
-        members,
         extras,
         fates,
         remarks: old.remarks,
         charset: old.charset,
-    })
+    };
+    // The members' texts are still used, the entries are not.
+    for dict in dicts {
+        *graph.node_mut(dict) = Node::None;
+    }
+    let charset = list.charset.clone();
+    Ok((list, Members { graph, charset, language, rows, migration }))
 }
 
 /// Returns the charset of the list's texts. Mailman recoded those of two languages on the way

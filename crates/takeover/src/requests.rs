@@ -45,7 +45,7 @@ pub enum WaitingRequest {
 
 /// Requests by number, and the number of invalid records.
 pub fn requests(root: Value<'_, '_>, charset: &str) -> Result<(Vec<OldRequest>, usize), String> {
-    if !matches!(root.node(), dormouse_pickle::Node::Dict(_)) {
+    if !matches!(root.node(), dormouse_pickle::View::Dict(_)) {
         return Err(format!("it contains {} instead of requests", root.kind()));
     }
     let mut requests = Vec::new();
@@ -163,7 +163,7 @@ pub enum Confirms {
 
 /// Returns everything that waits for a confirmation, and the number of invalid records.
 pub fn pendings(root: Value<'_, '_>, charset: &str) -> Result<(Vec<OldPending>, usize), String> {
-    if !matches!(root.node(), dormouse_pickle::Node::Dict(_)) {
+    if !matches!(root.node(), dormouse_pickle::View::Dict(_)) {
         return Err(format!("it contains {} instead of confirmations", root.kind()));
     }
     let evictions = root.get("evictions");

@@ -3,7 +3,7 @@
 
 use dormouse_clock::Timestamp;
 use dormouse_mail::charset;
-use dormouse_pickle::{Node, Value};
+use dormouse_pickle::{Value, View};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -32,9 +32,9 @@ pub fn address(charset: &str, value: Value<'_, '_>) -> Option<String> {
 /// Decodes a string, and says how certain the result is.
 pub fn read(charset: &str, value: Value<'_, '_>) -> Option<DecodedText> {
     match value.node() {
-        Node::Bytes(bytes) | Node::ByteArray(bytes) => Some(read_bytes(charset, bytes)),
+        View::Bytes(bytes) | View::ByteArray(bytes) => Some(read_bytes(charset, bytes)),
         // Bytes that Python 3 could not decode are lone surrogates in texts.
-        Node::Text(text) => match std::str::from_utf8(text) {
+        View::Text(text) => match std::str::from_utf8(text) {
             Ok(text) => Some(DecodedText { text: text.to_owned(), is_sure: true }),
             Err(_) => Some(read_bytes(charset, &value.raw_bytes()?)),
         },
@@ -109,14 +109,14 @@ pub fn survey(charset: &str, value: Value<'_, '_>) -> Survey {
     let mut waiting = vec![value];
     while let Some(value) = waiting.pop() {
         match value.node() {
-            Node::Bytes(bytes) => {
+            View::Bytes(bytes) => {
                 let DecodedText { text, is_sure } = read_bytes(charset, bytes);
                 found.is_sure &= is_sure;
-                found.comes_back &= encode(charset, &references(&text)) == **bytes;
+                found.comes_back &= encode(charset, &references(&text)) == *bytes;
             }
-            Node::Text(_) => found.is_sure &= read(charset, value).is_some_and(|read| read.is_sure),
-            Node::Tuple(_) | Node::List(_) => waiting.extend(value.items()),
-            Node::Object(_) => {
+            View::Text(_) => found.is_sure &= read(charset, value).is_some_and(|read| read.is_sure),
+            View::Tuple(_) | View::List(_) => waiting.extend(value.items()),
+            View::Object(_) => {
                 let state = value.state().map(Value::entries);
                 waiting.extend(state.into_iter().flatten().map(|(_, value)| value));
             }

@@ -77,7 +77,7 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use crate::testing::time;
-    use crate::{Member, NewMember, Read, Store, WholeMember};
+    use crate::{Member, NewMember, Read, Store, StoreError, WholeMember};
     use std::fs;
     use std::path::Path;
 
@@ -146,7 +146,11 @@ mod tests {
     fn put(store: &Store, addresses: &[&str]) {
         let tea = store.read().list("tea").unwrap().unwrap();
         let mut known = Vec::new();
-        store.read().whole_members(tea.id, |whole| known.push(whole)).unwrap();
+        let keep = |whole| -> Result<(), StoreError> {
+            known.push(whole);
+            Ok(())
+        };
+        store.read().whole_members(tea.id, keep).unwrap();
         let whole = |address: &&str| WholeMember {
             member: Member {
                 key: dormouse_mail::AddressKey::of(address),
@@ -156,7 +160,9 @@ mod tests {
             ..known[0].clone()
         };
         let whole: Vec<WholeMember> = addresses.iter().map(whole).collect();
-        store.write(|tx| tx.put_members(tea.id, &whole)).unwrap();
+        store
+            .write(|tx| tx.put_members(tea.id, whole.into_iter().map(Ok::<_, StoreError>)))
+            .unwrap();
     }
 
     #[test]

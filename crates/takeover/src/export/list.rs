@@ -1,17 +1,16 @@
 //! A list's `config.pck`: settings, state and members (docs/spec/pickles.md §3, §4).
 
-use super::{Export, is_sha1, make_dir, pickle};
+use super::config::ConfigFile;
+use super::{Export, is_sha1, make_dir};
 use crate::attributes::{ATTRIBUTES, AttributeFate, DATA_VERSION, SettingType};
-use crate::old_list::QUIET;
 use crate::old_list::raw::{self, Raw};
+use crate::old_list::{DICTIONARIES, Members, QUIET};
 use crate::{TakeoverError, text};
 use dormouse_clock::Timestamp;
-use dormouse_mail::AddressKey;
 use dormouse_membership::password;
-use dormouse_pickle::{Class, Graph, Made, NodeId, Object, Protocol};
+use dormouse_pickle::{Class, Graph, Made, NodeId, Object};
 use dormouse_store::value::SettingValue as _;
-use dormouse_store::{BounceState, Delivery, List, ListState, Member, WholeMember};
-use std::collections::HashMap;
+use dormouse_store::{BounceState, Delivery, List, ListState, Member, Read, WholeMember};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -24,33 +23,28 @@ impl Export<'_> {
     pub(super) fn list(&mut self, list: &List, name: &str) -> Result<(), TakeoverError> {
         let dir = make_dir(&self.to.join("lists").join(name))?;
         let charset = self.settings.charset(&list.settings.preferred_language).to_owned();
-        let passwords = self.clear_passwords(name);
-        let mut members = Vec::new();
-        self.target.store.read().whole_members(list.id, |member| members.push(member))?;
+        let old_members = self.old_members(name);
         let state = self.target.store.read().list_state(list.id)?.unwrap_or_default();
         let extras = self.target.store.read().extras(list.id)?;
         let mut config = Config {
             graph: Graph::new(),
-            entries: Vec::new(),
+            file: ConfigFile::create(dir.join("config.pck"))?,
             charset: &charset,
             raw: Raw::default(),
         };
         if let Some((name, bytes)) = extras.iter().find(|(name, _)| name == raw::EXTRA) {
             config.raw = Raw::of(extra(&dir, name, bytes)?.root());
         }
-        self.put_settings(&mut config, list);
-        config.put_state(&state);
-        let reset = config.put_members(list, &members, &passwords)?;
-        config.put_quiet_times(&self.target.store.read().quiet_times(list.id)?);
+        self.put_settings(&mut config, list)?;
+        config.put_state(&state)?;
+        let Counted { members, reset, wide } =
+            config.put_members(self.target.store.read(), list, old_members.as_ref())?;
+        config.put_quiet_times(&self.target.store.read().quiet_times(list.id)?)?;
         for (attribute, bytes) in extras.iter().filter(|(name, _)| name != raw::EXTRA) {
-            let node = config.graph.import(extra(&dir, attribute, bytes)?.root());
-            config.put(attribute, node);
+            let kept = extra(&dir, attribute, bytes)?;
+            config.file.put(attribute, &kept, kept.root_id())?;
         }
-        let wide = members.iter().filter(|whole| {
-            let member = &whole.member;
-            !member.key.is_ascii() && !config.raw.addresses.contains_key(&*member.key)
-        });
-        let wide: Vec<String> = wide.map(|whole| whole.member.address.clone()).collect();
+        config.file.end()?;
         if !wide.is_empty() {
             self.report.remark(
                 format!("lists/{name}"),
@@ -61,9 +55,8 @@ impl Export<'_> {
                 ),
             );
         }
-        pickle(&dir.join("config.pck"), &config.finish(), Protocol::One)?;
         self.report.brought("lists", 1);
-        self.report.brought("members", members.len() as u64);
+        self.report.brought("members", members);
         if reset > 0 {
             self.report.remark(
                 format!("lists/{name}"),
@@ -82,7 +75,7 @@ impl Export<'_> {
         self.waiting(list, name, &charset, &dir)
     }
 
-    fn put_settings(&mut self, config: &mut Config<'_>, list: &List) {
+    fn put_settings(&mut self, config: &mut Config<'_>, list: &List) -> Result<(), TakeoverError> {
         let settings = &list.settings;
         for (setting, fate) in ATTRIBUTES {
             let AttributeFate::Setting(kind) = fate else { continue };
@@ -116,8 +109,9 @@ impl Export<'_> {
                 SettingType::Hash => self.hash(config, list, setting, &value),
                 SettingType::Table => config.table(&value),
             };
-            config.put(setting, node);
+            config.put(setting, node)?;
         }
+        Ok(())
     }
 
     /// Returns a list's password, if Mailman can check its hash.
@@ -156,36 +150,27 @@ fn extra<'b>(dir: &Path, name: &str, bytes: &'b [u8]) -> Result<Graph<'b>, Takeo
 
 /// A `config.pck` being built.
 struct Config<'c> {
+    /// The nodes of the value that is being put.
     graph: Graph<'static>,
-    entries: Vec<(NodeId, NodeId)>,
+    file: ConfigFile,
     charset: &'c str,
     /// Values that are written with their original bytes.
     raw: Raw,
 }
 
-/// The attributes of a list that are dictionaries of members.
-const MEMBER_DICTS: [&str; 10] = [
-    "members",
-    "digest_members",
-    "passwords",
-    "language",
-    "usernames",
-    "user_options",
-    "delivery_status",
-    "bounce_info",
-    "topics_userinterest",
-    "one_last_digest",
-];
+/// What there is to say about a list's members.
+#[derive(Default)]
+struct Counted {
+    members: u64,
+    /// Those who get a new password.
+    reset: u64,
+    /// Addresses with letters beyond ASCII.
+    wide: Vec<String>,
+}
 
 impl Config<'_> {
-    fn put(&mut self, attribute: &str, value: NodeId) {
-        let key = self.graph.bytes(attribute.as_bytes().to_vec());
-        self.entries.push((key, value));
-    }
-
-    fn put_dict(&mut self, attribute: &str, entries: Vec<(NodeId, NodeId)>) {
-        let dict = self.graph.dict(entries);
-        self.put(attribute, dict);
+    fn put(&mut self, attribute: &str, value: NodeId) -> Result<(), TakeoverError> {
+        self.file.put(attribute, &std::mem::take(&mut self.graph), value)
     }
 
     fn text(&mut self, text: &str) -> NodeId {
@@ -223,7 +208,7 @@ impl Config<'_> {
         self.graph.list(tuples)
     }
 
-    fn put_state(&mut self, state: &ListState) {
+    fn put_state(&mut self, state: &ListState) -> Result<(), TakeoverError> {
         let ints = [
             ("data_version", DATA_VERSION),
             ("volume", state.volume),
@@ -232,7 +217,7 @@ impl Config<'_> {
         ];
         for (attribute, number) in ints {
             let node = self.graph.int(number);
-            self.put(attribute, node);
+            self.put(attribute, node)?;
         }
         let floats = [
             ("created_at", state.created_at.seconds()),
@@ -242,13 +227,13 @@ impl Config<'_> {
         ];
         for (attribute, number) in floats {
             let node = self.graph.float(number);
-            self.put(attribute, node);
+            self.put(attribute, node)?;
         }
         let node = match state.usenet_watermark {
             Some(article) => self.graph.int(article),
             None => self.graph.none(),
         };
-        self.put("usenet_watermark", node);
+        self.put("usenet_watermark", node)
     }
 
     /// A member's key in the dictionaries, as Mailman had it.
@@ -279,73 +264,94 @@ impl Config<'_> {
     }
 
     /// Writes who gets no automatic reply again, and until when.
-    fn put_quiet_times(&mut self, times: &[(String, String, Timestamp)]) {
+    fn put_quiet_times(
+        &mut self,
+        times: &[(String, String, Timestamp)],
+    ) -> Result<(), TakeoverError> {
         for (kind, attribute) in QUIET {
             let mut entries = Vec::new();
             for (_, address, until) in times.iter().filter(|(found, _, _)| found == kind) {
                 entries.push((self.text(address), self.graph.float(until.seconds())));
             }
-            self.put_dict(attribute, entries);
+            let dict = self.graph.dict(entries);
+            self.put(attribute, dict)?;
         }
+        Ok(())
     }
 
-    /// Writes all members; returns how many get a new password.
+    /// Writes all members, of which some are in memory at a time.
     fn put_members(
         &mut self,
+        store: &Read,
         list: &List,
-        members: &[WholeMember],
-        clear: &HashMap<AddressKey, String>,
-    ) -> Result<u64, TakeoverError> {
-        let mut dicts: [Vec<(NodeId, NodeId)>; 10] = Default::default();
-        let mut reset = 0;
-        for whole in members {
+        old_members: Option<&Members>,
+    ) -> Result<Counted, TakeoverError> {
+        let mut dicts = self.file.dicts();
+        let mut counted = Counted::default();
+        store.whole_members(list.id, |whole| {
+            counted.members += 1;
             let member = &whole.member;
-            // One node for all dictionaries, as in Mailman.
-            let key = self.key(member);
-            let address = self.spelling(member);
-            dicts[usize::from(member.digest)].push((key, address));
-            if !whole.password.is_empty() {
-                let known = clear.get(&member.key);
-                let known = known.filter(|clear| password::verify(&whole.password, clear));
-                let password = match known {
-                    Some(clear) => clear.clone(),
-                    None => {
-                        reset += 1;
-                        new_password()?
-                    }
-                };
-                dicts[2].push((key, self.text(&password)));
+            if !member.key.is_ascii() && !self.raw.addresses.contains_key(&*member.key) {
+                counted.wide.push(member.address.clone());
             }
-            let language = &member.language;
-            let language =
-                if language.is_empty() { &list.settings.preferred_language } else { language };
-            dicts[3].push((key, self.text(language)));
-            if !member.real_name.is_empty() {
-                dicts[4].push((key, self.name(member)));
-            }
-            if member.options.bits() != 0 {
-                dicts[5].push((key, self.graph.int(member.options.bits())));
-            }
-            if member.delivery != Delivery::Enabled {
-                let status = self.graph.int(member.delivery.number());
-                let since = self.graph.float(whole.delivery_changed_at.seconds());
-                dicts[6].push((key, self.graph.tuple(vec![status, since])));
-            }
-            if !whole.bounces.is_empty() {
-                dicts[7].push((key, self.bounce_info(key, &whole.bounces)));
-            }
-            if !whole.topics.is_empty() {
-                let topics = whole.topics.iter().map(|topic| self.text(topic)).collect();
-                dicts[8].push((key, self.graph.list(topics)));
-            }
-            if whole.one_last_digest {
-                dicts[9].push((key, address));
-            }
+            let (key, values) = self.member(list, &whole, old_members, &mut counted.reset)?;
+            let graph = std::mem::take(&mut self.graph);
+            self.file.put_member(&mut dicts, &graph, key, &values)
+        })?;
+        self.file.put_dicts(DICTIONARIES, dicts)?;
+        Ok(counted)
+    }
+
+    /// Adds a member's key, and its values in [`DICTIONARIES`].
+    fn member(
+        &mut self,
+        list: &List,
+        whole: &WholeMember,
+        old_members: Option<&Members>,
+        reset: &mut u64,
+    ) -> Result<(NodeId, Vec<(usize, NodeId)>), TakeoverError> {
+        let member = &whole.member;
+        let key = self.key(member);
+        let address = self.spelling(member);
+        let mut values = vec![(usize::from(member.digest), address)];
+        if !whole.password.is_empty() {
+            let known = old_members.and_then(|old| old.password(&member.key));
+            let known = known.filter(|clear| password::verify(&whole.password, clear));
+            let password = match known {
+                Some(clear) => clear,
+                None => {
+                    *reset += 1;
+                    new_password()?
+                }
+            };
+            values.push((2, self.text(&password)));
         }
-        for (attribute, entries) in MEMBER_DICTS.iter().zip(dicts) {
-            self.put_dict(attribute, entries);
+        let language = &member.language;
+        let language =
+            if language.is_empty() { &list.settings.preferred_language } else { language };
+        values.push((3, self.text(language)));
+        if !member.real_name.is_empty() {
+            values.push((4, self.name(member)));
         }
-        Ok(reset)
+        if member.options.bits() != 0 {
+            values.push((5, self.graph.int(member.options.bits())));
+        }
+        if member.delivery != Delivery::Enabled {
+            let status = self.graph.int(member.delivery.number());
+            let since = self.graph.float(whole.delivery_changed_at.seconds());
+            values.push((6, self.graph.tuple(vec![status, since])));
+        }
+        if !whole.bounces.is_empty() {
+            values.push((7, self.bounce_info(key, &whole.bounces)));
+        }
+        if !whole.topics.is_empty() {
+            let topics = whole.topics.iter().map(|topic| self.text(topic)).collect();
+            values.push((8, self.graph.list(topics)));
+        }
+        if whole.one_last_digest {
+            values.push((9, address));
+        }
+        Ok((key, values))
     }
 
     fn bounce_info(&mut self, member: NodeId, bounces: &BounceState) -> NodeId {
@@ -367,12 +373,6 @@ impl Config<'_> {
             ("lastnotice", notice),
         ];
         instance(&mut self.graph, "Mailman.Bouncer", "_BounceInfo", &state)
-    }
-
-    fn finish(mut self) -> Graph<'static> {
-        let root = self.graph.dict(self.entries);
-        self.graph.set_root(root);
-        self.graph
     }
 }
 

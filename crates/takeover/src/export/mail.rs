@@ -13,8 +13,6 @@ impl Export<'_> {
     /// Writes the entries of all queues under their names.
     pub(super) fn queues(&mut self, names: &BTreeMap<ListId, String>) -> Result<(), TakeoverError> {
         let spool = self.target.spool;
-        // After a power failure accepted mail may not be in its queue.
-        spool.finish_handovers()?;
         for queue in Queue::ALL {
             let dir = make_dir(&self.to.join("qfiles").join(queue.name()))?;
             for found in spool.list(queue)? {
@@ -60,7 +58,7 @@ impl Export<'_> {
             let mut stream =
                 recipients.stream(self.target.store.read(), &progress).map_err(failed)?;
             while let Some(next) = stream.pull()? {
-                these.push(next.address.to_owned());
+                these.push(next.address);
             }
             Recipients::These(these).write(&mut entry.metadata);
         }

@@ -28,22 +28,20 @@ const OURS: &[u8] = b"<meta name=\"message-id\"";
 
 impl Export<'_> {
     /// Checks that index and pages of the archives are complete before the export.
-    pub(super) fn complete_archives(&mut self, lists: &[List]) {
-        for list in lists {
-            let place = ArchivePlace::of(self.target.site, &list.name);
-            let has_state = place.tree().join("pipermail.pck").exists();
-            let is_archived = fs::metadata(place.mbox()).is_ok_and(|mbox| mbox.len() > 0);
-            if !place.index().exists() && (has_state || !is_archived) {
-                continue;
-            }
-            let done = Archive::open(self.target.site, list)
-                .and_then(|mut archive| archive.follow(&mut |_| {}));
-            if let Err(error) = done {
-                self.report.problem(
-                    format!("archives/private/{}", list.name),
-                    format!("{error}; Mailman gets it as far as it is indexed"),
-                );
-            }
+    pub(super) fn complete_archive(&mut self, list: &List) {
+        let place = ArchivePlace::of(self.target.site, &list.name);
+        let has_state = place.tree().join("pipermail.pck").exists();
+        let is_archived = fs::metadata(place.mbox()).is_ok_and(|mbox| mbox.len() > 0);
+        if !place.index().exists() && (has_state || !is_archived) {
+            return;
+        }
+        let done = Archive::open(self.target.site, list)
+            .and_then(|mut archive| archive.follow(&mut |_| {}));
+        if let Err(error) = done {
+            self.report.problem(
+                format!("archives/private/{}", list.name),
+                format!("{error}; Mailman gets it as far as it is indexed"),
+            );
         }
     }
 

@@ -1,7 +1,7 @@
 //! One list: its settings and members, and the other files about it.
 
 use super::{Import, waiting};
-use crate::old_list::{self, AttributeResult, Newest, OldList};
+use crate::old_list::{self, AttributeResult, Members, Newest, OldList};
 use crate::report::ItemFate;
 use crate::requests::{self, OldPending, OldRequest, WaitingRequest};
 use crate::{TakeoverError, mbox, source, text};
@@ -10,9 +10,10 @@ use dormouse_mail::AddressKey;
 use dormouse_membership::password;
 use dormouse_pickle::Value;
 use dormouse_spool::{EntryName, message_object};
-use dormouse_store::{ListName, Request, StoreError, Tx, WholeMember};
+use dormouse_store::{ListId, ListName, Request, StoreError, Tx, WholeMember};
 use sha1::{Digest, Sha1};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::path::Path;
 
 /// Where requests are, in Mailman's order: the second is from before 2.1.5.
@@ -26,7 +27,8 @@ pub(super) struct Bringing<'o> {
     pub list: &'o OldList,
     /// The source's name of the list's state, and what it was like.
     pub state: (String, String),
-    pub state_is_new: bool,
+    /// The members, if the state is new.
+    pub members: Option<Members>,
     pub requests: Vec<(OldRequest, Option<Vec<u8>>)>,
     pub requests_source: String,
     pub pendings: Vec<OldPending>,
@@ -51,7 +53,8 @@ impl Import<'_> {
     pub(super) fn list(&mut self, name: &str) -> Result<(), TakeoverError> {
         let dir = self.old.lists.join(name);
         let source = format!("lists/{name}");
-        let whole = self.whole_fingerprint(&dir)?;
+        let files = Fingerprints::of(&dir);
+        let whole = files.whole();
         let existing = self.target.store.read().list(name)?;
         let known = self.target.store.read().imported(&source)?;
         if existing.is_some() && known.is_none() {
@@ -68,24 +71,14 @@ impl Import<'_> {
         let Some(newest) = old_list::newest(name, &dir, &self.old.settings)? else {
             return self.no_list(name, &dir);
         };
-        let Newest { path, bytes, mut list, remark } = newest;
+        let Newest { path, list, members, remark } = newest;
         if let Some(remark) = remark {
             self.report.problem(self.old.name_of(&dir), remark);
         }
-        let state = (format!("{source}/state"), source::fingerprint(&bytes));
+        let state = (format!("{source}/state"), files.one(&path).to_owned());
         let state_is_new = !is_known || !self.is_unchanged(&state.0, &state.1)?;
-        drop(bytes);
-        let mut members = std::mem::take(&mut list.members);
-        let bringing = self.bringing(&dir, &list, state, state_is_new);
-        let passwords = match &existing {
-            Some(list) => self.target.store.read().member_passwords(list.id)?,
-            None => HashMap::new(),
-        };
-        if state_is_new {
-            hash_passwords(&mut members, &passwords)?;
-        } else {
-            members.clear();
-        }
+        let members = Some(members).filter(|_| state_is_new);
+        let bringing = self.bringing(&dir, &list, state, members);
         let written = self.write(|tx| {
             if !is_known {
                 // It was removed here since, or never existed: nothing of it has been imported.
@@ -93,11 +86,12 @@ impl Import<'_> {
                     tx.forget_imported(&format!("{source}/{part}"))?;
                 }
             }
-            let written = write_list(tx, &bringing, &members, self.now)?;
+            let written = write_list(tx, &bringing, is_known, self.now)?;
             tx.note_imported(&source, &whole, name, self.now)?;
             Ok(written)
         })?;
-        self.report_list(&path, &list, state_is_new, members.len(), &written);
+        let members = bringing.members.as_ref().map(Members::len);
+        self.report_list(&path, &list, members, &written);
         self.list_files(name)
     }
 
@@ -113,26 +107,13 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// Returns a digest of all of a list's files.
-    fn whole_fingerprint(&self, dir: &Path) -> Result<String, TakeoverError> {
-        let mut all = Vec::new();
-        for file in old_list::STATES.iter().chain(&REQUESTS).chain(&["pending.pck", "digest.mbox"])
-        {
-            // Unreadable files are reported where they are needed.
-            let found = source::read(&dir.join(file)).ok().flatten();
-            let bytes = found.map_or_else(String::new, |bytes| source::fingerprint(&bytes));
-            all.extend_from_slice(format!("{file} {bytes}\n").as_bytes());
-        }
-        Ok(source::fingerprint(&all))
-    }
-
     /// Reads a list's other files. Broken ones are reported and left out.
     fn bringing<'o>(
         &mut self,
         dir: &Path,
         list: &'o OldList,
         state: (String, String),
-        state_is_new: bool,
+        members: Option<Members>,
     ) -> Bringing<'o> {
         let charset = list.charset.clone();
         let file = REQUESTS.iter().find(|file| dir.join(file).exists()).unwrap_or(&REQUESTS[0]);
@@ -154,7 +135,7 @@ impl Import<'_> {
         Bringing {
             list,
             state,
-            state_is_new,
+            members,
             requests,
             requests_source: format!("{source}/request.pck"),
             pendings,
@@ -173,9 +154,8 @@ impl Import<'_> {
         read: impl FnOnce(Value<'_, '_>) -> Result<(Vec<T>, usize), String>,
     ) -> Vec<T> {
         let mut doubtful = 0;
-        let records = source::read(path).and_then(|bytes| {
-            let Some(bytes) = bytes else { return Ok((Vec::new(), 0)) };
-            let graph = source::value(path, &bytes)?;
+        let records = source::value(path).and_then(|graph| {
+            let Some(graph) = graph else { return Ok((Vec::new(), 0)) };
             let surveys = graph.root().entries().map(|(_, value)| text::survey(charset, value));
             doubtful = surveys.filter(|found| !found.is_sure).count();
             read(graph.root()).map_err(|problem| TakeoverError::content(path, problem))
@@ -232,19 +212,18 @@ impl Import<'_> {
         &mut self,
         path: &Path,
         list: &OldList,
-        state_is_new: bool,
-        members: usize,
+        members: Option<usize>,
         written: &Written,
     ) {
         let name = list.name.as_str();
         self.report.brought("lists", 1);
-        self.report.brought("members", members as u64);
+        self.report.brought("members", members.unwrap_or(0) as u64);
         self.report.brought("held posts", written.held);
         self.report.brought("requests to join or leave", written.requests);
         self.report.brought("confirmations", written.pendings);
         self.report.brought("posts for the next digest", written.digest_posts);
         self.report.brought("removed because Mailman no longer has them", written.removed);
-        if !state_is_new {
+        if members.is_none() {
             return;
         }
         for (attribute, taken) in &list.fates {
@@ -284,8 +263,66 @@ fn held_message(path: &Path) -> Result<Option<Vec<u8>>, TakeoverError> {
     Ok(Some(text))
 }
 
+/// The digests of a list's files, in a fixed order.
+struct Fingerprints(Vec<(&'static str, String)>);
+
+impl Fingerprints {
+    fn of(dir: &Path) -> Fingerprints {
+        let files = old_list::STATES.iter().chain(&REQUESTS).chain(&["pending.pck", "digest.mbox"]);
+        // Unreadable files are reported where they are needed.
+        let one = |file: &&'static str| {
+            let found = source::fingerprint_of(&dir.join(file)).ok().flatten();
+            (*file, found.unwrap_or_default())
+        };
+        Fingerprints(files.map(one).collect())
+    }
+
+    /// Returns the digest of one of the files.
+    fn one(&self, path: &Path) -> &str {
+        let found = self.0.iter().find(|(file, _)| path.file_name() == Some(OsStr::new(file)));
+        found.map_or("", |(_, fingerprint)| fingerprint)
+    }
+
+    /// Returns a digest of all of them.
+    fn whole(&self) -> String {
+        let lines = self.0.iter().map(|(file, fingerprint)| format!("{file} {fingerprint}\n"));
+        source::fingerprint(lines.collect::<String>().as_bytes())
+    }
+}
+
+/// The number of members that are in memory during an import.
+const TOGETHER: usize = 1000;
+
+/// Returns the members with hashed passwords, in the order of their keys. The passwords of those who
+/// are members here already are compared if `is_known`.
+fn hashed<'m>(
+    tx: &'m Tx<'_>,
+    list_id: ListId,
+    members: &'m Members,
+    is_known: bool,
+) -> impl Iterator<Item = Result<WholeMember, TakeoverError>> + 'm {
+    let mut left = members.iter();
+    let mut some = Vec::new().into_iter();
+    std::iter::from_fn(move || {
+        if let Some(member) = some.next() {
+            return Some(Ok(member));
+        }
+        let mut next: Vec<WholeMember> = left.by_ref().take(TOGETHER).collect();
+        let (first, last) = (&next.first()?.member.key, &next.last()?.member.key);
+        let known = match is_known {
+            true => tx.read().member_passwords(list_id, first, last).map_err(Into::into),
+            false => Ok(HashMap::new()),
+        };
+        if let Err(error) = known.and_then(|known| hash_passwords(&mut next, &known)) {
+            return Some(Err(error));
+        }
+        some = next.into_iter();
+        some.next().map(Ok)
+    })
+}
+
 /// Hashes members' passwords. A better hash stored here stays; one that is still valid is not
-/// hashed again. There may be a million members, so they are not copied.
+/// hashed again.
 fn hash_passwords(
     members: &mut [WholeMember],
     known: &HashMap<AddressKey, String>,
@@ -318,18 +355,17 @@ fn hash(clear: &str) -> Result<String, TakeoverError> {
 fn write_list(
     tx: &Tx<'_>,
     bringing: &Bringing<'_>,
-    members: &[WholeMember],
+    is_known: bool,
     now: Timestamp,
 ) -> Result<Written, TakeoverError> {
     let old = bringing.list;
-    let list = if bringing.state_is_new {
+    let list = if let Some(members) = &bringing.members {
         let name = ListName::existing(&old.name).map_err(StoreError::Setting)?;
         let list = tx.put_list(&name, &old.settings, &old.state)?;
-        let keys: HashSet<&str> = members.iter().map(|whole| whole.member.key.as_str()).collect();
-        let gone = |key: &str| keys.contains(key);
+        let is_still = |key: &str| members.contains(key);
         let how = "no longer a member in Mailman";
-        tx.remove_members_by_consent(list.id, old_list::CONSENT, gone, how, now)?;
-        tx.put_members(list.id, members)?;
+        tx.remove_members_by_consent(list.id, old_list::CONSENT, is_still, how, now)?;
+        tx.put_members(list.id, hashed(tx, list.id, members, is_known))?;
         tx.put_extras(list.id, &old.extras)?;
         for (kind, address, until) in &old.quiet {
             tx.keep_quiet(list.id, kind, address, *until)?;

@@ -11,21 +11,58 @@ use dormouse_store::value::SettingValue as _;
 use dormouse_store::{Delivery, ListSettings, MemberOption, NonmemberAction, WholeMember};
 use std::collections::HashSet;
 
-/// Migrates what is older than the schema of 2.1.39.
-pub fn apply(old: &mut Old<'_, '_>, settings: &mut ListSettings, members: &mut [WholeMember]) {
-    if old.version >= DATA_VERSION {
-        return;
-    }
-    let version = old.version;
-    old.remark(format!("its schema {version} is migrated to {DATA_VERSION}"));
-    renamed(old, settings);
-    posters(old, settings, members);
-    for whole in members {
+/// The changes of each member.
+#[derive(Default)]
+pub struct Migration {
+    is_needed: bool,
+    moderation: Moderation,
+    /// Who is moderated even so.
+    bad: HashSet<AddressKey>,
+}
+
+#[derive(Default)]
+enum Moderation {
+    #[default]
+    AsSaved,
+    Nobody,
+    AllBut(HashSet<AddressKey>),
+}
+
+impl Migration {
+    /// Changes a member.
+    pub fn apply(&self, whole: &mut WholeMember) {
+        if !self.is_needed {
+            return;
+        }
+        let moderated = match &self.moderation {
+            _ if self.bad.contains(&whole.member.key) => Some(true),
+            Moderation::AsSaved => None,
+            Moderation::Nobody => Some(false),
+            Moderation::AllBut(may) => Some(!may.contains(&whole.member.key)),
+        };
+        if let Some(moderated) = moderated {
+            whole.member.options = whole.member.options.with(MemberOption::Moderate, moderated);
+        }
         if whole.member.delivery == Delivery::ByBounce && whole.bounces.is_empty() {
             whole.member.delivery = Delivery::Enabled;
             whole.delivery_changed_at = Timestamp::EPOCH;
         }
     }
+}
+
+/// Migrates what is older than the schema of 2.1.39.
+pub fn apply(
+    old: &mut Old<'_, '_>,
+    settings: &mut ListSettings,
+    is_member: &dyn Fn(&AddressKey) -> bool,
+) -> Migration {
+    if old.version >= DATA_VERSION {
+        return Migration::default();
+    }
+    let version = old.version;
+    old.remark(format!("its schema {version} is migrated to {DATA_VERSION}"));
+    renamed(old, settings);
+    posters(old, settings, is_member)
 }
 
 /// Settings with the names of older versions.
@@ -60,34 +97,32 @@ fn renamed(old: &mut Old<'_, '_>, settings: &mut ListSettings) {
 }
 
 /// Migrates the lists of addresses that, until 2.0, said who may post.
-fn posters(old: &Old<'_, '_>, settings: &mut ListSettings, members: &mut [WholeMember]) {
+fn posters(
+    old: &Old<'_, '_>,
+    settings: &mut ListSettings,
+    is_member: &dyn Fn(&AddressKey) -> bool,
+) -> Migration {
     let addresses = |name: &str| -> Vec<String> {
         let items = old.get(name).into_iter().flat_map(Value::items);
         items.filter_map(|item| text::decode(&old.charset, item)).collect()
     };
     let is_on = |name: &str| old.get(name).and_then(Value::as_int).is_some_and(|flag| flag != 0);
-    let keys: HashSet<AddressKey> = members.iter().map(|whole| whole.member.key.clone()).collect();
-    let moderate = |members: &mut [WholeMember], on: &dyn Fn(&AddressKey) -> bool| {
-        for whole in members {
-            whole.member.options =
-                whole.member.options.with(MemberOption::Moderate, on(&whole.member.key));
-        }
-    };
+    let mut migration = Migration { is_needed: true, ..Migration::default() };
     let posters = addresses("posters");
     let has_rule =
         ["moderated", "posters", "member_posting_only"].iter().any(|name| old.get(name).is_some());
     if has_rule && old.get("default_member_moderation").is_none() {
-        let strangers = posters.iter().filter(|poster| !keys.contains(&AddressKey::of(poster)));
+        let strangers = posters.iter().filter(|poster| !is_member(&AddressKey::of(poster)));
         settings.accept_these_nonmembers.extend(strangers.cloned());
         let may: HashSet<AddressKey> =
             posters.iter().map(|poster| AddressKey::of(poster)).collect();
         let members_only = is_on("member_posting_only");
         if is_on("moderated") || (!members_only && !posters.is_empty()) {
-            moderate(members, &|key| !may.contains(key));
+            migration.moderation = Moderation::AllBut(may);
             settings.generic_nonmember_action = NonmemberAction::Hold;
             settings.default_member_moderation = true;
         } else {
-            moderate(members, &|_| false);
+            migration.moderation = Moderation::Nobody;
             settings.default_member_moderation = false;
             settings.generic_nonmember_action =
                 if members_only { NonmemberAction::Hold } else { NonmemberAction::Accept };
@@ -95,11 +130,11 @@ fn posters(old: &Old<'_, '_>, settings: &mut ListSettings, members: &mut [WholeM
     }
     for address in ["forbidden_posters", "bad_posters"].iter().flat_map(|name| addresses(name)) {
         let key = AddressKey::of(&address);
-        match members.iter_mut().find(|whole| whole.member.key == key) {
-            Some(whole) => {
-                whole.member.options = whole.member.options.with(MemberOption::Moderate, true);
-            }
-            None => settings.hold_these_nonmembers.push(address),
+        if is_member(&key) {
+            migration.bad.insert(key);
+        } else {
+            settings.hold_these_nonmembers.push(address);
         }
     }
+    migration
 }

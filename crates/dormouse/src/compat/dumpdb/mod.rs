@@ -7,6 +7,8 @@ use super::getopt::{HELP as H, flag};
 use crate::output;
 use dormouse_pickle::{Graph, Limits, marshal};
 pub use print::for_mailbox;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Cursor};
 
 pub const HELP: &str = "\
 Prints the content of one of Mailman's files: config.pck, request.pck, pending.pck, heldmsg-*.pck, queue
@@ -41,23 +43,28 @@ pub fn run(call: &Call) -> Done {
     };
     let kind = if marshal { "marshal" } else { "pickle" };
     let print = !options.has("noprint");
-    let bytes = read_bytes(file)?;
+    let about = |problem: String| Trouble::Said(format!("{file}: {problem}"));
+    let (mut source, mut left) = if marshal { buffered(read_bytes(file)?) } else { open(file)? };
     if print {
         say(format_args!("[----- start {kind} file -----]"))?;
     }
-    let mut at = 0;
     let mut number = 0;
-    // dormouse's journal may follow the second pickle of a queue entry.
-    while at < bytes.len() && !(number == 2 && bytes[at] == b'\n') {
-        let (graph, used) = load(&bytes[at..], marshal)
-            .map_err(|problem| Trouble::Said(format!("{file}: {problem}")))?;
-        at += used;
+    while let Some(next) = source.fill_buf()?.first() {
+        // dormouse's journal may follow the second pickle of a queue entry.
+        if number == 2 && *next == b'\n' {
+            break;
+        }
+        let (graph, used) = load(&mut source, left, marshal).map_err(about)?;
+        left = left.saturating_sub(used);
         number += 1;
         if print {
             say(format_args!("<----- start object {number} ----->"))?;
-            let text = print::pretty(&graph)
-                .map_err(|problem| Trouble::Said(format!("{file}: {problem}")))?;
-            output::bytes(&text)?;
+            print::pretty(&graph, &mut |part| Ok(output::bytes(part)?)).map_err(|trouble| {
+                match trouble {
+                    Trouble::Said(problem) => about(problem),
+                    other => other,
+                }
+            })?;
         }
     }
     if print {
@@ -66,9 +73,44 @@ pub fn run(call: &Call) -> Done {
     Ok(0)
 }
 
-fn load(bytes: &[u8], marshal: bool) -> Result<(Graph<'_>, usize), String> {
-    if marshal {
-        return marshal::load(bytes);
+/// A file, and its length.
+type Source = (Box<dyn BufRead>, usize);
+
+fn buffered(bytes: Vec<u8>) -> Source {
+    let length = bytes.len();
+    (Box::new(Cursor::new(bytes)), length)
+}
+
+/// Opens a file, of which only a part must be in memory; `-` is standard input.
+fn open(path: &str) -> Result<Source, Trouble> {
+    if path == "-" {
+        return Ok(buffered(read_bytes(path)?));
     }
-    dormouse_pickle::load(bytes, &Limits::default()).map_err(|error| error.to_string())
+    let cannot = |error| Trouble::Said(format!("cannot read {path}: {error}"));
+    let file = File::open(path).map_err(cannot)?;
+    let about = file.metadata().map_err(cannot)?;
+    if !about.is_file() {
+        return Ok(buffered(read_bytes(path)?));
+    }
+    let length = usize::try_from(about.len()).unwrap_or(usize::MAX);
+    Ok((Box::new(BufReader::with_capacity(BUFFER, file)), length))
+}
+
+const BUFFER: usize = 64 << 10;
+
+/// Reads the next of a file's values, and returns its length.
+fn load(
+    source: &mut Box<dyn BufRead>,
+    left: usize,
+    marshal: bool,
+) -> Result<(Graph<'static>, usize), String> {
+    if !marshal {
+        let loaded = dormouse_pickle::load_from(source, left, &Limits::of_file(left));
+        return loaded.map_err(|error| error.to_string());
+    }
+    let bytes = source.fill_buf().map_err(|error| error.to_string())?;
+    let (graph, used) = marshal::load(bytes)?;
+    let graph = graph.into_owned();
+    source.consume(used);
+    Ok((graph, used))
 }

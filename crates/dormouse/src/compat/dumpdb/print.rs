@@ -1,10 +1,12 @@
 //! Formats a value like Python 2's `pprint`, with an indent of four and a width of eighty.
 
+use crate::compat::call::Trouble;
 use dormouse_clock::Timestamp;
 use dormouse_mail::date;
-use dormouse_pickle::{Graph, Node, NodeId, Value};
+use dormouse_pickle::{Graph, NodeId, Value, View};
 use dormouse_python_literal::Literal;
 use dormouse_spool::message_object;
+use std::borrow::Cow;
 
 const INDENT: usize = 4;
 const WIDTH: usize = 80;
@@ -12,37 +14,51 @@ const WIDTH: usize = 80;
 const DEEPEST: usize = 200;
 /// The maximum output: a file may share values so often that printing them would never end.
 const LARGEST: usize = 1 << 30;
+/// The bytes that are printed together.
+const TOGETHER: usize = 64 << 10;
 
-/// Formats the root as text, with a line end. A string at the root is printed as it is.
-pub fn pretty(graph: &Graph<'_>) -> Result<Vec<u8>, String> {
+/// Prints the root with a line end, in parts. A string at the root is printed as it is.
+///
+/// # Errors
+/// If the value cannot be printed, and those of `print`.
+pub fn pretty(
+    graph: &Graph<'_>,
+    print: &mut dyn FnMut(&[u8]) -> Result<(), Trouble>,
+) -> Result<(), Trouble> {
     let root = graph.root();
-    let mut text = match root.node() {
-        Node::Bytes(bytes) => bytes.to_vec(),
-        _ => {
-            let mut printer = Printer { out: Vec::new(), open: Vec::new() };
-            printer.value(root, 0, 0)?;
-            printer.out
-        }
-    };
-    text.push(b'\n');
-    Ok(text)
+    let mut printer = Printer { print, out: Vec::new(), printed: 0, open: Vec::new() };
+    match root.node() {
+        View::Bytes(bytes) => printer.write(bytes),
+        _ => printer.value(root, 0, 0)?,
+    }
+    printer.write("\n");
+    (printer.print)(&printer.out)
 }
 
-struct Printer {
+struct Printer<'p> {
+    print: &'p mut dyn FnMut(&[u8]) -> Result<(), Trouble>,
+    /// What is not printed yet.
     out: Vec<u8>,
+    printed: usize,
     /// The containers that are being printed, to detect one that contains itself.
     open: Vec<NodeId>,
 }
 
-impl Printer {
-    fn value(&mut self, value: Value<'_, '_>, indent: usize, behind: usize) -> Result<(), String> {
-        if self.out.len() > LARGEST {
-            return Err("the content of the file is too large to print".to_owned());
+impl Printer<'_> {
+    fn value(&mut self, value: Value<'_, '_>, indent: usize, behind: usize) -> Result<(), Trouble> {
+        if self.out.len() > TOGETHER {
+            (self.print)(&self.out)?;
+            self.printed += self.out.len();
+            self.out.clear();
+        }
+        if self.printed > LARGEST {
+            let text = "the content of the file is too large to print";
+            return Err(Trouble::Said(text.to_owned()));
         }
         if self.open.len() > DEEPEST {
-            return Err(format!(
+            return Err(Trouble::Said(format!(
                 "the content of the file is nested more than {DEEPEST} levels deep"
-            ));
+            )));
         }
         if self.open.contains(&value.id()) {
             self.write(format!("<Recursion on {}>", value.kind()));
@@ -52,8 +68,8 @@ impl Printer {
         let long = || one_line(value, room, &mut Vec::new()).is_none();
         self.open.push(value.id());
         match value.node() {
-            Node::Dict(_) => self.dict(value, indent, behind, long())?,
-            Node::List(_) | Node::Tuple(_) => self.sequence(value, indent, behind, long())?,
+            View::Dict(_) => self.dict(value, indent, behind, long())?,
+            View::List(_) | View::Tuple(_) => self.sequence(value, indent, behind, long())?,
             _ => self.write(plain(value)),
         }
         self.open.pop();
@@ -70,7 +86,7 @@ impl Printer {
         indent: usize,
         behind: usize,
         long: bool,
-    ) -> Result<(), String> {
+    ) -> Result<(), Trouble> {
         self.write("{");
         self.write(" ".repeat(INDENT - 1));
         let indent = indent + INDENT;
@@ -91,8 +107,8 @@ impl Printer {
         indent: usize,
         behind: usize,
         long: bool,
-    ) -> Result<(), String> {
-        let tuple = matches!(value.node(), Node::Tuple(_));
+    ) -> Result<(), Trouble> {
+        let tuple = matches!(value.node(), View::Tuple(_));
         self.write(if tuple { "(" } else { "[" });
         if long {
             self.write(" ".repeat(INDENT - 1));
@@ -119,7 +135,8 @@ impl Printer {
 
 /// Formats the value on one line, if it fits into `room`.
 fn one_line(value: Value<'_, '_>, room: usize, open: &mut Vec<NodeId>) -> Option<Vec<u8>> {
-    if open.contains(&value.id()) {
+    // Each item takes a letter.
+    if open.contains(&value.id()) || value.len() > room {
         return None;
     }
     let mut out = Vec::new();
@@ -129,7 +146,7 @@ fn one_line(value: Value<'_, '_>, room: usize, open: &mut Vec<NodeId>) -> Option
         Some(())
     };
     match value.node() {
-        Node::Dict(_) => {
+        View::Dict(_) => {
             out.push(b'{');
             for (index, (key, item)) in sorted(value).into_iter().enumerate() {
                 out.extend_from_slice(if index > 0 { b", " } else { b"" });
@@ -139,8 +156,8 @@ fn one_line(value: Value<'_, '_>, room: usize, open: &mut Vec<NodeId>) -> Option
             }
             out.push(b'}');
         }
-        Node::List(_) | Node::Tuple(_) => {
-            let tuple = matches!(value.node(), Node::Tuple(_));
+        View::List(_) | View::Tuple(_) => {
+            let tuple = matches!(value.node(), View::Tuple(_));
             out.push(if tuple { b'(' } else { b'[' });
             for (index, item) in value.items().enumerate() {
                 out.extend_from_slice(if index > 0 { b", " } else { b"" });
@@ -160,36 +177,37 @@ fn one_line(value: Value<'_, '_>, room: usize, open: &mut Vec<NodeId>) -> Option
 
 /// Entries by their keys in Python 2's order; of two with the same key, the later one.
 fn sorted<'g, 'a>(dict: Value<'g, 'a>) -> Vec<(Value<'g, 'a>, Value<'g, 'a>)> {
-    let mut entries: Vec<_> = dict.entries().map(|(key, value)| (rank(key), key, value)).collect();
+    let mut entries: Vec<_> = dict.entries().collect();
     entries.reverse();
-    entries.sort_by(|(a, ..), (b, ..)| {
+    entries.sort_by(|(a, _), (b, _)| {
+        let (a, b) = (rank(*a), rank(*b));
         a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then_with(|| a.2.cmp(&b.2))
     });
-    entries.dedup_by(|(a, ..), (b, ..)| a == b);
-    entries.into_iter().map(|(_, key, value)| (key, value)).collect()
+    entries.dedup_by(|(a, _), (b, _)| rank(*a) == rank(*b));
+    entries
 }
 
 /// Returns the rank of a key: None before numbers before everything else.
-fn rank(key: Value<'_, '_>) -> (u8, f64, Vec<u8>) {
+fn rank<'g>(key: Value<'g, '_>) -> (u8, f64, Cow<'g, [u8]>) {
     match (key.is_none(), key.as_float(), key.as_bytes()) {
-        (true, ..) => (0, 0.0, Vec::new()),
-        (_, Some(number), _) => (1, number, Vec::new()),
-        (_, _, Some(bytes)) => (2, 0.0, bytes.to_vec()),
-        _ => (3, 0.0, plain(key)),
+        (true, ..) => (0, 0.0, Cow::default()),
+        (_, Some(number), _) => (1, number, Cow::default()),
+        (_, _, Some(bytes)) => (2, 0.0, Cow::Borrowed(bytes)),
+        _ => (3, 0.0, Cow::Owned(plain(key))),
     }
 }
 
 /// Returns Python's `repr` of a value that is always on one line.
 fn plain(value: Value<'_, '_>) -> Vec<u8> {
     let text = match value.node() {
-        Node::Bytes(bytes) => Literal::Bytes(bytes.to_vec()).to_string(),
-        Node::Text(text) => Literal::Text(String::from_utf8_lossy(text).into_owned()).to_string(),
-        Node::ByteArray(bytes) => format!("bytearray(b{})", Literal::Bytes(bytes.to_vec())),
-        Node::Long(_) => format!("{}L", value.to_text_lossy()),
-        Node::Set(_) => format!("set([{}])", items(value)),
-        Node::FrozenSet(_) => format!("frozenset([{}])", items(value)),
-        Node::Global(class) => format!("<class {}.{}>", class.module, class.name),
-        Node::Object(_) => return object(value),
+        View::Bytes(bytes) => Literal::Bytes(bytes.to_vec()).to_string(),
+        View::Text(text) => Literal::Text(String::from_utf8_lossy(text).into_owned()).to_string(),
+        View::ByteArray(bytes) => format!("bytearray(b{})", Literal::Bytes(bytes.to_vec())),
+        View::Long(_) => format!("{}L", value.to_text_lossy()),
+        View::Set(_) => format!("set([{}])", items(value)),
+        View::FrozenSet(_) => format!("frozenset([{}])", items(value)),
+        View::Global(class) => format!("<class {}.{}>", class.module, class.name),
+        View::Object(_) => return object(value),
         _ => one_line_or_dots(value),
     };
     text.into_bytes()
@@ -198,7 +216,7 @@ fn plain(value: Value<'_, '_>) -> Vec<u8> {
 /// Formats a value inside a key, a set or an object. Containers among them are short.
 fn one_line_or_dots(value: Value<'_, '_>) -> String {
     match value.node() {
-        Node::Dict(_) | Node::List(_) | Node::Tuple(_) => {
+        View::Dict(_) | View::List(_) | View::Tuple(_) => {
             let line = one_line(value, 4 * WIDTH, &mut Vec::new());
             line.map_or("...".to_owned(), |line| String::from_utf8_lossy(&line).into_owned())
         }
@@ -294,7 +312,21 @@ mod tests {
     fn printed(pickle: &[u8]) -> String {
         let (graph, _) =
             dormouse_pickle::load(pickle, &dormouse_pickle::Limits::default()).unwrap();
-        String::from_utf8(pretty(&graph).unwrap()).unwrap()
+        let mut text = Vec::new();
+        let mut print = |part: &[u8]| {
+            text.extend_from_slice(part);
+            Ok(())
+        };
+        pretty(&graph, &mut print).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_printed_in_parts_is_whole() {
+        let items: Vec<String> = (0..20_000).map(|number| format!("I{number}\n")).collect();
+        let expected: Vec<String> = (0..20_000).map(|number| number.to_string()).collect();
+        let pickle = format!("({}l.", items.concat());
+        assert_eq!(printed(pickle.as_bytes()), format!("[   {}]\n", expected.join(",\n    ")));
     }
 
     #[test]
@@ -322,7 +354,8 @@ mod tests {
     fn what_is_nested_too_deep_is_refused() {
         let deep = [&b"(".repeat(900)[..], &b"l".repeat(900), b"."].concat();
         let (graph, _) = dormouse_pickle::load(&deep, &dormouse_pickle::Limits::default()).unwrap();
-        assert!(pretty(&graph).unwrap_err().contains("deep"));
+        let refused = pretty(&graph, &mut |_| Ok(())).unwrap_err();
+        assert!(matches!(refused, Trouble::Said(text) if text.contains("deep")));
     }
 
     #[test]

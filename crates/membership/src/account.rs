@@ -392,8 +392,13 @@ fn list_for(site: &Site, store: &Read, address: &str) -> Result<Option<List>, St
         }
     }
     let proof = Proof::Address(AddressKey::of(address));
-    let lists = store.lists()?;
-    Ok(lists.into_iter().find(|list| given(site.config(), Some(list), &proof).is_some()))
+    for list in store.iter_lists() {
+        let list = list?;
+        if given(site.config(), Some(&list), &proof).is_some() {
+            return Ok(Some(list));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns where to go after signing in, if `goal` is a page of this site.

@@ -45,15 +45,16 @@ pub fn erase(
     dry_run: bool,
 ) -> Result<Erasure, RunError> {
     let key = address.trim().to_lowercase();
-    let lists = match list {
-        Some(list) => vec![list.clone()],
-        None => store.read().lists()?,
-    };
     let mut settings = store.read().person(&key)?.named_in;
-    settings.retain(|(name, _)| lists.iter().any(|list| list.name == *name));
+    settings.retain(|(name, _)| list.is_none_or(|list| list.name == *name));
+    let lists: Box<dyn Iterator<Item = Result<List, StoreError>>> = match list {
+        Some(list) => Box::new(std::iter::once(Ok(list.clone()))),
+        None => Box::new(store.read().iter_lists()),
+    };
     let mut written = Vec::new();
-    for list in &lists {
-        let count = posts_of(site, list, &key)?;
+    for list in lists {
+        let list = list?;
+        let count = posts_of(site, &list, &key)?;
         if count > 0 {
             written.push((list, count));
         }
@@ -89,7 +90,7 @@ pub fn erase(
     let posts_stay = if with_posts {
         Vec::new()
     } else {
-        written.into_iter().map(|(list, count)| (list.name.clone(), count)).collect()
+        written.into_iter().map(|(list, count)| (list.name, count)).collect()
     };
     Ok(Erasure { erased, posts, posts_stay, settings })
 }

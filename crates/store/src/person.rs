@@ -60,7 +60,6 @@ impl Read {
     /// Returns everything that is stored about an address, on all lists.
     pub fn person(&self, address: &str) -> Result<PersonData, StoreError> {
         let key = AddressKey::of(address);
-        let lists = self.lists()?;
         let mut person = PersonData {
             memberships: Vec::new(),
             consents: self.consents(&key)?,
@@ -70,7 +69,8 @@ impl Read {
             bounces: Vec::new(),
             named_in: Vec::new(),
         };
-        for list in &lists {
+        for list in self.iter_lists() {
+            let list = list?;
             if let Some(member) = self.member(list.id, &key)? {
                 let topics = self.topics(list.id, &key)?;
                 person.memberships.push((list.name.clone(), member, topics));
@@ -175,9 +175,11 @@ impl Tx<'_> {
         for (table, column) in NAMING {
             erased.traces += self.unname(table, column, &key, &within)?;
         }
-        for found in
-            self.read().lists()?.iter().filter(|found| list.is_none_or(|id| id == found.id))
-        {
+        for found in self.read().iter_lists() {
+            let found = found?;
+            if list.is_some_and(|id| id != found.id) {
+                continue;
+            }
             erased.digests += self.drop_from_digest(found.id, |content| {
                 let message = Message::parse_header_of(content);
                 message.senders().iter().any(|sender| sender.eq_ignore_ascii_case(&key))

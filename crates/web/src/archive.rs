@@ -126,7 +126,11 @@ async fn find_everywhere(
             let frame = Frame::of(&visitor, account.as_ref());
             let is_signed_in = account.is_some();
             let mut lists = Vec::new();
-            for list in store.read().lists()?.into_iter().filter(|list| list.settings.archive) {
+            for list in store.read().iter_lists() {
+                let list = list?;
+                if !list.settings.archive {
+                    continue;
+                }
                 let settings = &list.settings;
                 let is_open = !settings.archive_private && settings.advertised;
                 let desk = Desk::new(&app, Rc::clone(&store), list, &visitor, account.clone())?;

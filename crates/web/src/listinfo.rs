@@ -15,7 +15,7 @@ use axum::{Extension, Form, Router, routing};
 use dormouse_clock::Timestamp;
 use dormouse_membership::join::{Wish, hides_members};
 use dormouse_membership::{Asked, link};
-use dormouse_store::{List, Store, SubscribePolicy};
+use dormouse_store::{Store, SubscribePolicy};
 use dormouse_words::{Language, Text, say};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -111,27 +111,32 @@ async fn overview(State(app): State<Arc<App>>, Extension(visitor): Extension<Vis
             let config = app.site.config();
             let store = Store::open(&app.site)?;
             let account = session::account(&store, &visitor)?;
-            let lists = store.read().lists()?;
             let host = &visitor.host;
             // If several hosts have lists, each shows its own.
-            let here = |list: &&List| list.settings.host_name == *host;
-            let own = lists.iter().any(|list| here(&list));
-            let lists =
-                lists.iter().filter(|list| list.settings.advertised && (!own || here(list)));
-            let lists = lists.map(|list| {
+            let mut own = false;
+            let mut lines = Vec::new();
+            for list in store.read().iter_lists() {
+                let list = list?;
                 let settings = &list.settings;
+                let is_here = settings.host_name == *host;
+                own |= is_here;
+                if !settings.advertised {
+                    continue;
+                }
                 let shows = settings.archive && !settings.archive_private;
-                Line {
+                let line = Line {
                     url: list.web_url(config, "listinfo"),
                     name: settings.real_name.clone(),
                     description: settings.description.clone(),
                     archive: shows.then(|| list.archive_url(config)),
-                }
-            });
+                };
+                lines.push((is_here, line));
+            }
+            let lists = lines.into_iter().filter(|(is_here, _)| !own || *is_here);
             let page = OverviewPage {
                 frame: Frame::of(&visitor, account.as_ref()),
                 host: if own { host.clone() } else { config.host.clone() },
-                lists: lists.collect(),
+                lists: lists.map(|(_, line)| line).collect(),
             };
             Ok(page::page(StatusCode::OK, &page))
         };

@@ -130,8 +130,8 @@ impl<R: Rank> Room<R> {
     /// All lists on which the visitor has that rank, and whether some need a new proof.
     pub fn seats<S: Rank>(&self) -> Result<(Vec<Seat<S>>, bool), PageProblem> {
         let (mut seats, mut must_show_again) = (Vec::new(), false);
-        for list in self.store.read().lists()? {
-            match self.seat(list) {
+        for list in self.store.read().iter_lists() {
+            match self.seat(list?) {
                 Ok(seat) => seats.push(seat),
                 Err(PageProblem::SignIn(_)) => must_show_again = true,
                 Err(PageProblem::NotYours) => {}

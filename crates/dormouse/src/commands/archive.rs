@@ -1,6 +1,6 @@
 //! `archive`: the lists' archives.
 
-use super::{find_list, open};
+use super::{find_list, one_or_all, open};
 use crate::cli::archive::{ArchiveCommand, SearchArgs};
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
@@ -21,7 +21,8 @@ pub fn run(dir: &Path, command: ArchiveCommand) -> Result<ExitCode, Failure> {
         ArchiveCommand::Ls { json } => ls(&site, store.read(), json)?,
         ArchiveCommand::Search(args) => find(&site, &store, args)?,
         ArchiveCommand::Rebuild { list } => {
-            for list in lists(&store, list)? {
+            for list in one_or_all(store.read(), list.as_deref())? {
+                let list = list?;
                 rebuild(&site, &list)?;
             }
         }
@@ -104,14 +105,6 @@ fn redact(site: &Site, list: &List, message_id: &str, words: &[String]) -> Resul
     output::line(format_args!("{}: masked in {messages}", list.name))
 }
 
-/// Returns the list of that name, or all that have an archive.
-fn lists(store: &Store, name: Option<String>) -> Result<Vec<List>, Failure> {
-    match name {
-        Some(name) => Ok(vec![find_list(store.read(), &name)?]),
-        None => Ok(store.read().lists()?),
-    }
-}
-
 fn rebuild(site: &Site, list: &List) -> Result<(), Failure> {
     if !ArchivePlace::of(site, &list.name).mbox().exists() {
         return Ok(());
@@ -143,7 +136,8 @@ struct Row {
 
 fn ls(site: &Site, store: &Read, json: bool) -> Result<(), Failure> {
     let mut rows = Vec::new();
-    for list in store.lists()? {
+    for list in store.iter_lists() {
+        let list = list?;
         let place = ArchivePlace::of(site, &list.name);
         let Some(index) = ArchiveIndex::open_read_only(&place.index())? else { continue };
         rows.push(Row {

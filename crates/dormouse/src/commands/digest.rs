@@ -17,8 +17,11 @@ pub fn run(dir: &Path, command: DigestCommand) -> Result<ExitCode, Failure> {
     let (site, store) = open(dir)?;
     match command {
         DigestCommand::Send { lists, all, json } => {
-            let lists = if all { store.read().lists()? } else { named(&store, &lists)? };
-            send(&site, &store, &lists, json)?;
+            let lists: Box<dyn Iterator<Item = Result<List, StoreError>>> = match all {
+                true => Box::new(store.read().iter_lists()),
+                false => Box::new(named(&store, &lists)?.into_iter().map(Ok)),
+            };
+            send(&site, &store, lists, json)?;
         }
         DigestCommand::Bump { lists } => {
             let lists = named(&store, &lists)?;
@@ -48,13 +51,18 @@ fn named(store: &Store, names: &[String]) -> Result<Vec<List>, Failure> {
     names.iter().map(|name| find_list(store.read(), name)).collect()
 }
 
-fn send(site: &Site, store: &Store, lists: &[List], json: bool) -> Result<(), Failure> {
+fn send(
+    site: &Site,
+    store: &Store,
+    lists: impl Iterator<Item = Result<List, StoreError>>,
+    json: bool,
+) -> Result<(), Failure> {
     let spool = Spool::new(site.qfiles());
     let (now, zone) = (Timestamp::now(), &TimeZone::system());
     let press = Press { site, spool: &spool, store, now, zone };
     let mut reports = Vec::new();
     for list in lists {
-        reports.extend(press.send(list)?);
+        reports.extend(press.send(&list?)?);
     }
     if json {
         return output::json(&reports);

@@ -1,6 +1,6 @@
 //! `held`: posts that wait for a moderator.
 
-use super::{find_list, open};
+use super::{find_list, one_or_all, open};
 use crate::cli::{HeldArgs, HeldCommand, HeldFilter};
 use crate::failure::Failure;
 use crate::output::{self, Table};
@@ -181,12 +181,9 @@ fn ls(
     filter: &HeldFilter,
     json: bool,
 ) -> Result<(), Failure> {
-    let lists = match list {
-        Some(name) => vec![find_list(desk.store.read(), name)?],
-        None => desk.store.read().lists()?,
-    };
     let mut rows = Vec::new();
-    for list in lists {
+    for list in one_or_all(desk.store.read(), list)? {
+        let list = list?;
         let posts = desk.store.read().held_posts(list.id)?;
         rows.extend(posts.into_iter().filter(|held| matches(filter, held)).map(|held| Row {
             list: list.name.to_string(),

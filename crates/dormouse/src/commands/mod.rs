@@ -44,7 +44,7 @@ use crate::log;
 use crate::mail::To;
 use crate::output;
 use dormouse_spool::Spool;
-use dormouse_store::{Author, List, Read, Site, Store, owner};
+use dormouse_store::{Author, List, Read, Site, Store, StoreError, owner};
 use std::path::Path;
 use std::sync::OnceLock;
 use sysexits::ExitCode;
@@ -199,6 +199,17 @@ fn user() -> Author {
         None => owner::user_name(rustix::process::geteuid().as_raw()),
     });
     Author { who, via: "command line" }
+}
+
+/// Returns the list with this name, or all.
+fn one_or_all<'s>(
+    store: &'s Read,
+    name: Option<&str>,
+) -> Result<Box<dyn Iterator<Item = Result<List, StoreError>> + 's>, Failure> {
+    Ok(match name {
+        Some(name) => Box::new(std::iter::once(Ok(find_list(store, name)?))),
+        None => Box::new(store.iter_lists()),
+    })
 }
 
 /// Finds a list that must exist.

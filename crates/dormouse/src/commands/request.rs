@@ -1,6 +1,6 @@
 //! `request`: deciding on requests to join or leave.
 
-use super::{find_list, open};
+use super::{find_list, one_or_all, open};
 use crate::cli::{RequestArgs, RequestCommand};
 use crate::failure::Failure;
 use crate::output::{self, Table};
@@ -129,12 +129,9 @@ fn find(store: &Read, list: &List, id: RequestId) -> Result<HeldRequest, Failure
 }
 
 fn ls(store: &Store, list: Option<&str>, json: bool) -> Result<(), Failure> {
-    let lists = match list {
-        Some(name) => vec![find_list(store.read(), name)?],
-        None => store.read().lists()?,
-    };
     let mut rows = Vec::new();
-    for list in lists {
+    for list in one_or_all(store.read(), list)? {
+        let list = list?;
         rows.extend(store.read().held_requests(list.id)?.into_iter().map(|held| Row {
             list: list.name.to_string(),
             id: held.id,

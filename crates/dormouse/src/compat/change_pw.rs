@@ -42,7 +42,8 @@ pub fn run(call: &Call) -> Done {
     let (site, store) = call.open()?;
     let mut names: BTreeSet<String> =
         options.values("listname").map(|name| name.trim().to_lowercase()).collect();
-    for list in store.read().lists()? {
+    for list in store.read().iter_lists() {
+        let list = list?;
         let host = &list.settings.host_name;
         if options.has("all") || options.values("domain").any(|domain| domain == host) {
             names.insert(list.name.into());

@@ -24,8 +24,8 @@ pub fn run(call: &Call) -> Done {
     }
     let (site, store) = call.open()?;
     if refresh(&site, store.read())?.is_empty() && !options.has("quiet") {
-        for list in store.read().lists()? {
-            print(&site, &list)?;
+        for list in store.read().iter_lists() {
+            print(&site, &list?)?;
         }
     }
     Ok(0)

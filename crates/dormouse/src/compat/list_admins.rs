@@ -18,7 +18,7 @@ pub fn run(call: &Call) -> Done {
     let (_, store) = call.open()?;
     let domain = options.value("all-vhost");
     let names: Vec<String> = if options.has("all") || domain.is_some() {
-        store.read().lists()?.into_iter().map(|list| list.name.into()).collect()
+        store.read().list_names()?.into_iter().map(String::from).collect()
     } else {
         options.rest.clone()
     };

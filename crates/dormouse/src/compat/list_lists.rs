@@ -2,6 +2,7 @@
 
 use super::call::{Call, Done, say};
 use super::getopt::{HELP as H, flag, with};
+use dormouse_store::List;
 
 pub const HELP: &str = "\
 Prints the lists with their descriptions.
@@ -28,19 +29,25 @@ pub fn run(call: &Call) -> Done {
         with('V', "virtual-host-overview"),
     ])?;
     let (site, store) = call.open()?;
-    let mut lists = store.read().lists()?;
-    lists.retain(|list| {
+    let is_shown = |list: &List| {
         let url = list.web_page_url(site.config());
         (list.settings.advertised || !options.has("advertised"))
             && (!list.settings.archive_private || !options.has("public-archive"))
             && options
                 .value("virtual-host-overview")
                 .is_none_or(|host| url.contains(host) || host.contains(&url))
-    });
-    if options.has("bare") {
-        for list in &lists {
+    };
+    let mut lists = Vec::new();
+    for list in store.read().iter_lists() {
+        let list = list?;
+        if !is_shown(&list) {
+        } else if options.has("bare") {
             say(&list.name)?;
+        } else {
+            lists.push((list.settings.real_name, list.settings.description));
         }
+    }
+    if options.has("bare") {
         return Ok(0);
     }
     if lists.is_empty() {
@@ -49,14 +56,14 @@ pub fn run(call: &Call) -> Done {
     }
     say(format_args!("{} matching mailing lists found:", lists.len()))?;
     let letters = |text: &str| text.chars().count();
-    let longest = lists.iter().map(|list| letters(&list.settings.real_name)).max().unwrap_or(0);
+    let longest = lists.iter().map(|(name, _)| letters(name)).max().unwrap_or(0);
     let room = WIDTH.saturating_sub(longest);
-    for list in &lists {
-        let description = match list.settings.description.as_str() {
+    for (name, description) in &lists {
+        let description = match description.as_str() {
             "" => "[no description available]",
             description => description,
         };
-        say(format_args!("    {:>longest$} - {description:.room$}", list.settings.real_name))?;
+        say(format_args!("    {name:>longest$} - {description:.room$}"))?;
     }
     Ok(0)
 }

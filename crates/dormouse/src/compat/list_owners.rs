@@ -1,7 +1,8 @@
 //! `list_owners`: prints the owners of lists.
 
-use super::call::{Call, Done, must_find, say};
+use super::call::{Call, Done, Trouble, must_find, say};
 use super::getopt::{HELP as H, flag};
+use dormouse_store::List;
 use std::collections::BTreeSet;
 
 pub const HELP: &str = "\
@@ -17,15 +18,18 @@ Usage: list_owners [options] [LIST ...]
 pub fn run(call: &Call) -> Done {
     let options = call.options(&[H, flag('w', "with-listnames"), flag('m', "moderators")])?;
     let (_, store) = call.open()?;
-    let lists = if options.rest.is_empty() {
-        store.read().lists()?
+    let lists: Box<dyn Iterator<Item = Result<List, Trouble>>> = if options.rest.is_empty() {
+        Box::new(store.read().iter_lists().map(|list| Ok(list?)))
     } else {
-        options.rest.iter().map(|name| must_find(store.read(), name)).collect::<Result<_, _>>()?
+        let named = options.rest.iter().map(|name| must_find(store.read(), name));
+        Box::new(named.collect::<Result<Vec<_>, _>>()?.into_iter().map(Ok))
     };
     let mut everybody = BTreeSet::new();
-    for list in &lists {
-        let moderators = if options.has("moderators") { &list.settings.moderator[..] } else { &[] };
-        let owners: BTreeSet<&String> = list.settings.owner.iter().chain(moderators).collect();
+    for list in lists {
+        let list = list?;
+        let moderators =
+            if options.has("moderators") { list.settings.moderator } else { Vec::new() };
+        let owners: BTreeSet<String> = list.settings.owner.into_iter().chain(moderators).collect();
         if options.has("with-listnames") {
             say(&list.name)?;
             for owner in owners {

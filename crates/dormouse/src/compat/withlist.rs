@@ -3,7 +3,7 @@
 use super::call::{Call, Done, Trouble, must_find, say, warn};
 use super::getopt::{self, HELP as H, flag, with};
 use dormouse_membership::password;
-use dormouse_store::{List, Site, Store};
+use dormouse_store::{List, Site, Store, StoreError};
 
 pub const HELP: &str = "\
 Mailman's withlist opened a list in Python. There is no Python here, but commands for its uses:
@@ -41,18 +41,23 @@ pub fn run(call: &Call) -> Done {
         }));
     };
     let (site, store) = call.open()?;
-    let (lists, arguments) = if options.has("all") {
-        (store.read().lists()?, &options.rest[..])
+    let (named, arguments) = if options.has("all") {
+        (None, &options.rest[..])
     } else {
         let [name, arguments @ ..] = options.rest.as_slice() else {
             return Err(Trouble::usage("No list name supplied."));
         };
-        (vec![must_find(store.read(), name)?], arguments)
+        (Some(must_find(store.read(), name)?), arguments)
+    };
+    let lists: Box<dyn Iterator<Item = Result<List, StoreError>>> = match named {
+        Some(list) => Box::new(std::iter::once(Ok(list))),
+        None => Box::new(store.read().iter_lists()),
     };
     let known = [with('u', "urlhost"), flag('v', "verbose")];
     let arguments = getopt::read(arguments, &known).map_err(Trouble::Usage)?;
     let verbose = arguments.has("verbose");
     for list in lists {
+        let list = list?;
         if !options.has("quiet") {
             warn(format_args!("Running {function} on {}", list.name));
         }

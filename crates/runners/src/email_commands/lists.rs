@@ -21,18 +21,20 @@ fn run(session: &mut CommandSession<'_, '_>, arguments: &[&str]) -> Result<Next,
     let own = session.post.list;
     session.say(say("Public mailing lists at {host}:").with("host", &own.settings.host_name));
     let mut text = String::new();
-    let lists = session.post.store.read().lists()?;
-    let shown = lists.iter().filter(|list| {
-        list.id == own.id
-            || list.settings.advertised && list.settings.host_name == own.settings.host_name
-    });
-    for (number, list) in shown.enumerate() {
+    let mut number = 0;
+    for list in session.post.store.read().iter_lists() {
+        let list = list?;
+        let is_here = list.settings.host_name == own.settings.host_name;
+        if list.id != own.id && !(list.settings.advertised && is_here) {
+            continue;
+        }
+        number += 1;
         let description = list.settings.description.trim();
         let none = || say("no description").to(session.language).to_string();
         let description = if description.is_empty() { none() } else { description.to_owned() };
         text.push_str(&format!(
             "\n{:>3}. {}\n     {}\n     {description}\n",
-            number + 1,
+            number,
             list.settings.real_name,
             list.sub_address("request"),
         ));

@@ -6,7 +6,7 @@ use crate::output;
 use dormouse_archive::ArchivePlace;
 use dormouse_spool::{Queue, QueueFileState, Spool};
 use dormouse_store::owner::{self, FlawKind};
-use dormouse_store::{List, ListName, Site, Store, UnixAccount, public};
+use dormouse_store::{ListName, Site, Store, StoreError, UnixAccount, public};
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -87,12 +87,16 @@ fn foreign_files(topic: &mut Topic, site: &Site, owner: &UnixAccount) {
 
 /// Whether a web server can read the public archives.
 pub fn public_archives(topic: &mut Topic, site: &Site) {
-    let Ok(lists) = Store::open_read_only(site).and_then(|store| store.read().lists()) else {
-        return;
+    let names = |store: Store| -> Result<Vec<ListName>, StoreError> {
+        let mut names = Vec::new();
+        store.read().each_list(|list| -> Result<(), StoreError> {
+            let is_public = list.settings.archive && !list.settings.archive_private;
+            names.extend(is_public.then_some(list.name));
+            Ok(())
+        })?;
+        Ok(names)
     };
-    let is_public = |list: &&List| list.settings.archive && !list.settings.archive_private;
-    let names: Vec<ListName> =
-        lists.iter().filter(is_public).map(|list| list.name.clone()).collect();
+    let Ok(names) = Store::open_read_only(site).and_then(names) else { return };
     if !names.iter().any(|name| ArchivePlace::of(site, name).tree().is_dir()) {
         return;
     }

@@ -10,6 +10,8 @@
 #[allow(dead_code)]
 #[path = "peers/meter.rs"]
 mod meter;
+#[path = "old_site.rs"]
+mod old_site;
 
 use dormouse_spool::{Metadata, Queue, Spool};
 use dormouse_testkit::sink::Sink;
@@ -17,6 +19,7 @@ use dormouse_testkit::site::{TestSite, message};
 use meter::Metered;
 use std::fs;
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 /// Returns the program to measure.
 fn program() -> String {
@@ -31,12 +34,14 @@ fn main() {
     }
     let is_quick = std::env::var("DORMOUSE_BENCH").is_ok_and(|how| how == "quick");
     let smallest = if is_quick { 100 } else { 10_000 };
-    let tables: [(&str, usize, Measure); 5] = [
+    let tables: [(&str, usize, Measure); 7] = [
         ("members", smallest, members),
         ("members of a digest", smallest, digest),
         ("memberships in one site", smallest * 10, memberships),
         ("lists", smallest / 100, lists),
         ("entries in one queue", smallest / 10, backlog),
+        ("members to import and export", smallest, takeover_of_members),
+        ("lists to import and export", smallest / 100, takeover_of_lists),
     ];
     let asked: Vec<&String> = arguments[1..].iter().filter(|word| *word != "--bench").collect();
     for (what, first, measure) in tables {
@@ -70,9 +75,13 @@ fn report(what: &str, sizes: &[usize], measure: Measure) {
 
 /// Measures a command on a site, with a file on standard input.
 fn run(site: &TestSite, args: &[&str], input: &Path) -> Metered {
-    let dir = site.dir();
+    run_on(site.dir().to_str().unwrap(), args, input)
+}
+
+/// Measures a command on the site in a directory.
+fn run_on(dir: &str, args: &[&str], input: &Path) -> Metered {
     let program = program();
-    let first = [program.as_str(), "--site", dir.to_str().unwrap()];
+    let first = [program.as_str(), "--site", dir];
     let words: Vec<String> = first.iter().chain(args).map(ToString::to_string).collect();
     meter::run(&words, input, 1)[0]
 }
@@ -192,6 +201,45 @@ fn lists(count: usize) -> Vec<(&'static str, Metered)> {
     rows.push(("`member find` of one", run(&site, &["member", "find", "anna"], &nothing())));
     rows.push(("`status`", run(&site, &["status"], &nothing())));
     rows
+}
+
+/// One list that comes from Mailman and goes back, and what else reads all of a site.
+fn takeover_of_members(count: usize) -> Vec<(&'static str, Metered)> {
+    let home = TempDir::new().unwrap();
+    old_site::write(&home.path().join("old"), 1, count);
+    let mut rows = takeover(home.path());
+    let at = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    let config = at("back/lists/list0/config.pck");
+    fs::remove_dir_all(at("old")).unwrap();
+    let mut row =
+        |what, site, args: &[&str]| rows.push((what, run_on(&at(site), args, &nothing())));
+    row("`dumpdb` of the exported list", "site", &["compat", "dumpdb", &config]);
+    fs::remove_dir_all(at("back")).unwrap();
+    row("`list_members`", "site", &["compat", "list_members", "list0"]);
+    row("`config_list -o`", "site", &["compat", "config_list", "-o", "-", "list0"]);
+    row("`backup`", "site", &["backup", &at("backup")]);
+    row("`restore`", "restored", &["restore", &at("backup")]);
+    fs::remove_dir_all(at("restored")).unwrap();
+    row("`store copy`", "site", &["store", "copy", &at("site/dormouse.db"), &at("copy.db")]);
+    rows
+}
+
+/// Lists of 30 members.
+fn takeover_of_lists(count: usize) -> Vec<(&'static str, Metered)> {
+    let home = TempDir::new().unwrap();
+    old_site::write(&home.path().join("old"), count, 30);
+    takeover(home.path())
+}
+
+fn takeover(home: &Path) -> Vec<(&'static str, Metered)> {
+    let at = |name: &str| home.join(name).to_str().unwrap().to_owned();
+    let run = |args: &[&str]| run_on(&at("site"), args, &nothing());
+    let import = ["import", &at("old")];
+    vec![
+        ("`import`", run(&import)),
+        ("the same again", run(&import)),
+        ("`export --mailman2`", run(&["export", "--mailman2", &at("back")])),
+    ]
 }
 
 fn backlog(count: usize) -> Vec<(&'static str, Metered)> {

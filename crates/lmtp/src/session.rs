@@ -6,9 +6,7 @@ use crate::reply::Reply;
 use dormouse_runners::door::Door;
 use dormouse_runners::elsewhere;
 use dormouse_runners::intake::{self, IntakeEnvelope, IntakeRecipient, IntakeRefusal};
-use dormouse_spool::Spool;
-use dormouse_store::{IntakeIndex, LiveIndex, LiveSite, Site, Store};
-use std::cell::OnceCell;
+use dormouse_store::{LiveSite, Site, Store};
 use std::io::{self, BufWriter, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,10 +21,6 @@ const MOST_MISTAKES: u32 = 20;
 pub struct Surroundings<'s> {
     /// The site.
     pub live: &'s LiveSite,
-    /// What intake needs to know of its lists.
-    pub index: &'s LiveIndex,
-    /// Its queues.
-    pub spool: &'s Spool,
     /// Whether the process is about to exit: then the session ends, too, between two transactions.
     pub stop: &'s AtomicBool,
     /// The part of the session that other threads see.
@@ -93,7 +87,7 @@ pub fn talk(
         site: surroundings.live.now(),
         input: Input::new(input),
         output: BufWriter::new(output),
-        store: OnceCell::new(),
+        store: None,
         greeted: false,
         transaction: None,
     };
@@ -133,8 +127,7 @@ struct Session<'s, R, W: Write> {
     site: Arc<Site>,
     input: Input<R>,
     output: BufWriter<W>,
-    /// Opened by the first question that the index cannot answer.
-    store: OnceCell<Store>,
+    store: Option<Store>,
     greeted: bool,
     transaction: Option<Transaction>,
 }
@@ -280,14 +273,12 @@ impl<R: Read, W: Write> Session<'_, R, W> {
                 "entries for archives must not be mixed with other mail",
             ));
         }
-        let Surroundings { index, spool, .. } = self.surroundings;
-        let found = at_door(spool, index.now(), &self.store, &self.site, |door| {
-            intake::recipient_here(door, &address)
-        })
-        .map_err(|refusal| {
-            tracing::info!("<{address}> refused: {refusal}");
-            Reply::refused(&refusal)
-        })?;
+        let found =
+            at_door(&mut self.store, &self.site, |door| intake::recipient_here(door, &address))
+                .map_err(|refusal| {
+                    tracing::info!("<{address}> refused: {refusal}");
+                    Reply::refused(&refusal)
+                })?;
         // A recipient gets a reply each time it is given, but only one entry.
         let known = transaction.entries.iter().position(|entry| entry.is_as_good_as(&found));
         if known.is_none() {
@@ -316,8 +307,7 @@ impl<R: Read, W: Write> Session<'_, R, W> {
             Some(ReceivedMessage::TooLarge) => Err(IntakeRefusal::TooLarge { limit }),
             Some(ReceivedMessage::Whole(message)) => {
                 let envelope = IntakeEnvelope { sender: Some(transaction.sender) };
-                // The lists were looked up for the recipients.
-                at_door(self.surroundings.spool, None, &self.store, &site, |door| {
+                at_door(&mut self.store, &site, |door| {
                     intake::accept(door, &transaction.entries, &envelope, &message)
                 })
             }
@@ -363,19 +353,24 @@ fn limit(site: &Site, sender: &str) -> u64 {
 /// Queries intake. While the database server of a site on several hosts cannot be reached, this
 /// uses the last known state.
 fn at_door<T>(
-    spool: &Spool,
-    index: Option<Arc<IntakeIndex>>,
-    store: &OnceCell<Store>,
+    store: &mut Option<Store>,
     site: &Site,
     ask: impl Fn(&Door<'_>) -> Result<T, IntakeRefusal>,
 ) -> Result<T, IntakeRefusal> {
-    match ask(&Door::live(site, spool, index, store)) {
+    match open(store, site).and_then(|store| ask(&Door::of(site, store))) {
         Err(IntakeRefusal::Store(error)) if error.is_away() => match Door::spare(site.dir()) {
             Some(door) => ask(&door),
             None => Err(IntakeRefusal::Store(error)),
         },
         asked => asked,
     }
+}
+
+fn open<'s>(store: &'s mut Option<Store>, site: &Site) -> Result<&'s Store, IntakeRefusal> {
+    Ok(match store {
+        Some(store) => store,
+        None => store.insert(Store::open_read_only(site)?),
+    })
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ impl Recipients {
             if these.len() == WRITTEN_OUT {
                 return Ok(Recipients::Those(rule));
             }
-            these.push(next.address.to_owned());
+            these.push(next.address);
         }
         Ok(Recipients::These(these))
     }
@@ -267,9 +267,10 @@ impl Recipients {
         progress: &DeliveryProgress,
     ) -> Result<Stream<'s>, RunError> {
         match self {
-            Recipients::These(these) => {
+            Recipients::These(mut these) => {
                 let done = usize::try_from(progress.done).unwrap_or(usize::MAX).min(these.len());
-                Ok(Stream::These { these, done })
+                these.drain(..done);
+                Ok(Stream::These(these.into_iter()))
             }
             Recipients::Those(rule) => Stream::of(store, &rule, progress.after.as_deref()),
         }

@@ -32,7 +32,12 @@ const POINTS: [&str; 16] = [
 ];
 
 /// Points on other ways, and the test file that kills the process there.
-const ELSEWHERE: [(&str, &str); 35] = [
+const ELSEWHERE: [(&str, &str); 40] = [
+    ("batch.labelled", "tests/lmtp/power.rs"),
+    ("label.announced", "tests/lmtp/power.rs"),
+    ("label.forgotten", "tests/lmtp/power.rs"),
+    ("label.restored", "tests/lmtp/power.rs"),
+    ("label.settled", "tests/lmtp/power.rs"),
     ("spare.taken", "tests/crash.rs"),
     ("recover.judged", "tests/crash.rs"),
     ("scrubber.kept", "tests/crash.rs"),
@@ -71,9 +76,9 @@ const ELSEWHERE: [(&str, &str); 35] = [
 ];
 
 /// Every file system operation that `fault::operation` can make fail.
-const OPERATIONS: [&str; 11] = [
-    "append", "create", "list", "mkdir", "open", "read", "rename", "sync", "sync-dir", "unlink",
-    "write",
+const OPERATIONS: [&str; 12] = [
+    "append", "create", "link", "list", "mkdir", "open", "read", "rename", "sync", "sync-dir",
+    "unlink", "write",
 ];
 
 /// Returns the names after `call("` in the product's code.

@@ -1,5 +1,8 @@
 //! Mail over LMTP, as an MTA and systemd use it.
 
+#[path = "lmtp/power.rs"]
+mod power;
+
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, files_in, message};
 use dormouse_testkit::waiting::{PATIENCE, eventually};
@@ -486,4 +489,43 @@ fn nobody_is_refused_or_reset_while_processes_come_and_go() {
     assert_eq!(site.files("in", "pck").len() as u32, sessions / CLIENTS * CLIENTS);
     eprintln!("{sessions} sessions over {exits} processes");
     assert!(exits >= 5, "only {exits} processes: the end was not tried");
+}
+
+#[test]
+fn lists_are_known_as_they_are_now_with_an_index_and_without() {
+    let site = TestSite::in_a_file(DORMOUSE);
+    site.plain_list("dev", &[]);
+    let server = Server::start(&site, &["--intake-only"]);
+    let mut client = Client::greet(server.address).unwrap();
+    let mut accepts = |list: &str| {
+        let recipient = format!("RCPT TO:<{list}@lists.example.org>");
+        client.say(&format!("MAIL FROM:<a@example.org>\r\n{recipient}\r\nRSET\r\n")).unwrap();
+        client.expect("250").unwrap();
+        let reply = client.reply().unwrap();
+        client.expect("250").unwrap();
+        assert!(reply.starts_with("250 ") || reply.starts_with("550 5.1.1"), "{reply}");
+        reply.starts_with("250 ")
+    };
+    let index = site.dir().join("intake.index");
+    // A run writes it when the settings have been the same for a while.
+    let settle = || {
+        eventually("there is an index", || {
+            site.post("dev", &message("a@example.org", "post", "x\n"));
+            site.ok(&["run"]);
+            index.exists()
+        });
+    };
+    assert!(accepts("dev") && !accepts("tea"));
+    settle();
+    assert!(accepts("dev") && !accepts("tea"));
+    site.plain_list("tea", &[]);
+    assert!(!index.exists() && accepts("tea") && accepts("dev"));
+    settle();
+    assert!(accepts("tea") && accepts("tea-request") && accepts("dev"));
+    site.ok(&["list", "rm", "tea", "--yes"]);
+    assert!(!accepts("tea") && !accepts("tea-request") && accepts("dev"));
+    settle();
+    assert!(!accepts("tea") && accepts("dev"));
+    std::fs::remove_file(&index).unwrap();
+    assert!(!accepts("tea") && accepts("dev"));
 }

@@ -4,7 +4,8 @@
 //! `/usr/bin`; `DORMOUSE_MAILMAN2` names the directory of a Mailman 2.1, of which a copy is used.
 //! The bare client sends the same bytes and stores nothing: the limit of the sink.
 //! `DORMOUSE_BENCH=quick` makes everything small, to check that it works. `-- one-click` measures
-//! only one-click links and signatures.
+//! only one-click links and signatures; `-- grouped` only large posts in groups, next to the bare
+//! client and to the programs in `DORMOUSE_BENCH_PROGRAMS` (separated by colons).
 //!
 //! # Layout
 //! - `ours`, `mlmmj`, `mailman2`, `bare`: setting up and calling each of them.
@@ -102,6 +103,7 @@ fn main() {
         return meter::measure(&arguments[at + 1..]);
     }
     let is_one_click = arguments.iter().any(|word| word == "one-click");
+    let is_grouped = arguments.iter().any(|word| word == "grouped");
     let is_quick = std::env::var("DORMOUSE_BENCH").is_ok_and(|how| how == "quick");
     let amounts = match is_quick {
         true => {
@@ -121,6 +123,9 @@ fn main() {
     peers.extend(mailman2::Mailman2::find().map(|peer| Box::new(peer) as Box<dyn Peer>));
     if is_one_click {
         return one_click(&amounts);
+    }
+    if is_grouped {
+        return grouped(&amounts);
     }
     let mut table = Table::new(&peers);
     intake(&peers, &amounts, &mut table);
@@ -474,6 +479,41 @@ fn one_click(amounts: &Amounts) {
     println!("\n| one post to {count} | recipients | of the slowest |\n|---|---|---|");
     for ((what, ..), time) in lists.iter().zip(medians) {
         println!("| {what} | {} | {:.1} x |", rate(count, time), slowest / time.as_secs_f64());
+    }
+}
+
+/// Measures one large post in groups: each round has the bare client and all programs.
+fn grouped(amounts: &Amounts) {
+    let others = std::env::var("DORMOUSE_BENCH_PROGRAMS").unwrap_or_default();
+    let others = others.split(':').filter(|program| !program.is_empty());
+    let programs: Vec<&str> = [env!("CARGO_BIN_EXE_dormouse")].into_iter().chain(others).collect();
+    let posts = Posts::new(1);
+    println!("| one post, grouped, to | program | recipients | of bare |\n|---|---|---|---|");
+    for count in [amounts.large, amounts.larger] {
+        let sink = sink();
+        let of = |program: &&str| ours::Site::of(program, count, How::Grouped, &sink);
+        let sites: Vec<ours::Site> = programs.iter().map(of).collect();
+        let (mut bare, mut times) = (Vec::new(), vec![Vec::new(); sites.len()]);
+        for _ in 0..amounts.rounds * 3 {
+            bare.push(bare::time(&sink, 1, &members(count), 500));
+            for (site, times) in sites.iter().zip(&mut times) {
+                let goal = sink.counts().recipients + count as u64;
+                let began = Instant::now();
+                let input = fs::File::open(posts.file(0)).unwrap();
+                assert!(meter::plain(&site.command()).stdin(input).status().unwrap().success());
+                let wake = site.wake().expect("a drain");
+                assert!(meter::plain(&wake).status().unwrap().success());
+                wait_for(&sink, goal, "dormouse");
+                times.push(began.elapsed());
+            }
+        }
+        let bare = median_time(bare);
+        println!("| {count} | bare | {} | – |", rate(count, bare));
+        for (program, times) in programs.iter().zip(times) {
+            let time = median_time(times);
+            let part = bare.as_secs_f64() / time.as_secs_f64() * 100.0;
+            println!("| {count} | {program} | {} | {part:.0} % |", rate(count, time));
+        }
     }
 }
 

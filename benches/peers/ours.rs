@@ -26,7 +26,12 @@ pub struct Site {
 
 impl Site {
     pub fn new(count: usize, how: How, sink: &Sink) -> Site {
-        let site = TestSite::new(DORMOUSE);
+        Site::of(DORMOUSE, count, how, sink)
+    }
+
+    /// The same with another program.
+    pub fn of(program: &str, count: usize, how: How, sink: &Sink) -> Site {
+        let site = TestSite::new(program);
         site.ok(&["config", "set", "delivery.url", &sink.url()]);
         site.ok(&["config", "set", "delivery.xverp", "false"]);
         if how == How::Verp {
@@ -54,7 +59,8 @@ impl Site {
 
     fn words(&self, rest: &[&str]) -> Vec<String> {
         let dir = self.site.dir();
-        let first = [DORMOUSE, "--site", dir.to_str().unwrap()];
+        let program = self.site.binary().to_str().unwrap();
+        let first = [program, "--site", dir.to_str().unwrap()];
         first.iter().chain(rest).map(ToString::to_string).collect()
     }
 }

@@ -1,18 +1,24 @@
 //! Bytes to and from a server: timeouts, replies, and no write that waits for an ACK.
 
+use crate::envelope::WINDOW;
 use crate::reply::{self, Scanned};
 use crate::{Cause, Host, Reply, Stage, tls};
-use rustix::net::sockopt;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg, sockopt};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::fmt::Display;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{IpAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The number of bytes that one read asks for; longer replies make the buffer longer.
 const READ_SIZE: usize = 16 * 1024;
+/// How many bytes of replies are kept at most while commands are still being written.
+const MOST_AHEAD: usize = 1024 * 1024;
 
 /// An open connection.
 pub struct Connection {
@@ -25,6 +31,9 @@ pub struct Connection {
     fresh: bool,
     /// As last set on the socket.
     read_timeout: Duration,
+    write_timeout: Duration,
+    /// The server has closed its side.
+    has_ended: bool,
 }
 
 enum Stream {
@@ -84,6 +93,8 @@ impl Connection {
             end: 0,
             fresh: true,
             read_timeout: timeout,
+            write_timeout: timeout,
+            has_ended: false,
         })
     }
 
@@ -137,7 +148,17 @@ impl Connection {
         }
     }
 
+    /// Returns how many bytes of commands may be sent before their replies.
+    pub fn window(&self) -> usize {
+        match self.stream {
+            Stream::Tcp(_) | Stream::Unix(_) => usize::MAX,
+            Stream::Tls(_) => WINDOW,
+        }
+    }
+
     /// Writes the parts one after the other, in one system call if the system accepts them all.
+    /// While it accepts no more, replies are read: a server may read on only then. TLS cannot do
+    /// that, and has a [`Connection::window`] instead.
     pub fn write(&mut self, parts: &[&[u8]]) -> Result<(), Cause> {
         let mut slices: Vec<IoSlice<'_>> =
             parts.iter().filter(|part| !part.is_empty()).map(|part| IoSlice::new(part)).collect();
@@ -145,20 +166,15 @@ impl Connection {
         self.fresh = true;
         while !left.is_empty() {
             let written = match &mut self.stream {
-                Stream::Tcp(tcp) => tcp.write_vectored(left),
+                Stream::Tcp(tcp) => write_now(tcp.as_fd(), left),
+                Stream::Unix(unix) => write_now(unix.as_fd(), left),
                 Stream::Tls(tls) => tls.write_vectored(left),
-                Stream::Unix(unix) => unix.write_vectored(left),
             };
             match written {
                 Ok(0) => return Err(Cause::Io(io::ErrorKind::WriteZero.into())),
                 Ok(count) => IoSlice::advance_slices(&mut left, count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if timed_out(&error) => {
-                    return Err(Cause::Timeout {
-                        to: "what was being sent".to_owned(),
-                        after: self.read_timeout,
-                    });
-                }
+                Err(error) if timed_out(&error) => self.wait_to_write()?,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -166,6 +182,46 @@ impl Connection {
             tls.flush()?;
         }
         Ok(())
+    }
+
+    /// Waits until more can be written, and reads replies meanwhile.
+    fn wait_to_write(&mut self) -> Result<(), Cause> {
+        let late =
+            || Cause::Timeout { to: "what was being sent".to_owned(), after: self.write_timeout };
+        let timeout = Timespec::try_from(self.write_timeout).map_err(|_| late())?;
+        let room = MOST_AHEAD.saturating_sub(self.end - self.start);
+        loop {
+            let socket = match &self.stream {
+                Stream::Tcp(tcp) => tcp.as_fd(),
+                Stream::Unix(unix) => unix.as_fd(),
+                // The socket itself has waited.
+                Stream::Tls(_) => return Err(late()),
+            };
+            // After the end of the input there is nothing to wait for but the error of a write.
+            let wanted = match room > 0 && !self.has_ended {
+                true => PollFlags::OUT | PollFlags::IN,
+                false => PollFlags::OUT,
+            };
+            let mut polled = [PollFd::from_borrowed_fd(socket, wanted)];
+            match poll(&mut polled, Some(&timeout)) {
+                Ok(0) => return Err(late()),
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(io::Error::from(error).into()),
+                Ok(_) => {}
+            }
+            if polled[0].revents().contains(PollFlags::IN) && wanted.contains(PollFlags::IN) {
+                self.has_ended = self.read_more()? == 0;
+            }
+            return Ok(());
+        }
+    }
+
+    /// Consumes replies that have been read and say 2xx in one line each, at most `most` of them.
+    /// Returns their number.
+    pub fn skip_accepted(&mut self, most: usize) -> usize {
+        let (count, len) = reply::count_accepted(&self.input[self.start..self.end], most);
+        self.start += len;
+        count
     }
 
     /// Reads the next reply; `to` names the command it replies to. A 421 ends the session at any
@@ -202,13 +258,28 @@ impl Connection {
             // waits for our ACK, which would be delayed by 40 ms because we send no data meanwhile.
             sockopt::set_tcp_quickack(tcp, true).map_err(io::Error::from)?;
         }
+        let read = self.read_more();
+        self.fresh = false;
+        match read {
+            Ok(0) => Err(Cause::Closed { to: to.to_string() }),
+            Ok(_) => Ok(()),
+            Err(error) if timed_out(&error) => Err(late()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(Cause::Closed { to: to.to_string() })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads once, and returns the number of bytes.
+    fn read_more(&mut self) -> io::Result<usize> {
         self.input.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
         if self.end == self.input.len() {
             self.input.resize(self.end * 2, 0);
         }
-        let read = loop {
+        loop {
             let into = &mut self.input[self.end..];
             let read = match &mut self.stream {
                 Stream::Tcp(tcp) => tcp.read(into),
@@ -217,21 +288,12 @@ impl Connection {
             };
             match read {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read,
+                Err(error) => return Err(error),
+                Ok(count) => {
+                    self.end += count;
+                    return Ok(count);
+                }
             }
-        };
-        self.fresh = false;
-        match read {
-            Ok(0) => Err(Cause::Closed { to: to.to_string() }),
-            Ok(count) => {
-                self.end += count;
-                Ok(())
-            }
-            Err(error) if timed_out(&error) => Err(late()),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(Cause::Closed { to: to.to_string() })
-            }
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -246,6 +308,12 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// Writes what the system accepts without waiting.
+fn write_now(socket: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    Ok(sendmsg(socket, parts, &mut SendAncillaryBuffer::default(), flags)?)
 }
 
 /// To the system, a timeout of zero means none at all.
@@ -333,5 +401,50 @@ mod tests {
         connection.write(&[&one, b"", &two]).unwrap();
         drop(connection);
         assert!(reader.join().unwrap() == [one, two].concat());
+    }
+
+    #[test]
+    fn a_server_that_reads_on_only_after_its_replies_are_read_is_not_waited_for() {
+        let (mut connection, mut server) = pair();
+        let reply = [&b"250 "[..], &[b'x'; 500], b"\r\n"].concat();
+        let count = 1_600;
+        let talker = std::thread::spawn({
+            let reply = reply.clone();
+            move || {
+                let mut command = vec![0; 5_000];
+                for _ in 0..count {
+                    server.read_exact(&mut command).unwrap();
+                    server.write_all(&reply).unwrap();
+                }
+            }
+        });
+        // More of both than sockets hold.
+        connection.write(&[&vec![b'c'; count * 5_000]]).unwrap();
+        for _ in 0..count {
+            let got = connection.reply("a test", SECOND * 20).unwrap();
+            assert!(got.bytes == reply);
+        }
+        talker.join().unwrap();
+    }
+
+    #[test]
+    fn a_server_that_closes_while_it_is_written_to_ends_the_write() {
+        let (mut connection, server) = pair();
+        server.shutdown(std::net::Shutdown::Write).unwrap();
+        let closer = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            drop(server);
+        });
+        let written = connection.write(&[&vec![b'c'; 30_000_000]]);
+        assert!(matches!(written, Err(Cause::Io(_))), "{written:?}");
+        closer.join().unwrap();
+    }
+
+    #[test]
+    fn a_server_that_reads_nothing_is_given_up() {
+        let (mut connection, _server) = pair();
+        connection.write_timeout = Duration::from_millis(100);
+        let written = connection.write(&[&vec![b'c'; 30_000_000]]);
+        assert!(matches!(written, Err(Cause::Timeout { .. })), "{written:?}");
     }
 }

@@ -5,10 +5,10 @@ use crate::{Capabilities, RecipientOutcome, Reply, Stage, Transaction, address};
 use std::fmt::Write;
 use std::ops::Range;
 
-/// How many bytes of commands may be sent before their replies. If a server blocks on writing its
-/// replies while this side is still writing, the rest of the commands fits into its socket buffer
-/// (RFC 2920 §3.1).
-const WINDOW: usize = 16 * 1024;
+/// How many bytes of commands may be sent before their replies over a connection that cannot be
+/// read while it is written to. If a server blocks on writing its replies while this side is still
+/// writing, the rest of the commands fits into its socket buffer (RFC 2920 §3.1).
+pub const WINDOW: usize = 16 * 1024;
 
 /// One command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,25 +60,26 @@ impl<'a> SmtpEnvelope<'a> {
         xverp: bool,
     ) -> SmtpEnvelope<'a> {
         let head = Encoded::new(&transaction.head);
-        let recipients = &transaction.recipients;
+        let count = transaction.recipients.len();
         let mut envelope = SmtpEnvelope {
             head,
-            outcomes: Vec::with_capacity(recipients.len()),
-            commands: Vec::with_capacity(recipients.len() + 3),
+            outcomes: vec![RecipientOutcome::Accepted; count],
+            commands: Vec::with_capacity(count + 3),
             bytes: Vec::new(),
             sent: 0,
             transaction,
         };
-        let of_sender = envelope.sender_problem(offered);
-        for recipient in &envelope.transaction.recipients {
-            let refusal = match &of_sender {
-                Some((enhanced, text)) => Some(Reply::local(Stage::Mail, enhanced, text)),
-                None => recipient_problem(recipient, offered)
-                    .map(|(enhanced, text)| Reply::local(Stage::Rcpt, enhanced, text)),
-            };
-            envelope
-                .outcomes
-                .push(refusal.map_or(RecipientOutcome::Accepted, RecipientOutcome::Refused));
+        if let Some((enhanced, text)) = envelope.sender_problem(offered) {
+            let refusal = Reply::local(Stage::Mail, enhanced, text);
+            envelope.outcomes.fill(RecipientOutcome::Refused(refusal));
+        } else if !envelope.transaction.recipients.are_harmless() {
+            let recipients = envelope.transaction.recipients.iter();
+            for (recipient, outcome) in recipients.zip(&mut envelope.outcomes) {
+                if let Some((enhanced, text)) = recipient_problem(recipient, offered) {
+                    let refusal = Reply::local(Stage::Rcpt, enhanced, text);
+                    *outcome = RecipientOutcome::Refused(refusal);
+                }
+            }
         }
         if envelope.outcomes.contains(&RecipientOutcome::Accepted) {
             envelope.write_commands(offered, xverp);
@@ -144,9 +145,8 @@ impl<'a> SmtpEnvelope<'a> {
                 .enumerate()
                 .filter(|(_, (_, outcome))| **outcome == RecipientOutcome::Accepted)
         };
-        let mut text = String::with_capacity(
-            asked().map(|(_, (recipient, _))| recipient.len() + 12).sum::<usize>() + 256,
-        );
+        let recipients = &self.transaction.recipients;
+        let mut text = String::with_capacity(recipients.bytes() + recipients.len() * 12 + 256);
         text.push_str("MAIL FROM:<");
         text.push_str(sender);
         text.push('>');
@@ -161,7 +161,8 @@ impl<'a> SmtpEnvelope<'a> {
         if offered.smtputf8
             && (utf8_header
                 || !sender.is_ascii()
-                || asked().any(|(_, (recipient, _))| !recipient.is_ascii()))
+                || !recipients.is_ascii()
+                    && asked().any(|(_, (recipient, _))| !recipient.is_ascii()))
         {
             text.push_str(" SMTPUTF8");
         }
@@ -198,17 +199,23 @@ impl<'a> SmtpEnvelope<'a> {
         self.commands.get(index).map(|&(command, _)| command)
     }
 
+    /// Returns how many of the commands from this index on name recipients and have been sent.
+    pub fn recipients_from(&self, index: usize) -> usize {
+        // DATA follows them.
+        self.sent.min(self.commands.len() - 1).saturating_sub(index)
+    }
+
     /// The commands to send after `answered` replies: with pipelining as many as fit into the
     /// window as soon as it is half empty, without it the next one. They count as sent.
-    pub fn next_commands(&mut self, answered: usize, pipelining: bool) -> &[u8] {
+    pub fn next_commands(&mut self, answered: usize, pipelining: bool, window: usize) -> &[u8] {
         let end = |sent: usize| sent.checked_sub(1).map_or(0, |last| self.commands[last].1);
         let (done, from) = (end(answered), end(self.sent));
         let mut until = self.sent;
         if pipelining {
-            if from - done <= WINDOW / 2 {
-                let fits = |&(_, end): &(Command, usize)| end - done <= WINDOW;
-                until +=
-                    self.commands[self.sent..].iter().take_while(|command| fits(command)).count();
+            if from - done <= window / 2 {
+                // The ends ascend.
+                until = self.commands.partition_point(|&(_, end)| end - done.min(end) <= window);
+                until = until.max(self.sent);
             }
             // A single command longer than the window goes alone.
             if until == self.sent && answered == self.sent {
@@ -252,6 +259,7 @@ mod tests {
     use crate::Content;
     use proptest::prelude::*;
     use std::borrow::Cow;
+    use std::rc::Rc;
 
     fn transaction<'a>(
         content: &'a Content,
@@ -261,7 +269,7 @@ mod tests {
         Transaction {
             unique: "u".to_owned(),
             sender: sender.into(),
-            recipients: recipients.iter().map(|&recipient| recipient.into()).collect(),
+            recipients: Rc::new(recipients.iter().collect()),
             head: Cow::Borrowed(b"Errors-To: x\n"),
             message: Cow::Borrowed(content),
             verp: false,
@@ -340,7 +348,7 @@ mod tests {
                 SmtpEnvelope::new(transaction(&content, sender, &["a@b"]), offered, true);
             assert!(!envelope.reset_first());
             assert_eq!(envelope.command(0), None, "{sender:?}");
-            assert_eq!(envelope.next_commands(0, true), b"");
+            assert_eq!(envelope.next_commands(0, true, WINDOW), b"");
             assert!(
                 matches!(&envelope.outcomes[0], RecipientOutcome::Refused(reply) if reply.stage == Stage::Mail && reply.code == 0)
             );
@@ -382,6 +390,7 @@ mod tests {
         fn windows_cover_all_commands(
             lengths in proptest::collection::vec(prop_oneof![40 => 1usize..60, 8 => Just(900), 1 => Just(17_000)], 1..120),
             pipelining: bool,
+            window in prop_oneof![Just(WINDOW), Just(usize::MAX)],
             rset: bool,
             steps in proptest::collection::vec(1usize..50, 1..20),
         ) {
@@ -394,15 +403,19 @@ mod tests {
             let mut answered = 0;
             let mut steps = steps.iter().cycle();
             loop {
-                written.extend_from_slice(envelope.next_commands(answered, pipelining));
+                written.extend_from_slice(envelope.next_commands(answered, pipelining, window));
                 if answered == envelope.commands.len() {
                     break;
                 }
                 let under_way = envelope.sent - answered;
                 prop_assert!(under_way > 0, "stuck at {}", answered);
                 let unanswered = envelope.commands[envelope.sent - 1].1 - answered.checked_sub(1).map_or(0, |last| envelope.commands[last].1);
-                prop_assert!(unanswered <= WINDOW || under_way == 1);
+                prop_assert!(unanswered <= window || under_way == 1);
                 prop_assert!(pipelining || under_way == 1);
+                let of_recipients = (answered..envelope.sent).take_while(|&index| matches!(envelope.command(index), Some(Command::Rcpt(_)))).count();
+                if matches!(envelope.command(answered), Some(Command::Rcpt(_))) {
+                    prop_assert_eq!(envelope.recipients_from(answered), of_recipients);
+                }
                 answered += under_way.min(*steps.next().expect("a cycle"));
             }
             prop_assert_eq!(written, envelope.bytes.clone());

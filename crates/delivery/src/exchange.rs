@@ -4,8 +4,8 @@
 //! write; then come the reply to the message, which is reported, and the replies to the commands.
 //! So a message is never on the wire before its predecessor has been reported.
 //!
-//! While the server processes a transaction's commands the next transaction is prepared, if that
-//! does not depend on the server's replies.
+//! While the server processes a message and the commands after it, the transaction after those is
+//! prepared, if that does not depend on the server's replies.
 
 use crate::connection::{Connection, RawReply};
 use crate::envelope::{Command, SmtpEnvelope};
@@ -79,28 +79,32 @@ impl Exchange {
     ) -> Result<(), SendError<E>> {
         let made = self.make(&mut next);
         let mut current = self.take(made, &mut ask);
+        // The transaction after the current one, or the end.
+        let mut early = None;
         if let Some(envelope) = &mut current {
             self.write(Body::Nothing, None, Some(envelope))
                 .map_err(|cause| self.lost(cause, None))?;
         }
         while let Some(mut envelope) = current.take() {
-            let early = ask(Ask::Early).then(|| self.make(&mut next));
+            self.prepare(&mut early, &mut next, &mut ask);
             let body = self.commands(&mut envelope).map_err(|cause| self.lost(cause, None))?;
             if body == Body::Nothing {
                 self.report(envelope, &mut done)?;
-                let made = early.unwrap_or_else(|| self.make(&mut next));
-                current = self.take(made, &mut ask);
+                current = self.following(&mut early, &mut next, &mut ask);
                 if let Some(following) = &mut current {
                     self.write(Body::Nothing, None, Some(following))
                         .map_err(|cause| self.lost(cause, None))?;
                 }
                 continue;
             }
-            let made = early.unwrap_or_else(|| self.make(&mut next));
-            current = self.take(made, &mut ask);
-            let answered = self
-                .write(body, Some(&envelope), current.as_mut())
-                .and_then(|()| self.end_of_message(body, &mut envelope));
+            current = self.following(&mut early, &mut next, &mut ask);
+            let mut answered = self.write(body, Some(&envelope), current.as_mut());
+            if answered.is_ok() {
+                if current.is_some() {
+                    self.prepare(&mut early, &mut next, &mut ask);
+                }
+                answered = self.end_of_message(body, &mut envelope);
+            }
             if let Err(cause) = answered {
                 let in_doubt = (body == Body::Message).then(|| envelope.transaction.unique.clone());
                 return Err(self.lost(cause, in_doubt));
@@ -130,6 +134,33 @@ impl Exchange {
         next: &mut impl FnMut() -> Option<Transaction<'a>>,
     ) -> Option<SmtpEnvelope<'a>> {
         next().map(|transaction| SmtpEnvelope::new(transaction, &self.offered, self.xverp))
+    }
+
+    /// Prepares the transaction after the current one, unless that is done already or must wait.
+    fn prepare<'a>(
+        &self,
+        early: &mut Option<Option<SmtpEnvelope<'a>>>,
+        next: &mut impl FnMut() -> Option<Transaction<'a>>,
+        ask: &mut impl FnMut(Ask) -> bool,
+    ) {
+        if early.is_none() && ask(Ask::Early) {
+            *early = Some(self.make(next));
+        }
+    }
+
+    /// Returns the transaction after the current one, if it is to be sent.
+    fn following<'a>(
+        &mut self,
+        early: &mut Option<Option<SmtpEnvelope<'a>>>,
+        next: &mut impl FnMut() -> Option<Transaction<'a>>,
+        ask: &mut impl FnMut(Ask) -> bool,
+    ) -> Option<SmtpEnvelope<'a>> {
+        let made = match early.take() {
+            Some(Some(envelope)) if ask(Ask::Still) => Some(envelope),
+            Some(None) => None,
+            Some(Some(_)) | None => self.make(next),
+        };
+        self.take(made, ask)
     }
 
     /// The prepared transaction, if it is to be sent.
@@ -183,7 +214,9 @@ impl Exchange {
         };
         let dot: &[u8] = if body == Body::Nothing { b"" } else { b".\r\n" };
         let commands = match following {
-            Some(following) if self.offered.pipelining => following.next_commands(0, true),
+            Some(following) if self.offered.pipelining => {
+                following.next_commands(0, true, self.connection.window())
+            }
             _ => b"",
         };
         self.connection.write(&[head, message, dot, commands])
@@ -197,7 +230,7 @@ impl Exchange {
         if envelope.command(0).is_none() {
             return Ok(Body::Nothing);
         }
-        let pipelining = self.offered.pipelining;
+        let (pipelining, window) = (self.offered.pipelining, self.connection.window());
         let mut replies = Replies::default();
         let mut answered = 0;
         while let Some(command) = envelope.command(answered) {
@@ -205,9 +238,18 @@ impl Exchange {
             if replies.is_pointless(command) && !pipelining {
                 break;
             }
-            let commands = envelope.next_commands(answered, pipelining);
+            let commands = envelope.next_commands(answered, pipelining, window);
             if !commands.is_empty() {
                 self.connection.write(&[commands])?;
+            }
+            if let (Command::Rcpt(_), None) = (command, &replies.of_mail) {
+                // Most replies accept a recipient, and most have come.
+                let accepted = self.connection.skip_accepted(envelope.recipients_from(answered));
+                replies.accepted += accepted;
+                answered += accepted;
+                if accepted > 0 {
+                    continue;
+                }
             }
             let stage = command.stage();
             let reply = self.connection.reply(stage, self.timeout)?;

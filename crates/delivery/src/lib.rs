@@ -7,12 +7,12 @@
 //!
 //! # Layout
 //! - [`Transport`]: where mail goes, read from a URL. [`SessionOptions`]: how it goes there.
-//! - [`Content`]: a message prepared for the wire once. [`Transaction`]: a sender, recipients and a
-//!   content. [`RecipientOutcome`], [`TransactionReport`]: its result.
+//! - [`Content`]: a message prepared for the wire once. [`Addresses`]: many addresses.
+//!   [`Transaction`]: a sender, recipients and a content. [`RecipientOutcome`], [`TransactionReport`]: its result.
 //! - [`Reply`]: a server's reply, and its parser. [`Capabilities`]: what a server offers.
 //! - [`Session`]: one kept connection of either kind.
 //! - Inside, for SMTP: `connection` (bytes, timeouts, replies), `tls`, `handshake` (from greeting to
-//!   AUTH), `envelope` (the commands of a transaction, in windows), `exchange` (the pipeline).
+//!   AUTH), `envelope` (the commands of a transaction), `exchange` (the pipeline).
 //! - [`News`]: a newsgroup server, for posting and reading.
 //! - Inside, for Maildir: `maildir`. Which addresses may be sent: `address`.
 //!
@@ -30,6 +30,7 @@
 //! ```
 
 mod address;
+mod addresses;
 mod capabilities;
 mod connection;
 mod content;
@@ -46,6 +47,7 @@ mod tls;
 mod token;
 mod transaction;
 
+pub use addresses::Addresses;
 pub use capabilities::Capabilities;
 pub use content::Content;
 pub use dormouse_endpoint::{

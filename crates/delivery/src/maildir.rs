@@ -198,12 +198,13 @@ mod tests {
     use proptest::prelude::*;
     use std::borrow::Cow;
     use std::convert::Infallible;
+    use std::rc::Rc;
 
     fn transaction<'a>(content: &'a Content, recipients: &[&'a str]) -> Transaction<'a> {
         Transaction {
             unique: "17.25.anna@example.org".to_owned(),
             sender: "dev-bounces@lists.example.org".into(),
-            recipients: recipients.iter().map(|&recipient| recipient.into()).collect(),
+            recipients: Rc::new(recipients.iter().collect()),
             head: Cow::Borrowed(b"Errors-To: e\r\n"),
             message: Cow::Borrowed(content),
             verp: false,

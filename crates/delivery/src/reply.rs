@@ -96,6 +96,20 @@ pub(crate) fn scan(bytes: &[u8]) -> Result<Option<Scanned>, Cause> {
     Ok(None)
 }
 
+/// Counts the replies at the start of `bytes` that are one line with a code of 2xx, at most `most`
+/// of them. Returns their number and length.
+pub(crate) fn count_accepted(bytes: &[u8], most: usize) -> (usize, usize) {
+    let (mut count, mut at) = (0, 0);
+    while count < most
+        && let [b'2', b'0'..=b'9', b'0'..=b'9', b' ', ..] = bytes[at..]
+        && let Some(length) = memchr::memchr(b'\n', &bytes[at..])
+    {
+        at += length + 1;
+        count += 1;
+    }
+    (count, at)
+}
+
 /// A line's code, and whether it is the last one of its reply.
 fn head(line: &[u8]) -> Result<(u16, bool), Cause> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -242,6 +256,31 @@ mod tests {
     #[test]
     fn control_characters_of_a_stranger_reach_no_terminal() {
         assert_eq!(read(b"550 a\x1b[31mb\tc\r\n").text, "a [31mb c");
+    }
+
+    #[test]
+    fn replies_that_accept_are_counted_up_to_another_one() {
+        for (bytes, most, expected) in [
+            (&b"250 a\r\n251 2.1.5 b\n252 \r\n"[..], 9, 3),
+            (b"250 a\r\n250 b\r\n", 1, 1),
+            (b"250 a\r\n250 b\r\n", 0, 0),
+            (b"250 a\r\n550 b\r\n250 c\r\n", 9, 1),
+            (b"250 a\r\n250-b\r\n250 c\r\n", 9, 1),
+            (b"250 a\r\n250 b", 9, 1),
+            (b"250 a\r\n2x0 b\r\n", 9, 1),
+            (b"250\r\n", 9, 0),
+            (b"", 9, 0),
+        ] {
+            let (count, len) = count_accepted(bytes, most);
+            assert_eq!(count, expected, "{bytes:?}");
+            let mut at = 0;
+            for _ in 0..count {
+                let one = scan(&bytes[at..]).unwrap().unwrap();
+                assert_eq!(one.code / 100, 2);
+                at += one.len;
+            }
+            assert_eq!(at, len);
+        }
     }
 
     proptest! {

@@ -10,9 +10,11 @@ use crate::{
 /// A question to the caller of [`Session::send`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// May the next transaction be prepared before the server's replies to the recipients of this
-    /// one are known?
+    /// May a transaction be prepared before the results of those before it are known?
     Early,
+    /// Is the transaction that was prepared early still right, now that more is known? If not, it is
+    /// dropped, and the next one is what to send instead.
+    Still,
     /// Is the transaction that was prepared to be sent?
     GoOn,
 }
@@ -57,8 +59,8 @@ impl Session {
     /// Sends transactions in order until `next` returns `None` (it is not called again then), or
     /// refuses to go on.
     ///
-    /// `next` is called for a transaction while its predecessor is being sent, so it may have
-    /// returned one more than was reported. Just before the first command of a prepared transaction
+    /// `next` is called for a transaction while those before it are being sent, so it may have
+    /// returned two more than were reported. Just before the first command of a prepared transaction
     /// `next` is asked [`Ask::GoOn`]; if it refuses, the transaction is dropped. `done` is called
     /// for each, in the same order, before the message of the following one is on the wire.
     ///

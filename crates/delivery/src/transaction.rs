@@ -1,7 +1,8 @@
 //! A transaction, and its result.
 
-use crate::{Content, Reply};
+use crate::{Addresses, Content, Reply};
 use std::borrow::Cow;
+use std::rc::Rc;
 
 /// One message for some recipients under one envelope sender.
 #[derive(Debug, Clone)]
@@ -12,8 +13,8 @@ pub struct Transaction<'a> {
     pub unique: String,
     /// The envelope sender; empty for `<>`.
     pub sender: Cow<'a, str>,
-    /// The envelope recipients.
-    pub recipients: Vec<Cow<'a, str>>,
+    /// The envelope recipients. The caller may keep them, too, to record their outcomes.
+    pub recipients: Rc<Addresses>,
     /// Header lines put before the message; may be empty.
     pub head: Cow<'a, [u8]>,
     /// The message.

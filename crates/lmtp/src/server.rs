@@ -7,7 +7,8 @@
 use crate::session::{self, Surroundings};
 use crate::stream::{self, Patient, Stream};
 use dormouse_activation::socket::{Listen, Socket};
-use dormouse_store::{LiveSite, Site};
+use dormouse_spool::Spool;
+use dormouse_store::{LiveIndex, LiveSite, Site};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use sd_notify::NotifyState;
@@ -81,6 +82,8 @@ pub fn serve(
     }
     let house = House {
         live,
+        index: LiveIndex::of(live.now().dir()),
+        spool: Spool::busy(live.now().qfiles()),
         stays,
         stop: Arc::clone(stop),
         sessions: Mutex::default(),
@@ -143,12 +146,17 @@ fn accept(listener: &Socket) -> io::Result<Option<Stream>> {
     }
 }
 
+/// How long no client may be connected before the directories of the queues are made durable.
+const REST: Duration = Duration::from_secs(5);
+
 /// A client that has been silent for this long may have to make room for another.
 const ROOM: Duration = Duration::from_secs(1);
 
 /// Shared by the threads.
 struct House<'h> {
     live: &'h LiveSite,
+    index: LiveIndex,
+    spool: Spool,
     /// Whether it keeps running when idle.
     stays: bool,
     stop: Arc<AtomicBool>,
@@ -209,12 +217,15 @@ impl House<'_> {
             let open = lock(&self.sessions).len();
             let is_full = open as u64 >= site.config().lmtp_connections;
             let in_use = open > 0 || self.desk.as_ref().is_some_and(Desk::is_busy);
+            let may_rest = open == 0 && self.spool.is_busy();
             let left = if is_full {
                 Some(ROOM)
             } else {
                 let idle = site.config().lmtp_idle.duration();
                 (!self.stays && !in_use).then(|| idle.saturating_sub(quiet_since.elapsed()))
             };
+            let is_last = !may_rest || left.is_some_and(|left| left < REST);
+            let left = if is_last { left } else { Some(REST) };
             let left = left.map(|left| Timespec {
                 tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
                 tv_nsec: left.subsec_nanos().into(),
@@ -223,6 +234,7 @@ impl House<'_> {
             let for_guests = if may_come { PollFlags::IN } else { PollFlags::empty() };
             let mut fds = [PollFd::new(listener, for_guests), PollFd::new(wakes, PollFlags::IN)];
             match poll(&mut fds, left.as_ref()) {
+                Ok(0) if !is_last => self.spool.rest(),
                 Ok(0) if !is_full => return Ok(None),
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
@@ -261,6 +273,8 @@ impl House<'_> {
             std::thread::Builder::new().name("session".to_owned()).spawn_scoped(scope, move || {
                 let surroundings = Surroundings {
                     live: self.live,
+                    index: &self.index,
+                    spool: &self.spool,
                     stop: &self.stop,
                     state: &state,
                     accepted: &|| self.desk.iter().for_each(Desk::add),

@@ -6,7 +6,9 @@ use crate::reply::Reply;
 use dormouse_runners::door::Door;
 use dormouse_runners::elsewhere;
 use dormouse_runners::intake::{self, IntakeEnvelope, IntakeRecipient, IntakeRefusal};
-use dormouse_store::{LiveSite, Site, Store};
+use dormouse_spool::Spool;
+use dormouse_store::{IntakeIndex, LiveIndex, LiveSite, Site, Store};
+use std::cell::OnceCell;
 use std::io::{self, BufWriter, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,6 +23,10 @@ const MOST_MISTAKES: u32 = 20;
 pub struct Surroundings<'s> {
     /// The site.
     pub live: &'s LiveSite,
+    /// What intake needs to know of its lists.
+    pub index: &'s LiveIndex,
+    /// Its queues.
+    pub spool: &'s Spool,
     /// Whether the process is about to exit: then the session ends, too, between two transactions.
     pub stop: &'s AtomicBool,
     /// The part of the session that other threads see.
@@ -87,7 +93,7 @@ pub fn talk(
         site: surroundings.live.now(),
         input: Input::new(input),
         output: BufWriter::new(output),
-        store: None,
+        store: OnceCell::new(),
         greeted: false,
         transaction: None,
     };
@@ -127,7 +133,8 @@ struct Session<'s, R, W: Write> {
     site: Arc<Site>,
     input: Input<R>,
     output: BufWriter<W>,
-    store: Option<Store>,
+    /// Opened by the first question that the index cannot answer.
+    store: OnceCell<Store>,
     greeted: bool,
     transaction: Option<Transaction>,
 }
@@ -273,12 +280,14 @@ impl<R: Read, W: Write> Session<'_, R, W> {
                 "entries for archives must not be mixed with other mail",
             ));
         }
-        let found =
-            at_door(&mut self.store, &self.site, |door| intake::recipient_here(door, &address))
-                .map_err(|refusal| {
-                    tracing::info!("<{address}> refused: {refusal}");
-                    Reply::refused(&refusal)
-                })?;
+        let Surroundings { index, spool, .. } = self.surroundings;
+        let found = at_door(spool, index.now(), &self.store, &self.site, |door| {
+            intake::recipient_here(door, &address)
+        })
+        .map_err(|refusal| {
+            tracing::info!("<{address}> refused: {refusal}");
+            Reply::refused(&refusal)
+        })?;
         // A recipient gets a reply each time it is given, but only one entry.
         let known = transaction.entries.iter().position(|entry| entry.is_as_good_as(&found));
         if known.is_none() {
@@ -307,7 +316,8 @@ impl<R: Read, W: Write> Session<'_, R, W> {
             Some(ReceivedMessage::TooLarge) => Err(IntakeRefusal::TooLarge { limit }),
             Some(ReceivedMessage::Whole(message)) => {
                 let envelope = IntakeEnvelope { sender: Some(transaction.sender) };
-                at_door(&mut self.store, &site, |door| {
+                // The lists were looked up for the recipients.
+                at_door(self.surroundings.spool, None, &self.store, &site, |door| {
                     intake::accept(door, &transaction.entries, &envelope, &message)
                 })
             }
@@ -353,24 +363,19 @@ fn limit(site: &Site, sender: &str) -> u64 {
 /// Queries intake. While the database server of a site on several hosts cannot be reached, this
 /// uses the last known state.
 fn at_door<T>(
-    store: &mut Option<Store>,
+    spool: &Spool,
+    index: Option<Arc<IntakeIndex>>,
+    store: &OnceCell<Store>,
     site: &Site,
     ask: impl Fn(&Door<'_>) -> Result<T, IntakeRefusal>,
 ) -> Result<T, IntakeRefusal> {
-    match open(store, site).and_then(|store| ask(&Door::of(site, store))) {
+    match ask(&Door::live(site, spool, index, store)) {
         Err(IntakeRefusal::Store(error)) if error.is_away() => match Door::spare(site.dir()) {
             Some(door) => ask(&door),
             None => Err(IntakeRefusal::Store(error)),
         },
         asked => asked,
     }
-}
-
-fn open<'s>(store: &'s mut Option<Store>, site: &Site) -> Result<&'s Store, IntakeRefusal> {
-    Ok(match store {
-        Some(store) => store,
-        None => store.insert(Store::open_read_only(site)?),
-    })
 }
 
 #[cfg(test)]

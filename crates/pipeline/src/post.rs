@@ -3,6 +3,7 @@
 use crate::handlers::origin::Known;
 use crate::handlers::signatures::Signatures;
 use dormouse_clock::Timestamp;
+use dormouse_mail::conceal::Attempts;
 use dormouse_mail::{AddressKey, Message};
 use dormouse_membership::moderation::vouch::Answerable;
 use dormouse_membership::notices::Notices;
@@ -42,6 +43,8 @@ pub struct Post<'p> {
     pub pattern_problems: RefCell<Vec<PatternProblem>>,
     /// Whether this is a rehearsal: the transaction is rolled back, and no file may be written.
     pub is_rehearsal: bool,
+    /// What looks like a password in the message, if that has been searched already.
+    pub attempts: Option<Attempts>,
     /// Whether passwords have been removed from the message already.
     pub is_concealed: bool,
     /// The post before its headers were changed, if some recipients get it with the author's From.
@@ -178,6 +181,7 @@ impl<'p> Post<'p> {
             signatures: Signatures::default(),
             pattern_problems: RefCell::default(),
             is_rehearsal: false,
+            attempts: None,
             is_concealed: false,
             uncooked: None,
         }

@@ -6,13 +6,16 @@ use crate::refusal::IntakeRefusal;
 use dormouse_spool::{Metadata, Spool};
 use dormouse_store::{IntakeIndex, IntakeSettings, KnownList, Site, Store, StoreError};
 use site::Inside;
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A site as intake sees it.
 pub struct Door<'d> {
     dir: PathBuf,
+    spool: Spool,
     settings: IntakeSettings,
-    index: Option<IntakeIndex>,
+    index: Option<Arc<IntakeIndex>>,
     /// Whether the index is from before the database became unavailable.
     is_spare: bool,
     behind: Option<Box<dyn Behind + 'd>>,
@@ -43,16 +46,39 @@ pub(crate) trait Behind {
     ) -> Result<Option<IntakeRefusal>, StoreError>;
 }
 
+fn spool_in(dir: &Path) -> Spool {
+    Spool::new(dormouse_store::site::qfiles_in(dir))
+}
+
 impl<'d> Door<'d> {
     /// Creates a door for a process that has the site and its database open.
     pub fn of(site: &'d Site, store: &'d Store) -> Door<'d> {
         let inside = Inside::Open(site, store);
         Door {
             dir: site.dir().to_owned(),
+            spool: Spool::new(site.qfiles()),
             settings: IntakeSettings::of(site),
             index: None,
             is_spare: false,
             behind: Some(Box::new(inside)),
+        }
+    }
+
+    /// Creates a door for a process that stays: it uses the index as far as possible, if there is one
+    /// ([`dormouse_store::LiveIndex`]), and opens the database, if nobody has, for other questions.
+    pub fn live(
+        site: &'d Site,
+        spool: &Spool,
+        index: Option<Arc<IntakeIndex>>,
+        store: &'d OnceCell<Store>,
+    ) -> Door<'d> {
+        Door {
+            dir: site.dir().to_owned(),
+            spool: spool.clone(),
+            settings: IntakeSettings::of(site),
+            index,
+            is_spare: false,
+            behind: Some(Box::new(Inside::Live(site, store))),
         }
     }
 
@@ -63,14 +89,14 @@ impl<'d> Door<'d> {
     /// If the site does not exist, or its settings or its database cannot be read.
     pub fn at(dir: &Path) -> Result<Door<'static>, StoreError> {
         let inside = Inside::closed(dir);
-        let (mut index, mut is_spare) = (IntakeIndex::open(dir), false);
+        let (mut index, mut is_spare) = (IntakeIndex::open(dir).map(Arc::new), false);
         let settings = match &index {
             Some(index) => index.settings().clone(),
             None => match inside.open() {
                 Ok((site, _)) => IntakeSettings::of(site),
                 // Without the database, mail is accepted for the lists that were last known.
                 Err(error) if error.is_away() => {
-                    let spare = index.insert(IntakeIndex::open_spare(dir).ok_or(error)?);
+                    let spare = index.insert(Arc::new(IntakeIndex::open_spare(dir).ok_or(error)?));
                     is_spare = true;
                     spare.settings().clone()
                 }
@@ -78,7 +104,8 @@ impl<'d> Door<'d> {
             },
         };
         let behind: Option<Box<dyn Behind>> = Some(Box::new(inside));
-        Ok(Door { dir: dir.to_owned(), settings, index, is_spare, behind })
+        let (dir, spool) = (dir.to_owned(), spool_in(dir));
+        Ok(Door { dir, spool, settings, index, is_spare, behind })
     }
 
     /// Creates a door for a program without a database, which uses only the site's [`IntakeIndex`];
@@ -89,8 +116,9 @@ impl<'d> Door<'d> {
         let settings = index.settings().clone();
         Some(Door {
             dir: dir.to_owned(),
+            spool: spool_in(dir),
             settings,
-            index: Some(index),
+            index: Some(Arc::new(index)),
             is_spare: false,
             behind: None,
         })
@@ -102,7 +130,9 @@ impl<'d> Door<'d> {
         let index = IntakeIndex::open_spare(dir)?;
         let settings = index.settings().clone();
         let behind: Option<Box<dyn Behind>> = Some(Box::new(Inside::closed(dir)));
-        Some(Door { dir: dir.to_owned(), settings, index: Some(index), is_spare: true, behind })
+        let index = Some(Arc::new(index));
+        let (dir, spool) = (dir.to_owned(), spool_in(dir));
+        Some(Door { dir, spool, settings, index, is_spare: true, behind })
     }
 
     /// Whether it uses an index from before the database became unavailable, so that a list may
@@ -122,8 +152,8 @@ impl<'d> Door<'d> {
     }
 
     /// Returns the site's queues.
-    pub fn spool(&self) -> Spool {
-        Spool::new(dormouse_store::site::qfiles_in(&self.dir))
+    pub fn spool(&self) -> &Spool {
+        &self.spool
     }
 
     pub(crate) fn behind(&self) -> Result<&(dyn Behind + 'd), IntakeRefusal> {

@@ -19,6 +19,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// The local part of sender and recipient of such messages, at the site's host.
@@ -159,8 +160,8 @@ impl Hosts {
         let address = format!("{MAILBOX}@{}", site.config().host);
         let mut transaction = Some(Transaction {
             unique: name.to_string(),
-            sender: Cow::Owned(address.clone()),
-            recipients: vec![Cow::Owned(address)],
+            recipients: Rc::new([&address].into_iter().collect()),
+            sender: Cow::Owned(address),
             head: Cow::Borrowed(&[]),
             message: Cow::Borrowed(message),
             verp: false,

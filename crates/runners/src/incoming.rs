@@ -16,6 +16,7 @@ pub(crate) fn process(job: EntryJob<'_>, entry: Entry) -> Result<Processed, Hand
     let known = job.found.of(job.shared.site, job.list, &entry)?;
     let mut post = Post::new(job.shared.site, job.store, job.list, job.name, entry);
     post.known = known;
+    post.attempts = job.attempts;
     if job.queue == Queue::Virgin {
         if let Some(closing) = digest::closing(&post.metadata)? {
             post.store.close_digest(post.list.id, &closing)?;

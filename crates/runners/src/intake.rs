@@ -201,7 +201,7 @@ pub fn accept(
     let spool = door.spool();
     let size = message.len() as u64;
     let entries = size.saturating_mul(recipients.len() as u64);
-    check_space(&spool, entries, settings.min_free)?;
+    check_space(spool, entries, settings.min_free)?;
     let mut batch = spool.batch();
     let mut accepted = Vec::with_capacity(recipients.len());
     for IntakeRecipient { destination, address } in recipients {

@@ -5,18 +5,18 @@ use crate::bounces::return_path::{Senders, Tags};
 use crate::unsubscribe::Unsubscribe;
 use dormouse_auth::{Algorithm, ArcContent, AuthError, AuthResults, Key, Keyring, Signer};
 use dormouse_clock::Timestamp;
-use dormouse_delivery::{Capabilities, Content, Transaction};
+use dormouse_delivery::{Addresses, Capabilities, Content, Transaction};
 use dormouse_mail::fit::{self, Takes};
 use dormouse_mail::{Message, address, transfer};
 use dormouse_membership::RunError;
 use dormouse_pipeline::decorate::{HeaderAndFooter, recipient_fields};
 use dormouse_pipeline::personal::{has_own_sender, is_personal};
-use dormouse_pipeline::recipients::Next;
 use dormouse_spool::{Entry, EntryName, Envelope};
 use dormouse_store::{Config, List, Member, OneClick, Store, StoreError};
 use dormouse_trace::Event;
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::rc::Rc;
 
 /// An entry's message, prepared once, and how its transactions are addressed.
 pub struct Outbound<'o> {
@@ -161,13 +161,10 @@ impl<'o> Outbound<'o> {
     /// Returns the transaction for some recipients, for a server with these extensions.
     pub fn transaction(
         &self,
-        group: &[Next],
+        group: &Rc<Addresses>,
         offered: &Capabilities,
     ) -> Result<Transaction<'_>, RunError> {
-        let only = match group {
-            [only] if self.verp || self.personal => Some(only.address.as_str()),
-            _ => None,
-        };
+        let only = group.only().filter(|_| self.verp || self.personal);
         let sender = only
             .filter(|_| self.verp)
             .and_then(|only| self.senders.for_one(only))
@@ -193,15 +190,15 @@ impl<'o> Outbound<'o> {
             Some(own) => Cow::Owned(own.content),
             None => Cow::Borrowed(&shared.get_or_init(|| self.fit(&self.message, offered)).content),
         };
-        let first = group.first().map_or("", |first| first.address.as_str());
+        let first = group.get(0).unwrap_or_default();
         Ok(Transaction {
             // The same in a repetition after a crash, which starts with the same recipient.
             unique: format!("{}.{first}", self.entry),
             sender,
-            recipients: group
-                .iter()
-                .map(|next| Cow::Owned(address::ascii_domain(&next.address).into_owned()))
-                .collect(),
+            recipients: match group.is_ascii() {
+                true => Rc::clone(group),
+                false => Rc::new(group.iter().map(address::ascii_domain).collect()),
+            },
             head: Cow::Owned(head.into_bytes()),
             message,
             verp: self.verp && group.len() > 1,

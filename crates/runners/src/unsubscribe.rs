@@ -1,10 +1,10 @@
 //! The header with which mail programs let people leave a list with one click (RFC 2369, RFC 8058).
 
 use dormouse_clock::Timestamp;
+use dormouse_delivery::Addresses;
 use dormouse_mail::Message;
 use dormouse_membership::{SECRET, link};
 use dormouse_pipeline::personal::has_one_click_page;
-use dormouse_pipeline::recipients::Next;
 use dormouse_store::{List, Site, Store, StoreError};
 
 /// The ways for a mail's recipients to leave the list.
@@ -47,12 +47,12 @@ impl<'u> Unsubscribe<'u> {
 
     /// Returns the header fields for some recipients. Recipients who are members of another list
     /// get no link, because they cannot leave this one.
-    pub fn head(&self, group: &[Next]) -> Result<String, StoreError> {
-        let only = match group {
-            [only] if self.is_member(&only.address)? => only,
+    pub fn head(&self, group: &Addresses) -> Result<String, StoreError> {
+        let only = match group.only() {
+            Some(only) if self.is_member(only)? => only,
             _ => return Ok(format!("List-Unsubscribe: {}\r\n", self.plain)),
         };
-        let url = self.url(&only.address);
+        let url = self.url(only);
         // If a moderator decides on leaving, one click does not end the membership.
         let one_click = if self.list.settings.unsubscribe_policy {
             ""

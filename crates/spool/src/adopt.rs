@@ -13,6 +13,7 @@
 use crate::batch::Record;
 use crate::entry::RECOVERED_WITH_OTHERS;
 use crate::identity::Identity;
+use crate::label::{self, Labelled};
 use crate::spool::{State, base_with_suffix, for_each_file};
 use crate::{EntryName, Queue, Spool, SpoolError, claim, durable, fault, recover};
 use rustix::fs::{CWD, RenameFlags, Timespec, Timestamps};
@@ -82,6 +83,7 @@ impl Estate {
             }
             handed_over.extend(record.sources);
         }
+        estate.add_labelled(&spool, &handed_over)?;
         for queue in Queue::ALL {
             estate.add_directory(&spool.dir(queue), queue, &handed_over)?;
         }
@@ -119,6 +121,31 @@ impl Estate {
     pub fn counts(&self) -> Vec<(Queue, usize)> {
         let count = |queue| self.entries.iter().filter(|left| left.queue == queue).count();
         Queue::ALL.into_iter().map(|queue| (queue, count(queue))).filter(|(_, n)| *n > 0).collect()
+    }
+
+    /// Adds entries that a power failure has removed from their queues.
+    fn add_labelled(
+        &mut self,
+        spool: &Spool,
+        handed_over: &BTreeSet<String>,
+    ) -> Result<(), SpoolError> {
+        let marker = spool.paths().labels();
+        if !marker.exists() {
+            return Ok(());
+        }
+        if !label::is_abandoned(spool.paths())? {
+            return Err(in_use(&marker));
+        }
+        for path in label::candidates(spool.paths())? {
+            let file = File::open(&path).map_err(SpoolError::io("open", &path))?;
+            let Some(labelled) = label::read_label(path, &file)? else { continue };
+            let is_elsewhere = labelled.is_in_a_queue(spool.paths());
+            let Labelled { path, queue, name } = labelled;
+            if !is_elsewhere && !handed_over.contains(&format!("{queue}/{name}.bak")) {
+                self.add(path, queue, name.as_str(), State::Ready)?;
+            }
+        }
+        Ok(())
     }
 
     fn add_adopted(&mut self, dir: &Path) -> Result<(), SpoolError> {
@@ -342,7 +369,8 @@ impl Spool {
             for state in [State::Ready, State::Claimed, State::Preserved] {
                 let path = self.paths().entry(queue, &name, state);
                 match claim::lock_file(&path)? {
-                    Some(_lock) => {
+                    Some(file) => {
+                        label::forget(self.paths(), &file)?;
                         durable::unlink(&path)?;
                         given_up += 1;
                         fault::point("adopt.given-up");
@@ -352,9 +380,8 @@ impl Spool {
                 }
             }
         }
-        for queue in Queue::ALL.into_iter().filter(|queue| self.dir(*queue).exists()) {
-            durable::sync_dir(&self.dir(queue))?;
-        }
+        let queues = Queue::ALL.into_iter().filter(|queue| self.dir(*queue).exists());
+        self.paths().sync_queues(queues)?;
         self.renew_identity()?;
         Ok(given_up)
     }
@@ -365,7 +392,11 @@ impl Spool {
         for queue in Queue::ALL {
             for_each_file(&self.dir(queue), |file| found |= !file.starts_with('.'))?;
         }
-        Ok(found || !recover::records(self)?.is_empty() || !self.adopting()?.is_empty())
+        let is_labelled = label::is_abandoned(self.paths())?;
+        Ok(found
+            || is_labelled
+            || !recover::records(self)?.is_empty()
+            || !self.adopting()?.is_empty())
     }
 }
 

@@ -9,11 +9,13 @@
 //! The record stays until the queues' directories are durable. A process that hands over many
 //! batches may wait for that once, at the end: [`Batch::carry`] and [`Unsettled`].
 
+use crate::label::{self, Label};
+use crate::spare::{self, Taken};
 use crate::spool::State;
+use crate::staged::Staged;
 use crate::unsettled::Unsettled;
 use crate::{
-    Claim, Entry, EntryName, Metadata, Queue, Spool, SpoolError, claim, durable, entry, fault,
-    name, spare,
+    Claim, Entry, EntryName, Metadata, Queue, Spool, SpoolError, claim, durable, entry, fault, name,
 };
 use dormouse_clock::Timestamp;
 use rustix::fs::{Advice, Timespec, Timestamps};
@@ -39,20 +41,6 @@ pub struct Batch<'s> {
     /// The record before it decides.
     draft: Option<PathBuf>,
     decided: bool,
-}
-
-#[derive(Debug)]
-struct Staged {
-    /// Kept open for its lock, which tells recovery that we are alive. It is closed before the
-    /// queue shows the entry, because a drain that finds the lock would consider the entry claimed.
-    file: Option<File>,
-    path: PathBuf,
-    queue: Queue,
-    name: EntryName,
-    /// Whether the time of its file is to be durable.
-    has_due: bool,
-    /// Whether it is in its queue.
-    is_shown: bool,
 }
 
 impl<'s> Batch<'s> {
@@ -99,33 +87,44 @@ impl<'s> Batch<'s> {
         bytes: &[u8],
         due: Option<Timestamp>,
     ) -> Result<(), SpoolError> {
-        let path = self.spool.paths().staged().join(format!("{}-{}", self.id, self.staged.len()));
         // The last one is synced as soon as it is written.
         if let Some(file) = self.staged.last().and_then(|staged| staged.file.as_ref()) {
             begin_to_write(file);
         }
-        let (mut file, size) = self.new_file(&path)?;
-        let written = durable::write_entry(&mut file, size, &path, bytes)
+        let Taken { mut file, size, path, durable } = self.new_file(bytes.len())?;
+        let label = durable.and_then(|spare| Label::new(&spare, queue, name, bytes));
+        let room = if label.is_some() { label::ROOM } else { 0 };
+        let written = durable::write_entry(&mut file, size, &path, bytes, room)
             .and_then(|()| due.map_or(Ok(()), |due| set_time(&file, &path, due)));
         let (file, name, has_due) = (Some(file), name.clone(), due.is_some());
-        self.staged.push(Staged { file, path, queue, name, has_due, is_shown: false });
+        let (is_labelled, is_shown) = (false, false);
+        self.staged.push(Staged { file, path, queue, name, has_due, label, is_labelled, is_shown });
         fault::point("batch.staged");
         written
     }
 
-    /// A locked file of that path, and its size.
-    fn new_file(&self, path: &Path) -> Result<(File, u64), SpoolError> {
-        if let Some(taken) = spare::take(self.spool.paths(), path) {
+    /// A locked file for an entry of that length.
+    fn new_file(&self, length: usize) -> Result<Taken, SpoolError> {
+        let paths = self.spool.paths();
+        let may_be_labelled = self.is_empty() && length as u64 + label::ROOM <= label::LARGEST;
+        if may_be_labelled
+            && self.spool.begin_label()
+            && let Some(taken) = spare::take_durable(paths)
+        {
             return Ok(taken);
         }
-        let created = match durable::create_locked(path) {
+        let path = paths.staged().join(format!("{}-{}", self.id, self.staged.len()));
+        if let Some(taken) = spare::take(paths, &path) {
+            return Ok(taken);
+        }
+        let created = match durable::create_locked(&path) {
             Err(SpoolError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 self.spool.create()?;
-                durable::create_locked(path)
+                durable::create_locked(&path)
             }
             other => other,
         };
-        Ok((created?, 0))
+        Ok(Taken { file: created?, size: 0, path, durable: None })
     }
 
     /// Adds a source, which is finished when this batch is committed.
@@ -164,9 +163,17 @@ impl<'s> Batch<'s> {
         // A single output is decided by its own rename, and sources without an output do not
         // depend on each other.
         let is_recorded = self.staged.len() + self.sources.len() > 1 && !self.staged.is_empty();
+        let is_labelled = !is_recorded && self.write_label()?;
+        if !is_labelled {
+            self.leave_spares()?;
+        }
         let draft = if is_recorded { Some(self.write_draft()?) } else { None };
         self.sync()?;
         fault::point("batch.synced");
+        if is_labelled && self.show_labelled()? {
+            self.decided = true;
+            return Ok(Unsettled::default());
+        }
         let record = match draft {
             Some(draft) => Some(self.decide(draft)?),
             None => None,
@@ -222,6 +229,38 @@ impl<'s> Batch<'s> {
             }
         }
         Err(error)
+    }
+
+    /// Writes the label of a single output that may have one. When it is synced, it is decided.
+    fn write_label(&mut self) -> Result<bool, SpoolError> {
+        let [staged] = self.staged.as_mut_slice() else { return Ok(false) };
+        staged.write_label()
+    }
+
+    /// Shows the single output with a label. False if that must be done in the usual way.
+    fn show_labelled(&mut self) -> Result<bool, SpoolError> {
+        let paths = self.spool.paths();
+        for staged in &mut self.staged {
+            let target = paths.entry(staged.queue, &staged.name, State::Ready);
+            if staged.link(&target)? {
+                self.spool.add_labelled(&staged.path);
+                return Ok(true);
+            }
+        }
+        self.leave_spares()?;
+        Ok(false)
+    }
+
+    /// Renames outputs that are not going to have a label to where recovery looks for others.
+    fn leave_spares(&mut self) -> Result<(), SpoolError> {
+        for (number, staged) in self.staged.iter_mut().enumerate() {
+            if staged.label.take().is_some() {
+                let path = self.spool.paths().staged().join(format!("{}-{number}", self.id));
+                durable::rename(&staged.path, &path)?;
+                staged.path = path;
+            }
+        }
+        Ok(())
     }
 
     /// Syncs several files in parallel, so that the disk waits once, not for each file.
@@ -301,7 +340,7 @@ impl<'s> Batch<'s> {
         for staged in &mut self.staged {
             staged.file = None;
             let target = paths.entry(staged.queue, &staged.name, State::Ready);
-            rename_into_queue(self.spool, &staged.path, &target, staged.queue)?;
+            staged.rename(self.spool, &target)?;
             staged.is_shown = true;
             unsettled.touch(staged.queue);
             fault::point("batch.shown");
@@ -326,6 +365,11 @@ impl Drop for Batch<'_> {
         if self.decided {
             return;
         }
+        for staged in &mut self.staged {
+            if let Err(error) = staged.erase_label() {
+                tracing::warn!("{error}; after a power failure it may be delivered anyway");
+            }
+        }
         for path in self.staged.iter().map(|staged| &staged.path).chain(&self.draft) {
             if let Err(error) = durable::unlink(path) {
                 tracing::warn!("{error}; recovery will remove it");
@@ -336,24 +380,6 @@ impl Drop for Batch<'_> {
                 tracing::warn!("{error}; recovery will give it back");
             }
         }
-    }
-}
-
-/// Renames a staged output into its queue, which is created if necessary.
-fn rename_into_queue(
-    spool: &Spool,
-    staged: &Path,
-    target: &Path,
-    queue: Queue,
-) -> Result<(), SpoolError> {
-    match durable::rename(staged, target) {
-        Err(SpoolError::Io { source, .. })
-            if source.kind() == io::ErrorKind::NotFound && !spool.dir(queue).exists() =>
-        {
-            durable::make_dir(&spool.dir(queue))?;
-            durable::rename(staged, target)
-        }
-        other => other,
     }
 }
 
@@ -421,12 +447,18 @@ impl Record {
         }
         for source in &self.sources {
             let source = paths.relative(source);
+            match File::open(&source) {
+                Ok(file) => label::forget(paths, &file)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(SpoolError::io("open", &source)(error)),
+            }
             durable::unlink(&source)?;
             touched.extend(source.parent().map(Path::to_owned));
         }
         for dir in touched {
             durable::sync_dir(&dir)?;
         }
+        paths.sync_spares()?;
         durable::unlink(path)
     }
 }

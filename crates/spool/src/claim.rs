@@ -2,7 +2,7 @@
 
 use crate::entry::{ALONE, RETURNED, Suspicion, TOGETHER, kept_from};
 use crate::spool::{Paths, State};
-use crate::{Entry, EntryName, Queue, SpoolError, durable, fault};
+use crate::{Entry, EntryName, Queue, SpoolError, durable, fault, label};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -279,6 +279,7 @@ impl Claim {
     /// Finishes the entry without any output. Durable after the next [`crate::Spool::sync`]; until
     /// then a power failure may restore it, with its journal.
     pub fn finish(mut self) -> Result<(), SpoolError> {
+        label::forget(&self.paths, &self.file)?;
         durable::unlink(&self.path())?;
         self.is_ours = false;
         fault::point("claim.finished");
@@ -306,8 +307,7 @@ impl Claim {
         let target = self.paths.entry(queue, &self.name, State::Ready);
         durable::rename(&self.path(), &target)?;
         self.is_ours = false;
-        durable::sync_dir(&self.paths.queue(queue))?;
-        durable::sync_dir(&self.paths.queue(self.queue))
+        self.paths.sync_queues([queue, self.queue])
     }
 
     /// Keeps a readable entry that cannot be processed for a person, as `bad/<name>.psv`. It
@@ -325,7 +325,7 @@ impl Claim {
         durable::make_dir(&self.paths.queue(Queue::Bad))?;
         durable::rename(&self.path(), &target)?;
         self.is_ours = false;
-        durable::sync_dir(&self.paths.queue(Queue::Bad))?;
+        self.paths.sync_queues([Queue::Bad])?;
         Ok(target)
     }
 }

@@ -52,16 +52,17 @@ pub fn write(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), SpoolErro
     write().map_err(SpoolError::io("write", path))
 }
 
-/// Writes an entry and fills it up, over what a file of that size has.
+/// Writes an entry and fills it up by `room` or more bytes, over what a file of that size has.
 pub fn write_entry(
     file: &mut File,
     size: u64,
     path: &Path,
     bytes: &[u8],
+    room: u64,
 ) -> Result<(), SpoolError> {
     let length = bytes.len() as u64;
-    let keeps_size = (length..=length + MOST_FILL).contains(&size);
-    let filled = if keeps_size { size } else { length.next_multiple_of(BLOCK) };
+    let keeps_size = (length + room..=length + MOST_FILL).contains(&size);
+    let filled = if keeps_size { size } else { (length + room).next_multiple_of(BLOCK) };
     if filled < size {
         file.set_len(filled).map_err(SpoolError::io("truncate", path))?;
     }
@@ -96,6 +97,13 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), SpoolError> {
     fault::operation("rename")
         .and_then(|()| fs::rename(from, to))
         .map_err(SpoolError::io("rename", from))
+}
+
+/// Gives a file another name within the spool, which must be free.
+pub fn link(from: &Path, to: &Path) -> Result<(), SpoolError> {
+    fault::operation("link")
+        .and_then(|()| fs::hard_link(from, to))
+        .map_err(SpoolError::io("link", from))
 }
 
 /// Unlinks a file; a missing one is not an error.

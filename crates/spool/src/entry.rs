@@ -4,7 +4,7 @@
 //! The journal is ours: lines appended to the file while its entry is claimed. It starts with a
 //! line feed after the second pickle, where Mailman stops reading.
 
-use crate::{Metadata, Queue, SpoolError, message_object};
+use crate::{Metadata, Queue, SpoolError, label, message_object};
 use dormouse_pickle::{Graph, Limits, Protocol};
 use std::path::Path;
 
@@ -159,7 +159,7 @@ fn journal(tail: &[u8]) -> Vec<String> {
     let Some(end) = memchr_last(b'\n', tail) else { return Vec::new() };
     tail[..end]
         .split(|&byte| byte == b'\n')
-        .filter(|line| !line.is_empty())
+        .filter(|line| !line.is_empty() && !label::is_label(line))
         .map(|line| String::from_utf8_lossy(line).into_owned())
         .collect()
 }

@@ -10,10 +10,11 @@
 //!   message objects to text.
 //! - [`spool`]: the directories as a whole: list, enqueue one entry, claim.
 //! - [`claim`]: an entry claimed by this process.
-//! - [`batch`]: the hand-over of many entries in one go, all or nothing. `unsettled`: what is left until
+//! - [`batch`]: the hand-over of many entries in one go, all or nothing. `staged`: one of them. `unsettled`: what is left until
 //!   directories are durable.
 //! - [`adopt`]: taking over the spool of a dead host. [`identity`]: telling spools apart.
-//! - `spare`: files of finished entries, which are written again.
+//! - `spare`: files of finished entries, which are written again. `label`: entries in such files that are
+//!   durable before the directory of their queue is.
 //! - [`recover`]: completing or undoing the work of dead processes: claims, unfinished hand-overs,
 //!   orphans.
 //! - [`durable`]: the only place that syncs. [`fault`]: where tests kill us.
@@ -47,6 +48,7 @@ pub mod envelope;
 mod error;
 pub mod fault;
 pub mod identity;
+mod label;
 mod limits;
 pub mod message_object;
 pub mod metadata;
@@ -55,6 +57,7 @@ pub mod queue;
 pub mod recover;
 mod spare;
 pub mod spool;
+mod staged;
 mod unsettled;
 
 pub use adopt::Estate;

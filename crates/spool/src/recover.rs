@@ -6,9 +6,10 @@
 use crate::batch::{Record, lock_record};
 use crate::claim::lock_file;
 use crate::entry::{ALONE, RECOVERED, RECOVERED_WITH_OTHERS, RETURNED, TOGETHER};
+use crate::label::Restored;
 use crate::spare::is_retired;
-use crate::spool::{State, for_each_file};
-use crate::{Claim, EntryName, Queue, Spool, SpoolError, durable, fault};
+use crate::spool::{LABELS, State, for_each_file};
+use crate::{Claim, EntryName, Queue, Spool, SpoolError, durable, fault, label};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -161,7 +162,7 @@ pub(crate) fn promised(spool: &Spool, queue: Queue) -> Result<Vec<EntryName>, Sp
 
 /// The number of records of dead processes: work that no process is doing.
 pub(crate) fn abandoned_handovers(spool: &Spool) -> Result<usize, SpoolError> {
-    let mut left = 0;
+    let mut left = usize::from(label::is_abandoned(spool.paths())?);
     for path in records(spool)? {
         left += usize::from(lock_record(&path)?.is_some());
     }
@@ -190,20 +191,25 @@ fn is_handed_over(spool: &Spool, claim: &Claim) -> Result<bool, SpoolError> {
 pub(crate) fn records(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
     let dir = spool.paths().handover();
     let mut records = Vec::new();
-    for_each_file(&dir, |file| records.push(dir.join(file)))?;
+    for_each_file(&dir, |file| records.extend((file != LABELS).then(|| dir.join(file))))?;
     records.retain(|path| !path.is_dir());
     Ok(records)
 }
 
-/// Completes the hand-overs of dead owners.
+/// Completes the hand-overs of dead owners, including those of single entries with a label.
 pub(crate) fn finish_handovers(spool: &Spool) -> Result<usize, SpoolError> {
     let mut finished = 0;
+    // Before the records, which may have finished some of these entries.
+    let restored = Restored::find(spool.paths())?;
     for path in records(spool)? {
         let Some(_lock) = lock_record(&path)? else { continue };
         if let Some(record) = Record::read(&path)? {
             record.apply(spool, &path)?;
             finished += 1;
         }
+    }
+    if let Some(restored) = restored {
+        finished += restored.give_back(spool.paths())?;
     }
     Ok(finished)
 }
@@ -231,6 +237,7 @@ pub(crate) fn remains(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
     remains.extend(old_staged(spool)?);
     // The lock of a dead process is free.
     remains.retain(|path| fs::File::open(path).is_ok_and(|file| file.try_lock_shared().is_ok()));
+    remains.extend(label::is_abandoned(spool.paths())?.then(|| spool.paths().labels()));
     Ok(remains)
 }
 

@@ -4,7 +4,7 @@
 //! that was removed in the last minutes, one by one, whenever it looks for a free one. So the file of a
 //! finished entry is *retired*: renamed to `.staged/spare-INODE`, still locked. When the directory of
 //! its queue is durable it is overwritten with zeros, so that no mail stays behind, and becomes *spare*:
-//! `.spare/INODE`, not locked. Before that a power failure might bring the finished entry's name back, which
+//! `.spare/INODE-TICKET`, not locked. Before that a power failure might bring the finished entry's name back, which
 //! would name the new entry's content. A new entry begins by renaming a spare file to its own place in
 //! `.staged/`. Recovery removes what a dead process had retired.
 //!
@@ -12,20 +12,24 @@
 //! it has no other name: a backup links the files of queues.
 
 use crate::spool::{Paths, for_each_file, for_each_file_while};
-use crate::{Claim, SpoolError, durable, fault};
+use crate::{Claim, SpoolError, durable, fault, label, name};
 use rustix::fs::{OFlags, fcntl_setfl};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsStr;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The maximum number of spare files.
 const MOST: usize = 1024;
 /// The maximum size of a spare file in bytes.
-const LARGEST: u64 = 32 * 1024;
+const LARGEST: u64 = label::LARGEST;
+/// The minimum number of names that are made durable together.
+const LEAST_DURABLE: usize = 16;
 /// How many spare files are tried for an entry before a new file is created: they may be locked,
 /// another user's or unreadable.
 const MOST_TRIED: usize = 8;
@@ -37,8 +41,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// What this process knows of the spare files of a spool.
 #[derive(Debug, Default)]
 struct Known {
-    /// Inodes, which are the names. Another process may have taken them.
-    free: Vec<u64>,
+    /// Names. Another process may have taken them.
+    free: Vec<String>,
+    /// Names that are used once, and were on the disk.
+    durable: Vec<String>,
+    /// Names of files into which this process wrote entries that may be durable only there.
+    labelled: HashSet<String>,
     /// When they were listed, if none was taken since.
     listed: Option<Instant>,
     /// How many there were when they were counted, with what this process added and took since.
@@ -62,24 +70,60 @@ impl Known {
         }
     }
 
-    /// A spare file; another process may have taken it.
-    fn next(&mut self, dir: &Path) -> Option<u64> {
-        if self.free.is_empty() && !is_recent(self.listed) {
-            self.listed = Some(Instant::now());
-            let listed = for_each_file_while(dir, |file| {
-                self.free.extend(file.parse::<u64>().ok());
-                self.free.len() < SOME
-            });
-            if let Err(error) = listed {
-                tracing::debug!("{error}; no file is used again");
+    fn list(&mut self, dir: &Path) {
+        if is_recent(self.listed) {
+            return;
+        }
+        self.listed = Some(Instant::now());
+        self.free.clear();
+        let listed = for_each_file_while(dir, |file| {
+            let is_free = inode_in(file).is_some() && !self.labelled.contains(file);
+            self.free.extend(is_free.then(|| file.to_owned()));
+            self.free.len() < SOME
+        });
+        if let Err(error) = listed {
+            tracing::debug!("{error}; no file is used again");
+        }
+    }
+
+    /// A spare file whose name is on the disk; another process may have taken it.
+    fn next_durable(&mut self, dir: &Path) -> Option<String> {
+        if self.durable.is_empty() {
+            if self.free.len() < LEAST_DURABLE {
+                self.list(dir);
+            }
+            let (tickets, others): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut self.free).into_iter().partition(|file| label::is_ticket(file));
+            self.free = others;
+            let is_worth_it = tickets.len() >= LEAST_DURABLE;
+            match if is_worth_it { durable::sync_dir(dir) } else { Ok(()) } {
+                Ok(()) if is_worth_it => self.durable = tickets,
+                Ok(()) => self.free.extend(tickets),
+                Err(error) => {
+                    tracing::debug!("{error}; no label is written");
+                    self.free.extend(tickets);
+                }
             }
         }
-        // Processes that begin at the same time know the same files.
-        let count = self.free.len().max(1);
+        self.pick(|known| &mut known.durable)
+    }
+
+    /// Processes that begin at the same time know the same files.
+    fn pick(&mut self, from: impl Fn(&mut Known) -> &mut Vec<String>) -> Option<String> {
+        let names = from(self);
+        let count = names.len().max(1);
         let at = (std::process::id() as usize).wrapping_mul(31) % count;
-        let next = (!self.free.is_empty()).then(|| self.free.swap_remove(at))?;
+        let next = (!names.is_empty()).then(|| names.swap_remove(at))?;
         self.forget_one();
         Some(next)
+    }
+
+    /// A spare file; another process may have taken it.
+    fn next(&mut self, dir: &Path) -> Option<String> {
+        if self.free.is_empty() {
+            self.list(dir);
+        }
+        self.pick(|known| &mut known.free)
     }
 
     fn forget_one(&mut self) {
@@ -104,39 +148,98 @@ impl Known {
     }
 }
 
-/// Renames a spare file to `target`, locked, with its old size; none if there is none. Its content does not
-/// matter.
-pub(crate) fn take(paths: &Paths, target: &Path) -> Option<(File, u64)> {
+/// The inode in a spare file's name, which is `INODE-TICKET`, or only `INODE` if an older version wrote it.
+fn inode_in(file: &str) -> Option<u64> {
+    file.split_once('-').map_or(file, |(inode, _)| inode).parse().ok()
+}
+
+/// The name of a spare file, which it never had before.
+fn new_name(inode: u64) -> String {
+    static FIRST: LazyLock<u64> = LazyLock::new(name::random);
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let ticket = FIRST.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));
+    format!("{inode}-{ticket:016x}")
+}
+
+/// A spare file for a new entry, locked. Its content does not matter.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub file: File,
+    /// Its old size.
+    pub size: u64,
+    pub path: PathBuf,
+    /// The name under which it is found again after a power failure, if it is certain.
+    pub durable: Option<String>,
+}
+
+/// Renames a spare file to `target`; none if there is none.
+pub(crate) fn take(paths: &Paths, target: &Path) -> Option<Taken> {
     let dir = paths.spare();
     for _ in 0..MOST_TRIED {
-        let inode = Known::of(&dir, |known| known.next(&dir))?;
-        let path = dir.join(inode.to_string());
+        let name = Known::of(&dir, |known| known.next(&dir))?;
+        let path = dir.join(&name);
         // Those that are listed may all be locked.
-        if let Some(taken) = take_one(&path, inode, target) {
+        if let Some((file, size)) = lock(&path, &name)
+            // Another process may have used it meanwhile; then it is no longer here.
+            && durable::rename(&path, target).is_ok()
+        {
+            fault::point("spare.taken");
             Known::of(&dir, |known| known.listed = None);
-            return Some(taken);
+            return Some(Taken { file, size, path: target.to_owned(), durable: None });
         }
     }
     None
 }
 
-fn take_one(path: &Path, inode: u64, target: &Path) -> Option<(File, u64)> {
+/// Takes a spare file whose name is on the disk, and leaves it where it is; none if there is none.
+pub(crate) fn take_durable(paths: &Paths) -> Option<Taken> {
+    let dir = paths.spare();
+    loop {
+        let name = Known::of(&dir, |known| known.next_durable(&dir))?;
+        let path = dir.join(&name);
+        if let Some((file, size)) = lock(&path, &name)
+            && label::is_named(&file, &path)
+        {
+            fault::point("spare.taken");
+            Known::of(&dir, |known| known.listed = None);
+            return Some(Taken { file, size, path, durable: Some(name) });
+        }
+    }
+}
+
+/// Keeps this process from trying to use that file again.
+pub(crate) fn labelled(paths: &Paths, first_name: &Path) {
+    let name = first_name.file_name().and_then(OsStr::to_str).map(str::to_owned);
+    Known::of(&paths.spare(), |known| known.labelled.extend(name));
+}
+
+/// The files that [`labelled`] recorded are spare ones again, or gone.
+pub(crate) fn none_labelled(paths: &Paths) {
+    Known::of(&paths.spare(), |known| known.labelled.clear());
+}
+
+/// Locks a spare file, and returns its size.
+fn lock(path: &Path, name: &str) -> Option<(File, u64)> {
     // Any failure means only that another file is used.
     let no_link = OFlags::NOFOLLOW.bits().cast_signed();
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).custom_flags(no_link).open(path).ok()?;
-    file.try_lock().ok()?;
     let found = file.metadata().ok()?;
-    if !is_usable(&found) || found.ino() != inode {
+    // The first name of an entry, which others want to lock, or something foreign.
+    if found.nlink() > 1 {
+        return None;
+    }
+    file.try_lock().ok()?;
+    if label::is_entry(&file, name, found.size()).ok()? {
+        return None;
+    }
+    if !is_usable(&found) || Some(found.ino()) != inode_in(name) {
         // Another user's process can use another user's file.
         if is_ours(&found) {
             drop(durable::unlink(path));
         }
         return None;
     }
-    // Another process may have used it meanwhile; then it is no longer here.
-    durable::rename(path, target).ok()?;
-    fault::point("spare.taken");
     Some((file, found.size()))
 }
 
@@ -161,7 +264,8 @@ pub(crate) fn is_retired(file: &str) -> bool {
 #[derive(Debug)]
 pub(crate) struct Retired {
     claim: Claim,
-    inode: u64,
+    /// The name that it gets.
+    name: String,
     path: PathBuf,
     spares: PathBuf,
     is_spare: bool,
@@ -170,6 +274,7 @@ pub(crate) struct Retired {
 /// Removes a finished entry from its queue. Its file is kept if it is of use; a missing one is not an
 /// error.
 pub(crate) fn retire(paths: &Paths, mut claim: Claim) -> Result<Option<Retired>, SpoolError> {
+    label::forget(paths, claim.file())?;
     let spares = paths.spare();
     let usable = claim.file().metadata().ok().filter(is_usable);
     let usable = usable.filter(|_| Known::of(&spares, |known| known.has_room(&spares)));
@@ -178,7 +283,8 @@ pub(crate) fn retire(paths: &Paths, mut claim: Claim) -> Result<Option<Retired>,
         // Any failure means only that the file is removed.
         if durable::rename(&claim.path(), &path).is_ok() {
             claim.leave();
-            return Ok(Some(Retired { claim, inode, path, spares, is_spare: false }));
+            let name = new_name(inode);
+            return Ok(Some(Retired { claim, name, path, spares, is_spare: false }));
         }
         Known::of(&spares, Known::forget_one);
     }
@@ -198,7 +304,7 @@ impl Retired {
     }
 
     fn become_spare(&self) -> Result<(), SpoolError> {
-        let place = self.spares.join(self.inode.to_string());
+        let place = self.spares.join(&self.name);
         match durable::rename(&self.path, &place) {
             Err(SpoolError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 durable::make_dir(&self.spares)?;
@@ -228,7 +334,8 @@ impl Retired {
 impl Drop for Retired {
     fn drop(&mut self) {
         if self.is_spare {
-            return Known::of(&self.spares, |known| known.free.push(self.inode));
+            let name = std::mem::take(&mut self.name);
+            return Known::of(&self.spares, |known| known.free.push(name));
         }
         if let Err(error) = durable::unlink(&self.path) {
             tracing::warn!("{error}; recovery will remove it");

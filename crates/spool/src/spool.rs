@@ -1,8 +1,11 @@
 //! The queue directories as a whole.
 
 use crate::claim::Look;
+use crate::label::Labels;
 use crate::metadata::Metadata;
-use crate::{Batch, Claim, Entry, EntryName, Queue, SpoolError, claim, durable, fault, recover};
+use crate::{
+    Batch, Claim, Entry, EntryName, Queue, SpoolError, claim, durable, fault, label, recover,
+};
 use dormouse_clock::Timestamp;
 use rustix::fs::{Mode, OFlags, RawDir};
 use std::fs;
@@ -10,12 +13,14 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// The spool of a site: a directory (`qfiles/`) with a directory for each queue.
 #[derive(Debug, Clone)]
 pub struct Spool {
     paths: Paths,
+    labels: Option<Arc<Labels>>,
 }
 
 /// Paths. All paths of a spool are constructed here.
@@ -23,6 +28,9 @@ pub struct Spool {
 pub(crate) struct Paths {
     root: PathBuf,
 }
+
+/// The name of the file among the records that is none.
+pub(crate) const LABELS: &str = "labels";
 
 /// An entry's state, which is the suffix of its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +72,31 @@ impl Paths {
     /// Hand-overs that are decided but perhaps not completed.
     pub fn handover(&self) -> PathBuf {
         self.root.join(".handover")
+    }
+
+    /// The file that processes lock while they write labels.
+    pub fn labels(&self) -> PathBuf {
+        self.handover().join(LABELS)
+    }
+
+    /// Waits until the names in the directories of queues are durable, and no entry that was removed from
+    /// them can return.
+    pub fn sync_queues(&self, queues: impl IntoIterator<Item = Queue>) -> Result<(), SpoolError> {
+        queues.into_iter().try_for_each(|queue| durable::sync_dir(&self.queue(queue)))?;
+        self.sync_spares()
+    }
+
+    /// Waits until no entry that was removed can return under the name of a spare file.
+    pub fn sync_spares(&self) -> Result<(), SpoolError> {
+        let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        if fs::symlink_metadata(self.labels()).is_err_and(|error| is_missing(&error)) {
+            return Ok(());
+        }
+        match durable::sync_dir(&self.spare()) {
+            // Names in a directory that was removed do not return.
+            Err(SpoolError::Io { source, .. }) if is_missing(&source) => Ok(()),
+            other => other,
+        }
     }
 
     pub fn relative(&self, path: &str) -> PathBuf {
@@ -118,7 +151,35 @@ pub enum QueueFileState {
 impl Spool {
     /// The spool in `root`; the disk is not accessed yet.
     pub fn new(root: impl Into<PathBuf>) -> Spool {
-        Spool { paths: Paths { root: root.into() } }
+        Spool { paths: Paths { root: root.into() }, labels: None }
+    }
+
+    /// The same, for a process that stays and enqueues single entries: while many arrive, they are
+    /// durable before the directories of their queues are. When it and its clones are dropped, or at
+    /// [`Spool::rest`], the directories are durable, too.
+    pub fn busy(root: impl Into<PathBuf>) -> Spool {
+        let spool = Spool::new(root);
+        Spool { labels: Some(Arc::new(Labels::of(&spool.paths))), ..spool }
+    }
+
+    /// Whether entries were enqueued before the directories of their queues are durable.
+    pub fn is_busy(&self) -> bool {
+        self.labels.as_ref().is_some_and(|labels| labels.are_on())
+    }
+
+    /// Makes the directories of the queues durable. No entry may be arriving in this process.
+    pub fn rest(&self) {
+        self.labels.iter().for_each(|labels| labels.end());
+    }
+
+    /// Notes an entry that is durable before the directory of its queue is.
+    pub(crate) fn add_labelled(&self, first_name: &Path) {
+        self.labels.iter().for_each(|labels| labels.add(first_name));
+    }
+
+    /// Whether a new entry may be durable before the directory of its queue is.
+    pub(crate) fn begin_label(&self) -> bool {
+        self.labels.as_ref().is_some_and(|labels| labels.begin(self))
     }
 
     /// Creates what is missing: directories, with mode 2770, and the identity.
@@ -254,9 +315,10 @@ impl Spool {
     pub fn remove(&self, queue: Queue, name: &EntryName) -> Result<bool, SpoolError> {
         for state in [State::Ready, State::Claimed, State::Preserved] {
             let path = self.paths.entry(queue, name, state);
-            if let Some(_lock) = claim::lock_file(&path)? {
+            if let Some(file) = claim::lock_file(&path)? {
+                label::forget(&self.paths, &file)?;
                 durable::unlink(&path)?;
-                durable::sync_dir(&self.paths.queue(queue))?;
+                self.paths.sync_queues([queue])?;
                 return Ok(true);
             }
         }
@@ -314,6 +376,12 @@ impl Spool {
         Ok(aside)
     }
 
+    /// Completes the decided hand-overs of dead processes, and puts entries that a power failure has taken
+    /// from their queues back. Returns how many there were.
+    pub fn finish_handovers(&self) -> Result<usize, SpoolError> {
+        recover::finish_handovers(self)
+    }
+
     /// The outputs of decided hand-overs that a queue does not show yet.
     pub fn promised(&self, queue: Queue) -> Result<Vec<EntryName>, SpoolError> {
         recover::promised(self, queue)
@@ -340,7 +408,7 @@ impl Spool {
 
     /// Waits until the names in a queue's directory are durable.
     pub fn sync(&self, queue: Queue) -> Result<(), SpoolError> {
-        durable::sync_dir(&self.paths.queue(queue))
+        self.paths.sync_queues([queue])
     }
 
     /// Starts a hand-over.

@@ -65,8 +65,9 @@ impl Unsettled {
     }
 
     pub(crate) fn settle_all(&mut self, spool: &Spool) -> Result<(), SpoolError> {
-        for queue in std::mem::take(&mut self.touched) {
-            durable::sync_dir(&spool.paths().queue(queue))?;
+        let touched = std::mem::take(&mut self.touched);
+        if !touched.is_empty() {
+            spool.paths().sync_queues(touched)?;
         }
         self.retired.drain(..).for_each(Retired::free);
         for (path, _lock) in self.records.drain(..) {

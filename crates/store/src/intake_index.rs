@@ -10,13 +10,18 @@
 //! other lists, is noticed. `dormouse.toml` is recognized by its inode, size and times. When in
 //! doubt, the index is not used.
 //!
+//! A process that stays, such as the LMTP server, asks [`LiveIndex`] for each recipient.
+//!
 //! On a site that shares its database with other hosts, the file is used only while the database
 //! cannot be reached: then mail is accepted according to the last known state.
 //!
 //! Lists are sorted by name and found by binary search in the file, so that a site can have many.
 
+mod live;
 #[cfg(test)]
 mod tests;
+
+pub use live::LiveIndex;
 
 use crate::db::{Db, sqlite};
 use crate::site::{Stamp, database_in};

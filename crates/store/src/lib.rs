@@ -104,13 +104,15 @@ pub use due::Due;
 pub use error::{StoreError, is_of_the_machine};
 pub use former::FormerName;
 pub use held::{Held, HeldPost};
-pub use intake_index::{IntakeIndex, IntakeSettings, KnownList};
+pub use intake_index::{IntakeIndex, IntakeSettings, KnownList, LiveIndex};
 pub use jobs::Period;
 pub use limits::{DeliveryLimits, Limit, Rate};
 pub use list_name::ListName;
 pub use lists::List;
 pub use live::LiveSite;
-pub use members::{Added, Audience, Cursor, Delivery, Interest, Member, NewMember, Recipient};
+pub use members::{
+    Added, Audience, Cursor, Delivery, Interest, Member, NewMember, Recipient, RecipientPage,
+};
 pub use numbers::{HeldId, ListId, RequestId};
 pub use options::{MemberOption, MemberOptions};
 pub use owner::UnixAccount;

@@ -5,7 +5,7 @@ mod count;
 mod moves;
 mod recipients;
 
-pub use recipients::{Audience, Cursor, Interest, Recipient};
+pub use recipients::{Audience, Cursor, Interest, Recipient, RecipientPage};
 
 use crate::db::{self, Param, Row, ToParam, params};
 use crate::insert::Rows;

@@ -387,8 +387,8 @@ proptest! {
             let fetched = store.read().recipients(dev.id, Audience::Regular { issue: None }, after.as_ref(), page).unwrap();
             let Some(last) = fetched.last() else { break };
             // A cursor can be converted to text and back.
-            after = Some(Cursor::from(last.clone().into_parts().1.to_string().as_str()));
-            streamed.extend(fetched.into_iter().map(|recipient| recipient.address));
+            after = Some(Cursor::from(Cursor::from(last.key).to_string().as_str()));
+            streamed.extend(fetched.iter().map(|recipient| recipient.address.to_owned()));
         }
         prop_assert_eq!(streamed.iter().cloned().collect::<BTreeSet<_>>(), addresses);
         let domains: Vec<_> = streamed.iter().map(|address| address.split_once('@').unwrap().1).collect();

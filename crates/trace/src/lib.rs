@@ -24,9 +24,11 @@
 
 mod find;
 mod journal;
+mod names;
 mod words;
 
 pub use find::{Story, find};
+pub use names::LineNames;
 
 use dormouse_clock::Timestamp;
 use dormouse_mail::{Message, date};
@@ -212,10 +214,18 @@ impl Trace {
 
     /// Adds a line; it is written at the latest with [`Trace::flush`].
     pub fn add(&mut self, event: &Event) {
+        self.add_for(event, &LineNames::default());
+    }
+
+    /// Adds a line for these recipients; the event itself has none.
+    pub fn add_for(&mut self, event: &Event, names: &LineNames) {
         journal::log(event, self.queue);
         let before = self.lines.len();
         match serde_json::to_writer(&mut self.lines, event) {
-            Ok(()) => self.lines.push(b'\n'),
+            Ok(()) => {
+                names.add_to(&mut self.lines);
+                self.lines.push(b'\n');
+            }
             Err(error) => {
                 self.lines.truncate(before);
                 tracing::error!("the trace of {} is not written: {error}", event.entry);
@@ -367,6 +377,28 @@ mod tests {
         assert_eq!(files(&site).unwrap().len(), 5);
         assert_eq!(trim(&site, now).unwrap(), 2);
         assert_eq!(files(&site).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn the_recipients_of_a_line_are_read_back_as_they_were() {
+        let home = tempfile::tempdir().unwrap();
+        let site = Site::init(home.path(), "l.example").unwrap();
+        let odd = ["a@b", "\"q \\ q\"@c", "grün@x\u{1f}", "", "{}", "a,b@c"];
+        let mut expected = Vec::new();
+        for count in 0..=odd.len() {
+            let mut names = LineNames::default();
+            odd[..count].iter().for_each(|name| names.push(name));
+            assert_eq!((names.len(), names.is_empty()), (count, count == 0));
+            let mut event = Event::new(Step::Accepted, &EntryName::from_base("1.0+a"));
+            event.count = count as u64;
+            Trace::of(&site).add_for(&event, &names);
+            event.recipients = odd[..count].iter().map(ToString::to_string).collect();
+            expected.push(event);
+        }
+        let text = fs::read_to_string(&files(&site).unwrap()[0]).unwrap();
+        let read: Vec<Event> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(read, expected);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use dormouse_delivery::{
 use dormouse_testkit::sink::Sink;
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Long enough for a busy machine; no test waits for it to pass.
@@ -42,7 +43,7 @@ pub fn transaction<'a>(
     Transaction {
         unique: unique.to_owned(),
         sender: "dev-bounces@lists.example.org".into(),
-        recipients: recipients.iter().map(|&recipient| recipient.into()).collect(),
+        recipients: Rc::new(recipients.iter().collect()),
         head: Cow::Borrowed(b""),
         message: Cow::Borrowed(content),
         verp: false,

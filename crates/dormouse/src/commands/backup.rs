@@ -4,6 +4,7 @@ use crate::cli::{BackupArgs, RestoreArgs};
 use crate::failure::Failure;
 use crate::output;
 use dormouse_backup::BackupError;
+use dormouse_spool::Spool;
 use dormouse_store::Site;
 use serde::Serialize;
 use std::fs::{self, File};
@@ -27,7 +28,10 @@ pub fn backup(dir: &Path, args: &BackupArgs) -> Result<ExitCode, Failure> {
         // SQLite's files next to the database must belong to the site's owner.
         super::enter(dir)?;
         let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        dormouse_backup::take(&Site::open(dir)?, BufWriter::new(out), since)?;
+        let site = Site::open(dir)?;
+        // After a power failure accepted mail may be in files that are not copied.
+        Spool::new(site.qfiles()).finish_handovers()?;
+        dormouse_backup::take(&site, BufWriter::new(out), since)?;
         return Ok(ExitCode::Ok);
     }
     let bytes = to_file(dir, &args.file, since)?;

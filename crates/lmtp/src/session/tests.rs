@@ -33,6 +33,8 @@ impl Hall {
         let (stop, state) = (AtomicBool::new(false), State::new());
         let surroundings = Surroundings {
             live: &self.live(),
+            index: &LiveIndex::of(self.site.dir()),
+            spool: &self.spool,
             stop: &stop,
             state: &state,
             accepted: &|| accepted.set(accepted.get() + 1),
@@ -162,8 +164,14 @@ fn a_client_of_another_protocol_is_disconnected() {
 fn a_session_that_is_to_stop_says_so_between_transactions() {
     let hall = Hall::new();
     let stop = AtomicBool::new(true);
-    let surroundings =
-        Surroundings { live: &hall.live(), stop: &stop, state: &State::new(), accepted: &|| {} };
+    let surroundings = Surroundings {
+        live: &hall.live(),
+        index: &LiveIndex::of(hall.site.dir()),
+        spool: &hall.spool,
+        stop: &stop,
+        state: &State::new(),
+        accepted: &|| {},
+    };
     let mut output = Vec::new();
     talk(&surroundings, &b"LHLO x\r\n"[..], &mut output).unwrap();
     assert!(

@@ -52,7 +52,10 @@ pub fn take_out(post: &mut Post<'_>) -> Result<(), StoreError> {
         return Ok(());
     }
     let urgent = post.message.text("Urgent");
-    let found = conceal::attempts(&post.message);
+    let found = match post.attempts.take() {
+        Some(found) => found,
+        None => conceal::attempts(&post.message),
+    };
     if urgent.is_none() && !found.is_meant() && found.elsewhere.is_empty() {
         return Ok(());
     }

@@ -33,7 +33,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
                 }
                 Recipients::Those(rule) => {
                     rule.everyone
-                        || post
+                        || !post
                             .store
                             .read()
                             .recipient(
@@ -41,7 +41,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
                                 Audience::Regular { issue: rule.issue },
                                 &address,
                             )?
-                            .is_some()
+                            .is_empty()
                 }
             };
             if !gets_it {

@@ -245,7 +245,7 @@ mod tests {
             let mut stream = recipients.clone().stream(fixture.store.read(), &progress).unwrap();
             let before = all.len();
             while let Some(next) = stream.pull().unwrap() {
-                all.push(next.address);
+                all.push(next.address.to_owned());
                 progress.after = next.place.map(|place| place.to_string());
                 if all.len() - before == 400 {
                     break;
@@ -264,7 +264,7 @@ mod tests {
         for share in recipients.shares(3) {
             let mut stream = share.stream(fixture.store.read(), &Default::default()).unwrap();
             while let Some(next) = stream.pull().unwrap() {
-                in_shares.push(next.address);
+                in_shares.push(next.address.to_owned());
             }
         }
         in_shares.sort();

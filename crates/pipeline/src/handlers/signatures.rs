@@ -242,6 +242,7 @@ fn tried(post: &Post<'_>, edits: Edits) -> Result<Signatures, HandlerError> {
         message: post.message.clone(),
         metadata: post.metadata.clone(),
         outputs: Vec::new(),
+        attempts: None,
         known: origin::Known::default(),
         signatures: post.signatures.clone(),
         pattern_problems: RefCell::default(),

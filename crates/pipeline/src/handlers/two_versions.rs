@@ -43,6 +43,7 @@ pub fn split(post: &mut Post<'_>, munged: Output) -> Result<Vec<Output>, Handler
         message,
         metadata,
         outputs: Vec::new(),
+        attempts: None,
         known: origin::Known::default(),
         signatures: post.signatures.clone(),
         pattern_problems: RefCell::default(),

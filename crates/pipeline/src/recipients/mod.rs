@@ -163,7 +163,7 @@ impl Recipients {
             if these.len() == WRITTEN_OUT {
                 return Ok(Recipients::Those(rule));
             }
-            these.push(next.address);
+            these.push(next.address.to_owned());
         }
         Ok(Recipients::These(these))
     }
@@ -267,10 +267,9 @@ impl Recipients {
         progress: &DeliveryProgress,
     ) -> Result<Stream<'s>, RunError> {
         match self {
-            Recipients::These(mut these) => {
+            Recipients::These(these) => {
                 let done = usize::try_from(progress.done).unwrap_or(usize::MAX).min(these.len());
-                these.drain(..done);
-                Ok(Stream::These(these.into_iter()))
+                Ok(Stream::These { these, done })
             }
             Recipients::Those(rule) => Stream::of(store, &rule, progress.after.as_deref()),
         }

@@ -1,25 +1,31 @@
 //! Streams recipients in constant memory.
 
-use super::{DigestIssue, Receivers, Rule, Share};
+use super::{DigestIssue, Receivers, Rule, Share, WRITTEN_OUT};
 use dormouse_mail::AddressKey;
 use dormouse_membership::RunError;
-use dormouse_store::{Audience, Cursor, ListId, Read, Recipient, StoreError};
+use dormouse_store::{Audience, Cursor, ListId, Read, Recipient, RecipientPage, StoreError};
 use std::collections::BTreeSet;
 
 /// The members of another list who get single posts. Which of its digests contains the post, if
 /// any, is unknown here.
 const SINGLE_POSTS: Audience = Audience::Regular { issue: None };
-/// Members fetched at first. A small post needs no more, and asks for no more.
-const FIRST_PAGE: usize = 1000;
+/// Members fetched at first: as many as decide whether they are written out, and as many as a
+/// transaction usually has. So each transaction is prepared while the server processes another one.
+const FIRST_PAGE: usize = WRITTEN_OUT + 1;
 /// Members fetched at a time from a server, to which each question is a round trip; a page is twice as long
-/// as the one before up to here, and takes about 5 MB then.
+/// as the one before up to here, and takes about 1 MB then.
 const MOST_FROM_SERVER: usize = 16_000;
 
 /// Recipients, one after the other, from where an earlier process stopped.
 #[derive(Debug)]
 pub enum Stream<'s> {
     /// From the entry.
-    These(std::vec::IntoIter<String>),
+    These {
+        /// The addresses.
+        these: Vec<String>,
+        /// How many of them are done.
+        done: usize,
+    },
     /// From the store.
     Members(Box<Members<'s>>),
 }
@@ -44,46 +50,55 @@ pub struct Members<'s> {
     after: Option<Cursor>,
     /// How many members the next page may have.
     length: usize,
-    /// The rest of the current page.
-    page: std::vec::IntoIter<Recipient>,
+    /// The current page.
+    page: RecipientPage,
+    /// How many of it are done.
+    done: usize,
     /// Whether the last page of this list has been fetched.
     ended: bool,
 }
 
 /// A recipient, and the place after it.
-#[derive(Debug, Clone)]
-pub struct Next {
+#[derive(Debug, Clone, Copy)]
+pub struct Next<'n> {
     /// The address to send to.
-    pub address: String,
+    pub address: &'n str,
     /// The place after it, in a stream of members.
-    pub place: Option<StreamPlace>,
+    pub place: Option<StreamPlace<'n>>,
 }
 
 /// A place in a stream of members. As text it is the key of the member before it; for other lists
 /// than the first, preceded by the list's position and a tab.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamPlace {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamPlace<'n> {
     list: usize,
-    cursor: Cursor,
+    key: &'n str,
 }
 
-impl std::fmt::Display for StreamPlace {
+impl std::fmt::Display for StreamPlace<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.list > 0 {
-            // A tab cannot occur in an address.
-            write!(f, "{}\t", self.list)?;
-        }
-        self.cursor.fmt(f)
+        let mut text = String::new();
+        self.write_to(&mut text);
+        f.write_str(&text)
     }
 }
 
-impl StreamPlace {
-    fn parse(text: &str) -> StreamPlace {
+impl<'n> StreamPlace<'n> {
+    /// Replaces a text by this place's, in the text's own memory.
+    pub fn write_to(self, text: &mut String) {
+        text.clear();
+        if self.list > 0 {
+            // A tab cannot occur in an address.
+            text.push_str(&self.list.to_string());
+            text.push('\t');
+        }
+        text.push_str(self.key);
+    }
+
+    fn parse(text: &'n str) -> StreamPlace<'n> {
         match text.split_once('\t') {
-            Some((list, key)) => {
-                StreamPlace { list: list.parse().unwrap_or(0), cursor: Cursor::from(key) }
-            }
-            None => StreamPlace { list: 0, cursor: Cursor::from(text) },
+            Some((list, key)) => StreamPlace { list: list.parse().unwrap_or(0), key },
+            None => StreamPlace { list: 0, key: text },
         }
     }
 }
@@ -124,9 +139,10 @@ impl<'s> Stream<'s> {
             share: rule.share,
             except: rule.except.clone(),
             except_members_of,
-            after: after.map(|place| place.cursor),
+            after: after.map(|place| Cursor::from(place.key)),
             length: FIRST_PAGE,
-            page: Vec::new().into_iter(),
+            page: RecipientPage::default(),
+            done: 0,
             ended: false,
         })))
     }
@@ -135,28 +151,44 @@ impl<'s> Stream<'s> {
     /// maximum.
     pub fn most_left(&self) -> u64 {
         match self {
-            Stream::These(these) => these.len() as u64,
+            Stream::These { these, done } => (these.len() - done) as u64,
             Stream::Members(_) => u64::MAX,
         }
     }
 
     /// Returns the next recipient; `None` at the end.
-    pub fn pull(&mut self) -> Result<Option<Next>, StoreError> {
+    pub fn pull(&mut self) -> Result<Option<Next<'_>>, StoreError> {
         match self {
-            Stream::These(these) => Ok(these.next().map(|address| Next { address, place: None })),
+            Stream::These { these, done } => {
+                let address = these.get(*done);
+                *done += usize::from(address.is_some());
+                Ok(address.map(|address| Next { address, place: None }))
+            }
             Stream::Members(members) => members.pull(),
         }
     }
 }
 
 impl Members<'_> {
-    fn pull(&mut self) -> Result<Option<Next>, StoreError> {
+    fn pull(&mut self) -> Result<Option<Next<'_>>, StoreError> {
+        let Some(at) = self.next_in_page()? else { return Ok(None) };
+        let list = self.current;
+        let next = |Recipient { address, key, .. }| Next {
+            address,
+            place: Some(StreamPlace { list, key }),
+        };
+        Ok(self.page.get(at).map(next))
+    }
+
+    /// Returns the position in the page of the next recipient that is meant, and fetches pages as
+    /// needed.
+    fn next_in_page(&mut self) -> Result<Option<usize>, StoreError> {
         loop {
-            while let Some(member) = self.page.next() {
-                if self.is_meant(&member)? {
-                    let (address, cursor) = member.into_parts();
-                    let place = Some(StreamPlace { list: self.current, cursor });
-                    return Ok(Some(Next { address, place }));
+            while let Some(member) = self.page.get(self.done) {
+                let is_meant = self.is_meant(member)?;
+                self.done += 1;
+                if is_meant {
+                    return Ok(Some(self.done - 1));
                 }
             }
             if self.ended {
@@ -166,20 +198,20 @@ impl Members<'_> {
             }
             let Some(&list) = self.lists.get(self.current) else { return Ok(None) };
             let audience = self.audience(self.current);
-            let fetched = match list {
+            self.page = match list {
                 Some(list) => {
                     self.store.recipients(list, audience, self.after.as_ref(), self.length)?
                 }
-                None => Vec::new(),
+                None => RecipientPage::default(),
             };
-            self.ended = fetched.len() < self.length;
+            self.done = 0;
+            self.ended = self.page.len() < self.length;
             if self.store.is_shared() {
                 self.length = (self.length * 2).min(MOST_FROM_SERVER);
             }
-            if let Some(last) = fetched.last() {
-                self.after = Some(last.clone().into_parts().1);
+            if let Some(last) = self.page.last() {
+                self.after = Some(Cursor::from(last.key));
             }
-            self.page = fetched.into_iter();
         }
     }
 
@@ -187,10 +219,10 @@ impl Members<'_> {
         if position == 0 { self.own } else { SINGLE_POSTS }
     }
 
-    fn is_meant(&self, member: &Recipient) -> Result<bool, StoreError> {
-        if self.share.is_some_and(|share| !share.has(&member.key))
-            || self.except.contains(&member.key)
-            || self.receivers.as_ref().is_some_and(|receivers| !receivers.mean(&member.key))
+    fn is_meant(&self, member: Recipient<'_>) -> Result<bool, StoreError> {
+        if self.share.is_some_and(|share| !share.has(member.key))
+            || self.except.contains(member.key)
+            || self.receivers.as_ref().is_some_and(|receivers| !receivers.mean(member.key))
         {
             return Ok(false);
         }
@@ -201,8 +233,8 @@ impl Members<'_> {
         for (position, list) in self.lists[..self.current].iter().enumerate() {
             let Some(list) = *list else { continue };
             let audience = self.audience(position);
-            if let Some(earlier) = self.store.recipient(list, audience, &member.key)?
-                && (position > 0 || self.is_meant_by_own(&earlier)?)
+            if let Some(earlier) = self.store.recipient(list, audience, member.key)?.last()
+                && (position > 0 || self.is_meant_by_own(earlier)?)
             {
                 return Ok(false);
             }
@@ -210,8 +242,8 @@ impl Members<'_> {
         Ok(true)
     }
 
-    fn is_meant_by_own(&self, member: &Recipient) -> Result<bool, StoreError> {
-        if let (Some(hits), Some(interest)) = (&self.topics, &member.interest)
+    fn is_meant_by_own(&self, member: Recipient<'_>) -> Result<bool, StoreError> {
+        if let (Some(hits), Some(interest)) = (&self.topics, member.interest)
             && !interest.topics.is_empty()
         {
             let wanted = if hits.is_empty() {
@@ -223,14 +255,14 @@ impl Members<'_> {
                 return Ok(false);
             }
         }
-        if let Some(language) = &member.language {
-            let is_other = !self.only_language.is_empty() && *language != self.only_language;
-            if is_other || self.except_languages.contains(language) {
+        if let Some(language) = member.language {
+            let is_other = !self.only_language.is_empty() && language != self.only_language;
+            if is_other || self.except_languages.iter().any(|one| one == language) {
                 return Ok(false);
             }
         }
         for &list in &self.except_members_of {
-            if self.store.recipient(list, SINGLE_POSTS, &member.key)?.is_some() {
+            if !self.store.recipient(list, SINGLE_POSTS, member.key)?.is_empty() {
                 return Ok(false);
             }
         }

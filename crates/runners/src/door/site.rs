@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 /// A site and its database: already open, or opened by the first question.
 pub(super) enum Inside<'d> {
     Open(&'d Site, &'d Store),
+    Live(&'d Site, &'d OnceCell<Store>),
     Closed(PathBuf, OnceCell<Box<(Site, Store)>>),
 }
 
@@ -28,6 +29,13 @@ impl Inside<'_> {
     pub(super) fn open(&self) -> Result<(&Site, &Store), StoreError> {
         let (dir, opened) = match self {
             Inside::Open(site, store) => return Ok((site, store)),
+            Inside::Live(site, opened) => {
+                if let Some(store) = opened.get() {
+                    return Ok((site, store));
+                }
+                let store = Store::open_read_only(site)?;
+                return Ok((site, opened.get_or_init(|| store)));
+            }
             Inside::Closed(dir, opened) => (dir, opened),
         };
         if let Some(open) = opened.get() {

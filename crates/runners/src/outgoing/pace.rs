@@ -7,11 +7,10 @@
 use super::feed::Feed;
 use crate::lock_file::LockFile;
 use dormouse_clock::Timestamp;
-use dormouse_delivery::{RecipientOutcome, Reply, Stage, TransactionReport};
+use dormouse_delivery::{Addresses, RecipientOutcome, Reply, Stage, TransactionReport};
 use dormouse_mail::address::domain_key;
 use dormouse_membership::RunError;
 use dormouse_pipeline::progress::Hold;
-use dormouse_pipeline::recipients::Next;
 use dormouse_spool::EntryName;
 use dormouse_store::{BackOff, Config, Granted, Limit, SlowDomain, Store, StoreError};
 use std::collections::HashMap;
@@ -185,7 +184,7 @@ impl<'p> Pace<'p> {
     }
 
     /// Records what the results of a transaction say about the domains of its recipients.
-    pub fn note(&mut self, group: &[Next], report: &TransactionReport) {
+    pub fn note(&mut self, group: &Addresses, report: &TransactionReport) {
         self.goodbyes = 0;
         self.doubtful.clear();
         let is_quiet = self.tried.is_empty() && self.slow.is_empty();
@@ -197,14 +196,14 @@ impl<'p> Pace<'p> {
         for (recipient, outcome) in group.iter().zip(&report.outcomes) {
             match outcome {
                 RecipientOutcome::Accepted => {
-                    let domain = domain_key(&recipient.address);
+                    let domain = domain_key(recipient);
                     if self.slow.contains_key(&domain) || self.tried.contains_key(&domain) {
                         let takes_mail = Tried { takes_mail: true, ..Tried::default() };
                         self.tried.insert(domain, takes_mail);
                     }
                 }
                 RecipientOutcome::Deferred(reply) if is_of_domain(reply, is_one) => {
-                    self.put_off(&recipient.address, reply);
+                    self.put_off(recipient, reply);
                 }
                 RecipientOutcome::Deferred(_) | RecipientOutcome::Refused(_) => {}
             }
@@ -279,8 +278,8 @@ pub(super) fn why_held(domain: &str, reply: &str) -> String {
 }
 
 /// Whether all recipients are of one domain: then a reply to the message may be about the domain.
-pub(super) fn is_one_domain(group: &[Next]) -> bool {
-    let mut domains = group.iter().map(|next| domain_key(&next.address));
+pub(super) fn is_one_domain(group: &Addresses) -> bool {
+    let mut domains = group.iter().map(domain_key);
     domains.next().is_some_and(|first| domains.all(|domain| domain == first))
 }
 

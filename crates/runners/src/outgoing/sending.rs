@@ -7,13 +7,13 @@ use crate::outbound::Outbound;
 use crate::queue::{Patience, QueueDesk, QueueTally};
 use dormouse_clock::Timestamp;
 use dormouse_delivery::{
-    Ask, Capabilities, RecipientOutcome, SendError, Session, Stage, Transaction, TransactionReport,
+    Addresses, Ask, Capabilities, RecipientOutcome, SendError, Session, Stage, Transaction,
+    TransactionReport,
 };
 use dormouse_membership::RunError;
 use dormouse_pipeline::progress::{DeliveryProgress, FailedRecipient, ProgressLine};
-use dormouse_pipeline::recipients::Next;
 use dormouse_spool::{Claim, EntryName, SpoolError, fault};
-use dormouse_trace::{Event, Step, Trace};
+use dormouse_trace::{Event, LineNames, Step, Trace};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -84,37 +84,23 @@ impl<'s, 'f, 'p> Sending<'s, 'f, 'p> {
         let (tally, trace) = (&mut desk.tally, &mut desk.trace);
         let offered = session.offers().clone();
         let several = mail.group_size(shared.options.xverp && offered.xverp);
-        let mut failed: Option<RunError> = None;
-        let mut last = None;
-        let in_flight = RefCell::new(VecDeque::new());
+        let flight = RefCell::new(Flight::of(feed));
         let mut synced = Instant::now();
         let sent = session.send(
-            || match prepare(mail, feed, &mut pace.borrow_mut(), several, &offered) {
-                Ok((slice, Some(transaction))) => {
-                    in_flight.borrow_mut().push_back(slice);
-                    Some(transaction)
+            || flight.borrow_mut().next(mail, &mut pace.borrow_mut(), several, &offered),
+            |ask| match ask {
+                Ask::Early => pace.borrow().is_quiet(),
+                Ask::Still => flight.borrow_mut().is_still_right(&mut pace.borrow_mut()),
+                Ask::GoOn => {
+                    *is_stopped |= shared.stopping() || patience.is_over(lane, shared, gives_way);
+                    !*is_stopped
                 }
-                Ok((slice, None)) => {
-                    last = Some(slice).filter(|slice| slice.len() > 0);
-                    None
-                }
-                Err(error) => {
-                    failed = Some(error);
-                    None
-                }
-            },
-            |ask| {
-                if ask == Ask::Early {
-                    return pace.borrow().is_quiet();
-                }
-                *is_stopped |= shared.stopping() || patience.is_over(lane, shared, gives_way);
-                !*is_stopped
             },
             |_, report| {
-                let slice: Slice = in_flight.borrow_mut().pop_front().unwrap_or_default();
+                let slice = flight.borrow_mut().slices.pop_front().unwrap_or_default();
                 pace.borrow_mut().note(&slice.group, &report);
                 let line = describe(&slice, &report, tally);
-                accepted.add(slice.group, &report, trace);
+                accepted.add(&slice.group, &report, trace);
                 fault::point("outgoing.sent");
                 claim.append(&line.to_text())?;
                 progress.add(line);
@@ -127,9 +113,10 @@ impl<'s, 'f, 'p> Sending<'s, 'f, 'p> {
             },
         );
         accepted.write(trace);
+        let Flight { slices: in_flight, last, failed, .. } = flight.into_inner();
         match failed {
             Some(error) => Err(error),
-            None => Ok(Attempt { sent, last, in_flight: in_flight.into_inner() }),
+            None => Ok(Attempt { sent, last, in_flight }),
         }
     }
 
@@ -161,25 +148,66 @@ impl<'s, 'f, 'p> Sending<'s, 'f, 'p> {
     }
 }
 
-/// Takes the next slice and prepares its transaction. A slice without recipients has none.
-fn prepare<'m>(
-    mail: &'m Outbound<'_>,
-    feed: &mut Feed<'_>,
-    pace: &mut Pace<'_>,
-    several: usize,
-    offered: &Capabilities,
-) -> Result<(Slice, Option<Transaction<'m>>), RunError> {
-    let slice = feed.slice(several, pace)?;
-    if slice.group.is_empty() {
-        return Ok((slice, None));
+/// The slices of an attempt, from the feed to their results.
+struct Flight<'a, 'f> {
+    feed: &'a mut Feed<'f>,
+    /// Those that are prepared or sent, without a result.
+    slices: VecDeque<Slice>,
+    /// Recipients who were skipped at the end of the stream, after the last transaction.
+    last: Option<Slice>,
+    failed: Option<RunError>,
+}
+
+impl<'a, 'f> Flight<'a, 'f> {
+    fn of(feed: &'a mut Feed<'f>) -> Flight<'a, 'f> {
+        Flight { feed, slices: VecDeque::new(), last: None, failed: None }
     }
-    let transaction = mail.transaction(&slice.group, offered)?;
-    Ok((slice, Some(transaction)))
+
+    /// Takes the next slice and prepares its transaction. A slice without recipients has none.
+    fn next<'m>(
+        &mut self,
+        mail: &'m Outbound<'_>,
+        pace: &mut Pace<'_>,
+        several: usize,
+        offered: &Capabilities,
+    ) -> Option<Transaction<'m>> {
+        let mut prepare = || -> Result<Option<Transaction<'m>>, RunError> {
+            let slice = self.feed.slice(several, pace)?;
+            if slice.group.is_empty() {
+                self.last = Some(slice).filter(|slice| slice.len() > 0);
+                return Ok(None);
+            }
+            let transaction = mail.transaction(&slice.group, offered)?;
+            self.slices.push_back(slice);
+            Ok(Some(transaction))
+        };
+        match prepare() {
+            Ok(transaction) => transaction,
+            Err(error) => {
+                self.failed = Some(error);
+                None
+            }
+        }
+    }
+
+    /// Whether the slice that was prepared last may be sent as it is. If not, the feed gets it back.
+    fn is_still_right(&mut self, pace: &mut Pace<'_>) -> bool {
+        if pace.is_quiet() {
+            return true;
+        }
+        if let Some(slice) = self.slices.pop_back()
+            && let Err(error) = self.feed.reconsider(slice, pace)
+        {
+            self.failed = Some(error.into());
+        }
+        false
+    }
 }
 
 /// The recipients accepted by the MTA since the last line of the trace.
 pub(super) struct AcceptedRecipients {
     pub event: Event,
+    names: LineNames,
     names_recipients: bool,
 }
 
@@ -187,19 +215,20 @@ impl AcceptedRecipients {
     pub fn new(name: &EntryName, mail: &Outbound<'_>, trace: &Trace) -> AcceptedRecipients {
         let mut event = Event::new(Step::Accepted, name);
         mail.describe(&mut event);
-        AcceptedRecipients { event, names_recipients: trace.names_recipients() }
+        let names_recipients = trace.names_recipients();
+        AcceptedRecipients { event, names: LineNames::default(), names_recipients }
     }
 
-    fn add(&mut self, group: Vec<Next>, report: &TransactionReport, trace: &mut Trace) {
-        for (recipient, outcome) in group.into_iter().zip(&report.outcomes) {
+    fn add(&mut self, group: &Addresses, report: &TransactionReport, trace: &mut Trace) {
+        for (recipient, outcome) in group.iter().zip(&report.outcomes) {
             if *outcome == RecipientOutcome::Accepted {
                 self.event.count += 1;
                 if self.names_recipients {
-                    self.event.recipients.push(recipient.address);
+                    self.names.push(recipient);
                 }
             }
         }
-        if self.event.recipients.len() >= MOST_NAMES {
+        if self.names.len() >= MOST_NAMES {
             self.write(trace);
         }
     }
@@ -207,9 +236,9 @@ impl AcceptedRecipients {
     fn write(&mut self, trace: &mut Trace) {
         if self.event.count > 0 {
             self.event.at = Timestamp::now();
-            trace.add(&self.event);
+            trace.add_for(&self.event, &self.names);
             self.event.count = 0;
-            self.event.recipients.clear();
+            self.names.clear();
         }
     }
 }
@@ -225,11 +254,11 @@ fn describe(slice: &Slice, report: &TransactionReport, tally: &mut QueueTally) -
             RecipientOutcome::Accepted => tally.accepted += 1,
             RecipientOutcome::Deferred(reply) => {
                 tally.deferred += 1;
-                line.deferred.push(FailedRecipient::new(&recipient.address, reply));
+                line.deferred.push(FailedRecipient::new(recipient, reply));
             }
             RecipientOutcome::Refused(reply) => {
                 tally.refused += 1;
-                let failure = FailedRecipient::new(&recipient.address, reply);
+                let failure = FailedRecipient::new(recipient, reply);
                 // A refusal of the message for many recipients says nothing about any of them.
                 // Neither does one by dormouse itself (code 0), which did not ask the MTA.
                 let of_message = matches!(reply.stage, Stage::Mail | Stage::Data | Stage::Dot);

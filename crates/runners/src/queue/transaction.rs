@@ -8,6 +8,8 @@
 use super::lane::COSTLY_BYTES;
 use super::{Process, Processed, QueueDesk, QueueTally, Runner, TakenEntry, guarded, no_such_list};
 use crate::Shared;
+use dormouse_mail::Message;
+use dormouse_mail::conceal::{self, Attempts};
 use dormouse_membership::{Output, RunError};
 use dormouse_pipeline::policies::{FoundPolicies, Policies};
 use dormouse_spool::{Batch, EntryName, Queue, fault};
@@ -30,6 +32,8 @@ pub(crate) struct EntryJob<'j> {
     pub name: &'j EntryName,
     /// The results of DNS lookups, for entries of `in`.
     pub found: &'j FoundPolicies,
+    /// What looks like a password in its message, if that has been searched already.
+    pub attempts: Option<Attempts>,
 }
 
 /// Processes batches in transactions.
@@ -57,6 +61,10 @@ impl Runner for BatchTransaction {
             Some(policies) => policies.of(desk.shared.site, &store, entries)?,
             None => FoundPolicies::default(),
         };
+        let searched: Vec<Option<Attempts>> = match &self.policies {
+            Some(_) => taken.iter().map(search_large).collect(),
+            None => taken.iter().map(|_| None).collect(),
+        };
         let mut tally = QueueTally::default();
         let mut batch = desk.shared.spool.batch();
         let mut events = Vec::new();
@@ -67,14 +75,14 @@ impl Runner for BatchTransaction {
         store.write(|tx| -> Result<(), RunError> {
             found.keep(tx)?;
             let mut lists = HashMap::new();
-            for one in taken {
+            for (one, attempts) in taken.into_iter().zip(searched) {
                 // The rest of the batch is released.
                 if tally.entries > 0 && desk.is_over() {
                     break;
                 }
                 let (began, list) = (Instant::now(), one.list.clone());
                 let (claim, (mut event, outputs)) =
-                    self.one_entry(desk, tx, &found, &mut lists, one)?;
+                    self.one_entry(desk, tx, (&found, attempts), &mut lists, one)?;
                 desk.took(&list, began);
                 tally.count(event.step);
                 for output in &outputs {
@@ -103,6 +111,17 @@ impl Runner for BatchTransaction {
     }
 }
 
+/// Searches a large entry for passwords: while entries are processed nobody else can write to the
+/// store, and this needs no store.
+fn search_large(one: &TakenEntry) -> Option<Attempts> {
+    if one.claim.bytes() <= COSTLY_BYTES {
+        return None;
+    }
+    // After a panic the entry meets it again, where it is set aside.
+    let search = || conceal::attempts(&Message::parse(one.entry.message.as_slice()));
+    guarded(search).ok()
+}
+
 fn stage(batch: &mut Batch<'_>, source: &EntryName, outputs: &[Output]) -> Result<(), RunError> {
     for output in outputs {
         batch.enqueue(output.queue, &source.derive(&output.label), &output.entry)?;
@@ -116,11 +135,11 @@ impl BatchTransaction {
         &self,
         desk: &QueueDesk<'_>,
         tx: &Tx<'_>,
-        found: &FoundPolicies,
+        (found, attempts): (&FoundPolicies, Option<Attempts>),
         lists: &mut HashMap<String, Option<List>>,
         taken: TakenEntry,
     ) -> Result<(dormouse_spool::Claim, Processed), RunError> {
-        let TakenEntry { claim, entry, list: listname } = taken;
+        let TakenEntry { mut claim, entry, list: listname } = taken;
         if !lists.contains_key(&listname) {
             lists.insert(listname.clone(), tx.read().list(&listname)?);
         }
@@ -128,15 +147,16 @@ impl BatchTransaction {
             let processed = desk.shunted(&claim, entry, &no_such_list(&listname));
             return Ok((claim, processed));
         };
-        let original = entry.clone();
         let (queue, name) = (claim.queue(), claim.name());
-        let job = EntryJob { shared: desk.shared, store: tx, list, queue, name, found };
+        let job = EntryJob { shared: desk.shared, store: tx, list, queue, name, found, attempts };
         let reason = match guarded(|| (self.process)(job, entry)) {
             Ok(Ok(processed)) => return Ok((claim, processed)),
             Ok(Err(error)) if error.is_of_the_entry() => error.to_string(),
             Ok(Err(error)) => return Err(error.into()),
             Err(fault) => fault,
         };
+        // A copy from before would take as long as the processing of a large entry.
+        let original = claim.read()?;
         let processed = desk.shunted(&claim, original, &reason);
         Ok((claim, processed))
     }

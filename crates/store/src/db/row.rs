@@ -265,6 +265,21 @@ impl Row<'_> {
         })
     }
 
+    /// Returns the text of a column, without copying it.
+    pub fn text(&self, column: usize) -> Result<&str> {
+        self.optional_text(column)?
+            .ok_or_else(|| Error::content(format!("column {column} is nothing, not text")))
+    }
+
+    /// The same for a column that may be null.
+    pub fn optional_text(&self, column: usize) -> Result<Option<&str>> {
+        match self.value(column)? {
+            Value::Text(text) => Ok(Some(text)),
+            Value::Null => Ok(None),
+            other => Err(Error::content(format!("column {column} is {}, not text", other.kind()))),
+        }
+    }
+
     /// Returns the value of a column without conversion.
     pub fn value(&self, column: usize) -> Result<Value<'_>> {
         match self {

@@ -40,9 +40,9 @@ impl Sqlite {
             Open::Writing => OpenFlags::SQLITE_OPEN_READ_WRITE,
             Open::Creating => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         };
-        let connection =
+        let mut connection =
             Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        connection.busy_timeout(PATIENCE)?;
+        connection.busy_handler(Some(wait_for_others))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         // Plan statements without regard to their values. Otherwise SQLite compares the values with
         // the conditions of partial indexes, and compiles a statement again whenever they differ.
@@ -210,6 +210,17 @@ impl Sqlite {
     }
 }
 
+/// Waits a little for another process that holds a lock. SQLite's own handler waits up to 100 ms
+/// each time, and so about as much longer as the lock was held. `tries`: how often it has waited.
+fn wait_for_others(tries: i32) -> bool {
+    let pause = Duration::from_millis(if tries < 10 { 1 } else { 5 });
+    let is_over = pause.saturating_mul(tries.unsigned_abs()) >= PATIENCE;
+    if !is_over {
+        std::thread::sleep(pause);
+    }
+    !is_over
+}
+
 impl Engine for Sqlite {
     /// A writer takes the lock at the beginning, so that it cannot fail midway because of another
     /// writer.
@@ -268,8 +279,14 @@ impl ToSql for Param<'_> {
 /// than [`Sqlite::generation`] while a change is only in the journal. The process must not have the
 /// database open, because closing the file would release SQLite's locks.
 pub(crate) fn generation_in(path: &Path) -> Option<i32> {
+    generation_of(&File::open(path).ok()?)
+}
+
+/// The same for an open file, which may be a database that is in use. This process must not have it
+/// open if the caller is going to close it.
+pub(crate) fn generation_of(file: &File) -> Option<i32> {
     let mut header = [0; 100];
-    File::open(path).ok()?.read_exact_at(&mut header, 0).ok()?;
+    file.read_exact_at(&mut header, 0).ok()?;
     // <https://www.sqlite.org/fileformat.html>, 1.3: the "Application ID".
     let id = header.starts_with(b"SQLite format 3\0").then(|| header[68..72].try_into().ok())?;
     id.map(i32::from_be_bytes)

@@ -1,6 +1,8 @@
 use super::*;
 use crate::{Config, ListSettings, ListState, NonmemberAction};
 use dormouse_clock::Timestamp;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::Arc;
 
 fn site() -> (tempfile::TempDir, Site, Store) {
     let home = tempfile::tempdir().unwrap();
@@ -157,4 +159,74 @@ fn a_truncated_file_is_not_an_index() {
     }
     store.settle_intake_index(&site, &may_refuse).unwrap();
     assert_eq!(fs::read(&path).unwrap(), whole);
+}
+
+#[test]
+fn a_process_that_stays_notices_every_change_between_two_questions() {
+    let (_home, site, store) = site();
+    create(&store, "dev", "l.example");
+    let live = LiveIndex::of(site.dir());
+    let knows = |name: &str| live.now().map(|index| index.list(name).unwrap().is_some());
+    assert_eq!(knows("dev"), None, "there is no index yet");
+    settled(&site, &store);
+    assert_eq!(knows("dev"), Some(true));
+    assert!(Arc::ptr_eq(&live.now().unwrap(), &live.now().unwrap()), "it is not read twice");
+    create(&store, "tea", "l.example");
+    assert_eq!(knows("tea"), None, "the file was removed before the commit");
+    settled(&site, &store);
+    assert_eq!(knows("tea"), Some(true));
+    store.write(|tx| tx.delete_list(&"tea".parse().unwrap()).map(drop)).unwrap();
+    assert_eq!(knows("tea"), None);
+    settled(&site, &store);
+    assert_eq!((knows("tea"), knows("dev")), (Some(false), Some(true)));
+    fs::remove_file(site.dir().join(FILE)).unwrap();
+    assert_eq!(knows("dev"), None);
+    settled(&site, &store);
+    Config::set(&site.config_file(), "intake.max_size", "1 KiB").unwrap();
+    assert_eq!(knows("dev"), None, "of other settings");
+    let site = Site::open(site.dir()).unwrap().read_later();
+    settled(&site, &store);
+    assert_eq!(live.now().unwrap().settings().max_size, 1024);
+}
+
+#[test]
+fn a_process_that_stays_notices_another_database() {
+    let (_home, site, store) = site();
+    create(&store, "dev", "l.example");
+    settled(&site, &store);
+    let live = LiveIndex::of(site.dir());
+    let backup = site.dir().join("backup.db");
+    fs::copy(site.database(), &backup).unwrap();
+    store.write(|tx| tx.delete_list(&"dev".parse().unwrap()).map(drop)).unwrap();
+    settled(&site, &store);
+    assert!(live.now().is_some());
+    drop(store);
+    fs::rename(&backup, site.database()).unwrap();
+    assert!(live.now().is_none());
+    let store = Store::open(&site).unwrap();
+    settled(&site, &store);
+    assert!(live.now().unwrap().list("dev").unwrap().is_some());
+    drop(store);
+    fs::remove_file(site.database()).unwrap();
+    assert!(live.now().is_none());
+}
+
+#[test]
+fn the_index_leaves_sqlites_locks_alone() {
+    let (_home, site, store) = site();
+    create(&store, "dev", "l.example");
+    store.settle_intake_index(&site, &may_refuse).unwrap();
+    let inode = fs::metadata(site.database()).unwrap().ino();
+    let locks = || {
+        let text = fs::read_to_string("/proc/locks").unwrap();
+        let (pid, file) = (format!(" {} ", std::process::id()), format!(":{inode} "));
+        text.lines().filter(|line| line.contains(&pid) && line.contains(&file)).count()
+    };
+    store.read().list("dev").unwrap();
+    let before = locks();
+    assert!(before > 0, "the database is in use");
+    let live = LiveIndex::of(site.dir());
+    assert!(live.now().is_some());
+    drop(live);
+    assert_eq!(locks(), before);
 }

@@ -6,16 +6,91 @@ use dormouse_mail::AddressKey;
 use std::fmt;
 
 /// A recipient of a post.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recipient {
-    /// The normalized address, by which the recipient is found.
-    pub key: AddressKey,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recipient<'p> {
+    /// The normalized address ([`AddressKey`]), by which the recipient is found.
+    pub key: &'p str,
     /// The address to send to.
-    pub address: String,
+    pub address: &'p str,
     /// The member's topics, for [`Audience::WithInterest`].
-    pub interest: Option<Interest>,
+    pub interest: Option<&'p Interest>,
     /// The reader's language, for [`Audience::Digest`]; the list's if empty.
-    pub language: Option<String>,
+    pub language: Option<&'p str>,
+}
+
+/// Recipients that were read in one go. Their addresses are in one text: a large post would spend
+/// more time on separate ones than on sending.
+#[derive(Debug, Clone, Default)]
+pub struct RecipientPage {
+    text: String,
+    ends: Vec<RecipientEnds>,
+    /// One for each recipient, or none at all.
+    interests: Vec<Interest>,
+    /// One for each recipient, or none at all.
+    languages: Vec<String>,
+}
+
+/// Where a recipient ends in a page's text: the address and the key behind it, or only the address
+/// if the key is the same.
+#[derive(Debug, Clone, Copy)]
+struct RecipientEnds {
+    address: usize,
+    key: usize,
+}
+
+impl RecipientPage {
+    /// Returns the number of recipients.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Returns the recipient at this position.
+    pub fn get(&self, at: usize) -> Option<Recipient<'_>> {
+        let ends = self.ends.get(at)?;
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before].key);
+        let address = &self.text[start..ends.address];
+        Some(Recipient {
+            key: if ends.key > ends.address { &self.text[ends.address..ends.key] } else { address },
+            address,
+            interest: self.interests.get(at),
+            language: self.languages.get(at).map(String::as_str),
+        })
+    }
+
+    /// Returns the recipients in their order.
+    pub fn iter(&self) -> impl Iterator<Item = Recipient<'_>> {
+        (0..self.len()).filter_map(|at| self.get(at))
+    }
+
+    /// Returns the last recipient.
+    pub fn last(&self) -> Option<Recipient<'_>> {
+        self.get(self.len().checked_sub(1)?)
+    }
+
+    fn read(&mut self, row: &Row<'_>, audience: Audience) -> db::Result<()> {
+        self.text.push_str(row.text(0)?);
+        let address = self.text.len();
+        self.text.push_str(row.optional_text(1)?.unwrap_or_default());
+        self.ends.push(RecipientEnds { address, key: self.text.len() });
+        match audience {
+            Audience::WithInterest { .. } => {
+                let options = MemberOptions::from_bits(row.get(3)?);
+                self.interests.push(Interest {
+                    // An invalid value means that none was chosen.
+                    topics: serde_json::from_str(row.text(2)?).unwrap_or_default(),
+                    unmatched: options.has(MemberOption::ReceiveNonmatchingTopics),
+                });
+            }
+            Audience::Digest { .. } => self.languages.push(row.get(2)?),
+            Audience::Regular { .. } | Audience::Everyone => {}
+        }
+        Ok(())
+    }
 }
 
 /// The topics that a member wants to read about.
@@ -52,11 +127,16 @@ pub enum Audience {
 }
 
 impl Audience {
+    /// The address, the key if it is not the same, and what the audience is chosen by.
     fn columns(self) -> &'static str {
         match self {
-            Audience::WithInterest { .. } => "address_key, address, topics, options",
-            Audience::Digest { .. } => "address_key, address, language",
-            _ => "address_key, address",
+            Audience::WithInterest { .. } => {
+                "address, case when address_key = address then null else address_key end, topics, options"
+            }
+            Audience::Digest { .. } => {
+                "address, case when address_key = address then null else address_key end, language"
+            }
+            _ => "address, case when address_key = address then null else address_key end",
         }
     }
 
@@ -82,39 +162,12 @@ impl Audience {
             ),
         }
     }
-
-    fn read(self, row: &Row<'_>) -> db::Result<Recipient> {
-        let interest = match self {
-            Audience::WithInterest { .. } => {
-                let topics: String = row.get(2)?;
-                let options = MemberOptions::from_bits(row.get(3)?);
-                Some(Interest {
-                    // An invalid value means that none was chosen.
-                    topics: serde_json::from_str(&topics).unwrap_or_default(),
-                    unmatched: options.has(MemberOption::ReceiveNonmatchingTopics),
-                })
-            }
-            _ => None,
-        };
-        let language = match self {
-            Audience::Digest { .. } => Some(row.get(2)?),
-            _ => None,
-        };
-        Ok(Recipient { key: row.get(0)?, address: row.get(1)?, interest, language })
-    }
 }
 
 /// A position in the stream of recipients, after one of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     key: AddressKey,
-}
-
-impl Recipient {
-    /// Returns the address to send to, and the position after this recipient.
-    pub fn into_parts(self) -> (String, Cursor) {
-        (self.address, Cursor { key: self.key })
-    }
 }
 
 impl fmt::Display for Cursor {
@@ -138,31 +191,46 @@ impl Read {
         audience: Audience,
         after: Option<&Cursor>,
         limit: usize,
-    ) -> Result<Vec<Recipient>, StoreError> {
-        let sql = format!(
-            "select {} from member where list_id = ?1 and (domain, address_key) > (?2, ?3) {}
-             order by domain, address_key limit ?4",
-            audience.columns(),
-            audience.condition()
-        );
+    ) -> Result<RecipientPage, StoreError> {
+        // A server is asked once. SQLite would compare both columns with each row again.
+        let places: &[&str] = match self.is_shared() {
+            true => &["(domain, address_key) > (?2, ?3)"],
+            false => &["domain = ?2 and address_key > ?3", "domain > ?2"],
+        };
         let (domain, key) =
             after.map_or(("", ""), |after| (after.key.domain(), after.key.as_str()));
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.rows(&sql, params![list_id, domain, key, limit], |row| audience.read(row))
+        let mut page = RecipientPage::default();
+        for place in places {
+            let left = limit - page.len();
+            if left == 0 {
+                break;
+            }
+            let sql = format!(
+                "select {} from member where list_id = ?1 and {place} {}
+                 order by domain, address_key limit ?4",
+                audience.columns(),
+                audience.condition()
+            );
+            let left = i64::try_from(left).unwrap_or(i64::MAX);
+            self.rows(&sql, params![list_id, domain, key, left], |row| page.read(row, audience))?;
+        }
+        Ok(page)
     }
 
-    /// Returns the recipient with this address, if a list's posts are sent to it.
+    /// Returns the recipient with this key, if a list's posts are sent to it.
     pub fn recipient(
         &self,
         list_id: ListId,
         audience: Audience,
-        key: &AddressKey,
-    ) -> Result<Option<Recipient>, StoreError> {
+        key: &str,
+    ) -> Result<RecipientPage, StoreError> {
         let sql = format!(
             "select {} from member where list_id = ?1 and address_key = ?2 {}",
             audience.columns(),
             audience.condition()
         );
-        self.first(&sql, params![list_id, key], |row| audience.read(row))
+        let mut page = RecipientPage::default();
+        self.rows(&sql, params![list_id, key], |row| page.read(row, audience))?;
+        Ok(page)
     }
 }

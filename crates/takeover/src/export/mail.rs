@@ -13,6 +13,8 @@ impl Export<'_> {
     /// Writes the entries of all queues under their names.
     pub(super) fn queues(&mut self, names: &BTreeMap<ListId, String>) -> Result<(), TakeoverError> {
         let spool = self.target.spool;
+        // After a power failure accepted mail may not be in its queue.
+        spool.finish_handovers()?;
         for queue in Queue::ALL {
             let dir = make_dir(&self.to.join("qfiles").join(queue.name()))?;
             for found in spool.list(queue)? {
@@ -58,7 +60,7 @@ impl Export<'_> {
             let mut stream =
                 recipients.stream(self.target.store.read(), &progress).map_err(failed)?;
             while let Some(next) = stream.pull()? {
-                these.push(next.address);
+                these.push(next.address.to_owned());
             }
             Recipients::These(these).write(&mut entry.metadata);
         }

@@ -3,17 +3,18 @@
 use crate::entry::{ALONE, RETURNED, Suspicion, TOGETHER, kept_from};
 use crate::spool::{Paths, State};
 use crate::{Entry, EntryName, Queue, SpoolError, durable, fault, label};
+use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// A journal's last lines are searched in this many bytes at the end of the file.
 const TAIL: u64 = 512;
 
-/// Enough to read most entries in one call.
-const FIRST_READ: usize = 16 * 1024;
+/// Entries of at most this many bytes are read in one call, which also looks for suspicion.
+const SMALL: u64 = 16 * 1024;
 
 /// A claimed entry. The lock lasts as long as this value (or the process): a `.bak` with a
 /// free lock belongs to a dead process, and recovery gives it back. A claim that is dropped because
@@ -24,6 +25,10 @@ pub struct Claim {
     queue: Queue,
     name: EntryName,
     file: File,
+    /// The size of its file when it was locked.
+    size: u64,
+    /// What was read of it when it was locked, from the end of its file, unless its journal has grown since.
+    tail: Option<Vec<u8>>,
     journal_open: bool,
     /// Whether dropping this gives the entry back.
     is_ours: bool,
@@ -81,7 +86,7 @@ impl Claim {
         how: &str,
     ) -> Result<Option<Claim>, SpoolError> {
         let Some(mut claim) = Claim::lock(paths, queue, name)? else { return Ok(None) };
-        if claim.suspicion()?.is_any() {
+        if claim.suspicion().is_any() {
             // Written before the claim, so that any death from now on is counted.
             claim.append_to(how, &paths.entry(queue, name, State::Ready))?;
             claim.is_noted = true;
@@ -96,7 +101,7 @@ impl Claim {
         name: &EntryName,
     ) -> Result<Look, SpoolError> {
         let Some(claim) = Claim::lock(paths, queue, name)? else { return Ok(Look::Gone) };
-        match claim.suspicion()? {
+        match claim.suspicion() {
             suspicion if suspicion.is_any() => Ok(Look::Suspect(suspicion)),
             _ => claim.rename().map(Look::Claimed),
         }
@@ -104,19 +109,25 @@ impl Claim {
 
     fn lock(paths: &Paths, queue: Queue, name: &EntryName) -> Result<Option<Claim>, SpoolError> {
         let ready = paths.entry(queue, name, State::Ready);
-        let Some(file) = lock_file(&ready)? else { return Ok(None) };
+        let Some((file, size)) = lock_with_size(&ready)? else { return Ok(None) };
         fault::point("claim.locked");
-        let (paths, name) = (paths.clone(), name.clone());
-        let claim = Claim {
-            paths,
+        let mut claim = Claim::of(paths, queue, name, file, size);
+        claim.tail = Some(claim.read_tail().map_err(SpoolError::io("read", &ready))?);
+        Ok(Some(claim))
+    }
+
+    fn of(paths: &Paths, queue: Queue, name: &EntryName, file: File, size: u64) -> Claim {
+        Claim {
+            paths: paths.clone(),
             queue,
-            name,
+            name: name.clone(),
             file,
+            size,
+            tail: None,
             journal_open: false,
             is_ours: false,
             is_noted: false,
-        };
-        Ok(Some(claim))
+        }
     }
 
     fn rename(mut self) -> Result<Claim, SpoolError> {
@@ -127,27 +138,25 @@ impl Claim {
         Ok(self)
     }
 
-    /// Reads the journal's end without reading the entry, because reading it may be what kills.
-    fn suspicion(&self) -> Result<Suspicion, SpoolError> {
-        let looked = || -> io::Result<Vec<u8>> {
-            let size = self.size()?;
-            let from = size.saturating_sub(TAIL);
-            let mut tail = vec![0; (size - from) as usize];
-            self.file.read_exact_at(&mut tail, from)?;
-            Ok(tail)
-        };
-        let tail = looked().map_err(SpoolError::io("read", &self.path()))?;
+    /// Reads a small entry, or the end of a large one.
+    fn read_tail(&self) -> io::Result<Vec<u8>> {
+        let length = if self.size > SMALL { TAIL } else { self.size };
+        let mut tail = vec![0; length as usize];
+        self.file.read_exact_at(&mut tail, self.size - length)?;
+        Ok(tail)
+    }
+
+    /// Looks at the journal's end without parsing the entry, because parsing it may be what kills.
+    fn suspicion(&self) -> Suspicion {
+        let tail = self.tail.as_deref().unwrap_or_default();
+        let tail = &tail[tail.len().saturating_sub(TAIL as usize)..];
         // Without a line feed at the end there is no journal, or a line was truncated: then the text
         // may belong to the message.
         if tail.last() != Some(&b'\n') {
-            return Ok(Suspicion::default());
+            return Suspicion::default();
         }
         let lines = tail.rsplit(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-        Ok(Suspicion::of(lines.map_while(|line| std::str::from_utf8(line).ok())))
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        Suspicion::of(lines.map_while(|line| std::str::from_utf8(line).ok()))
     }
 
     /// Takes over the claim of a dead process; `None` if its owner is alive, or has finished it. It
@@ -158,16 +167,8 @@ impl Claim {
         name: &EntryName,
     ) -> Result<Option<Claim>, SpoolError> {
         let held = paths.entry(queue, name, State::Claimed);
-        let file = lock_file(&held)?;
-        Ok(file.map(|file| Claim {
-            paths: paths.clone(),
-            queue,
-            name: name.clone(),
-            file,
-            journal_open: false,
-            is_ours: false,
-            is_noted: false,
-        }))
+        let locked = lock_with_size(&held)?;
+        Ok(locked.map(|(file, size)| Claim::of(paths, queue, name, file, size)))
     }
 
     /// The queue it was claimed from.
@@ -180,9 +181,9 @@ impl Claim {
         &self.name
     }
 
-    /// The size of its file in bytes; 0 if unknown.
+    /// The size of its file in bytes when it was claimed.
     pub fn bytes(&self) -> u64 {
-        self.size().unwrap_or(0)
+        self.size
     }
 
     /// Its file, which is open for appending and locked.
@@ -205,22 +206,15 @@ impl Claim {
         Entry::from_bytes(&bytes, &path)
     }
 
-    fn read_bytes(&self) -> io::Result<Vec<u8>> {
+    fn read_bytes(&mut self) -> io::Result<Vec<u8>> {
         fault::operation("read")?;
-        let mut bytes = vec![0; FIRST_READ];
-        let mut end = 0;
-        loop {
-            match self.file.read_at(&mut bytes[end..], end as u64) {
-                Ok(0) => break,
-                Ok(count) => end += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-            if end == bytes.len() {
-                bytes.resize(end * 2, 0);
-            }
+        let known = self.tail.take().filter(|tail| tail.len() as u64 == self.size);
+        if let Some(whole) = known {
+            return Ok(whole);
         }
-        bytes.truncate(end);
+        // Only we write to it.
+        let mut bytes = vec![0; self.file.metadata()?.len() as usize];
+        self.file.read_exact_at(&mut bytes, 0)?;
         Ok(bytes)
     }
 
@@ -242,6 +236,7 @@ impl Claim {
         }
         bytes.extend_from_slice(line.as_bytes());
         bytes.push(b'\n');
+        self.tail = None;
         // Locked files are opened for appending.
         fault::operation("append")
             .and_then(|()| self.file.write_all(&bytes))
@@ -333,25 +328,18 @@ impl Claim {
 /// Opens and locks a file of a queue, and checks that the name still refers to that file.
 /// `None` if it is locked or gone.
 pub(crate) fn lock_file(path: &Path) -> Result<Option<File>, SpoolError> {
-    let not_openable = |problem: &str| SpoolError::NotOpenable {
-        path: path.to_owned(),
-        problem: problem.to_owned(),
-    };
-    let named = match std::fs::symlink_metadata(path) {
-        Ok(named) if named.is_file() => named,
-        // Opening a pipe would block, and a link may lead anywhere.
-        Ok(_) => return Err(not_openable("it is not a plain file")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(SpoolError::io("look at", path)(error)),
-    };
-    let open = || OpenOptions::new().read(true).append(true).open(path);
+    Ok(lock_with_size(path)?.map(|(file, _)| file))
+}
+
+/// The same, with its size.
+fn lock_with_size(path: &Path) -> Result<Option<(File, u64)>, SpoolError> {
+    // Opening a pipe must not block, and a link may lead anywhere.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let open = || OpenOptions::new().read(true).append(true).custom_flags(flags).open(path);
     let file = match fault::operation("open").and_then(|()| open()) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return Err(not_openable(&format!("{error} (its owner is the user {})", named.uid())));
-        }
-        Err(error) => return Err(SpoolError::io("open", path)(error)),
+        Err(error) => return why_not_opened(path, error).map(|()| None),
     };
     match file.try_lock() {
         Ok(()) => {}
@@ -359,10 +347,32 @@ pub(crate) fn lock_file(path: &Path) -> Result<Option<File>, SpoolError> {
         Err(TryLockError::Error(error)) => return Err(SpoolError::io("lock", path)(error)),
     }
     let ours = file.metadata().map_err(SpoolError::io("look at", path))?;
+    if !ours.is_file() {
+        return Err(not_openable(path, "it is not a plain file"));
+    }
     match std::fs::symlink_metadata(path) {
-        Ok(named) if (named.dev(), named.ino()) == (ours.dev(), ours.ino()) => Ok(Some(file)),
+        Ok(named) if (named.dev(), named.ino()) == (ours.dev(), ours.ino()) => {
+            Ok(Some((file, ours.len())))
+        }
         Ok(_) => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(SpoolError::io("look at", path)(error)),
+    }
+}
+
+fn not_openable(path: &Path, problem: &str) -> SpoolError {
+    SpoolError::NotOpenable { path: path.to_owned(), problem: problem.to_owned() }
+}
+
+/// Returns what is wrong with something that cannot be opened; no error if it is gone.
+fn why_not_opened(path: &Path, error: io::Error) -> Result<(), SpoolError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(named) if !named.is_file() => Err(not_openable(path, "it is not a plain file")),
+        Ok(named) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let owner = format!("{error} (its owner is the user {})", named.uid());
+            Err(not_openable(path, &owner))
+        }
+        Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(_) | Err(_) => Err(SpoolError::io("open", path)(error)),
     }
 }

@@ -215,6 +215,11 @@ impl Metadata {
     pub fn entries(&self) -> impl Iterator<Item = (String, Value<'_, 'static>)> {
         self.graph.root().entries().map(|(key, value)| (key.to_text_lossy().into_owned(), value))
     }
+
+    /// The same, with keys as they are.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (Value<'_, 'static>, Value<'_, 'static>)> {
+        self.graph.root().entries()
+    }
 }
 
 /// A piece of a header object in its charset.

@@ -21,11 +21,16 @@ macro_rules! keys {
             /// # Errors
             /// When a known key has a value that it cannot have.
             pub fn read(metadata: &'m Metadata) -> Result<Envelope<'m>, WrongValue> {
-                $(if let Some(value) = metadata.get($key)
-                    && let Err(Wrong { found, wanted }) = $read(value)
-                {
-                    return Err(WrongValue { key: $key, found, wanted });
-                })*
+                // Every entry is read several times, and most have few of the keys.
+                for (key, value) in metadata.values() {
+                    let Some(spelled) = key.as_bytes() else { continue };
+                    $(if spelled == $key.as_bytes() {
+                        if let Err(Wrong { found, wanted }) = $read(value) {
+                            return Err(WrongValue { key: $key, found, wanted });
+                        }
+                        continue;
+                    })*
+                }
                 Ok(Envelope { metadata })
             }
 

@@ -1,11 +1,11 @@
 //! Writing pages of indexes.
 
-use crate::ArchiveError;
 use crate::pages::{self, Frame};
 use crate::place::{ArchivePlace, make_dirs, names_in, remove_file, write_public};
 use crate::write::{Volumes, Writer};
+use crate::{ArchiveError, parallel};
 use dormouse_spool::fault;
-use dormouse_store::archive_index::{ArchiveIndex, Order, PagePlace, Volume};
+use dormouse_store::archive_index::{ArchiveIndex, IndexLine, Order, PagePlace, Volume};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -19,24 +19,30 @@ impl Writer<'_> {
     pub fn listings(&self) -> Result<(), ArchiveError> {
         let frame = Frame::of(self.list, self.config);
         let volumes = Volumes::of(self.index);
+        let mut stale = Vec::new();
         for order in Order::ALL {
-            for (volume_id, low) in self.index.stale_pages(order)? {
-                self.listing(&frame, volumes.get(volume_id)?, order, &low)?;
-            }
+            let pages = self.index.stale_pages(order)?;
+            stale.extend(pages.into_iter().map(|(volume_id, low)| (order, volume_id, low)));
         }
+        let gather = |(order, volume_id, low): (Order, i64, String)| {
+            self.gather(&frame, volumes.get(volume_id)?, order, &low)
+        };
+        let place = self.place;
+        parallel::each_long(stale, gather, |gathered| gathered.write(&frame, place))?;
         self.index.mark_all_written()?;
         self.contents(&frame)
     }
 
-    fn listing(
+    /// Reads everything that a page of an index shows. `None` if there is no such page any more.
+    fn gather(
         &self,
         frame: &Frame,
         volume: Volume,
         order: Order,
         low: &str,
-    ) -> Result<(), ArchiveError> {
+    ) -> Result<Option<Gathered>, ArchiveError> {
         let PagePlace { before, this, after } = self.index.page_at(volume.id, order, low)?;
-        let Some(page) = this else { return Ok(()) };
+        let Some(page) = this else { return Ok(None) };
         let high = after.as_ref().map(|after| after.low.as_str());
         let lines = self.index.lines(volume.id, order, &page.low, high)?;
         let is_only = before.is_none() && after.is_none();
@@ -45,26 +51,8 @@ impl Writer<'_> {
         } else {
             Vec::new()
         };
-        let listing = pages::Listing {
-            volume: &volume,
-            order,
-            number: page.number,
-            lines: &lines,
-            before: before.map(|page| page.number),
-            after: after.map(|page| page.number),
-            parts,
-        };
-        let directory = self.place.tree().join(&volume.name);
-        make_dirs(&directory)?;
-        let path = directory.join(pages::listing_file(order, page.number));
-        let html = pages::listing(frame, &listing)
-            .map_err(|source| ArchiveError::Page { path: path.clone(), source })?;
-        write_public(&path, html.as_bytes())?;
-        if order == Order::Thread && page.number == 1 {
-            link_index(&directory)?;
-        }
-        fault::point("archive.listing");
-        Ok(())
+        let (before, after) = (before.map(|page| page.number), after.map(|page| page.number));
+        Ok(Some(Gathered { volume, order, number: page.number, lines, before, after, parts }))
     }
 
     fn parts(
@@ -97,6 +85,36 @@ impl Writer<'_> {
             let page = page.map_err(|source| ArchiveError::Page { path: path.clone(), source })?;
             write_public(&path, page.as_bytes())?;
         }
+        Ok(())
+    }
+}
+
+/// What a page of an index shows.
+struct Gathered {
+    volume: Volume,
+    order: Order,
+    number: i64,
+    lines: Vec<IndexLine>,
+    before: Option<i64>,
+    after: Option<i64>,
+    parts: Vec<(i64, String)>,
+}
+
+impl Gathered {
+    fn write(self, frame: &Frame, place: &ArchivePlace) -> Result<(), ArchiveError> {
+        let Gathered { volume, order, number, lines, before, after, parts } = self;
+        let directory = place.tree().join(&volume.name);
+        make_dirs(&directory)?;
+        let path = directory.join(pages::listing_file(order, number));
+        let (volume, lines) = (&volume, &lines);
+        let listing = pages::Listing { volume, order, number, lines, before, after, parts };
+        let html = pages::listing(frame, &listing)
+            .map_err(|source| ArchiveError::Page { path: path.clone(), source })?;
+        write_public(&path, html.as_bytes())?;
+        if order == Order::Thread && number == 1 {
+            link_index(&directory)?;
+        }
+        fault::point("archive.listing");
         Ok(())
     }
 }

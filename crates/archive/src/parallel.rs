@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// The number of items for a thread in one go; fewer are not worth the overhead.
@@ -10,13 +10,16 @@ const GROUP: usize = 16;
 /// The maximum number of groups waiting between threads.
 const BACKLOG: usize = 8;
 
+/// The number of processors. To ask the system takes several calls.
 fn threads() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
+    static THREADS: LazyLock<usize> =
+        LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from));
+    *THREADS
 }
 
-fn groups<T>(mut items: impl Iterator<Item = T>) -> impl Iterator<Item = Vec<T>> {
+fn groups<T>(mut items: impl Iterator<Item = T>, size: usize) -> impl Iterator<Item = Vec<T>> {
     std::iter::from_fn(move || {
-        let group: Vec<T> = items.by_ref().take(GROUP).collect();
+        let group: Vec<T> = items.by_ref().take(size).collect();
         (!group.is_empty()).then_some(group)
     })
 }
@@ -35,7 +38,7 @@ pub fn map<T: Send, R: Send, E: Send>(
     if items.len() < GROUP {
         return items.into_iter().try_for_each(|item| take(work(item)?));
     }
-    let groups = Mutex::new(groups(items.into_iter()).enumerate());
+    let groups = Mutex::new(groups(items.into_iter(), GROUP).enumerate());
     let (send, results) = sync_channel(BACKLOG);
     thread::scope(|scope| {
         for _ in 0..threads() {
@@ -69,10 +72,28 @@ pub fn map<T: Send, R: Send, E: Send>(
 /// others. Stops at the first error.
 pub fn each<T, U: Send, E: Send>(
     items: Vec<T>,
+    make: impl FnMut(T) -> Result<Option<U>, E>,
+    work: impl Fn(U) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    each_of_size(GROUP, items, make, work)
+}
+
+/// The same for a few items that take long.
+pub fn each_long<T, U: Send, E: Send>(
+    items: Vec<T>,
+    make: impl FnMut(T) -> Result<Option<U>, E>,
+    work: impl Fn(U) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    each_of_size(1, items, make, work)
+}
+
+fn each_of_size<T, U: Send, E: Send>(
+    size: usize,
+    items: Vec<T>,
     mut make: impl FnMut(T) -> Result<Option<U>, E>,
     work: impl Fn(U) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
-    if items.len() < GROUP {
+    if items.len() <= size {
         return items.into_iter().try_for_each(|item| make(item)?.map_or(Ok(()), &work));
     }
     let (send, jobs) = sync_channel(BACKLOG);
@@ -94,11 +115,11 @@ pub fn each<T, U: Send, E: Send>(
                 }
             });
         }
-        for group in groups(items.into_iter()) {
+        for group in groups(items.into_iter(), size) {
             if lock(&failed).is_some() {
                 break;
             }
-            let mut jobs = Vec::with_capacity(GROUP);
+            let mut jobs = Vec::with_capacity(size);
             for item in group {
                 jobs.extend(make(item)?);
             }
@@ -168,7 +189,8 @@ mod tests {
                 Ok(())
             };
             each((0..count).collect(), even, add).unwrap();
-            assert_eq!(sum.into_inner(), wanted);
+            each_long((0..count).collect(), even, add).unwrap();
+            assert_eq!(sum.into_inner(), 2 * wanted);
         }
     }
 }

@@ -14,13 +14,31 @@ pub enum Addresses {
 /// Escapes a text for HTML, content or attribute.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 16);
-    for letter in text.chars() {
-        push_escaped(&mut out, letter);
-    }
+    push_escaped(&mut out, text);
     out
 }
 
-fn push_escaped(out: &mut String, letter: char) {
+/// Appends a text, escaped. Most of it is copied as it is.
+pub fn push_escaped(out: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(may_be_special) {
+        let (before, after) = rest.split_at(at);
+        out.push_str(before);
+        let mut letters = after.chars();
+        let Some(letter) = letters.next() else { return };
+        push_letter(out, letter);
+        rest = letters.as_str();
+    }
+    out.push_str(rest);
+}
+
+/// Whether a character that begins with this byte may have to be escaped. Control characters outside of ASCII
+/// begin with C2, those that change the direction of text with E2.
+fn may_be_special(byte: u8) -> bool {
+    matches!(byte, b'<' | b'>' | b'&' | b'"' | 0..=0x1f | 0x7f | 0xc2 | 0xe2)
+}
+
+fn push_letter(out: &mut String, letter: char) {
     match letter {
         '<' => out.push_str("&lt;"),
         '>' => out.push_str("&gt;"),
@@ -49,7 +67,7 @@ pub fn push(out: &mut String, text: &str, addresses: Addresses) {
             && let Some(scheme) =
                 ["https", "http", "ftp"].into_iter().find(|scheme| ends_with_word(before, scheme))
         {
-            out.push_str(&escape(&before[..before.len() - scheme.len()]));
+            push_escaped(out, &before[..before.len() - scheme.len()]);
             let length = url_length(&rest[at - scheme.len()..]);
             let url = &rest[at - scheme.len()..at - scheme.len() + length];
             let escaped = escape(url).replace('@', "&#64;");
@@ -60,7 +78,7 @@ pub fn push(out: &mut String, text: &str, addresses: Addresses) {
         let local = local_part(before);
         let domain = domain(&after[1..]);
         if after.starts_with('@') && !local.is_empty() && !domain.is_empty() {
-            out.push_str(&escape(&before[..before.len() - local.len()]));
+            push_escaped(out, &before[..before.len() - local.len()]);
             let sign = match addresses {
                 Addresses::Shown | Addresses::Exact => "&#64;",
                 Addresses::Obscured => " at ",
@@ -69,11 +87,11 @@ pub fn push(out: &mut String, text: &str, addresses: Addresses) {
             rest = &after[1 + domain.len()..];
             continue;
         }
-        out.push_str(&escape(before));
+        push_escaped(out, before);
         out.push_str(if after.starts_with('@') { "&#64;" } else { ":" });
         rest = &after[1..];
     }
-    out.push_str(&escape(rest));
+    push_escaped(out, rest);
 }
 
 /// As [`push`], but returns plain text.

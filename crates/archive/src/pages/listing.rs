@@ -96,6 +96,7 @@ fn threads(frame: &Frame, lines: &[IndexLine]) -> String {
     let mut open = 0;
     let mut base = 0;
     let mut subject = "";
+    let mut days = Days { frame, last: None };
     for (index, line) in lines.iter().enumerate() {
         let depth = depth(&line.thread_key);
         if depth == 0 || index == 0 {
@@ -109,7 +110,7 @@ fn threads(frame: &Frame, lines: &[IndexLine]) -> String {
         close(&mut out, open, depth);
         let href = file_name(line.number);
         let who = markup(frame, &line.author);
-        let date = frame.day(line.date);
+        let date = days.of(line.date);
         let iso = iso(line.date);
         let title = markup(frame, &line.subject);
         let number = line.number;
@@ -155,9 +156,10 @@ fn depth(thread_key: &str) -> usize {
 fn grouped(frame: &Frame, order: Order, lines: &[IndexLine]) -> String {
     let mut out = String::new();
     let mut last: Option<String> = None;
+    let mut days = Days { frame, last: None };
     for line in lines {
         let (subject, author) = (markup(frame, &line.subject), markup(frame, &line.author));
-        let day = frame.day(line.date);
+        let day = days.of(line.date);
         let (heading, text, who, when) = match order {
             Order::Subject => (subject, author, String::new(), day),
             Order::Author => (author, subject, String::new(), day),
@@ -184,6 +186,24 @@ fn grouped(frame: &Frame, order: Order, lines: &[IndexLine]) -> String {
         out.push_str("</ul>\n");
     }
     out
+}
+
+/// Writes days. Messages of the same day often follow each other.
+struct Days<'f> {
+    frame: &'f Frame,
+    last: Option<(jiff::civil::Date, String)>,
+}
+
+impl Days<'_> {
+    fn of(&mut self, time: i64) -> String {
+        let date = self.frame.zoned(time).date();
+        if let Some((_, day)) = self.last.as_ref().filter(|(last, _)| *last == date) {
+            return day.clone();
+        }
+        let day = self.frame.day(time);
+        self.last = Some((date, day.clone()));
+        day
+    }
 }
 
 fn markup(frame: &Frame, text: &str) -> String {

@@ -267,6 +267,7 @@ pub(crate) mod tests {
         };
         let around = Around {
             volume: volume.clone(),
+            is_first: true,
             message: message.clone(),
             parent: None,
             answers: Vec::new(),

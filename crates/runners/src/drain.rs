@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
+use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 use sysexits::ExitCode;
@@ -188,6 +189,14 @@ pub const HALF_DONE: &str = "half done";
 /// Whether a queue has a ready entry; a queue that cannot be listed has none.
 pub fn is_waiting(spool: &Spool, scope: &Scope) -> bool {
     scope.waking().any(|queue| scope.waiting(spool, queue).is_ok_and(|names| !names.is_empty()))
+}
+
+/// Whether threads can work at the same time. To ask the system takes several calls.
+pub(crate) fn has_other_processors() -> bool {
+    static HAS_OTHERS: LazyLock<bool> = LazyLock::new(|| {
+        thread::available_parallelism().is_ok_and(|processors| processors.get() > 1)
+    });
+    *HAS_OTHERS
 }
 
 fn note(summary: &mut Summary, error: &RunError) {

@@ -4,7 +4,7 @@
 //! for servers have workers, and so do costly entries. So no entry delays others for long, and
 //! light ones always go first.
 
-use super::{Linger, Summary, note};
+use super::{Linger, Summary, has_other_processors, note};
 use crate::arrangement::Scope;
 use crate::queue::{How, Lane, QueueDesk, QueueTally, Runner};
 use crate::{Shared, adoption, digest};
@@ -32,8 +32,8 @@ const SHARE: Duration = Duration::from_millis(500);
 /// The interval at which the queues are checked while workers are busy.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The number of waiting entries from which a queue that is processed last gets a worker while mail
-/// is being sent, if the machine has more than one processor.
+/// The number of waiting entries from which a queue that is processed last gets a worker, if the machine has
+/// more than one processor. Fewer wait while mail is being sent.
 const MANY: usize = 32;
 
 /// The result of a worker.
@@ -215,10 +215,11 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
                     continue;
                 }
             };
+            if lane.row.is_last && waiting >= MANY && has_other_processors() {
+                progressed |= self.spawn(at, How::Light, 1);
+                continue;
+            }
             if lane.row.is_last && self.is_sending() {
-                if waiting >= MANY && has_other_processors() {
-                    progressed |= self.spawn(at, How::Light, 1);
-                }
                 continue;
             }
             self.has_seen_any |= lane.row.wakes;
@@ -425,10 +426,6 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         drop(store);
         self.hands.first()?.desk.give_store()
     }
-}
-
-fn has_other_processors() -> bool {
-    thread::available_parallelism().is_ok_and(|processors| processors.get() > 1)
 }
 
 /// Runs a worker, with a store if one is already open. A panic becomes an error in the result.

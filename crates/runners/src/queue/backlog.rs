@@ -23,9 +23,23 @@ pub(super) struct Backlog {
     pub is_stopped: bool,
     /// When the queue was last listed, for queues whose entries become ready by themselves.
     pub looked: Option<Instant>,
+    /// Whether a batch was taken since the queue was empty.
+    pub has_begun: bool,
 }
 
+/// The first of several batches is smaller by this: the sooner it ends, the sooner it is sent and archived
+/// by other processors.
+const FIRST_PART: usize = 4;
+
 impl Backlog {
+    /// Returns the size of the next batch.
+    pub fn next_batch(&mut self, batch: usize) -> usize {
+        if std::mem::replace(&mut self.has_begun, true) || self.names.len() <= batch {
+            return batch;
+        }
+        (batch / FIRST_PART).max(1)
+    }
+
     /// Returns how many of the next suspects are taken together. Those with the fewest deaths go
     /// first, so bystanders are done before the entry that kills.
     pub fn group(&mut self, batch: usize) -> usize {

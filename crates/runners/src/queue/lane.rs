@@ -9,6 +9,7 @@ use super::backlog::Backlog;
 use super::{QueueDesk, Row, Runner, TakenEntry};
 use crate::Shared;
 use crate::arrangement::Scope;
+use crate::drain::has_other_processors;
 use dormouse_membership::RunError;
 use dormouse_spool::{Claim, EntryName, Envelope, Look, SpoolError, Suspicion};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -111,6 +112,7 @@ impl Lane {
             let names = scope.ready(shared, self.row)?;
             backlog.names =
                 names.into_iter().filter(|name| !backlog.put_off.contains(name)).collect();
+            backlog.has_begun &= !backlog.names.is_empty();
         }
         Ok(backlog.names.len())
     }
@@ -266,7 +268,9 @@ impl Lane {
         let batch = (self.row.batch)(desk.shared.site.config());
         let batch = usize::try_from(batch).unwrap_or(usize::MAX);
         let most = match how {
-            How::Light => batch.min(most),
+            // What is processed last leads to nothing that others could do meanwhile.
+            How::Light if self.row.is_last || !has_other_processors() => batch.min(most),
+            How::Light => self.backlog().next_batch(batch).min(most),
             How::Costly => 1,
             How::Suspects => self.backlog().group(batch),
         };

@@ -8,6 +8,7 @@
 use super::lane::COSTLY_BYTES;
 use super::{Process, Processed, QueueDesk, QueueTally, Runner, TakenEntry, guarded, no_such_list};
 use crate::Shared;
+use crate::drain::has_other_processors;
 use dormouse_mail::Message;
 use dormouse_mail::conceal::{self, Attempts};
 use dormouse_membership::{Output, RunError};
@@ -16,6 +17,9 @@ use dormouse_spool::{Batch, EntryName, Queue, fault};
 use dormouse_store::{List, Tx};
 use dormouse_trace::EntryPlace;
 use std::collections::HashMap;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{self, Sender};
+use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Instant;
 
 /// One entry, with everything that its function may use.
@@ -68,40 +72,37 @@ impl Runner for BatchTransaction {
         let mut tally = QueueTally::default();
         let mut batch = desk.shared.spool.batch();
         let mut events = Vec::new();
-        // Large entries are staged after the commit, so that others can write to the store
-        // meanwhile.
-        let is_large = taken.iter().any(|one| one.claim.bytes() > COSTLY_BYTES);
-        let mut later: Vec<(EntryName, Vec<Output>)> = Vec::new();
-        store.write(|tx| -> Result<(), RunError> {
-            found.keep(tx)?;
-            let mut lists = HashMap::new();
-            for (one, attempts) in taken.into_iter().zip(searched) {
-                // The rest of the batch is released.
-                if tally.entries > 0 && desk.is_over() {
-                    break;
+        let is_shared = taken.len() >= MANY && has_other_processors();
+        thread::scope(|threads| -> Result<(), RunError> {
+            let mut staging = Staging::begin(&mut batch, is_shared, threads);
+            let mut sources = Vec::with_capacity(taken.len());
+            store.write(|tx| -> Result<(), RunError> {
+                found.keep(tx)?;
+                let mut lists = HashMap::new();
+                for (one, attempts) in taken.into_iter().zip(searched) {
+                    // The rest of the batch is released.
+                    if tally.entries > 0 && desk.is_over() {
+                        break;
+                    }
+                    let (began, list) = (Instant::now(), one.list.clone());
+                    let (claim, (mut event, outputs)) =
+                        self.one_entry(desk, tx, (&found, attempts), &mut lists, one)?;
+                    desk.took(&list, began);
+                    tally.count(event.step);
+                    for output in &outputs {
+                        let name = claim.name().derive(&output.label);
+                        event.outputs.push(EntryPlace::new(output.queue, &name));
+                    }
+                    events.push(event);
+                    staging.add(claim.name(), outputs);
+                    sources.push(claim);
                 }
-                let (began, list) = (Instant::now(), one.list.clone());
-                let (claim, (mut event, outputs)) =
-                    self.one_entry(desk, tx, (&found, attempts), &mut lists, one)?;
-                desk.took(&list, began);
-                tally.count(event.step);
-                for output in &outputs {
-                    let name = claim.name().derive(&output.label);
-                    event.outputs.push(EntryPlace::new(output.queue, &name));
-                }
-                events.push(event);
-                if is_large {
-                    later.push((claim.name().clone(), outputs));
-                } else {
-                    stage(&mut batch, claim.name(), &outputs)?;
-                }
-                batch.finish(claim);
-            }
+                Ok(())
+            })?;
+            let (batch, _staged) = staging.end()?;
+            sources.into_iter().for_each(|claim| batch.finish(claim));
             Ok(())
         })?;
-        for (name, outputs) in later {
-            stage(&mut batch, &name, &outputs)?;
-        }
         fault::point("incoming.stored");
         events.iter().for_each(|event| desk.trace.add(event));
         desk.trace.flush();
@@ -122,11 +123,70 @@ fn search_large(one: &TakenEntry) -> Option<Attempts> {
     guarded(search).ok()
 }
 
-fn stage(batch: &mut Batch<'_>, source: &EntryName, outputs: &[Output]) -> Result<(), RunError> {
-    for output in outputs {
-        batch.enqueue(output.queue, &source.derive(&output.label), &output.entry)?;
+/// The number of entries of a batch from which their outputs are staged by another thread.
+const MANY: usize = 16;
+
+/// The entry from which outputs derive, and these.
+type Derived = (EntryName, Vec<Output>);
+
+/// The batch with its outputs staged, and what they were staged from. That is dropped by the thread that created it:
+/// another one would compete with it for its memory.
+type Staged<'b, 's> = (&'b mut Batch<'s>, Vec<Derived>);
+
+/// Writes the outputs of a batch outside of the store's transaction: after it, so that others can write to the
+/// store meanwhile, or during it, in another thread.
+enum Staging<'t, 'b, 's> {
+    After(&'b mut Batch<'s>, Vec<Derived>),
+    Meanwhile(Sender<Derived>, ScopedJoinHandle<'t, Result<Staged<'b, 's>, RunError>>),
+}
+
+impl<'t, 'b: 't, 's: 't> Staging<'t, 'b, 's> {
+    fn begin<'e>(
+        batch: &'b mut Batch<'s>,
+        is_shared: bool,
+        threads: &'t Scope<'t, 'e>,
+    ) -> Staging<'t, 'b, 's> {
+        if !is_shared {
+            return Staging::After(batch, Vec::new());
+        }
+        let (send, waiting) = mpsc::channel();
+        Staging::Meanwhile(send, threads.spawn(move || stage(batch, waiting)))
     }
-    Ok(())
+
+    fn add(&mut self, source: &EntryName, outputs: Vec<Output>) {
+        match self {
+            Staging::After(_, later) => later.push((source.clone(), outputs)),
+            Staging::Meanwhile(send, _) => {
+                // After an error it is no longer received; `end` returns the error.
+                let _sent = send.send((source.clone(), outputs));
+            }
+        }
+    }
+
+    /// Waits until all are written.
+    fn end(self) -> Result<Staged<'b, 's>, RunError> {
+        match self {
+            Staging::After(batch, later) => stage(batch, later),
+            Staging::Meanwhile(send, thread) => {
+                drop(send);
+                thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+            }
+        }
+    }
+}
+
+fn stage<'b, 's>(
+    batch: &'b mut Batch<'s>,
+    derived: impl IntoIterator<Item = Derived>,
+) -> Result<Staged<'b, 's>, RunError> {
+    let mut staged = Vec::new();
+    for (source, outputs) in derived {
+        for output in &outputs {
+            batch.enqueue(output.queue, &source.derive(&output.label), &output.entry)?;
+        }
+        staged.push((source, outputs));
+    }
+    Ok((batch, staged))
 }
 
 impl BatchTransaction {

@@ -592,12 +592,19 @@ fn a_post_that_a_list_rejects_is_refused_with_a_reason() {
     site.feed(&["list", "password", "dev", "--poster", "--stdin"], b"let-me\n");
     let with = message("stranger@example.net", "with", "Approved: let-me\n\nleaves\n");
     assert_eq!(piped(&site, &with).0, Some(0));
+    let leaves = "leaf\n".repeat(300_000);
+    let body = format!("Approved: let-me\n\n{leaves}");
+    assert_eq!(piped(&site, &message("stranger@example.net", "large", &body)).0, Some(0));
     // Posts that are discarded or held are accepted, and nobody gets a mail about them.
     set(&["generic_nonmember_action=discard"]);
     assert_eq!(piped(&site, &from("stranger@example.net")).0, Some(0));
     let trace = site.ok(&["trace", "<coffee@test.example>"]);
     assert!(trace.contains("rejected") && trace.contains("header_filter_rules"), "{trace}");
     site.ok(&["run"]);
+    let mails = text(&site.maildir("anna@example.org"));
+    let is_there = |subject: &str| mails.iter().any(|mail| mail.contains(subject));
+    assert!(is_there("Subject: with") && is_there("Subject: large"));
+    assert!(!is_there("let-me"), "no password is left in a mail of any size");
     for nobody in ["stranger@example.net", "evil@example.net", "mona@example.org"] {
         let mails = text(&site.maildir(nobody));
         assert!(mails.iter().all(|mail| !mail.contains("not accepted")), "{nobody}: {mails:?}");

@@ -13,6 +13,11 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+const REGULAR: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
+
 /// Decodes base64. It ends at its padding; padded pieces that follow each other are decoded one by
 /// one. Plain text after it, such as a footer that an old list server added, is left out:
 /// decoded as base64 it would be noise. Text that is not base64 at all stays unchanged.
@@ -20,6 +25,29 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// Invalid characters are skipped (RFC 2045 §6.8), and truncated data is
 /// decoded as far as possible.
 pub fn base64_decode(text: &[u8]) -> Vec<u8> {
+    decode_regular(text).unwrap_or_else(|| decode_any(text))
+}
+
+/// Decodes what mail programs write: full lines, then a shorter one, and nothing else. That is nearly
+/// all base64, and [`decode_any`] takes twenty times as long to return the same.
+fn decode_regular(text: &[u8]) -> Option<Vec<u8>> {
+    let mut letters = Vec::with_capacity(text.len());
+    let (mut width, mut last): (Option<usize>, &[u8]) = (None, b"");
+    for line in text.trim_ascii_end().split(|&byte| byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let is_whole = line.len().is_multiple_of(4) && !line.is_empty();
+        let is_full = last.len() == *width.get_or_insert(line.len()) || letters.is_empty();
+        if !is_whole || !is_full || Some(line.len()) > width {
+            return None;
+        }
+        letters.extend_from_slice(line);
+        last = line;
+    }
+    if is_word(last) { None } else { REGULAR.decode(letters).ok() }
+}
+
+/// Decodes anything, as [`base64_decode`] says.
+fn decode_any(text: &[u8]) -> Vec<u8> {
     let (lines, is_first) = encoded_lines(text);
     let mut out = Vec::with_capacity(lines.iter().map(Vec::len).sum::<usize>() / 4 * 3);
     let mut pieces = Piece::all(&lines).into_iter();
@@ -311,6 +339,50 @@ mod tests {
         assert_eq!(base64_decode(b"aG\nVsbG8="), b"hello");
         assert_eq!(base64_decode(b"aGVsbG8h\naGVs*G8h\nbG8="), b"hello!hel\0o!lo");
         assert_eq!(quoted_printable_decode(b"a=20b=\r\nc=3Dd= \ne=zz="), b"a bc=de=zz=");
+    }
+
+    #[test]
+    fn what_mail_programs_write_is_regular_and_nothing_else_is() {
+        for (text, is_regular) in [
+            (&b"QUJDREVG\r\nR0hJSg==\r\n"[..], true),
+            (b"QUJDREVG\nR0hJ\n\n", true),
+            (b"QUJD", true),
+            (b"QUI=", true),
+            (b"QUJDREVG\nR0h\n", false),
+            (b"QUJDREVG\nR0hJ\nQUJD\n", false),
+            (b"QUJD\nQUJDREVG\n", false),
+            (b"QUI=\nQUJD\n", false),
+            (b"QUJDREVG\n\nR0hJSg==\n", false),
+            (b"QUJDREVG\nRegards-\n", false),
+            (b"QUJDREVG\nGreeting\n", false),
+            (b"QUJD\nanna\n", false),
+            (b"", false),
+        ] {
+            let decoded = decode_regular(text);
+            assert_eq!(decoded.is_some(), is_regular, "{}", String::from_utf8_lossy(text));
+            assert!(decoded.is_none_or(|decoded| decoded == decode_any(text)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn regular_base64_is_decoded_as_any_other(
+            bytes in proptest::collection::vec(any::<u8>(), 0..300),
+            quarters in 1usize..25,
+            eol in "\r?\n",
+            (at, with) in (0usize..500, proptest::collection::vec(prop_oneof![Just(b'='), Just(b'\n'), Just(b'a'), any::<u8>()], 0..3)),
+        ) {
+            let letters = STANDARD.encode(&bytes);
+            let mut text: Vec<u8> = letters.as_bytes().chunks(quarters * 4).flat_map(|line| [line, eol.as_bytes()].concat()).collect();
+            if with.is_empty() && !bytes.is_empty() && !is_word(text.split(|&byte| byte == b'\n').rfind(|line| !line.is_empty()).unwrap().trim_ascii()) {
+                prop_assert_eq!(decode_regular(&text), Some(bytes));
+            }
+            let at = at.min(text.len());
+            text.splice(at..at, with);
+            if let Some(decoded) = decode_regular(&text) {
+                prop_assert_eq!(decoded, decode_any(&text));
+            }
+        }
     }
 
     #[test]

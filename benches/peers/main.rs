@@ -5,7 +5,7 @@
 //! The bare client sends the same bytes and stores nothing: the limit of the sink.
 //! `DORMOUSE_BENCH=quick` makes everything small, to check that it works. `-- one-click` measures
 //! only one-click links and signatures; `-- grouped` only large posts in groups, next to the bare
-//! client and to the programs in `DORMOUSE_BENCH_PROGRAMS` (separated by colons).
+//! client and to the programs in `DORMOUSE_BENCH_PROGRAMS` (separated by colons); `-- lmtp` only mail over LMTP.
 //!
 //! # Layout
 //! - `ours`, `mlmmj`, `mailman2`, `bare`: setting up and calling each of them.
@@ -128,6 +128,10 @@ fn main() {
         return grouped(&amounts);
     }
     let mut table = Table::new(&peers);
+    if arguments.iter().any(|word| word == "lmtp") {
+        lmtp_streams(&amounts, &mut table);
+        return table.print();
+    }
     intake(&peers, &amounts, &mut table);
     singles(&peers, &amounts, &mut table);
     streams(&peers, &amounts, &mut table);

@@ -31,8 +31,8 @@ const LARGEST: u64 = label::LARGEST;
 /// The minimum number of names that are made durable together.
 const LEAST_DURABLE: usize = 16;
 /// How many spare files are tried for an entry before a new file is created: they may be locked,
-/// another user's or unreadable.
-const MOST_TRIED: usize = 8;
+/// another user's, unreadable or entries' first names.
+const MOST_TRIED: usize = 32;
 /// How many a process gets to know at a time: a process that accepts one mail needs one.
 const SOME: usize = 128;
 /// How often a process that could take no spare file, or found enough of them, looks again.
@@ -47,7 +47,9 @@ struct Known {
     durable: Vec<String>,
     /// Names of files into which this process wrote entries that may be durable only there.
     labelled: HashSet<String>,
-    /// When they were listed, if none was taken since.
+    /// When too few of them were found for that.
+    scarce: Option<Instant>,
+    /// When free ones were listed, if none was taken since.
     listed: Option<Instant>,
     /// How many there were when they were counted, with what this process added and took since.
     count: usize,
@@ -70,42 +72,36 @@ impl Known {
         }
     }
 
-    fn list(&mut self, dir: &Path) {
-        if is_recent(self.listed) {
-            return;
-        }
-        self.listed = Some(Instant::now());
-        self.free.clear();
-        let listed = for_each_file_while(dir, |file| {
-            let is_free = inode_in(file).is_some() && !self.labelled.contains(file);
-            self.free.extend(is_free.then(|| file.to_owned()));
-            self.free.len() < SOME
-        });
-        if let Err(error) = listed {
-            tracing::debug!("{error}; no file is used again");
-        }
-    }
-
     /// A spare file whose name is on the disk; another process may have taken it.
     fn next_durable(&mut self, dir: &Path) -> Option<String> {
-        if self.durable.is_empty() {
-            if self.free.len() < LEAST_DURABLE {
-                self.list(dir);
-            }
-            let (tickets, others): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut self.free).into_iter().partition(|file| label::is_ticket(file));
-            self.free = others;
-            let is_worth_it = tickets.len() >= LEAST_DURABLE;
-            match if is_worth_it { durable::sync_dir(dir) } else { Ok(()) } {
-                Ok(()) if is_worth_it => self.durable = tickets,
-                Ok(()) => self.free.extend(tickets),
+        if self.durable.is_empty() && !is_recent(self.scarce) {
+            match self.make_durable(dir) {
+                Ok(true) => {}
+                Ok(false) => self.scarce = Some(Instant::now()),
                 Err(error) => {
+                    self.scarce = Some(Instant::now());
                     tracing::debug!("{error}; no label is written");
-                    self.free.extend(tickets);
                 }
             }
         }
         self.pick(|known| &mut known.durable)
+    }
+
+    /// Waits until some names are on the disk. False if there are too few for that.
+    fn make_durable(&mut self, dir: &Path) -> Result<bool, SpoolError> {
+        let mut names = Vec::new();
+        for_each_file(dir, |file| {
+            let is_free = label::is_ticket(file) && !self.labelled.contains(file);
+            names.extend(is_free.then(|| file.to_owned()));
+        })?;
+        // Others begin with the first ones that they see.
+        let last = names.split_off(names.len().saturating_sub(SOME));
+        if last.len() < LEAST_DURABLE {
+            return Ok(false);
+        }
+        durable::sync_dir(dir)?;
+        self.durable = last;
+        Ok(true)
     }
 
     /// Processes that begin at the same time know the same files.
@@ -120,8 +116,16 @@ impl Known {
 
     /// A spare file; another process may have taken it.
     fn next(&mut self, dir: &Path) -> Option<String> {
-        if self.free.is_empty() {
-            self.list(dir);
+        if self.free.is_empty() && !is_recent(self.listed) {
+            self.listed = Some(Instant::now());
+            let listed = for_each_file_while(dir, |file| {
+                let is_free = inode_in(file).is_some() && !self.labelled.contains(file);
+                self.free.extend(is_free.then(|| file.to_owned()));
+                self.free.len() < SOME
+            });
+            if let Err(error) = listed {
+                tracing::debug!("{error}; no file is used again");
+            }
         }
         self.pick(|known| &mut known.free)
     }
@@ -201,7 +205,6 @@ pub(crate) fn take_durable(paths: &Paths) -> Option<Taken> {
             && label::is_named(&file, &path)
         {
             fault::point("spare.taken");
-            Known::of(&dir, |known| known.listed = None);
             return Some(Taken { file, size, path, durable: Some(name) });
         }
     }

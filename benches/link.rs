@@ -6,12 +6,13 @@
 //! named to the server, alone and while another list's mail is being sent, and the part of it that
 //! `post` took. `DORMOUSE_BENCH_PROGRAM` names another program to measure.
 //!
-//! The sink delays each write of replies, although on a real link several would travel together.
-//! `DORMOUSE_BENCH_LINK=real` measures only the first table, over a loopback device that is already
-//! slow (`unshare -n`, `ip link set lo up`, `tc qdisc add dev lo root netem delay 25ms`).
+//! In between is a link with latency (`dormouse_testkit::slow_link`). `DORMOUSE_BENCH_LINK=real`
+//! measures only the first table, over a loopback device that is already slow (`unshare -n`,
+//! `ip link set lo up`, `tc qdisc add dev lo root netem delay 25ms`).
 
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, message};
+use dormouse_testkit::slow_link;
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, PoisonError};
@@ -32,31 +33,31 @@ fn main() {
     println!("|---|---|---|---|---|");
     let is_real = std::env::var("DORMOUSE_BENCH_LINK").is_ok_and(|link| link == "real");
     let delay = if is_real { Duration::ZERO } else { ROUND_TRIP };
-    let link = || Sink::builder().counting().latency(delay);
-    let late = || Sink::builder().counting().quick_ack(false).one_write_a_reply();
+    let link = || Sink::builder().counting().start();
+    let late = || Sink::builder().counting().quick_ack(false).one_write_a_reply().start();
     let slow = || {
-        Sink::builder().counting().reply(|event| {
+        let builder = Sink::builder().counting().reply(|event| {
             if event.recipient().is_some() {
                 std::thread::sleep(Duration::from_secs(1));
             }
             None
-        })
+        });
+        builder.start()
     };
     let per_recipient = Duration::from_secs(1);
-    deliver("50 ms: a post to 10,000, grouped", link().start(), (10_000, 1, false), ROUND_TRIP);
-    deliver("50 ms: a post to 100, VERP", link().start(), (100, 1, true), ROUND_TRIP);
-    deliver("50 ms: 40 posts to 10", link().start(), (10, 40, false), ROUND_TRIP);
+    let far = |what: &str, amounts: Amounts| deliver(what, (link(), delay), amounts, ROUND_TRIP);
+    far("50 ms: a post to 10,000, grouped", (10_000, 1, false));
+    far("50 ms: a post to 100, VERP", (100, 1, true));
+    far("50 ms: 40 posts to 10", (10, 40, false));
     if is_real {
         return;
     }
-    deliver(
-        "late ACKs, a write for each reply: VERP",
-        late().start(),
-        (100, 1, true),
-        Duration::ZERO,
-    );
-    deliver("a recipient a second: a post to 10", slow().start(), (10, 1, false), per_recipient);
-    deliver("a recipient a second: 4 posts to 5", slow().start(), (5, 4, false), per_recipient);
+    let near = |what: &str, sink: Sink, amounts: Amounts, each: Duration| {
+        deliver(what, (sink, Duration::ZERO), amounts, each);
+    };
+    near("late ACKs, a write for each reply: VERP", late(), (100, 1, true), Duration::ZERO);
+    near("a recipient a second: a post to 10", slow(), (10, 1, false), per_recipient);
+    near("a recipient a second: 4 posts to 5", slow(), (5, 4, false), per_recipient);
     println!(
         "\n| a small post | half below | 95 of 100 below | `post` alone, 95 of 100 |\n|---|---|---|---|"
     );
@@ -68,9 +69,9 @@ fn program() -> String {
         .unwrap_or_else(|_| env!("CARGO_BIN_EXE_dormouse").to_owned())
 }
 
-fn site(sink: &Sink, lists: &[(&str, usize)]) -> TestSite {
+fn site(port: u16, lists: &[(&str, usize)]) -> TestSite {
     let site = TestSite::new(&program());
-    site.ok(&["config", "set", "delivery.url", &sink.url()]);
+    site.ok(&["config", "set", "delivery.url", &format!("smtp://127.0.0.1:{port}")]);
     site.ok(&["config", "set", "delivery.xverp", "false"]);
     for (list, count) in lists {
         let members: Vec<String> =
@@ -81,9 +82,18 @@ fn site(sink: &Sink, lists: &[(&str, usize)]) -> TestSite {
     site
 }
 
-/// Sends posts to members, and prints the time with the possible minimum.
-fn deliver(what: &str, sink: Sink, (members, posts, verp): (usize, usize, bool), each: Duration) {
-    let site = site(&sink, &[("dev", members)]);
+/// Members, posts, and whether each copy has a separate envelope sender.
+type Amounts = (usize, usize, bool);
+
+/// Sends posts to members over a link, and prints the time with the possible minimum.
+fn deliver(
+    what: &str,
+    (sink, delay): (Sink, Duration),
+    (members, posts, verp): Amounts,
+    each: Duration,
+) {
+    let port = if delay.is_zero() { sink.port() } else { slow_link::to(sink.port(), delay) };
+    let site = site(port, &[("dev", members)]);
     if verp {
         site.ok(&["config", "set", "delivery.verp_interval", "1"]);
     }
@@ -118,7 +128,7 @@ fn neighbours() {
         None
     });
     let sink = sink.start();
-    let site = site(&sink, &[("small", 1), ("large", 100_000), ("heavy", 10)]);
+    let site = site(sink.port(), &[("small", 1), ("large", 100_000), ("heavy", 10)]);
     let text = "The dormouse sleeps.\n";
     let post = |body: &str| message("stranger@example.com", "hello", body);
     row(&site, &seen, "alone, beside a run for another small post", ("heavy", post(text)));

@@ -3,7 +3,7 @@
 //!
 //! Prints a Markdown table with the time and memory of a drain, and its round trips to the
 //! database. The server is a separate PostgreSQL that syncs its commits; the one far away is the
-//! same behind a proxy that delays requests, so that each round trip takes longer by [`DELAY`].
+//! same behind a link that makes each round trip longer by [`DELAY`].
 //! `DORMOUSE_BENCH=quick` makes everything small.
 
 // The other benchmarks use more of it.
@@ -13,10 +13,8 @@ mod meter;
 
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, message};
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use dormouse_testkit::slow_link;
 use std::path::Path;
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 use throwaway_postgres::Own;
@@ -51,7 +49,7 @@ fn main() {
     let is_quick = std::env::var("DORMOUSE_BENCH").is_ok_and(|how| how == "quick");
     let (rounds, most, posts) = if is_quick { (1, 2_000, 20) } else { (3, 100_000, 500) };
     let near = Own::start("", "").expect("Debian's package postgresql");
-    let far = proxy(near.port);
+    let far = slow_link::to(near.port, DELAY);
     let url = |port: u16, schema: &str| {
         let options = format!("options=-csearch_path%3D{schema}&sslmode=disable");
         format!("postgres://dormouse@127.0.0.1:{port}/postgres?{options}")
@@ -158,44 +156,4 @@ fn nothing(site: &TestSite) -> String {
     runs.sort_by_key(|run| run.free);
     let median = runs[runs.len() / 2];
     format!("{:.2} ms, {:.1} MB", median.free.as_secs_f64() * 1e3, median.mb)
-}
-
-/// Listens on a port, and forwards requests to another one after [`DELAY`], replies immediately. It
-/// ends with the process.
-fn proxy(target: u16) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for client in listener.incoming().map_while(Result::ok) {
-            let server = TcpStream::connect(("127.0.0.1", target)).unwrap();
-            let _at_once = [client.set_nodelay(true), server.set_nodelay(true)];
-            let twins = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            thread::spawn(move || pass(&client, &server, DELAY));
-            thread::spawn(move || pass(&twins.1, &twins.0, Duration::ZERO));
-        }
-    });
-    port
-}
-
-/// Forwards data, each piece with this delay.
-fn pass(mut from: &TcpStream, mut to: &TcpStream, after: Duration) {
-    let (sender, pieces) = mpsc::channel::<(Instant, Vec<u8>)>();
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            for (due, piece) in pieces {
-                thread::sleep(due.saturating_duration_since(Instant::now()));
-                if to.write_all(&piece).is_err() {
-                    break;
-                }
-            }
-            let _closed = to.shutdown(Shutdown::Write).is_ok();
-        });
-        let mut buffer = vec![0; 65_536];
-        while let Ok(read @ 1..) = from.read(&mut buffer) {
-            if sender.send((Instant::now() + after, buffer[..read].to_vec())).is_err() {
-                break;
-            }
-        }
-        drop(sender);
-    });
 }

@@ -15,6 +15,7 @@
 //! - [`python`]: the Python that Mailman 2.1 runs on.
 //! - [`verifiers`]: two independent verifiers of signatures and seals.
 //! - [`waiting`]: waiting for other processes, with a generous timeout.
+//! - [`slow_link`]: a link with latency.
 //! - [`surroundings`]: a systemd user manager, or a small disk, for one test.
 //!
 //! # Limits
@@ -44,6 +45,7 @@ pub mod server;
 pub mod servers;
 pub mod sink;
 pub mod site;
+pub mod slow_link;
 pub mod surroundings;
 pub mod verifiers;
 pub mod waiting;

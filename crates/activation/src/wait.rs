@@ -78,6 +78,12 @@ impl Watch {
         }
     }
 
+    /// Forgets the entries that have appeared so far. Check the queues afterwards.
+    pub fn forget(&mut self) -> Result<(), ActivationError> {
+        while self.entry_appeared()? {}
+        Ok(())
+    }
+
     /// Returns the file descriptor to poll.
     pub(crate) fn fd(&self) -> &OwnedFd {
         &self.inotify

@@ -77,8 +77,9 @@ impl Summary {
 const ROUNDS: u32 = 3;
 const ROUND_PAUSE: Duration = Duration::from_millis(100);
 
-/// Waits for another entry before the drain ends; returns false if none came.
-pub type Linger<'l> = &'l dyn Fn() -> bool;
+/// Waits for another entry before the drain ends, and returns false if none came. It is told
+/// whether mail has arrived while the drain was working.
+pub type Linger<'l> = &'l dyn Fn(bool) -> bool;
 
 /// Runs until every queue of the scope is empty. `linger` is called before the end if something was
 /// done.

@@ -91,7 +91,7 @@ proptest! {
         let (stop, pulse) = (AtomicBool::new(false), AtomicU64::new(0));
         let shared =
             Shared { site: &site, spool: &spool, transport: &transport, options: &options, stop: &stop, pulse: &pulse };
-        let summary = drain::run(&shared, &Scope::everything(site.config()), &|| false);
+        let summary = drain::run(&shared, &Scope::everything(site.config()), &|_| false);
         prop_assert!(summary.errors.is_empty(), "{:?}", summary.errors);
         prop_assert!(summary.is_clean());
 

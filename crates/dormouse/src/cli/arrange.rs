@@ -12,9 +12,10 @@ pub struct RunArgs {
     /// Print only problems, for crontabs.
     #[arg(long, short, conflicts_with = "json")]
     pub quiet: bool,
-    /// How long to wait for more entries before exiting, in milliseconds.
-    #[arg(long, default_value_t = 0, value_name = "MS")]
-    pub linger: u64,
+    /// How long to wait for more entries before exiting, in milliseconds. The default is 10 if mail
+    /// has arrived meanwhile, otherwise 0.
+    #[arg(long, value_name = "MS")]
+    pub linger: Option<u64>,
     /// Only this queue; may be repeated. The default is every queue that is not off.
     #[arg(long = "queue", value_name = "QUEUE")]
     pub queues: Vec<Queue>,

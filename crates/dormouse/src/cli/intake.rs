@@ -44,15 +44,15 @@ fn run(words: &[&str]) -> Option<RunArgs> {
     let mailman2 = Mailman2Args { mailman2: None, mailman2_qfiles: None };
     let (json, quiet, retry_only, arm) = (false, false, false, false);
     let queues = Vec::new();
-    let mut args = RunArgs { json, quiet, linger: 0, queues, retry_only, arm, mailman2 };
-    let (mut linger, mut words) = (None, words.iter());
+    let mut args = RunArgs { json, quiet, linger: None, queues, retry_only, arm, mailman2 };
+    let mut words = words.iter();
     while let Some(&word) = words.next() {
         let flag = match word {
             "--linger" => {
                 let value = words.next()?;
                 let is_plain = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
                 let value = is_plain.then(|| value.parse().ok())??;
-                if linger.replace(value).is_some() {
+                if args.linger.replace(value).is_some() {
                     return None;
                 }
                 continue;
@@ -66,7 +66,6 @@ fn run(words: &[&str]) -> Option<RunArgs> {
             return None;
         }
     }
-    args.linger = linger.unwrap_or(0);
     (!(args.json && args.quiet)).then_some(args)
 }
 

@@ -1,7 +1,7 @@
 //! `demo`: a site, a list, posts and their delivery, on one screen, with the default settings.
 
 use super::mta::quoted;
-use super::run::drain_once;
+use super::run::{LingerTime, drain_once};
 use crate::cli::DemoArgs;
 use crate::failure::Failure;
 use crate::output::{self, DIM, HEAD, Table, styled};
@@ -98,7 +98,7 @@ pub fn run(args: DemoArgs) -> Result<ExitCode, Failure> {
         hops.insert("woken and delivered", millis(began.elapsed()));
         units.end()?;
     } else {
-        let summary = drain_once(&site, &spool, &Scope::everything(site.config()), Duration::ZERO)?;
+        let summary = drain_once(&site, &spool, &Scope::everything(site.config()), LingerTime::No)?;
         hops.insert("drained and delivered", summary.took_ms);
         for error in &summary.errors {
             crate::output::note!("dormouse: {error}");

@@ -32,7 +32,7 @@ pub fn run(dir: &Path, args: &LmtpArgs) -> Result<ExitCode, Failure> {
         let (site, worker) = hands.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).now();
         let scope = Scope::on_demand(site.config());
         let shared = worker.shared(&site, &spool);
-        let done = drain::run_unless_another_does(&shared, &scope, &|| false);
+        let done = drain::run_unless_another_does(&shared, &scope, &|_| false);
         if let Some(summary) = done {
             keep(&site, &scope, &summary);
             summary.errors.iter().for_each(|error| tracing::error!("{error}"));

@@ -13,25 +13,27 @@ use dormouse_runners::{Shared, mta};
 use dormouse_spool::{Queue, Spool};
 use dormouse_store::{LiveSite, Site};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 use sysexits::ExitCode;
 
 pub fn run(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
     if let Some(prefix) = &args.mailman2.mailman2 {
         let qfiles = args.mailman2.mailman2_qfiles.as_deref();
-        let linger = Duration::from_millis(args.linger);
+        let linger = Duration::from_millis(args.linger.unwrap_or(0));
         return mailman2::run(prefix, qfiles, linger, args.retry_only);
     }
     let site = super::site(dir)?;
     let spool = Spool::new(site.qfiles());
     if args.retry_only {
-        let summary = drain_once(&site, &spool, &Scope::of(&[Queue::Retry]), Duration::ZERO)?;
+        let summary = drain_once(&site, &spool, &Scope::of(&[Queue::Retry]), LingerTime::No)?;
         tracing::info!("{} moved back", output::count(summary.retried, "entry", "entries"));
         if args.arm {
             arm(&site, &spool);
@@ -44,7 +46,11 @@ pub fn run(dir: &Path, args: &RunArgs) -> Result<ExitCode, Failure> {
     } else {
         Scope::of(&args.queues)
     };
-    let summary = drain_once(&site, &spool, &scope, Duration::from_millis(args.linger))?;
+    let linger = args.linger.map_or(LingerTime::WhileMailArrives, |span| match span {
+        0 => LingerTime::No,
+        _ => LingerTime::For(Duration::from_millis(span)),
+    });
+    let summary = drain_once(&site, &spool, &scope, linger)?;
     if args.arm {
         arm(&site, &spool);
     }
@@ -214,22 +220,94 @@ impl Hands {
     }
 }
 
+/// How long a run waits for more entries before it ends.
+#[derive(Debug, Clone, Copy)]
+pub enum LingerTime {
+    /// Not at all.
+    No,
+    /// For [`MOMENT`], if mail has arrived while it was working.
+    WhileMailArrives,
+    /// For that long.
+    For(Duration),
+}
+
+/// The longest pause within a stream of mail.
+const MOMENT: Duration = Duration::from_millis(10);
+
+/// The interval of looks at the queues in such a pause.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// Waits for more entries before a run ends. It only saves starts: an entry that it misses starts
+/// another run.
+struct Lingering<'l> {
+    spool: &'l Spool,
+    scope: &'l Scope,
+    linger: LingerTime,
+    /// Open until the run ends, because closing it takes the kernel up to 20 ms.
+    watch: RefCell<Option<Watch>>,
+}
+
+impl Lingering<'_> {
+    /// Returns whether an entry came in time.
+    fn wait(&self, is_mail_arriving: bool) -> bool {
+        match self.linger {
+            LingerTime::No => false,
+            LingerTime::WhileMailArrives => is_mail_arriving && self.look(),
+            LingerTime::For(span) => (is_mail_arriving && self.look()) || self.watch(span),
+        }
+    }
+
+    /// Looks at the queues for a moment.
+    fn look(&self) -> bool {
+        let until = Instant::now() + MOMENT;
+        while Instant::now() < until {
+            if drain::is_waiting(self.spool, self.scope) {
+                return true;
+            }
+            thread::sleep(LOOK);
+        }
+        false
+    }
+
+    /// Lets the kernel report entries.
+    fn watch(&self, span: Duration) -> bool {
+        let mut watch = self.watch.borrow_mut();
+        let waited = match watch.as_mut() {
+            Some(watch) => watch.forget(),
+            None => {
+                let queues = self.scope.waking();
+                let dirs: Vec<PathBuf> = queues.map(|queue| self.spool.dir(queue)).collect();
+                Watch::new(&dirs).map(|new| *watch = Some(new))
+            }
+        };
+        // The watch is set before looking, so that no entry is missed in between.
+        let waited = waited.and_then(|()| match watch.as_mut() {
+            Some(watch) if !drain::is_waiting(self.spool, self.scope) => watch.wait(span),
+            _ => Ok(true),
+        });
+        waited.unwrap_or_else(|error| {
+            tracing::debug!("not lingering: {error}");
+            false
+        })
+    }
+}
+
 /// Processes a site's queues and stores a summary. SIGTERM and SIGINT end it after the transaction in
 /// flight.
 pub fn drain_once(
     site: &Site,
     spool: &Spool,
     scope: &Scope,
-    linger: Duration,
+    linger: LingerTime,
 ) -> Result<Summary, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     let worker = Worker::new(site, stop)?;
-    let dirs: Vec<PathBuf> = scope.waking().map(|queue| spool.dir(queue)).collect();
     let shared = worker.shared(site, spool);
-    let wait = || !linger.is_zero() && wait_for_more(spool, scope, &dirs, linger);
+    let lingering = Lingering { spool, scope, linger, watch: RefCell::default() };
+    let wait = |is_mail_arriving: bool| lingering.wait(is_mail_arriving);
     let summary = drain::run(&shared, scope, &wait);
     keep(site, scope, &summary);
     Ok(summary)
@@ -261,19 +339,6 @@ pub fn keep(site: &Site, scope: &Scope, summary: &Summary) {
         && let Err(error) = status::write_metrics(site, &file)
     {
         tracing::warn!("cannot write the metrics to {}: {error}", file.display());
-    }
-}
-
-/// Whether another entry arrived in time. The watch is set before looking, so that none is
-/// missed in between.
-fn wait_for_more(spool: &Spool, scope: &Scope, dirs: &[PathBuf], linger: Duration) -> bool {
-    match Watch::new(dirs) {
-        Ok(mut watch) => drain::is_waiting(spool, scope) || watch.wait(linger).unwrap_or(false),
-        Err(error) => {
-            // Lingering only saves starts; without it systemd starts another run.
-            tracing::debug!("not lingering: {error}");
-            false
-        }
     }
 }
 

@@ -95,7 +95,7 @@ fn pass_of_all(
 
 /// Whether nothing was left.
 fn one_pass(worker: &Worker, site: &Site, spool: &Spool, scope: &Scope) -> bool {
-    let summary = drain::run(&worker.shared(site, spool), scope, &|| false);
+    let summary = drain::run(&worker.shared(site, spool), scope, &|_| false);
     keep(site, scope, &summary);
     summary.errors.iter().for_each(|error| tracing::error!("{error}"));
     summary.is_clean()

@@ -3,12 +3,11 @@
 use super::call::{Call, Done, Trouble, say, warn};
 use super::getopt::{HELP as H, flag, with};
 use crate::cli::RunnerArgs;
-use crate::commands::run::drain_once;
+use crate::commands::run::{LingerTime, drain_once};
 use crate::commands::runner;
 use dormouse_runners::arrangement::{self, Scope};
 use dormouse_spool::{Queue, Slice, Spool};
 use dormouse_store::Site;
-use std::time::Duration;
 
 pub const HELP: &str = "\
 Processes queues. With -o, it exits when they are empty; otherwise it stays and waits for more.
@@ -113,7 +112,7 @@ fn drain_all(site: &Site, spool: &Spool, scopes: &[Scope]) -> Done {
     while worked {
         (clean, worked) = (true, false);
         for scope in scopes {
-            let summary = drain_once(site, spool, scope, Duration::ZERO)?;
+            let summary = drain_once(site, spool, scope, LingerTime::No)?;
             summary.errors.iter().for_each(warn);
             clean &= summary.is_clean();
             worked |= clean && scopes.len() > 1 && summary.did_something();

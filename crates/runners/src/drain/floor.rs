@@ -179,13 +179,18 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
                 thread::sleep(PAUSE);
                 continue;
             }
-            if self.summary.did_something() && linger() {
+            if self.summary.did_something() && linger(self.is_mail_arriving()) {
                 continue;
             }
             fault::point("drain.emptied");
             return true;
         }
         false
+    }
+
+    /// Whether mail has arrived since the drain began.
+    fn is_mail_arriving(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.has_newer_than(self.summary.started_at))
     }
 
     /// Syncs the directories of finished work.

@@ -1,5 +1,6 @@
 //! What is left of a queue's last listing, and what was put off while it is processed.
 
+use dormouse_clock::Timestamp;
 use dormouse_spool::{EntryName, Suspicion};
 use std::collections::{HashSet, VecDeque};
 use std::time::Instant;
@@ -25,6 +26,8 @@ pub(super) struct Backlog {
     pub looked: Option<Instant>,
     /// Whether a batch was taken since the queue was empty.
     pub has_begun: bool,
+    /// When the latest entry that was listed had been received.
+    pub newest: Option<Timestamp>,
 }
 
 /// The first of several batches is smaller by this: the sooner it ends, the sooner it is sent and archived

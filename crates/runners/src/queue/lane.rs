@@ -10,6 +10,7 @@ use super::{QueueDesk, Row, Runner, TakenEntry};
 use crate::Shared;
 use crate::arrangement::Scope;
 use crate::drain::has_other_processors;
+use dormouse_clock::Timestamp;
 use dormouse_membership::RunError;
 use dormouse_spool::{Claim, EntryName, Envelope, Look, SpoolError, Suspicion};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -110,11 +111,19 @@ impl Lane {
                 backlog.looked = Some(Instant::now());
             }
             let names = scope.ready(shared, self.row)?;
+            // They are listed in the order of their arrival.
+            let newest = names.last().and_then(EntryName::received);
+            backlog.newest = newest.or(backlog.newest);
             backlog.names =
                 names.into_iter().filter(|name| !backlog.put_off.contains(name)).collect();
             backlog.has_begun &= !backlog.names.is_empty();
         }
         Ok(backlog.names.len())
+    }
+
+    /// Whether an entry was listed that had been received after that time.
+    pub fn has_newer_than(&self, time: Timestamp) -> bool {
+        self.backlog().newest.is_some_and(|newest| newest > time)
     }
 
     /// Whether there is an entry that is not known to be costly or a suspect.

@@ -10,6 +10,10 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// So much of a file's tables and indexes is in memory while rows are added: each address has its place
+/// anywhere in four indexes.
+const CACHE: i64 = 32 << 20;
+
 /// The maximum numbers of rows and of values in one statement.
 const ROWS: usize = 200;
 const VALUES: usize = 10_000;
@@ -108,7 +112,7 @@ impl DatabasePlace {
             .into());
         }
         pinned()?;
-        target.run(Db::prepare_schema)?;
+        target.run(|db| db.prepare_schema().and_then(|()| db.keep_in_memory(CACHE)))?;
         let writing = target.begin(Begin::Writing)?;
         target.begin_schema()?;
         let mut copied = Vec::new();

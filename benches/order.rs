@@ -53,8 +53,9 @@ fn build(root: &Path, map: &Path) -> PathBuf {
     let said = String::from_utf8(done.stdout).unwrap();
     let messages =
         said.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let programs = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-    programs.last().expect("a program")
+    let mut programs =
+        messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+    programs.next_back().expect("a program")
 }
 
 /// Returns the functions in a map.

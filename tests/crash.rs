@@ -32,12 +32,13 @@ const POINTS: [&str; 16] = [
 ];
 
 /// Points on other ways, and the test file that kills the process there.
-const ELSEWHERE: [(&str, &str); 40] = [
+const ELSEWHERE: [(&str, &str); 41] = [
     ("batch.labelled", "tests/lmtp/power.rs"),
     ("label.announced", "tests/lmtp/power.rs"),
     ("label.forgotten", "tests/lmtp/power.rs"),
     ("label.restored", "tests/lmtp/power.rs"),
     ("label.settled", "tests/lmtp/power.rs"),
+    ("spare.opened", "tests/lmtp/power.rs"),
     ("spare.taken", "tests/crash.rs"),
     ("recover.judged", "tests/crash.rs"),
     ("scrubber.kept", "tests/crash.rs"),

@@ -3,10 +3,13 @@
 use super::{Client, DORMOUSE, Server};
 use dormouse_testkit::sink::Sink;
 use dormouse_testkit::site::{TestSite, describe, files_in, message};
+use dormouse_testkit::waiting::{go_on, until_stopped};
 use rustix::process::Signal;
 use std::collections::HashMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
+use std::process::Stdio;
 
 const MEMBER: &str = "anna@example.org";
 
@@ -191,6 +194,45 @@ fn a_power_failure_during_a_drain_loses_nothing_and_repeats_one_transaction_at_m
             assert!(repeated <= 1 && others == 0, "{fault}: {repeated} repeated, {others} others");
         }
     }
+}
+
+#[test]
+fn a_process_that_wants_a_spare_file_does_not_write_to_mail_that_came_first() {
+    let sink = Sink::builder().start();
+    let site = site(&sink);
+    let server = start(&site, "DORMOUSE_FAULT", "");
+    // Its file has another size.
+    let filler = format!("X-Filler: {}\n", "m".repeat(900)).repeat(7);
+    let post = || {
+        let mut post = site.command(&["post", "dev"]);
+        let post = post.env("DORMOUSE_STOP", "spare.opened").stdin(Stdio::piped());
+        let mut post = post.spawn().unwrap();
+        let mail = message("a@example.org", "mail99", "x\n");
+        post.stdin.take().unwrap().write_all(&mail).unwrap();
+        until_stopped(&post);
+        post
+    };
+    let mut posts = [post(), post(), post()];
+    let mut client = Client::greet(server.address).unwrap();
+    let mut acknowledged = Vec::new();
+    for number in 0..30 {
+        let text = format!("mail{number}\n{}", filler.trim_end());
+        client.send("dev@lists.example.org", &text).unwrap();
+        acknowledged.push(format!("mail{number}"));
+    }
+    let labelled = files_in(&site.queue("in")).into_iter();
+    let labelled = labelled.filter(|file| label_in(&site.queue("in").join(file)).is_some());
+    assert!(labelled.count() >= 16, "they take all spare files");
+    for post in &mut posts {
+        go_on(post);
+        assert!(post.wait().unwrap().success());
+    }
+    drop(server);
+    lose_power(&site);
+    drain_to_the_end(&site);
+    let (repeated, others) = check(&site, &sink, &acknowledged, "");
+    assert_eq!(arrivals(&sink).remove("mail99"), Some(3));
+    assert_eq!((repeated, others), (2, 1), "only those that were posted");
 }
 
 #[test]

@@ -10,10 +10,10 @@
 //! A host that was dead asks the database before it takes anything from its spool, and gives up the
 //! entries that are recorded there ([`Spool::give_up`]).
 
-use crate::batch::Record;
 use crate::entry::RECOVERED_WITH_OTHERS;
 use crate::identity::Identity;
 use crate::label::{self, Labelled};
+use crate::record::{self, Record};
 use crate::spool::{State, base_with_suffix, for_each_file};
 use crate::{EntryName, Queue, Spool, SpoolError, claim, durable, fault, recover};
 use rustix::fs::{CWD, RenameFlags, Timespec, Timestamps};
@@ -141,7 +141,7 @@ impl Estate {
             let Some(labelled) = label::read_label(path, &file)? else { continue };
             let is_elsewhere = labelled.is_in_a_queue(spool.paths());
             let Labelled { path, queue, name } = labelled;
-            if !is_elsewhere && !handed_over.contains(&format!("{queue}/{name}.bak")) {
+            if !is_elsewhere && !record::finishes(handed_over, &name) {
                 self.add(path, queue, name.as_str(), State::Ready)?;
             }
         }

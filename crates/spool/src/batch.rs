@@ -9,7 +9,7 @@
 //! The record stays until the queues' directories are durable. A process that hands over many
 //! batches may wait for that once, at the end: [`Batch::carry`] and [`Unsettled`].
 
-use crate::label::{self, Label};
+use crate::label::{self, Label, Labels};
 use crate::spare::{self, Taken};
 use crate::spool::State;
 use crate::staged::Staged;
@@ -19,9 +19,8 @@ use crate::{
 };
 use dormouse_clock::Timestamp;
 use rustix::fs::{Advice, Timespec, Timestamps};
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -108,7 +107,7 @@ impl<'s> Batch<'s> {
         let paths = self.spool.paths();
         let may_be_labelled = self.is_empty() && length as u64 + label::ROOM <= label::LARGEST;
         if may_be_labelled
-            && self.spool.begin_label()
+            && self.spool.labels().is_some_and(Labels::begin)
             && let Some(taken) = spare::take_durable(paths)
         {
             return Ok(taken);
@@ -243,10 +242,11 @@ impl<'s> Batch<'s> {
         for staged in &mut self.staged {
             let target = paths.entry(staged.queue, &staged.name, State::Ready);
             if staged.link(&target)? {
-                self.spool.add_labelled(&staged.path);
+                self.spool.labels().iter().for_each(|labels| labels.add(&staged.path));
                 return Ok(true);
             }
         }
+        self.spool.labels().iter().for_each(|labels| labels.pause());
         self.leave_spares()?;
         Ok(false)
     }
@@ -387,85 +387,6 @@ fn set_time(file: &File, path: &Path, due: Timestamp) -> Result<(), SpoolError> 
     let time = Timespec { tv_sec: due.whole_seconds(), tv_nsec: 0 };
     rustix::fs::futimens(file, &Timestamps { last_access: time, last_modification: time })
         .map_err(|error| SpoolError::io("set the time of", path)(error.into()))
-}
-
-/// A parsed record.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Record {
-    /// Staged file name → path of the entry below the spool.
-    pub outputs: Vec<(String, String)>,
-    /// Paths of the sources below the spool.
-    pub sources: Vec<String>,
-}
-
-impl Record {
-    /// Reads a record; `None` if it is gone.
-    pub fn read(path: &Path) -> Result<Option<Record>, SpoolError> {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(SpoolError::io("read", path)(error)),
-        };
-        Record::parse(&text)
-            .map(Some)
-            .map_err(|problem| SpoolError::Record { path: path.to_owned(), problem })
-    }
-
-    fn parse(text: &str) -> Result<Record, String> {
-        let mut record = Record { outputs: Vec::new(), sources: Vec::new() };
-        let mut lines = text.lines();
-        loop {
-            match lines.next() {
-                Some("end") => return Ok(record),
-                Some(line) => match line.split_once(' ') {
-                    Some(("output", rest)) => {
-                        let (staged, target) =
-                            rest.split_once(' ').ok_or_else(|| format!("line {line:?}"))?;
-                        record.outputs.push((staged.to_owned(), target.to_owned()));
-                    }
-                    Some(("source", source)) => record.sources.push(source.to_owned()),
-                    _ => return Err(format!("line {line:?}")),
-                },
-                None => return Err("it has no end line".to_owned()),
-            }
-        }
-    }
-
-    /// Completes the hand-over that its dead owner decided; may be repeated.
-    pub fn apply(&self, spool: &Spool, path: &Path) -> Result<(), SpoolError> {
-        let paths = spool.paths();
-        let mut touched = BTreeSet::new();
-        for (staged, target) in &self.outputs {
-            let staged = paths.staged().join(staged);
-            let target = paths.relative(target);
-            match durable::rename(&staged, &target) {
-                // Its owner had already done that.
-                Err(SpoolError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-                other => other?,
-            }
-            touched.extend(target.parent().map(Path::to_owned));
-        }
-        for source in &self.sources {
-            let source = paths.relative(source);
-            match File::open(&source) {
-                Ok(file) => label::forget(paths, &file)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(SpoolError::io("open", &source)(error)),
-            }
-            durable::unlink(&source)?;
-            touched.extend(source.parent().map(Path::to_owned));
-        }
-        for dir in touched {
-            durable::sync_dir(&dir)?;
-        }
-        paths.sync_spares()?;
-        durable::unlink(path)
-    }
-}
-
-/// Locks a record whose owner is dead.
-pub(crate) fn lock_record(path: &Path) -> Result<Option<File>, SpoolError> {
-    claim::lock_file(path)
 }
 
 #[cfg(test)]

@@ -15,16 +15,19 @@
 //! Such a process holds a shared lock on `.handover/labels`. If nobody does and the file exists, one died, possibly
 //! with the machine: recovery looks for labels, under an exclusive lock.
 
-use crate::spool::{Paths, State, for_each_file};
+use crate::spool::Paths;
 use crate::{EntryName, Queue, Spool, SpoolError, durable, fault, recover, spare};
 use sha1::{Digest as _, Sha1};
-use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+mod restored;
+
+pub(crate) use restored::{Labelled, Restored, candidates, is_abandoned, read_label};
 
 /// What the line begins with. No line of a journal does.
 const WORD: &str = "label ";
@@ -35,8 +38,14 @@ pub(crate) const LARGEST: u64 = 32 * 1024;
 /// The number of entries after which their queues are made durable.
 const MOST: usize = 256;
 
+/// The content of the file of labels if several processes have written them at the same time.
+const SHARED: &[u8] = b"shared\n";
+
 /// Entries that follow each other within this time get labels: a single one is not worth the lock.
 const BUSY: Duration = Duration::from_secs(1);
+
+/// How long no labels are written after the file system has refused a link.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// Whether this is a line of an entry's journal that is a label.
 pub(crate) fn is_label(line: &[u8]) -> bool {
@@ -66,7 +75,9 @@ impl Label {
     pub fn new(spare: &str, queue: Queue, name: &EntryName, bytes: &[u8]) -> Option<Label> {
         let fields = format!("{spare} {queue}/{name} {}", bytes.len());
         let text = format!("\n{WORD}{fields} {}\n", digest(bytes, &fields));
-        (text.len() as u64 <= ROOM).then_some(Label { text, at: bytes.len() as u64 })
+        // Names of other programs may have any letters.
+        let is_plain = !name.as_str().contains(char::is_whitespace);
+        (is_plain && text.len() as u64 <= ROOM).then_some(Label { text, at: bytes.len() as u64 })
     }
 
     /// Writes it. The entry is durable when the file has been synced.
@@ -120,57 +131,18 @@ pub(crate) fn is_entry(file: &File, name: &str, size: u64) -> io::Result<bool> {
     Ok(place_in(&read(file, size)?, name).is_some())
 }
 
-fn is_blank(file: &File) -> io::Result<bool> {
-    let size = file.metadata()?.size();
-    Ok(size <= LARGEST && read(file, size)?.iter().all(|byte| *byte == 0))
-}
-
 fn read(file: &File, size: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; size.min(LARGEST) as usize];
     file.read_exact_at(&mut bytes, 0)?;
     Ok(bytes)
 }
 
-/// An entry under the name of the spare file that it was written into.
-#[derive(Debug)]
-pub(crate) struct Labelled {
-    pub path: PathBuf,
-    pub queue: Queue,
-    pub name: EntryName,
-}
-
-impl Labelled {
-    /// Whether the entry has another name: in its queue, or where it was moved from there.
-    pub fn is_in_a_queue(&self, paths: &Paths) -> bool {
-        let states = [State::Ready, State::Claimed, State::Preserved];
-        let has =
-            |queue, state| fs::symlink_metadata(paths.entry(queue, &self.name, state)).is_ok();
-        Queue::ALL.into_iter().any(|queue| states.into_iter().any(|state| has(queue, state)))
-    }
-}
-
-/// Returns the paths of spare files that may have an entry.
-pub(crate) fn candidates(paths: &Paths) -> Result<Vec<PathBuf>, SpoolError> {
-    let (dir, mut found) = (paths.spare(), Vec::new());
-    for_each_file(&dir, |file| found.extend(is_ticket(file).then(|| dir.join(file))))?;
-    Ok(found)
-}
-
-/// Reads the label of a spare file.
-pub(crate) fn read_label(path: PathBuf, file: &File) -> Result<Option<Labelled>, SpoolError> {
-    let spare = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    let bytes = file.metadata().and_then(|found| read(file, found.size()));
-    let bytes = bytes.map_err(SpoolError::io("read", &path))?;
-    let place = place_in(&bytes, spare);
-    Ok(place.map(|(queue, name)| Labelled { path, queue, name }))
-}
-
 /// Removes the name under which recovery would find the entry in this file, before the entry is removed.
 pub(crate) fn forget(paths: &Paths, file: &File) -> Result<(), SpoolError> {
     let looked = || -> io::Result<Option<Vec<u8>>> {
         let found = file.metadata()?;
-        let may_have_label = found.nlink() > 1 && found.size() <= LARGEST;
-        may_have_label.then(|| read(file, found.size())).transpose()
+        // Its size does not matter: it may have grown by lines of its journal.
+        (found.nlink() > 1).then(|| read(file, found.size())).transpose()
     };
     let Some(bytes) = looked().map_err(SpoolError::io("read a file in", &paths.spare()))? else {
         return Ok(());
@@ -187,117 +159,11 @@ pub(crate) fn forget(paths: &Paths, file: &File) -> Result<(), SpoolError> {
     }
 }
 
-/// The entries of a dead process, claimed until its hand-overs are completed: one of these may have
-/// finished an entry that a power failure has brought back.
-#[derive(Debug)]
-pub(crate) struct Restored {
-    /// Its lock keeps others from looking, and from writing labels.
-    marker: File,
-    /// With their locks.
-    entries: Vec<(Labelled, File)>,
-    /// The first names of all.
-    first_names: Vec<PathBuf>,
-    /// Whether another process held one of the files, so that it must be looked at again.
-    is_partial: bool,
-}
-
-/// Whether a process that wrote labels died and nobody has looked for its entries.
-pub(crate) fn is_abandoned(paths: &Paths) -> Result<bool, SpoolError> {
-    Ok(lock_marker(paths)?.is_some())
-}
-
-/// Locks the file of dead processes that wrote labels, if there is one. If another process is looking for their
-/// entries, waits until it has found them.
-fn lock_marker(paths: &Paths) -> Result<Option<File>, SpoolError> {
-    let path = paths.labels();
-    let file = match File::options().read(true).write(true).open(&path) {
-        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(&path),
-        other => other,
-    };
-    let file = match file {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(SpoolError::io("open", &path)(error)),
-    };
-    match file.try_lock() {
-        Ok(()) => Ok(is_named(&file, &path).then_some(file)),
-        Err(TryLockError::WouldBlock) => {
-            file.lock_shared().map_err(SpoolError::io("lock", &path))?;
-            Ok(None)
-        }
-        Err(TryLockError::Error(error)) => Err(SpoolError::io("lock", &path)(error)),
-    }
-}
-
 /// Whether that is a name of this file.
 pub(crate) fn is_named(file: &File, path: &Path) -> bool {
     let number = |found: fs::Metadata| (found.dev(), found.ino());
     let named = fs::symlink_metadata(path).map(number).ok();
     named.is_some() && named == file.metadata().map(number).ok()
-}
-
-impl Restored {
-    /// Looks for the entries of dead processes, if there may be any.
-    pub fn find(paths: &Paths) -> Result<Option<Restored>, SpoolError> {
-        let Some(marker) = lock_marker(paths)? else { return Ok(None) };
-        let (entries, first_names) = (Vec::new(), Vec::new());
-        let mut restored = Restored { marker, entries, first_names, is_partial: false };
-        for path in candidates(paths)? {
-            restored.look_at(paths, path)?;
-        }
-        Ok(Some(restored))
-    }
-
-    fn look_at(&mut self, paths: &Paths, path: PathBuf) -> Result<(), SpoolError> {
-        let file = match File::options().read(true).write(true).open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(SpoolError::io("open", &path)(error)),
-        };
-        if file.try_lock().is_err() {
-            // It is claimed, and so in a queue, or is about to be written to.
-            self.is_partial = true;
-            return Ok(());
-        }
-        if !is_named(&file, &path) {
-            return Ok(());
-        }
-        let Some(labelled) = read_label(path.clone(), &file)? else {
-            // Mail may be left in it that was not accepted, or is finished.
-            let is_blank = is_blank(&file).map_err(SpoolError::io("read", &path))?;
-            return if is_blank { Ok(()) } else { durable::unlink(&path) };
-        };
-        self.first_names.push(path);
-        if !labelled.is_in_a_queue(paths) {
-            let Labelled { path, queue, name } = &labelled;
-            durable::make_dir(&paths.queue(*queue))?;
-            durable::link(path, &paths.entry(*queue, name, State::Claimed))?;
-            fault::point("label.restored");
-            self.entries.push((labelled, file));
-        }
-        Ok(())
-    }
-
-    /// Puts those that no hand-over has finished into their queues. Returns how many there are.
-    pub fn give_back(self, paths: &Paths) -> Result<usize, SpoolError> {
-        let mut given_back = 0;
-        for (Labelled { queue, name, .. }, _lock) in &self.entries {
-            let claimed = paths.entry(*queue, name, State::Claimed);
-            match durable::rename(&claimed, &paths.entry(*queue, name, State::Ready)) {
-                Err(SpoolError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-                other => {
-                    other?;
-                    given_back += 1;
-                }
-            }
-        }
-        settle(paths, &self.first_names)?;
-        if !self.is_partial {
-            remove_marker(paths)?;
-        }
-        drop(self.marker);
-        Ok(given_back)
-    }
 }
 
 /// Removes the file of labels. The first names must be gone durably before, because the end of an entry no longer
@@ -323,7 +189,8 @@ fn settle(paths: &Paths, first_names: &[PathBuf]) -> Result<(), SpoolError> {
 /// Writes labels while many entries arrive. Dropping it makes them all durable in their queues.
 #[derive(Debug)]
 pub(crate) struct Labels {
-    paths: Paths,
+    /// For a process that writes no labels.
+    spool: Spool,
     state: Mutex<Writing>,
 }
 
@@ -333,13 +200,19 @@ struct Writing {
     marker: Option<File>,
     /// When the last entry came.
     last: Option<Instant>,
+    /// When the file system refused a link.
+    refused: Option<Instant>,
     /// The first names of entries whose names in the queues may not be durable.
     first_names: Vec<PathBuf>,
 }
 
 impl Labels {
-    pub fn of(paths: &Paths) -> Labels {
-        Labels { paths: paths.clone(), state: Mutex::default() }
+    pub fn of(spool: &Spool) -> Labels {
+        Labels { spool: spool.clone(), state: Mutex::default() }
+    }
+
+    fn paths(&self) -> &Paths {
+        self.spool.paths()
     }
 
     fn state<T>(&self, work: impl FnOnce(&mut Writing) -> T) -> T {
@@ -353,15 +226,19 @@ impl Labels {
     }
 
     /// Whether the entry that arrives now gets a label.
-    pub fn begin(&self, spool: &Spool) -> bool {
+    pub fn begin(&self) -> bool {
         self.state(|writing| {
+            if writing.refused.is_some_and(|refused| refused.elapsed() < PAUSE) {
+                return false;
+            }
             let last = writing.last.replace(Instant::now());
             // Somebody may have removed the file.
-            writing.marker.take_if(|marker| !is_named(marker, &self.paths.labels()));
+            writing.marker.take_if(|marker| !is_named(marker, &self.paths().labels()));
             if writing.marker.is_none() && last.is_some_and(|last| last.elapsed() < BUSY) {
-                match self.lock(spool) {
-                    Ok(marker) => writing.marker = marker,
+                match self.lock() {
+                    Ok(Some(marker)) => writing.marker = Some(marker),
                     // Not each time.
+                    Ok(None) => writing.last = None,
                     Err(error) => {
                         writing.last = None;
                         tracing::warn!("{error}; each mail waits for a directory");
@@ -372,11 +249,16 @@ impl Labels {
         })
     }
 
+    /// Notes that a link was refused. Each attempt costs two syncs more.
+    pub fn pause(&self) {
+        self.state(|writing| writing.refused = Some(Instant::now()));
+    }
+
     /// Notes that an entry with a label is in its queue.
     pub fn add(&self, first_name: &Path) {
         self.state(|writing| {
             writing.first_names.push(first_name.to_owned());
-            spare::labelled(&self.paths, first_name);
+            spare::labelled(self.paths(), first_name);
             if writing.first_names.len() >= MOST
                 && let Err(error) = self.settle(writing)
             {
@@ -386,8 +268,8 @@ impl Labels {
     }
 
     fn settle(&self, writing: &mut Writing) -> Result<(), SpoolError> {
-        settle(&self.paths, &writing.first_names)?;
-        spare::none_labelled(&self.paths);
+        settle(self.paths(), &writing.first_names)?;
+        spare::none_labelled(self.paths());
         writing.first_names.clear();
         Ok(())
     }
@@ -404,32 +286,58 @@ impl Labels {
     }
 
     /// Announces durably that labels are going to be written. None if another process is looking for
-    /// labels at this moment.
-    fn lock(&self, spool: &Spool) -> Result<Option<File>, SpoolError> {
+    /// labels at this moment, or labels of dead processes are left.
+    fn lock(&self) -> Result<Option<File>, SpoolError> {
+        let path = self.paths().labels();
+        // Mail does not wait for another process's recovery.
+        if let Ok(file) = File::open(&path)
+            && let Err(TryLockError::WouldBlock) = file.try_lock_shared()
+        {
+            return Ok(None);
+        }
         // Entries of dead processes come first: nobody will look for them as long as we hold the lock.
-        recover::finish_handovers(spool)?;
-        let path = self.paths.labels();
+        recover::finish_handovers(&self.spool)?;
         let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(false).mode(durable::FILE_MODE);
-        let file = fault::operation("create")
-            .and_then(|()| options.open(&path))
-            .map_err(SpoolError::io("create", &path))?;
+        options.read(true).write(true).mode(durable::FILE_MODE);
+        let opened = fault::operation("create").and_then(|()| {
+            match options.clone().create_new(true).open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    options.open(&path).map(|file| (file, true))
+                }
+                created => created.map(|file| (file, false)),
+            }
+        });
+        let (file, has_others) = opened.map_err(SpoolError::io("create", &path))?;
+        // If nobody holds it now, recovery could not look at everything.
+        if has_others && file.try_lock().is_ok() {
+            return Ok(None);
+        }
         if file.try_lock_shared().is_err() || !is_named(&file, &path) {
             return Ok(None);
         }
+        if has_others {
+            put(&file, SHARED, 0, &path)?;
+        }
         // Another process may have created it, and not come this far.
         durable::sync_with_times(&file, &path)?;
-        durable::sync_dir(&self.paths.handover())?;
+        durable::sync_dir(&self.paths().handover())?;
         fault::point("label.announced");
         Ok(Some(file))
     }
 
     fn unlock(&self, marker: &File) -> Result<(), SpoolError> {
+        let path = self.paths().labels();
         // Otherwise another process writes labels, or looks for them.
-        if marker.try_lock().is_err() || !is_named(marker, &self.paths.labels()) {
+        if marker.try_lock().is_err() || !is_named(marker, &path) {
             return Ok(());
         }
-        remove_marker(&self.paths)
+        let failed = SpoolError::io("look at", &path);
+        if marker.metadata().map_err(failed)?.size() == 0 {
+            return remove_marker(self.paths());
+        }
+        // Another process may have died while we held the lock.
+        marker.unlock().map_err(SpoolError::io("unlock", &path))?;
+        recover::finish_handovers(&self.spool).map(drop)
     }
 }
 

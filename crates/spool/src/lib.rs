@@ -54,6 +54,7 @@ pub mod message_object;
 pub mod metadata;
 pub mod name;
 pub mod queue;
+mod record;
 pub mod recover;
 mod spare;
 pub mod spool;

@@ -3,10 +3,10 @@
 //! A lock ends with its process, so "the lock is free" means "the owner is dead". Recovery runs
 //! at the start of every drain, in parallel with other drains if necessary.
 
-use crate::batch::{Record, lock_record};
 use crate::claim::lock_file;
 use crate::entry::{ALONE, RECOVERED, RECOVERED_WITH_OTHERS, RETURNED, TOGETHER};
 use crate::label::Restored;
+use crate::record::{Record, lock_record};
 use crate::spare::is_retired;
 use crate::spool::{LABELS, State, for_each_file};
 use crate::{Claim, EntryName, Queue, Spool, SpoolError, durable, fault, label};
@@ -200,10 +200,13 @@ pub(crate) fn records(spool: &Spool) -> Result<Vec<PathBuf>, SpoolError> {
 pub(crate) fn finish_handovers(spool: &Spool) -> Result<usize, SpoolError> {
     let mut finished = 0;
     // Before the records, which may have finished some of these entries.
-    let restored = Restored::find(spool.paths())?;
+    let mut restored = Restored::find(spool.paths())?;
     for path in records(spool)? {
         let Some(_lock) = lock_record(&path)? else { continue };
         if let Some(record) = Record::read(&path)? {
+            if let Some(restored) = &mut restored {
+                restored.forget_finished(spool.paths(), &record)?;
+            }
             record.apply(spool, &path)?;
             finished += 1;
         }

@@ -183,7 +183,7 @@ pub(crate) fn take(paths: &Paths, target: &Path) -> Option<Taken> {
         let name = Known::of(&dir, |known| known.next(&dir))?;
         let path = dir.join(&name);
         // Those that are listed may all be locked.
-        if let Some((file, size)) = lock(&path, &name)
+        if let Some((file, size)) = open(&path).and_then(|file| lock(file, &path, &name))
             // Another process may have used it meanwhile; then it is no longer here.
             && durable::rename(&path, target).is_ok()
         {
@@ -201,7 +201,7 @@ pub(crate) fn take_durable(paths: &Paths) -> Option<Taken> {
     loop {
         let name = Known::of(&dir, |known| known.next_durable(&dir))?;
         let path = dir.join(&name);
-        if let Some((file, size)) = lock(&path, &name)
+        if let Some((file, size)) = open(&path).and_then(|file| lock(file, &path, &name))
             && label::is_named(&file, &path)
         {
             fault::point("spare.taken");
@@ -221,18 +221,26 @@ pub(crate) fn none_labelled(paths: &Paths) {
     Known::of(&paths.spare(), |known| known.labelled.clear());
 }
 
-/// Locks a spare file, and returns its size.
-fn lock(path: &Path, name: &str) -> Option<(File, u64)> {
+/// Opens a spare file, unless it is the first name of an entry, which others want to lock, or something
+/// foreign.
+fn open(path: &Path) -> Option<File> {
     // Any failure means only that another file is used.
     let no_link = OFlags::NOFOLLOW.bits().cast_signed();
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).custom_flags(no_link).open(path).ok()?;
+    let is_free = file.metadata().ok()?.nlink() == 1;
+    fault::point("spare.opened");
+    is_free.then_some(file)
+}
+
+/// Locks a spare file, and returns its size.
+fn lock(file: File, path: &Path, name: &str) -> Option<(File, u64)> {
+    file.try_lock().ok()?;
+    // Until now it may have become an entry, with another size.
     let found = file.metadata().ok()?;
-    // The first name of an entry, which others want to lock, or something foreign.
     if found.nlink() > 1 {
         return None;
     }
-    file.try_lock().ok()?;
     if label::is_entry(&file, name, found.size()).ok()? {
         return None;
     }
@@ -348,146 +356,4 @@ impl Drop for Retired {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::spool::State;
-    use crate::{EntryName, Queue, Spool, Unsettled, claim};
-    use std::fs;
-    use tempfile::TempDir;
-
-    const MAIL: &[u8] = b"Subject: hello\n\nThe first mail.\n";
-
-    fn spool() -> (TempDir, Spool) {
-        let dir = TempDir::new().unwrap();
-        let spool = Spool::new(dir.path());
-        spool.create().unwrap();
-        (dir, spool)
-    }
-
-    fn enqueue(spool: &Spool, mail: &[u8]) -> EntryName {
-        spool.enqueue(Queue::In, mail, &crate::Metadata::new()).unwrap()
-    }
-
-    fn inode(spool: &Spool, name: &EntryName) -> u64 {
-        fs::metadata(spool.paths().entry(Queue::In, name, State::Ready)).unwrap().ino()
-    }
-
-    fn finish(spool: &Spool, name: &EntryName) -> Unsettled {
-        let mut unsettled = Unsettled::default();
-        let claim = spool.claim(Queue::In, name).unwrap().unwrap();
-        unsettled.finish(spool, claim).unwrap();
-        unsettled
-    }
-
-    fn files(dir: &Path) -> Vec<PathBuf> {
-        fs::read_dir(dir).unwrap().map(|file| file.unwrap().path()).collect()
-    }
-
-    fn spares(spool: &Spool) -> Vec<PathBuf> {
-        files(&spool.paths().spare())
-    }
-
-    fn staged(spool: &Spool) -> Vec<PathBuf> {
-        files(&spool.paths().staged())
-    }
-
-    #[test]
-    fn the_file_of_a_finished_entry_is_used_again_once_that_is_durable_and_not_before() {
-        let (_dir, spool) = spool();
-        let first = enqueue(&spool, MAIL);
-        let file = inode(&spool, &first);
-        let unsettled = finish(&spool, &first);
-        let second = enqueue(&spool, MAIL);
-        assert_ne!(inode(&spool, &second), file, "a power failure may restore the first entry");
-        unsettled.settle(&spool).unwrap();
-        let third = enqueue(&spool, b"another");
-        assert_eq!(inode(&spool, &third), file);
-        assert!(spool.peek(Queue::In, &first).unwrap().is_none());
-        assert_eq!(spool.peek(Queue::In, &second).unwrap().unwrap().message, MAIL);
-        assert_eq!(spool.peek(Queue::In, &third).unwrap().unwrap().message, b"another");
-    }
-
-    #[test]
-    fn files_that_are_locked_are_passed_over() {
-        let (_dir, spool) = spool();
-        let names: Vec<EntryName> = (0..3).map(|_| enqueue(&spool, MAIL)).collect();
-        names.iter().for_each(|name| finish(&spool, name).settle(&spool).unwrap());
-        let locked: Vec<File> =
-            spares(&spool).iter().map(|path| claim::lock_file(path).unwrap().unwrap()).collect();
-        Known::of(&spool.paths().spare(), |known| known.listed = None);
-        let new = enqueue(&spool, b"another");
-        assert_eq!(spool.peek(Queue::In, &new).unwrap().unwrap().message, b"another");
-        assert_eq!((spares(&spool).len(), locked.len()), (3, 3));
-    }
-
-    #[test]
-    fn an_entry_is_read_as_it_was_written_whatever_the_size_of_its_file_was() {
-        let (_dir, spool) = spool();
-        for size in [0, 1, 3_000, 4_095, 4_096, 9_000, 25_000, 100, 40_000, 20_000, 5, 0] {
-            let mail = vec![b'm'; size];
-            let name = enqueue(&spool, &mail);
-            let entry = spool.peek(Queue::In, &name).unwrap().unwrap();
-            assert!(entry.message == mail && entry.journal.is_empty(), "{size}");
-            let mut claim = spool.claim(Queue::In, &name).unwrap().unwrap();
-            claim.append("{\"done\":1}").unwrap();
-            assert_eq!(claim.read().unwrap().journal, ["{\"done\":1}"], "{size}");
-            drop(claim);
-            finish(&spool, &name).settle(&spool).unwrap();
-            assert!(spares(&spool).len() <= 1, "{size}");
-        }
-    }
-
-    #[test]
-    fn nothing_of_a_mail_stays_in_a_spare_file() {
-        let (_dir, spool) = spool();
-        for end in ["settled", "not settled", "its process died"] {
-            let unsettled = finish(&spool, &enqueue(&spool, MAIL));
-            match end {
-                "settled" => unsettled.settle(&spool).unwrap(),
-                "not settled" => drop(unsettled),
-                _ => {
-                    fs::write(spool.paths().staged().join("spare-1234567"), MAIL).unwrap();
-                    spool.recover(&Queue::ALL).unwrap();
-                    assert_eq!(staged(&spool).len(), 1, "the other one is locked");
-                    drop(unsettled);
-                }
-            }
-            assert!(staged(&spool).is_empty(), "{end}");
-            for path in spares(&spool) {
-                assert!(fs::read(path).unwrap().iter().all(|byte| *byte == 0), "{end}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_file_that_has_another_name_is_neither_blanked_nor_used_again() {
-        let (dir, spool) = spool();
-        let (before, after) = (dir.path().join("before"), dir.path().join("after"));
-        let mail = enqueue(&spool, MAIL);
-        fs::hard_link(spool.paths().entry(Queue::In, &mail, State::Ready), &before).unwrap();
-        finish(&spool, &mail).settle(&spool).unwrap();
-        let mail = enqueue(&spool, MAIL);
-        let unsettled = finish(&spool, &mail);
-        fs::hard_link(&staged(&spool)[0], &after).unwrap();
-        unsettled.settle(&spool).unwrap();
-        assert!(spares(&spool).is_empty());
-        enqueue(&spool, b"another");
-        for link in [before, after] {
-            let bytes = fs::read(&link).unwrap();
-            assert_eq!(crate::Entry::from_bytes(&bytes, &link).unwrap().message, MAIL);
-        }
-    }
-
-    #[test]
-    fn what_lies_among_spare_files_by_mistake_is_not_written_to() {
-        let (dir, spool) = spool();
-        let foreign = dir.path().join("foreign");
-        fs::write(&foreign, "mine").unwrap();
-        let number = fs::metadata(&foreign).unwrap().ino();
-        for name in [number.to_string(), "7".to_owned(), "no number".to_owned()] {
-            fs::hard_link(&foreign, spool.paths().spare().join(name)).unwrap();
-        }
-        enqueue(&spool, MAIL);
-        assert_eq!(fs::read(&foreign).unwrap(), b"mine");
-    }
-}
+mod tests;

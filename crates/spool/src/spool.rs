@@ -159,7 +159,7 @@ impl Spool {
     /// [`Spool::rest`], the directories are durable, too.
     pub fn busy(root: impl Into<PathBuf>) -> Spool {
         let spool = Spool::new(root);
-        Spool { labels: Some(Arc::new(Labels::of(&spool.paths))), ..spool }
+        Spool { labels: Some(Arc::new(Labels::of(&spool))), ..spool }
     }
 
     /// Whether entries were enqueued before the directories of their queues are durable.
@@ -172,14 +172,9 @@ impl Spool {
         self.labels.iter().for_each(|labels| labels.end());
     }
 
-    /// Notes an entry that is durable before the directory of its queue is.
-    pub(crate) fn add_labelled(&self, first_name: &Path) {
-        self.labels.iter().for_each(|labels| labels.add(first_name));
-    }
-
-    /// Whether a new entry may be durable before the directory of its queue is.
-    pub(crate) fn begin_label(&self) -> bool {
-        self.labels.as_ref().is_some_and(|labels| labels.begin(self))
+    /// What makes new entries durable before the directory of their queue is.
+    pub(crate) fn labels(&self) -> Option<&Labels> {
+        self.labels.as_deref()
     }
 
     /// Creates what is missing: directories, with mode 2770, and the identity.

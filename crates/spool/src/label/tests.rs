@@ -1,4 +1,5 @@
 use super::*;
+use crate::spool::State;
 use crate::{Entry, Estate, Metadata};
 use tempfile::TempDir;
 
@@ -331,6 +332,149 @@ fn another_host_adopts_entries_that_a_power_failure_took_from_their_queues() {
     assert!(spool.has_anything().unwrap());
     assert_eq!(spool.give_up(names.iter().map(String::as_str)).unwrap(), 2);
     assert_eq!(ready(&spool), [""; 0]);
+}
+
+/// Brings the first name of an entry back, as if its process had not removed it.
+fn first_name_again(spool: &Spool, name: &EntryName) -> PathBuf {
+    let path = spool.paths().entry(Queue::In, name, State::Ready);
+    let first_name = spool.paths().spare().join(label_in(&path).unwrap());
+    if !first_name.exists() {
+        fs::hard_link(path, &first_name).unwrap();
+    }
+    first_name
+}
+
+#[test]
+fn an_entry_whose_journal_made_it_large_does_not_return_when_it_is_finished() {
+    for length in [100, 28_600, 32_000] {
+        let (_dir, spool) = spool();
+        let name = enqueue(&spool, &"m".repeat(length));
+        let first_name = first_name_again(&spool, &name);
+        let mut claim = spool.claim(Queue::In, &name).unwrap().unwrap();
+        claim.append(&"x".repeat(33_000 - length)).unwrap();
+        claim.release().unwrap();
+        finish(&spool, &[name]);
+        assert!(!first_name.exists(), "{length}");
+        let spool = die(spool);
+        spool.recover(&Queue::ALL).unwrap();
+        assert_eq!(ready(&spool), ["the first has no label"], "{length}");
+    }
+}
+
+#[test]
+fn recovery_does_not_depend_on_what_another_drain_has_claimed() {
+    let (_dir, spool) = spool();
+    let name = enqueue(&spool, "claimed");
+    let spool = die(spool);
+    let first_name = first_name_again(&spool, &name);
+    let claim = spool.claim(Queue::In, &name).unwrap().unwrap();
+    spool.recover(&Queue::ALL).unwrap();
+    assert_eq!(spool.abandoned_handovers().unwrap(), 0, "the drain would fail");
+    assert!(!spool.paths().labels().exists() && !first_name.exists());
+    claim.release().unwrap();
+    assert_eq!(ready(&spool).len(), 2);
+}
+
+#[test]
+fn an_entry_that_recovery_could_not_look_at_is_not_forgotten_by_the_next_server() {
+    let (_dir, spool) = spool();
+    let name = enqueue(&spool, "acknowledged");
+    let first_name = first_name_again(&spool, &name);
+    let spool = die(spool);
+    lose_power(&spool);
+    let next = Spool::busy(spool.root());
+    // Another process looks whether it can use the file.
+    let examined = File::open(&first_name).unwrap();
+    examined.try_lock().unwrap();
+    (0..6).for_each(|_| drop(enqueue(&next, "new")));
+    assert!(!next.is_busy(), "labels of a dead process are left");
+    drop(examined);
+    (0..6).for_each(|_| drop(enqueue(&next, "new")));
+    assert!(next.is_busy());
+    next.rest();
+    assert!(ready(&spool).contains(&"acknowledged".to_owned()));
+    assert!(!spool.paths().labels().exists());
+}
+
+#[test]
+fn mail_does_not_wait_for_the_recovery_of_another_process() {
+    let (_dir, spool) = spool();
+    enqueue(&spool, "labelled");
+    let spool = die(spool);
+    let recovering = File::open(spool.paths().labels()).unwrap();
+    recovering.try_lock().unwrap();
+    let next = Spool::busy(spool.root());
+    (0..4).for_each(|_| drop(enqueue(&next, "new")));
+    assert!(!next.is_busy());
+    drop(recovering);
+    (0..4).for_each(|_| drop(enqueue(&next, "new")));
+    assert!(next.is_busy());
+}
+
+#[test]
+fn a_server_settles_what_another_that_died_beside_it_has_left() {
+    for has_own in [true, false] {
+        for has_lost_power in [true, false] {
+            let (_dir, spool) = spool();
+            enqueue(&spool, "own");
+            let other = Spool::busy(spool.root());
+            let names = ["no label", "of the dead one"].map(|text| enqueue(&other, text));
+            let first_name = first_name_again(&spool, &names[1]);
+            die(other);
+            if !has_own {
+                // Its first names are gone: nothing of its own waits.
+                spool.labels().unwrap().state(|writing| writing.first_names.clear());
+            }
+            let first_name_now = first_name_again(&spool, &names[1]);
+            assert_eq!(first_name, first_name_now);
+            if has_lost_power {
+                let path = spool.paths().entry(Queue::In, &names[1], State::Ready);
+                fs::remove_file(path).unwrap();
+            }
+            spool.rest();
+            assert!(!spool.paths().labels().exists() && !first_name.exists());
+            assert_eq!(ready(&spool).len(), 4, "{has_own} {has_lost_power}");
+        }
+    }
+}
+
+#[test]
+fn an_entry_that_was_moved_and_then_handed_over_does_not_return() {
+    for is_adopted in [true, false] {
+        let (_dir, spool) = spool();
+        let name = enqueue(&spool, "moved");
+        first_name_again(&spool, &name);
+        let spool = die(spool);
+        let record = format!("source retry/{name}.bak\nend\n");
+        fs::write(spool.paths().handover().join("1"), record).unwrap();
+        assert_eq!(lose_power(&spool), 1);
+        if is_adopted {
+            assert_eq!(Estate::of(spool.root()).unwrap().names().len(), 1);
+        }
+        spool.recover(&Queue::ALL).unwrap();
+        assert_eq!(ready(&spool), ["the first has no label"]);
+        assert!(spool.names(Queue::In, State::Claimed).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn labels_pause_when_the_file_system_refuses_a_link() {
+    let (_dir, spool) = spool();
+    let with_label = enqueue(&spool, "labelled");
+    let path = |name| spool.paths().entry(Queue::In, name, State::Ready);
+    assert!(label_in(&path(&with_label)).is_some());
+    spool.labels().unwrap().pause();
+    let without = enqueue(&spool, "in the usual way");
+    assert!(label_in(&path(&without)).is_none());
+    assert_eq!(ready(&spool).len(), 3);
+}
+
+#[test]
+fn a_name_with_spaces_gets_no_label() {
+    for (name, has) in [("1.0+ab", true), ("1.0 ab", false), ("a\nb", false), ("a\u{a0}b", false)] {
+        let name = EntryName::from_base(name);
+        assert_eq!(Label::new("1-0123456789abcdef", Queue::In, &name, b"x").is_some(), has);
+    }
 }
 
 #[test]

@@ -197,6 +197,23 @@ fn a_power_failure_during_a_drain_loses_nothing_and_repeats_one_transaction_at_m
 }
 
 #[test]
+fn entries_return_after_a_power_failure_to_a_file_system_without_links() {
+    for pass in ["1+", "3"] {
+        let sink = Sink::builder().start();
+        let site = site(&sink);
+        let server = start(&site, "DORMOUSE_FAULT", "");
+        let (acknowledged, _) = send(&server, 6);
+        drop(server);
+        assert_eq!(lose_power(&site), 5);
+        let mut first = site.command(&["run"]);
+        let first = first.env("DORMOUSE_FAIL", format!("link:{pass}:EIO")).output().unwrap();
+        assert!(first.status.success(), "{}", describe(&first));
+        assert!(describe(&first).contains("fault: link fails"), "{}", describe(&first));
+        assert_eq!(check(&site, &sink, &acknowledged, pass), (0, 0), "repeated, and others");
+    }
+}
+
+#[test]
 fn a_process_that_wants_a_spare_file_does_not_write_to_mail_that_came_first() {
     let sink = Sink::builder().start();
     let site = site(&sink);

@@ -198,7 +198,7 @@ pub(crate) fn take(paths: &Paths, target: &Path) -> Option<Taken> {
 /// Takes a spare file whose name is on the disk, and leaves it where it is; none if there is none.
 pub(crate) fn take_durable(paths: &Paths) -> Option<Taken> {
     let dir = paths.spare();
-    loop {
+    for _ in 0..MOST_TRIED {
         let name = Known::of(&dir, |known| known.next_durable(&dir))?;
         let path = dir.join(&name);
         if let Some((file, size)) = open(&path).and_then(|file| lock(file, &path, &name))
@@ -208,6 +208,9 @@ pub(crate) fn take_durable(paths: &Paths) -> Option<Taken> {
             return Some(Taken { file, size, path, durable: Some(name) });
         }
     }
+    // All may be entries of another server, and would be found again at once.
+    Known::of(&dir, |known| known.scarce = Some(Instant::now()));
+    None
 }
 
 /// Keeps this process from trying to use that file again.

@@ -478,6 +478,17 @@ fn a_name_with_spaces_gets_no_label() {
 }
 
 #[test]
+fn mail_gets_no_label_when_all_spare_files_have_the_entries_of_another_server() {
+    let (dir, spool) = spool();
+    fs::create_dir(dir.path().join("others")).unwrap();
+    for path in files(&spool.paths().spare()) {
+        fs::hard_link(&path, dir.path().join("others").join(path.file_name().unwrap())).unwrap();
+    }
+    (0..3).for_each(|_| drop(enqueue(&spool, "new")));
+    assert_eq!(ready(&spool).len(), 4);
+}
+
+#[test]
 fn names_of_spare_files_are_told_from_others() {
     for ticket in ["1-0123456789abcdef", "10109297-ffffffffffffffff"] {
         assert!(is_ticket(ticket), "{ticket}");

@@ -126,17 +126,18 @@ pub enum Audience {
     },
 }
 
+/// The address, and the key if it is not the same. Without a name of its own, PostgreSQL would call the second one
+/// `address_key`, and sort by it.
+const ADDRESS: &str =
+    "address, case when address_key = address then null else address_key end as other_key";
+
 impl Audience {
-    /// The address, the key if it is not the same, and what the audience is chosen by.
+    /// What the audience is chosen by, after the address and its key.
     fn columns(self) -> &'static str {
         match self {
-            Audience::WithInterest { .. } => {
-                "address, case when address_key = address then null else address_key end, topics, options"
-            }
-            Audience::Digest { .. } => {
-                "address, case when address_key = address then null else address_key end, language"
-            }
-            _ => "address, case when address_key = address then null else address_key end",
+            Audience::WithInterest { .. } => ", topics, options",
+            Audience::Digest { .. } => ", language",
+            Audience::Regular { .. } | Audience::Everyone => "",
         }
     }
 
@@ -206,7 +207,7 @@ impl Read {
                 break;
             }
             let sql = format!(
-                "select {} from member where list_id = ?1 and {place} {}
+                "select {ADDRESS}{} from member where list_id = ?1 and {place} {}
                  order by domain, address_key limit ?4",
                 audience.columns(),
                 audience.condition()
@@ -225,7 +226,7 @@ impl Read {
         key: &str,
     ) -> Result<RecipientPage, StoreError> {
         let sql = format!(
-            "select {} from member where list_id = ?1 and address_key = ?2 {}",
+            "select {ADDRESS}{} from member where list_id = ?1 and address_key = ?2 {}",
             audience.columns(),
             audience.condition()
         );

@@ -10,14 +10,12 @@ use crate::place::{ArchivePlace, make_dirs, names_in, open_private, open_public,
 use crate::{ArchiveError, parallel};
 use dormouse_spool::fault;
 use dormouse_store::archive_index::{ArchiveIndex, IndexLine, Indexed, Order, Volume};
-use dormouse_store::files::remove_if_there;
 use dormouse_store::{Config, List};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt as _, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::symlink;
 
 /// The number of pages that are written in one step.
 const AT_ONCE: usize = if cfg!(debug_assertions) { 150 } else { 2_000 };
@@ -108,7 +106,6 @@ impl Writer<'_> {
             walks,
             listings,
             volume: volume.clone(),
-            is_first: self.index.first_with_id(&message.message_id)? == Some(message.number),
             message,
         })
     }
@@ -186,46 +183,14 @@ impl ArticlePages<'_> {
             .map_err(|source| ArchiveError::Page { path: path.clone(), source })?;
         write_public(&path, html.as_bytes())?;
         fault::point("archive.page");
-        if !around.is_first {
-            return Ok(());
-        }
         let link = self.place.tree().join(pages::permanent(&message.message_id));
-        also_name(&path, &link).map_err(ArchiveError::io("create the link", &link))
+        let target = format!("../{}/{file}", around.volume.name);
+        match symlink(target, &link) {
+            // The first message with an id keeps it.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => made.map_err(ArchiveError::io("create the link", &link)),
+        }
     }
-}
-
-/// Makes `name`, in a directory next to the file's, another name of the file. A symbolic link to it is left as it is.
-///
-/// A symbolic link would be a file of its own, and creating those is what limits a busy archive. A page that is
-/// replaced needs its other name again, so this is repeated whenever the page is written, and after a crash.
-fn also_name(file: &Path, name: &Path) -> io::Result<()> {
-    let link_as = |name: &Path| {
-        fs::hard_link(file, name).or_else(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Err(error),
-            // A file system without hard links.
-            _ => symlink(beside(file), name),
-        })
-    };
-    match link_as(name) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        linked => return linked,
-    }
-    let identity = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino()));
-    if identity(name).is_ok_and(|named| identity(file).is_ok_and(|found| found == named)) {
-        return Ok(());
-    }
-    let new = name.with_extension("new");
-    remove_if_there(&new)?;
-    link_as(&new)?;
-    fs::rename(&new, name)
-}
-
-/// Returns the relative path of a file from a directory next to its own.
-fn beside(file: &Path) -> PathBuf {
-    let mut path = PathBuf::from("..");
-    path.extend(file.parent().and_then(Path::file_name));
-    path.extend(file.file_name());
-    path
 }
 
 /// Volumes, each read once.
@@ -264,47 +229,4 @@ pub fn remove_tree(place: &ArchivePlace, keep_attachments: bool) -> Result<(), A
         removed.map_err(ArchiveError::io("remove", &path))?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_keeps_its_other_name_when_it_is_replaced_and_after_a_crash() {
-        let home = tempfile::tempdir().unwrap();
-        let (page, link) =
-            (home.path().join("2024-May/000001.html"), home.path().join("id/A.html"));
-        fs::create_dir(home.path().join("id")).unwrap();
-        write_public(&page, b"one").unwrap();
-        let said = || fs::read_to_string(&link).unwrap();
-        for text in ["one", "two", "two", "three"] {
-            write_public(&page, text.as_bytes()).unwrap();
-            also_name(&page, &link).unwrap();
-            assert_eq!(said(), text);
-        }
-        // A process died between the two, and had died there before.
-        write_public(&page, b"four").unwrap();
-        fs::write(link.with_extension("new"), "half").unwrap();
-        write_public(&page, b"four").unwrap();
-        also_name(&page, &link).unwrap();
-        assert_eq!(said(), "four");
-        assert_eq!(fs::metadata(&page).unwrap().nlink(), 2);
-        assert_eq!(fs::read_dir(home.path().join("id")).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_symbolic_link_to_the_page_stays() {
-        let home = tempfile::tempdir().unwrap();
-        let (page, link) =
-            (home.path().join("2024-May/000001.html"), home.path().join("id/A.html"));
-        fs::create_dir(home.path().join("id")).unwrap();
-        write_public(&page, b"one").unwrap();
-        assert_eq!(beside(&page), Path::new("../2024-May/000001.html"));
-        symlink(beside(&page), &link).unwrap();
-        write_public(&page, b"two").unwrap();
-        also_name(&page, &link).unwrap();
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(fs::read_to_string(&link).unwrap(), "two");
-    }
 }

@@ -1,7 +1,6 @@
 //! Restoring a site from a backup.
 
 use crate::{BackupError, DATABASE, SETTINGS};
-use dormouse_store::files::remove_if_there as remove_file_if_there;
 use dormouse_store::{Site, Store, StoreError};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
@@ -90,7 +89,9 @@ fn unpack(
     for entry in archive.entries().map_err(BackupError::Input)? {
         let mut entry = entry.map_err(BackupError::Input)?;
         let path = entry.path().map_err(BackupError::Input)?.into_owned();
-        refuse_outside(&path)?;
+        if !path.components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(BackupError::Outside(path.display().to_string()));
+        }
         let mode = entry.header().mode().map_err(BackupError::Input)? & 0o7777;
         let size = entry.size();
         if path == Path::new(SETTINGS) {
@@ -108,13 +109,6 @@ fn unpack(
                 make_link(&target, &to)?;
                 continue;
             }
-            EntryType::Link => {
-                let first = entry.link_name().map_err(BackupError::Input)?.unwrap_or_default();
-                refuse_outside(&first)?;
-                make_parents(dir, &first)?;
-                also_name(&dir.join(&first), &target)?;
-                continue;
-            }
             EntryType::Regular => {
                 write_file(&target, &mut entry, size, mode)?;
                 restored.files += 1;
@@ -130,27 +124,6 @@ fn unpack(
         }
     }
     settings.ok_or(BackupError::CutShort(SETTINGS))
-}
-
-fn refuse_outside(path: &Path) -> Result<(), BackupError> {
-    if path.components().all(|part| matches!(part, Component::Normal(_))) {
-        return Ok(());
-    }
-    Err(BackupError::Outside(path.display().to_string()))
-}
-
-/// Gives a restored file another name. On a file system without hard links it is copied.
-fn also_name(file: &Path, name: &Path) -> Result<(), BackupError> {
-    if !fs::symlink_metadata(file).is_ok_and(|found| found.is_file()) {
-        return Err(BackupError::Outside(file.display().to_string()));
-    }
-    let hidden = hidden(name);
-    remove_file_if_there(&hidden)
-        .and_then(|()| fs::hard_link(file, &hidden).or_else(|_| fs::copy(file, &hidden).map(drop)))
-        .and_then(|()| fs::rename(&hidden, name))
-        // If both are names of the same file already, this has renamed nothing.
-        .and_then(|()| remove_file_if_there(&hidden))
-        .map_err(BackupError::io("create the link", name))
 }
 
 /// The directory of a file, unless a link is in the way: a backup with such a link could write

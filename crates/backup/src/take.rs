@@ -3,11 +3,9 @@
 use crate::stage::{Stage, is_stage};
 use crate::{BackupError, DATABASE, QUEUES, SETTINGS};
 use dormouse_store::{Site, copy_database, copy_site};
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 use tar::{Archive, Builder, EntryType, Header};
 
@@ -34,7 +32,7 @@ pub fn take(site: &Site, out: impl Write, since: Option<SystemTime>) -> Result<(
         .map_err(BackupError::io("set the time of", &database))?;
     let mut tar = Builder::new(out);
     tar.follow_symlinks(false);
-    let mut backup = Backup { tar, stage: &stage, since, names: HashMap::new() };
+    let mut backup = Backup { tar, stage: &stage, since };
     backup.file(&database, Path::new(DATABASE))?;
     backup.directory(&stage.path(queues), queues)?;
     backup.directory(site.dir(), Path::new(""))?;
@@ -63,8 +61,6 @@ struct Backup<'b, W: Write> {
     tar: Builder<W>,
     stage: &'b Stage,
     since: Option<SystemTime>,
-    /// The first names of files that have several, such as an archive's pages, by device and inode.
-    names: HashMap<(u64, u64), PathBuf>,
 }
 
 impl<W: Write> Backup<'_, W> {
@@ -107,31 +103,12 @@ impl<W: Write> Backup<'_, W> {
             return Ok(());
         }
         if !is_database(path) {
-            return if growing {
-                self.named_file(path, relative)
-            } else {
-                self.file(path, relative)
-            };
+            return self.file(path, relative);
         }
         let copy = self.stage.path("copy.db");
         copy_database(path, &copy, || Ok::<(), BackupError>(()))?;
         self.file(&copy, relative)?;
         fs::remove_file(&copy).map_err(BackupError::io("remove", &copy))
-    }
-
-    /// Adds a file that is not written again, or another name of one that was added.
-    fn named_file(&mut self, path: &Path, relative: &Path) -> Result<(), BackupError> {
-        let metadata = match fs::metadata(path) {
-            Ok(metadata) if metadata.nlink() > 1 => metadata,
-            _ => return self.file(path, relative),
-        };
-        let identity = (metadata.dev(), metadata.ino());
-        if let Some(first) = self.names.get(&identity) {
-            let mut header = header(EntryType::Link, &metadata, 0);
-            return self.tar.append_link(&mut header, relative, first).map_err(BackupError::Output);
-        }
-        self.names.insert(identity, relative.to_owned());
-        self.file(path, relative)
     }
 
     /// Adds a file with its current length. A missing file is left out.
@@ -156,24 +133,22 @@ impl<W: Write> Backup<'_, W> {
         size: u64,
         content: impl io::Read,
     ) -> Result<(), BackupError> {
-        let mut header = header(kind, metadata, size);
+        let mut header = Header::new_gnu();
+        header.set_metadata(metadata);
+        header.set_entry_type(kind);
+        header.set_size(size);
         self.tar.append_data(&mut header, relative, content).map_err(BackupError::Output)
     }
 
     fn link(&mut self, path: &Path, relative: &Path) -> Result<(), BackupError> {
         let Ok(target) = fs::read_link(path) else { return Ok(()) };
         let metadata = fs::symlink_metadata(path).map_err(BackupError::io("look at", path))?;
-        let mut header = header(EntryType::Symlink, &metadata, 0);
+        let mut header = Header::new_gnu();
+        header.set_metadata(&metadata);
+        header.set_entry_type(EntryType::Symlink);
+        header.set_size(0);
         self.tar.append_link(&mut header, relative, target).map_err(BackupError::Output)
     }
-}
-
-fn header(kind: EntryType, metadata: &fs::Metadata, size: u64) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_metadata(metadata);
-    header.set_entry_type(kind);
-    header.set_size(size);
-    header
 }
 
 /// Files that are added separately, or belong to running processes.

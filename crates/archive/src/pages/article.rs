@@ -18,8 +18,6 @@ pub struct Around {
     pub volume: Volume,
     /// The message itself.
     pub message: Indexed,
-    /// Whether it is the first with its Message-ID, to which the permanent link leads.
-    pub is_first: bool,
     /// The parent.
     pub parent: Option<Link>,
     /// The replies.

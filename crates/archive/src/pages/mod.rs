@@ -267,7 +267,6 @@ pub(crate) mod tests {
         };
         let around = Around {
             volume: volume.clone(),
-            is_first: true,
             message: message.clone(),
             parent: None,
             answers: Vec::new(),

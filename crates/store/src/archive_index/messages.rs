@@ -90,15 +90,6 @@ impl ArchiveIndex {
         Ok(found.is_some())
     }
 
-    /// Returns the number of the first message with this Message-ID.
-    pub fn first_with_id(&self, message_id: &str) -> Result<Option<i64>, StoreError> {
-        self.first(
-            "select number from message where message_id = ?1 order by number limit 1",
-            params![message_id],
-            |row| row.get::<i64>(0),
-        )
-    }
-
     /// Whether a message has this Message-ID.
     pub fn has_message_id(&self, message_id: &str) -> Result<bool, StoreError> {
         let found = self.first(

@@ -196,15 +196,21 @@ fn a_power_failure_during_a_drain_loses_nothing_and_repeats_one_transaction_at_m
     }
 }
 
+/// A site that lost the names of all but one of six acknowledged mails.
+fn after_a_power_failure() -> (Sink, TestSite, Vec<String>) {
+    let sink = Sink::builder().start();
+    let site = site(&sink);
+    let server = start(&site, "DORMOUSE_FAULT", "");
+    let (acknowledged, _) = send(&server, 6);
+    drop(server);
+    assert_eq!(lose_power(&site), 5);
+    (sink, site, acknowledged)
+}
+
 #[test]
 fn entries_return_after_a_power_failure_to_a_file_system_without_links() {
     for pass in ["1+", "3"] {
-        let sink = Sink::builder().start();
-        let site = site(&sink);
-        let server = start(&site, "DORMOUSE_FAULT", "");
-        let (acknowledged, _) = send(&server, 6);
-        drop(server);
-        assert_eq!(lose_power(&site), 5);
+        let (sink, site, acknowledged) = after_a_power_failure();
         let mut first = site.command(&["run"]);
         let first = first.env("DORMOUSE_FAIL", format!("link:{pass}:EIO")).output().unwrap();
         assert!(first.status.success(), "{}", describe(&first));
@@ -255,12 +261,7 @@ fn a_process_that_wants_a_spare_file_does_not_write_to_mail_that_came_first() {
 #[test]
 fn a_recovery_after_a_power_failure_may_be_killed_or_fail_itself() {
     for point in RECOVERING {
-        let sink = Sink::builder().start();
-        let site = site(&sink);
-        let server = start(&site, "DORMOUSE_FAULT", "");
-        let (acknowledged, _) = send(&server, 6);
-        drop(server);
-        assert_eq!(lose_power(&site), 5);
+        let (sink, site, acknowledged) = after_a_power_failure();
         let mut killed = 0;
         for pass in ["1", "2", "3"] {
             let fault = format!("{point}:{pass}");

@@ -112,7 +112,7 @@ impl<'s> Batch<'s> {
         {
             return Ok(taken);
         }
-        let path = paths.staged().join(format!("{}-{}", self.id, self.staged.len()));
+        let path = staged_path(self.spool, &self.id, self.staged.len());
         if let Some(taken) = spare::take(paths, &path) {
             return Ok(taken);
         }
@@ -242,11 +242,15 @@ impl<'s> Batch<'s> {
         for staged in &mut self.staged {
             let target = paths.entry(staged.queue, &staged.name, State::Ready);
             if staged.link(&target)? {
-                self.spool.labels().iter().for_each(|labels| labels.add(&staged.path));
+                if let Some(labels) = self.spool.labels() {
+                    labels.add(&staged.path);
+                }
                 return Ok(true);
             }
         }
-        self.spool.labels().iter().for_each(|labels| labels.pause());
+        if let Some(labels) = self.spool.labels() {
+            labels.pause();
+        }
         self.leave_spares()?;
         Ok(false)
     }
@@ -255,7 +259,7 @@ impl<'s> Batch<'s> {
     fn leave_spares(&mut self) -> Result<(), SpoolError> {
         for (number, staged) in self.staged.iter_mut().enumerate() {
             if staged.label.take().is_some() {
-                let path = self.spool.paths().staged().join(format!("{}-{number}", self.id));
+                let path = staged_path(self.spool, &self.id, number);
                 durable::rename(&staged.path, &path)?;
                 staged.path = path;
             }
@@ -381,6 +385,11 @@ impl Drop for Batch<'_> {
             }
         }
     }
+}
+
+/// The path of a batch's output until it is in its queue, unless it is a spare file that keeps its name.
+fn staged_path(spool: &Spool, batch: &str, number: usize) -> PathBuf {
+    spool.paths().staged().join(format!("{batch}-{number}"))
 }
 
 fn set_time(file: &File, path: &Path, due: Timestamp) -> Result<(), SpoolError> {

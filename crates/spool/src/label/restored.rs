@@ -26,9 +26,7 @@ impl Labelled {
             |queue, state| fs::symlink_metadata(paths.entry(queue, &self.name, state)).is_ok();
         Queue::ALL.into_iter().any(|queue| states.into_iter().any(|state| has(queue, state)))
     }
-}
 
-impl Labelled {
     /// Links it into its queue as claimed; renames it if the file system has no links.
     fn show(&self, paths: &Paths) -> Result<(), SpoolError> {
         let claimed = paths.entry(self.queue, &self.name, State::Claimed);

@@ -170,7 +170,9 @@ fn the_watch_is_small_and_looks_into_newsgroups_beside_its_runs() {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().trim_end_matches("kB").trim().parse().unwrap()
     };
-    assert!(kilobytes("VmRSS:") < 3 * 1024, "{status}");
+    // How much of the files it maps is resident depends on the kernel and its page cache. All that it maps
+    // is an upper bound that does not.
+    assert!(kilobytes("VmSize:") < 6 * 1024, "{status}");
     assert!(kilobytes("RssAnon:") < 1024, "{status}");
     eventually("nobody but the one who asks", || children(pid as i32).len() == 1);
     watch.ends_well();

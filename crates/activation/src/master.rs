@@ -13,8 +13,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use sd_notify::NotifyState;
 use std::io::Read;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -235,7 +236,7 @@ impl<'m> Keeping<'m> {
                     }
                     return;
                 }
-                Ok(Some(status)) if self.asked => {
+                Ok(Some(status)) if self.asked && is_on_request(status) => {
                     tracing::info!("{name} ended on request ({status})");
                     self.pause = Duration::ZERO;
                 }
@@ -319,6 +320,12 @@ fn end_all(posts: &mut [Keeping<'_>]) {
             }
         }
     }
+}
+
+/// Whether a process that was asked to end did so; one that was killed meanwhile did not. SIGTERM ends
+/// one that has not yet installed its handler.
+fn is_on_request(status: ExitStatus) -> bool {
+    status.success() || status.signal() == Some(Signal::TERM.as_raw())
 }
 
 /// Sends SIGTERM, after which our processes complete the current transaction.

@@ -103,7 +103,8 @@ fn all(room: &Room<RunsSite>) -> Result<Response, PageProblem> {
         queues.push((queue.name(), entries.len(), aside.len()));
         let left = SHOWN.saturating_sub(waiting.len());
         more += aside.len().saturating_sub(left);
-        waiting.extend(aside.into_iter().take(left).map(|found| line(room, &spool, queue, found)));
+        let shown = aside.into_iter().take(left);
+        waiting.extend(shown.filter_map(|found| line(room, &spool, queue, found)));
     }
     let number = |name: &str| room.asked.query.get(name).parse::<usize>().unwrap_or(0);
     let frame = room.frame();
@@ -130,10 +131,11 @@ fn all(room: &Room<RunsSite>) -> Result<Response, PageProblem> {
     Ok(page::page(StatusCode::OK, &page))
 }
 
-fn line(room: &Room<RunsSite>, spool: &Spool, queue: Queue, found: &QueueFile) -> Line {
-    let waiting = WaitingEntry::of(spool, queue, found);
+/// Returns an entry's line; `None` if it is gone.
+fn line(room: &Room<RunsSite>, spool: &Spool, queue: Queue, found: &QueueFile) -> Option<Line> {
+    let waiting = WaitingEntry::of(spool, queue, found)?;
     let name = percent(found.name.as_str());
-    Line {
+    Some(Line {
         key: format!("{queue}/{}", found.name),
         url: room.place(&format!("queues/entry/{queue}/{name}")),
         reason: waiting
@@ -142,7 +144,7 @@ fn line(room: &Room<RunsSite>, spool: &Spool, queue: Queue, found: &QueueFile) -
         list: waiting.list.unwrap_or_default(),
         sender: waiting.sender.unwrap_or_default(),
         subject: waiting.subject.unwrap_or_default(),
-    }
+    })
 }
 
 fn one(room: &Room<RunsSite>) -> Result<Response, PageProblem> {
@@ -151,7 +153,7 @@ fn one(room: &Room<RunsSite>) -> Result<Response, PageProblem> {
     let Some((queue, found)) = find(&spool, asked.part("queue"), asked.part("name"))? else {
         return Ok(gone());
     };
-    let line = line(room, &spool, queue, &found);
+    let Some(line) = line(room, &spool, queue, &found) else { return Ok(gone()) };
     let entry = spool.peek(queue, &found.name).ok().flatten();
     let mut known = entry.as_ref().map(metadata).unwrap_or_default();
     let journal = entry.iter().flat_map(|entry| &entry.journal);

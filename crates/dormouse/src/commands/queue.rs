@@ -57,7 +57,7 @@ fn ls(spool: &Spool, queue: Option<&str>, json: bool) -> Result<ExitCode, Failur
         .collect::<Result<_, _>>()?;
     if json {
         output::json_each(listed.iter().flat_map(|(queue, found)| {
-            found.iter().map(|found| WaitingEntry::of(spool, *queue, found))
+            found.iter().filter_map(|found| WaitingEntry::of(spool, *queue, found))
         }))?;
         return Ok(ExitCode::Ok);
     }
@@ -66,7 +66,7 @@ fn ls(spool: &Spool, queue: Option<&str>, json: bool) -> Result<ExitCode, Failur
     for (queue, found) in &listed {
         let uses = short_names(found);
         for found in found {
-            let row = WaitingEntry::of(spool, *queue, found);
+            let Some(row) = WaitingEntry::of(spool, *queue, found) else { continue };
             let name = Some(short_name(&row.name)).filter(|name| uses.get(name) == Some(&1));
             let state = match row.due_in {
                 Some(left) if left > 0.0 => format!("in {}", output::span(left)),

@@ -63,8 +63,8 @@ pub struct WaitingEntry {
 }
 
 impl WaitingEntry {
-    /// Describes an entry. It may have been removed meanwhile.
-    pub fn of(spool: &Spool, queue: Queue, found: &QueueFile) -> WaitingEntry {
+    /// Describes an entry; `None` if it has been finished or removed since it was listed.
+    pub fn of(spool: &Spool, queue: Queue, found: &QueueFile) -> Option<WaitingEntry> {
         let mut row = WaitingEntry {
             queue: queue.name(),
             name: found.name.to_string(),
@@ -101,14 +101,14 @@ impl WaitingEntry {
                 row.recipients =
                     entry.metadata.texts(KEY.recips).map(|recipients| recipients.len());
             }
-            Ok(None) => row.reason = Some("gone".to_owned()),
+            Ok(None) => return None,
             Err(error) => {
                 // The directory is shown already.
                 let place = format!("{}/", spool.dir(queue).display());
                 row.reason = Some(error.to_string().replace(&place, ""));
             }
         }
-        row
+        Some(row)
     }
 }
 
@@ -220,5 +220,31 @@ fn came_from(queue: Queue, entry: &Entry) -> Result<Queue, String> {
             .next()
             .and_then(|name| name.parse().ok())
             .ok_or_else(|| format!("it came from {path:?}, which is not a queue")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_spool::Metadata;
+
+    #[test]
+    fn an_entry_that_was_finished_since_it_was_listed_is_not_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::new(dir.path().join("qfiles"));
+        spool.create().unwrap();
+        let mut metadata = Metadata::new();
+        metadata.set_text("listname", "dev");
+        for text in ["first", "second"] {
+            let message = format!("Subject: {text}\n\n{text}\n");
+            spool.enqueue(Queue::In, message.as_bytes(), &metadata).unwrap();
+        }
+        let listed = spool.list(Queue::In).unwrap();
+        spool.claim(Queue::In, &listed[0].name).unwrap().unwrap().finish().unwrap();
+        let shown: Vec<WaitingEntry> =
+            listed.iter().filter_map(|found| WaitingEntry::of(&spool, Queue::In, found)).collect();
+        let [second] = shown.as_slice() else { panic!("{shown:?}") };
+        assert_eq!(second.name, listed[1].name.as_str());
+        assert_eq!(second.list.as_deref(), Some("dev"));
     }
 }

@@ -1,5 +1,6 @@
 //! A message on its way through a list's pipeline, and the decisions of handlers about it.
 
+use crate::handlers::Handler;
 use crate::handlers::origin::Known;
 use crate::handlers::signatures::Signatures;
 use dormouse_clock::Timestamp;
@@ -12,6 +13,7 @@ use dormouse_membership::{Output, PatternProblem, RunError};
 use dormouse_spool::{Entry, EntryName, Envelope, Metadata};
 use dormouse_store::{Config, List, Site, StoreError, Tx};
 use std::cell::RefCell;
+use std::collections::VecDeque;
 
 /// A post in the pipeline, with everything that a handler may use.
 pub struct Post<'p> {
@@ -27,6 +29,8 @@ pub struct Post<'p> {
     pub entry: &'p EntryName,
     /// The current time.
     pub now: Timestamp,
+    /// The handlers that have not run; the running one is the first.
+    pub left: VecDeque<&'static Handler>,
     /// The message, to be edited in place.
     pub message: Message,
     /// The entry's metadata.
@@ -173,6 +177,7 @@ impl<'p> Post<'p> {
             store,
             entry,
             now: Timestamp::now(),
+            left: VecDeque::new(),
             message: Message::parse(content.message),
             metadata: content.metadata,
             outputs: Vec::new(),

@@ -66,11 +66,11 @@ pub fn is_sender_told(post: &Post<'_>, sender: &str, flow: &Flow) -> Result<bool
 /// clock does not delay it further.
 fn waiting(post: &mut Post<'_>, until: Timestamp, reason: &Reason) -> Output {
     let look = post.now + post.config.longest_retry_wait();
-    let mut left = post.envelope().pipeline().unwrap_or_default();
+    let mut left: Vec<&str> = post.left.iter().map(|handler| handler.name).collect();
     if handlers::order(post.list, &Metadata::new(), POSTING).iter().any(|name| name == EMERGENCY)
-        && left.first().is_none_or(|first| first != EMERGENCY)
+        && left.first().is_none_or(|first| *first != EMERGENCY)
     {
-        left.insert(0, EMERGENCY.to_owned());
+        left.insert(0, EMERGENCY);
     }
     post.metadata
         .edit()

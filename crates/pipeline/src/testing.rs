@@ -108,6 +108,7 @@ impl Fixture {
         self.write(|tx| {
             let entry = Entry::new(raw.as_bytes().to_vec(), metadata);
             let mut post = Post::new(&self.site, tx, &list, &name, entry);
+            post.left = POSTING.iter().collect();
             let flow = work(&mut post);
             let Post { message, metadata, outputs, .. } = post;
             Ok(Outcome { flow, message, metadata, outputs })

@@ -45,6 +45,7 @@ pub(crate) use from_munge::mode as from_mode;
 use crate::post::{Flow, HandlerError, Post, Reason, Verdict};
 use dormouse_spool::{KEY, Metadata};
 use dormouse_store::List;
+use std::collections::VecDeque;
 
 /// One step of a pipeline.
 pub struct Handler {
@@ -95,14 +96,15 @@ pub static VIRGIN: &[Handler] = &[
 /// Returns the names of an entry's remaining handlers, in order: those in its metadata, if it was
 /// interrupted, otherwise the list's own or those of the table.
 pub fn order(list: &List, metadata: &Metadata, table: &'static [Handler]) -> Vec<String> {
-    if let Some(left) = metadata.envelope().pipeline() {
-        return left;
-    }
+    named(list, metadata, table)
+        .unwrap_or_else(|| table.iter().map(|handler| handler.name.to_owned()).collect())
+}
+
+/// The same, if an entry or a list names them.
+fn named(list: &List, metadata: &Metadata, table: &'static [Handler]) -> Option<Vec<String>> {
     let own = &list.settings.pipeline;
-    if !own.is_empty() && std::ptr::eq(table, POSTING) {
-        return own.clone();
-    }
-    table.iter().map(|handler| handler.name.to_owned()).collect()
+    let is_own = !own.is_empty() && std::ptr::eq(table, POSTING);
+    metadata.envelope().pipeline().or_else(|| is_own.then(|| own.clone()))
 }
 
 fn handler(name: &str) -> Option<&'static Handler> {
@@ -112,33 +114,35 @@ fn handler(name: &str) -> Option<&'static Handler> {
 /// The handler that sends the message.
 const LAST: &str = "ToOutgoing";
 
-/// Removes handlers that do not exist here, which an imported list may name. If [`LAST`] is
-/// missing, one of them may be what sends the message, and that is an error.
-fn without_foreign(list: &List, order: &mut Vec<String>) -> Result<(), HandlerError> {
-    let Some(foreign) = order.iter().find(|name| handler(name).is_none()).cloned() else {
-        return Ok(());
-    };
-    if !order.iter().any(|name| name == LAST) {
-        return Err(HandlerError::NoSuchHandler(foreign));
-    }
-    order.retain(|name| {
-        let is_ours = handler(name).is_some();
-        if !is_ours {
-            tracing::warn!(
+/// Returns an entry's remaining handlers. Those that do not exist here, which an imported list may name,
+/// are left out. If [`LAST`] is missing, one of them may be what sends the message, and that is an
+/// error.
+fn steps(
+    list: &List,
+    metadata: &Metadata,
+    table: &'static [Handler],
+) -> Result<VecDeque<&'static Handler>, HandlerError> {
+    let Some(names) = named(list, metadata, table) else { return Ok(table.iter().collect()) };
+    let has_last = names.iter().any(|name| name == LAST);
+    let mut steps = VecDeque::new();
+    for name in names {
+        match handler(&name) {
+            Some(handler) => steps.push_back(handler),
+            None if !has_last => return Err(HandlerError::NoSuchHandler(name)),
+            None => tracing::warn!(
                 "{}: its pipeline names {name}, which does not exist here and is skipped",
                 list.name
-            );
+            ),
         }
-        is_ours
-    });
-    Ok(())
+    }
+    Ok(steps)
 }
 
 impl Post<'_> {
     /// Runs the handlers of a table, or those that the entry or the list names instead.
     pub fn run(&mut self, table: &'static [Handler]) -> Result<Verdict, HandlerError> {
-        let mut order = order(self.list, &self.metadata, table);
-        without_foreign(self.list, &mut order)?;
+        self.left = steps(self.list, &self.metadata, table)?;
+        self.metadata.remove(KEY.pipeline);
         if !std::ptr::eq(table, VIRGIN) {
             origin::examine(self);
             // A list's own pipeline may lack Approve, and no handler may see a password.
@@ -150,31 +154,30 @@ impl Post<'_> {
         {
             return Ok(Verdict::Stopped { handler: closed::NAME, flow: Flow::Reject(reason) });
         }
-        if std::ptr::eq(table, POSTING) && !order.iter().any(|name| name == "CookHeaders") {
+        if std::ptr::eq(table, POSTING) && !self.is_left("CookHeaders") {
             cook_headers::identify(self);
         }
         let mut may_wait = std::ptr::eq(table, POSTING);
-        for (place, name) in order.iter().enumerate() {
-            // After an error the message continues with this handler.
-            self.metadata.edit().pipeline(&order[place..]);
-            if may_wait && !scheduled::BEFORE.contains(&name.as_str()) {
+        while let Some(&handler) = self.left.front() {
+            if may_wait && !scheduled::BEFORE.contains(&handler.name) {
                 may_wait = false;
                 match scheduled::run(self)? {
                     Flow::Next => {}
                     flow => return Ok(Verdict::Stopped { handler: scheduled::NAME, flow }),
                 }
             }
-            let handler = handler(name).ok_or_else(|| HandlerError::NoSuchHandler(name.clone()))?;
             match (handler.run)(self)? {
                 Flow::Next => signatures::watch(self, handler.name),
-                flow => {
-                    self.metadata.remove(KEY.pipeline);
-                    return Ok(Verdict::Stopped { handler: handler.name, flow });
-                }
+                flow => return Ok(Verdict::Stopped { handler: handler.name, flow }),
             }
+            self.left.pop_front();
         }
-        self.metadata.remove(KEY.pipeline);
         Ok(Verdict::Passed)
+    }
+
+    /// Whether a handler is running or has not run yet.
+    pub(crate) fn is_left(&self, name: &str) -> bool {
+        self.left.iter().any(|handler| handler.name == name)
     }
 }
 
@@ -220,9 +223,9 @@ mod tests {
         let (verdict, outcome) = fixture.post(RAW);
         assert_eq!(verdict, Verdict::Passed);
         assert!(outcome.message.has("List-Id"), "the others are run");
-        let list = fixture.get("dev");
-        let mut order = vec!["CookHeaders".to_owned(), "ToOurs".to_owned()];
-        let refused = without_foreign(&list, &mut order).unwrap_err();
+        let mut metadata = Metadata::new();
+        metadata.set_texts("pipeline", ["CookHeaders", "ToOurs"]);
+        let refused = steps(&fixture.get("dev"), &metadata, POSTING).err().unwrap();
         assert!(refused.to_string().contains("ToOurs"), "{refused}");
     }
 }

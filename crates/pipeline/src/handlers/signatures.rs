@@ -239,6 +239,7 @@ fn left_out(post: &Post<'_>, edits: Edits) -> Vec<&'static str> {
 /// Returns the state of the signatures in the message as it would be sent with From unchanged.
 fn tried(post: &Post<'_>, edits: Edits) -> Result<Signatures, HandlerError> {
     let mut trial = Post {
+        left: post.left.clone(),
         message: post.message.clone(),
         metadata: post.metadata.clone(),
         outputs: Vec::new(),
@@ -253,8 +254,6 @@ fn tried(post: &Post<'_>, edits: Edits) -> Result<Signatures, HandlerError> {
     trial.signatures.is_settled = true;
     trial.metadata.edit().from_is_list(0);
     leave_out(&mut trial, edits);
-    let left = trial.envelope().pipeline();
-    let is_left = |name: &str| left.as_ref().is_none_or(|left| left.iter().any(|one| one == name));
     type Step = fn(&mut Post<'_>) -> Result<Flow, HandlerError>;
     let steps: [(&'static str, Step); 4] = [
         ("CleanseDKIM", cleanse_dkim::run),
@@ -263,7 +262,7 @@ fn tried(post: &Post<'_>, edits: Edits) -> Result<Signatures, HandlerError> {
         ("ToOutgoing", texts),
     ];
     let mut signatures = std::mem::take(&mut trial.signatures);
-    for (name, step) in steps.into_iter().filter(|(name, _)| is_left(name)) {
+    for (name, step) in steps.into_iter().filter(|(name, _)| post.is_left(name)) {
         trial.signatures.is_settled = true;
         step(&mut trial)?;
         let name = if name == "ToOutgoing" { TEXTS } else { name };

@@ -2,14 +2,12 @@
 
 use super::{Flow, HandlerError, Post};
 use dormouse_membership::Output;
-use dormouse_spool::{Entry, KEY, Queue};
+use dormouse_spool::{Entry, Queue};
 
 /// Queues the copy, unless the list has no archive or the poster forbids it.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
     if is_archived(post) {
-        let mut metadata = post.metadata.clone();
-        metadata.remove(KEY.pipeline);
-        let entry = Entry::new(post.message.to_bytes(), metadata);
+        let entry = Entry::new(post.message.to_bytes(), post.metadata.clone());
         post.outputs.push(Output { queue: Queue::Archive, label: "archive".to_owned(), entry });
     }
     Ok(Flow::Next)

@@ -6,7 +6,7 @@ use crate::personal::{is_personal, is_sent_one_by_one};
 use crate::recipients::Recipients;
 use dormouse_mail::decorate::Decorated;
 use dormouse_membership::Output;
-use dormouse_spool::{Entry, KEY, Queue};
+use dormouse_spool::{Entry, Queue};
 
 /// The maximum number of shares, and the maximum size in bytes of a message that is stored for each of them.
 const MOST_SHARES: u64 = 16;
@@ -26,7 +26,6 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         post.metadata.edit().verp(verp);
     }
     post.metadata.edit().listname(&post.list.name);
-    post.metadata.remove(KEY.pipeline);
     let entry = Entry::new(post.message.to_bytes(), post.metadata.clone());
     let out = Output { queue: Queue::Out, label: "out".to_owned(), entry };
     for version in two_versions::split(post, out)? {

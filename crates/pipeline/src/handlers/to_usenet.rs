@@ -2,7 +2,7 @@
 
 use super::{Flow, HandlerError, Post};
 use dormouse_membership::Output;
-use dormouse_spool::{Entry, KEY, Queue};
+use dormouse_spool::{Entry, Queue};
 
 /// Queues the copy, unless the post came from the newsgroup.
 pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
@@ -19,9 +19,7 @@ pub fn run(post: &mut Post<'_>) -> Result<Flow, HandlerError> {
         );
         return Ok(Flow::Next);
     }
-    let mut metadata = post.metadata.clone();
-    metadata.remove(KEY.pipeline);
-    let entry = Entry::new(post.message.to_bytes(), metadata);
+    let entry = Entry::new(post.message.to_bytes(), post.metadata.clone());
     post.outputs.push(Output { queue: Queue::News, label: "news".to_owned(), entry });
     Ok(Flow::Next)
 }

@@ -40,6 +40,7 @@ pub fn split(post: &mut Post<'_>, munged: Output) -> Result<Vec<Output>, Handler
     let (there, elsewhere) = recipients.split(&post.config.dmarc_enforcing_receivers);
     let (message, metadata) = *uncooked;
     let mut kept = Post {
+        left: post.left.clone(),
         message,
         metadata,
         outputs: Vec::new(),
@@ -62,7 +63,6 @@ pub fn split(post: &mut Post<'_>, munged: Output) -> Result<Vec<Output>, Handler
     to_outgoing::decorate(&mut kept);
     let envelope = munged.entry.metadata.envelope();
     kept.metadata.edit().verp(envelope.verp().unwrap_or_default()).listname(&post.list.name);
-    kept.metadata.remove(dormouse_spool::KEY.pipeline);
     let kept = Output {
         queue: Queue::Out,
         label: LABEL.to_owned(),

@@ -261,6 +261,19 @@ impl<'a> Graph<'a> {
         self.add(Node::Bytes(value.into()))
     }
 
+    /// Adds a Python 2 `str` that is copied. In a graph that borrows no input it takes no memory of its own.
+    pub fn copy_of_bytes(&mut self, bytes: &[u8]) -> NodeId {
+        let is_borrowing = matches!(self.input, Cow::Borrowed(input) if !input.is_empty());
+        let at = u32::try_from(self.input.len());
+        let (false, Some(length), Ok(at)) = (is_borrowing, short(bytes.len()), at) else {
+            return self.bytes(bytes.to_vec());
+        };
+        self.input.to_mut().extend_from_slice(bytes);
+        let id = NodeId::of(self.slots.len());
+        self.slots.push(Slot::Bytes(length, at));
+        id
+    }
+
     /// Adds a Python 2 `unicode`.
     pub fn text(&mut self, value: impl Into<Cow<'a, str>>) -> NodeId {
         self.add(Node::Text(match value.into() {
@@ -303,7 +316,7 @@ impl<'a> Graph<'a> {
         match self.position(dict, key) {
             Some(at) => self.entries_mut(dict)[at].1 = value,
             None => {
-                let key = self.bytes(key.as_bytes().to_vec());
+                let key = self.copy_of_bytes(key.as_bytes());
                 self.entries_mut(dict).push((key, value));
             }
         }

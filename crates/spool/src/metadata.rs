@@ -133,7 +133,7 @@ impl Metadata {
 
     /// Sets a text, as a Python byte string.
     pub fn set_text(&mut self, key: &str, value: &str) {
-        let node = self.graph.bytes(value.as_bytes().to_vec());
+        let node = self.graph.copy_of_bytes(value.as_bytes());
         self.graph.insert(self.dict, key, node);
     }
 
@@ -175,9 +175,8 @@ impl Metadata {
 
     /// Sets a list of texts.
     pub fn set_texts(&mut self, key: &str, values: impl IntoIterator<Item = impl AsRef<str>>) {
-        let bytes = |value: &str| value.as_bytes().to_vec();
-        let items =
-            values.into_iter().map(|value| self.graph.bytes(bytes(value.as_ref()))).collect();
+        let mut copy = |value: &str| self.graph.copy_of_bytes(value.as_bytes());
+        let items = values.into_iter().map(|value| copy(value.as_ref())).collect();
         let node = self.graph.list(items);
         self.graph.insert(self.dict, key, node);
     }
@@ -190,7 +189,7 @@ impl Metadata {
     ) {
         let table = self.graph.dict(Vec::new());
         for (name, value) in values {
-            let node = self.graph.bytes(value.as_bytes().to_vec());
+            let node = self.graph.copy_of_bytes(value.as_bytes());
             self.graph.insert(table, name, node);
         }
         self.graph.insert(self.dict, key, table);

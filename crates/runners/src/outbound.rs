@@ -94,7 +94,7 @@ impl<'o> Outbound<'o> {
         shared: &'o Shared<'_>,
     ) -> Result<Outbound<'o>, RunError> {
         let metadata = &entry.metadata;
-        let envelope = Envelope::read(metadata)?;
+        let envelope = metadata.envelope();
         let config = shared.site.config();
         let settings = &list.settings;
         let senders = senders(&envelope, list, store, config)?;

@@ -237,6 +237,16 @@ impl Read {
         }
     }
 
+    /// Returns the number of the list with this name, in any case, or else with this former name.
+    pub fn list_id(&self, name: &str) -> Result<Option<ListId>, StoreError> {
+        let name = &name.to_lowercase();
+        let sql = "select id from list where name = ?1";
+        match self.first(sql, params![name], |row| row.get(0))? {
+            Some(id) => Ok(Some(id)),
+            None => self.list_of_former_name(name),
+        }
+    }
+
     /// Returns the list with this number.
     pub fn list_by_id(&self, id: ListId) -> Result<Option<List>, StoreError> {
         self.with_settings("list.id = ?1", params![id])

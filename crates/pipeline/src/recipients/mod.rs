@@ -168,12 +168,13 @@ impl Recipients {
         Ok(Recipients::These(these))
     }
 
-    /// Reads them from an entry's metadata; `None` if it says nothing about recipients.
+    /// Reads them from the metadata of an entry whose envelope has been [read](Envelope::read); `None` if it
+    /// says nothing about recipients.
     ///
     /// # Errors
-    /// If a key about recipients has an impossible value.
+    /// If a rule's digest or share cannot be read.
     pub fn read(metadata: &Metadata) -> Result<Option<Recipients>, WrongValue> {
-        let envelope = Envelope::read(metadata)?;
+        let envelope = metadata.envelope();
         let Some(lists) = envelope.recips_members_of() else {
             return Ok(envelope.recips().map(Recipients::These));
         };

@@ -111,15 +111,15 @@ impl<'s> Stream<'s> {
     pub fn of(store: &'s Read, rule: &Rule, after: Option<&str>) -> Result<Stream<'s>, RunError> {
         let mut lists = Vec::new();
         for (position, name) in rule.lists.iter().enumerate() {
-            let list = store.list(name)?;
+            let list = store.list_id(name)?;
             if list.is_none() && position == 0 {
                 return Err(RunError::NoSuchList(name.clone()));
             }
-            lists.push(list.map(|list| list.id));
+            lists.push(list);
         }
         let mut except_members_of = Vec::new();
         for name in &rule.except_members_of {
-            except_members_of.extend(store.list(name)?.map(|list| list.id));
+            except_members_of.extend(store.list_id(name)?);
         }
         let after = after.map(StreamPlace::parse);
         Ok(Stream::Members(Box::new(Members {

@@ -144,7 +144,7 @@ impl Outgoing {
         let shared = desk.shared;
         let store = desk.store()?;
         let recipients = Recipients::read(&entry.metadata)?.ok_or(RunError::NoRecipients)?;
-        let is_apart = Envelope::read(&entry.metadata)?.last_recip_count().is_some();
+        let is_apart = entry.metadata.envelope().last_recip_count().is_some();
         let feed = Feed::new(recipients.stream(store.read(), progress)?, is_apart);
         let mail = Outbound::new(claim.name(), entry, list, &store, shared)?;
         let mut sending = Sending::new(&mail, feed, claim, (progress, pace), &mut desk.trace);

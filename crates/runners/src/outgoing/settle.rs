@@ -13,7 +13,7 @@ use dormouse_membership::notices::Notices;
 use dormouse_membership::{Output, RunError};
 use dormouse_pipeline::progress::{DeliveryProgress, FailedRecipient, Hold, ProgressLine};
 use dormouse_pipeline::recipients::Recipients;
-use dormouse_spool::{Batch, Claim, Entry, EntryName, Envelope, Queue, fault};
+use dormouse_spool::{Batch, Claim, Entry, EntryName, Queue, fault};
 use dormouse_store::{Config, LONGEST_WAIT, List, StoreError};
 use dormouse_trace::{EntryPlace, Event, Step, Trace};
 use std::collections::{BTreeMap, HashMap};
@@ -97,7 +97,7 @@ fn note_unaddressed(
     let mut event = Event::new(Step::Unaddressed, name);
     event.list = list.name.to_string();
     event.size = entry.message.len() as u64;
-    let is_by_rule = Envelope::read(&entry.metadata)?.recips_members_of().is_some();
+    let is_by_rule = entry.metadata.envelope().recips_members_of().is_some();
     let why = if is_by_rule { "no member gets it" } else { "its list of recipients is empty" };
     event.text = format!("nothing was sent: {why}");
     desk.trace.add(&event);
@@ -128,7 +128,7 @@ fn reject(
     batch.enqueue(Queue::Shunt, &waiting, &kept)?;
     desk.tally.shunted += 1;
     // There is no notice about a notice that cannot be sent.
-    if !Envelope::read(&entry.metadata)?.reduced_list_headers() {
+    if !entry.metadata.envelope().reduced_list_headers() {
         let message = Message::parse_header_of(&entry.message);
         let notices = Notices { list, site: shared.site };
         let told = notices.unsendable(&message, &waiting, rejected.len(), &reason);
@@ -204,7 +204,7 @@ fn record_bounces(
         .map(|failure| (failure.address.clone(), failure.judge()))
         .chain(given_up.iter().cloned())
         .collect();
-    let envelope = Envelope::read(&entry.metadata)?;
+    let envelope = entry.metadata.envelope();
     let probe = envelope.probe_token();
     let shared = desk.shared;
     let outputs = desk.store()?.write(|tx| {
@@ -251,7 +251,7 @@ fn sort_out(
     };
     // By Mailman's rule (docs/spec/queue.md §7) the retry period counts only while the number of
     // recipients does not shrink.
-    let envelope = Envelope::read(&entry.metadata)?;
+    let envelope = entry.metadata.envelope();
     let is_stuck = envelope.last_recip_count() == Some(deferred.len() as i64);
     let latest = now + config.delivery_retry_period.seconds_f64();
     // A later date was stored while the clock was wrong.

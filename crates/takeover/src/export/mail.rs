@@ -4,7 +4,7 @@ use super::{Export, make_dir, write};
 use crate::TakeoverError;
 use dormouse_pipeline::progress::DeliveryProgress;
 use dormouse_pipeline::recipients::Recipients;
-use dormouse_spool::{Entry, Queue, QueueFileState};
+use dormouse_spool::{Entry, Envelope, Queue, QueueFileState};
 use dormouse_store::ListId;
 use std::collections::BTreeMap;
 use std::fs;
@@ -51,7 +51,10 @@ impl Export<'_> {
         mut entry: Entry,
         names: &BTreeMap<ListId, String>,
     ) -> Result<Entry, TakeoverError> {
-        if let Ok(Some(recipients)) = Recipients::read(&entry.metadata) {
+        // An entry with an impossible value waits for a person there, too.
+        if Envelope::read(&entry.metadata).is_ok()
+            && let Ok(Some(recipients)) = Recipients::read(&entry.metadata)
+        {
             let progress = DeliveryProgress::read(&entry.journal);
             let mut these: Vec<String> =
                 progress.deferred.iter().map(|failure| failure.address.clone()).collect();

@@ -86,23 +86,25 @@ impl Scope {
         shared: &Shared<'_>,
         row: &Row,
     ) -> Result<Vec<EntryName>, SpoolError> {
-        let mut names = (row.ready)(shared.spool, shared.site.config(), row.queue)?;
+        Ok(self.of_share((row.ready)(shared.spool, shared.site.config(), row.queue)?))
+    }
+
+    /// Returns the names that are in this share.
+    pub(crate) fn of_share(&self, mut names: Vec<EntryName>) -> Vec<EntryName> {
         names.retain(|name| self.slice.contains(name));
-        Ok(names)
+        names
     }
 
     /// Returns the entries of a queue that start a run and are in this share.
     pub fn waiting(&self, spool: &Spool, queue: Queue) -> Result<Vec<EntryName>, SpoolError> {
-        let mut names = spool.ready(queue)?;
-        names.retain(|name| self.slice.contains(name));
-        Ok(names)
+        Ok(self.of_share(spool.ready(queue)?))
     }
 
     /// Looks at a queue, with the ready entries of this share only. Claims are not limited to the
     /// share.
     pub(crate) fn look(&self, spool: &Spool, queue: Queue) -> Result<Seen, SpoolError> {
         let mut seen = spool.look(queue)?;
-        seen.ready.retain(|name| self.slice.contains(name));
+        seen.ready = self.of_share(seen.ready);
         Ok(seen)
     }
 

@@ -13,6 +13,7 @@ use dormouse_clock::Timestamp;
 use dormouse_membership::RunError;
 use dormouse_spool::{Queue, Spool, SpoolError};
 use floor::Floor;
+use rustix::thread::sched_getaffinity;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -192,11 +193,11 @@ pub fn is_waiting(spool: &Spool, scope: &Scope) -> bool {
     scope.waking().any(|queue| scope.waiting(spool, queue).is_ok_and(|names| !names.is_empty()))
 }
 
-/// Whether threads can work at the same time. To ask the system takes several calls.
+/// Whether threads can work at the same time. A quota of the control group does not matter: it limits how
+/// long they work, not at how many processors. (The standard library would read its files.)
 pub(crate) fn has_other_processors() -> bool {
-    static HAS_OTHERS: LazyLock<bool> = LazyLock::new(|| {
-        thread::available_parallelism().is_ok_and(|processors| processors.get() > 1)
-    });
+    static HAS_OTHERS: LazyLock<bool> =
+        LazyLock::new(|| sched_getaffinity(None).is_ok_and(|processors| processors.count() > 1));
     *HAS_OTHERS
 }
 

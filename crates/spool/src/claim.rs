@@ -155,7 +155,9 @@ impl Claim {
         if tail.last() != Some(&b'\n') {
             return Suspicion::default();
         }
-        let lines = tail.rsplit(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        // Most entries have no journal, but many line feeds.
+        let end = tail.iter().rposition(|byte| *byte != b'\n').map_or(0, |last| last + 1);
+        let lines = tail[..end].rsplit(|&byte| byte == b'\n').filter(|line| !line.is_empty());
         Suspicion::of(lines.map_while(|line| std::str::from_utf8(line).ok()))
     }
 

@@ -157,7 +157,9 @@ pub(crate) fn encode(message: &[u8], metadata: &Metadata) -> Vec<u8> {
 /// Complete lines only: a truncated line has no line feed.
 fn journal(tail: &[u8]) -> Vec<String> {
     let Some(end) = memchr_last(b'\n', tail) else { return Vec::new() };
-    tail[..end]
+    // It begins with many line feeds.
+    let start = tail[..end].iter().position(|byte| *byte != b'\n').unwrap_or(end);
+    tail[start..end]
         .split(|&byte| byte == b'\n')
         .filter(|line| !line.is_empty() && !label::is_label(line))
         .map(|line| String::from_utf8_lossy(line).into_owned())

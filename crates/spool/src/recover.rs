@@ -32,18 +32,25 @@ pub struct Recovered {
     pub given_back: usize,
     /// Entries kept as `bad/*.psv`: unreadable, or left by a dead process too often.
     pub preserved: Vec<PathBuf>,
+    /// The ready entries of each queue, in the order of receipt, if nothing was given back.
+    pub ready: Vec<(Queue, Vec<EntryName>)>,
 }
 
 pub(crate) fn recover(spool: &Spool, queues: &[Queue]) -> Result<Recovered, SpoolError> {
     let mut recovered = Recovered { handovers: finish_handovers(spool)?, ..Recovered::default() };
     let mut held = Vec::new();
     for &queue in queues {
-        held.extend(spool.names(queue, State::Claimed)?.into_iter().map(|name| (queue, name)));
+        let (ready, claimed) = spool.ready_and_claimed(queue)?;
+        recovered.ready.push((queue, ready));
+        held.extend(claimed.into_iter().map(|name| (queue, name)));
     }
     if !held.is_empty() {
         give_back_all(spool, held, queues, &mut recovered)?;
     }
     recovered.given_back += spool.show_all_adopted()?;
+    if recovered.given_back > 0 {
+        recovered.ready.clear();
+    }
     remove_orphans(spool)?;
     Ok(recovered)
 }

@@ -26,6 +26,9 @@ use std::time::{Duration, Instant};
 
 /// The maximum number of spare files.
 const MOST: usize = 1024;
+/// How many more than it took a process adds before it counts them: most processes end before, and there
+/// may be many names.
+const UNCOUNTED: usize = 32;
 /// The maximum size of a spare file in bytes.
 const LARGEST: u64 = label::LARGEST;
 /// The minimum number of names that are made durable together.
@@ -51,7 +54,8 @@ struct Known {
     scarce: Option<Instant>,
     /// When free ones were listed, if none was taken since.
     listed: Option<Instant>,
-    /// How many there were when they were counted, with what this process added and took since.
+    /// How many there were when they were counted, with what this process added and took since; only the
+    /// latter before they are counted.
     count: usize,
     counted: Option<Instant>,
 }
@@ -136,8 +140,11 @@ impl Known {
 
     /// Whether there may be one more, which is then counted.
     fn has_room(&mut self, dir: &Path) -> bool {
-        let is_full = self.count >= MOST && !is_recent(self.counted);
-        if self.counted.is_none() || is_full {
+        let must_count = match self.counted {
+            None => self.count >= UNCOUNTED,
+            Some(_) => self.count >= MOST && !is_recent(self.counted),
+        };
+        if must_count {
             self.counted = Some(Instant::now());
             let mut count = 0;
             if let Err(error) = for_each_file(dir, |_| count += 1) {

@@ -56,7 +56,15 @@ impl Paths {
     }
 
     pub fn entry(&self, queue: Queue, name: &EntryName, state: State) -> PathBuf {
-        self.queue(queue).join(format!("{name}.{}", state.suffix()))
+        let parts = [queue.name(), "/", name.as_str(), ".", state.suffix()];
+        let length = parts.iter().map(|part| part.len()).sum::<usize>() + 1;
+        let mut path = PathBuf::with_capacity(self.root.as_os_str().len() + length);
+        path.push(&self.root);
+        // A slash follows the root.
+        path.push("");
+        let mut path = path.into_os_string();
+        parts.iter().for_each(|part| path.push(part));
+        path.into()
     }
 
     /// Outputs that are not in their queues yet.
@@ -221,18 +229,24 @@ impl Spool {
 
     /// What one look at a queue shows.
     pub fn look(&self, queue: Queue) -> Result<Seen, SpoolError> {
-        let mut seen = Seen::default();
-        let mut claimed = Vec::new();
+        let (ready, claimed) = self.ready_and_claimed(queue)?;
+        Ok(Seen { ready, abandoned: recover::abandoned(self, queue, &claimed) })
+    }
+
+    /// The ready entries of a queue and the claimed ones, in the order of receipt.
+    pub(crate) fn ready_and_claimed(
+        &self,
+        queue: Queue,
+    ) -> Result<(Vec<EntryName>, Vec<EntryName>), SpoolError> {
+        let (mut ready, mut claimed) = (Vec::new(), Vec::new());
         for_each_file(&self.paths.queue(queue), |file| {
             if let Some(base) = base_with_suffix(file, State::Ready.suffix()) {
-                seen.ready.push(EntryName::from_base(base));
+                ready.push(EntryName::from_base(base));
             } else if let Some(base) = base_with_suffix(file, State::Claimed.suffix()) {
                 claimed.push(EntryName::from_base(base));
             }
         })?;
-        seen.ready = first_received_first(seen.ready);
-        seen.abandoned = recover::abandoned(self, queue, &claimed);
-        Ok(seen)
+        Ok((first_received_first(ready), first_received_first(claimed)))
     }
 
     /// Whether a queue has no ready entry.

@@ -29,6 +29,11 @@ impl Unsettled {
         self.records.len() >= MOST_RECORDS || self.retired.len() >= MOST_RETIRED
     }
 
+    /// Whether entries were put into a queue or removed from it.
+    pub fn touches(&self, queue: Queue) -> bool {
+        self.touched.contains(&queue)
+    }
+
     /// Keeps a record until the hand-over is durable.
     pub(crate) fn keep(&mut self, record: Option<(PathBuf, File)>) {
         self.records.extend(record);

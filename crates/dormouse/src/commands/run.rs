@@ -12,11 +12,12 @@ use dormouse_runners::drain::{self, Summary};
 use dormouse_runners::{Shared, mta};
 use dormouse_spool::{Queue, Spool};
 use dormouse_store::{LiveSite, Site};
+use rustix::fs::OFlags;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::{File, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
@@ -331,7 +332,7 @@ pub fn keep(site: &Site, scope: &Scope, summary: &Summary) {
     let path = last_run(site, scope.queues());
     let kept = serde_json::to_vec(summary)
         .map_err(std::io::Error::other)
-        .and_then(|text| write_atomically(&path, &text, 0o600));
+        .and_then(|text| overwrite(&path, &text).or_else(|_| write_atomically(&path, &text, MODE)));
     if let Err(error) = kept {
         tracing::warn!("cannot write the summary of this run to {}: {error}", path.display());
     }
@@ -340,6 +341,27 @@ pub fn keep(site: &Site, scope: &Scope, summary: &Summary) {
     {
         tracing::warn!("cannot write the metrics to {}: {error}", file.display());
     }
+}
+
+/// The rights of a summary's file.
+const MODE: u32 = 0o600;
+/// The largest summary that is overwritten, in bytes.
+const MOST_OVERWRITTEN: u64 = 4096;
+
+/// Writes a summary over the previous one, filled up with line feeds to its size. A run of one post takes
+/// several times as long to create a file.
+fn overwrite(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+    let file = File::options().write(true).custom_flags(no_link).open(path)?;
+    let found = file.metadata()?;
+    let is_ours = found.is_file() && found.nlink() == 1 && found.mode() & 0o7777 == MODE;
+    // A reader must not see a part of it.
+    if !is_ours || found.len().max(text.len() as u64) > MOST_OVERWRITTEN {
+        return Err(std::io::ErrorKind::Unsupported.into());
+    }
+    let mut text = text.to_vec();
+    text.resize(text.len().max(found.len() as usize), b'\n');
+    file.write_all_at(&text, 0)
 }
 
 /// Writes a file with these rights atomically.
@@ -391,4 +413,35 @@ fn print(summary: &Summary) -> Result<(), Failure> {
     }
     parts.push(format!("in {}", output::span(summary.took_ms / 1e3)));
     output::line(parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_summary_is_written_over_the_previous_one_and_over_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("last-run.json");
+        assert!(overwrite(&file, b"{}").is_err(), "there is none");
+        write_atomically(&file, b"{\"took_ms\": 12.25}", MODE).unwrap();
+        let inode = fs::metadata(&file).unwrap().ino();
+        for text in ["{\"took_ms\": 7.0}", "{\"took_ms\": 1234.125, \"retried\": 1}"] {
+            overwrite(&file, text.as_bytes()).unwrap();
+            let kept: serde_json::Value =
+                serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+            assert_eq!(kept, serde_json::from_str::<serde_json::Value>(text).unwrap());
+        }
+        assert_eq!(fs::metadata(&file).unwrap().ino(), inode);
+        let long = vec![b' '; MOST_OVERWRITTEN as usize + 1];
+        assert!(overwrite(&file, &long).is_err(), "it is written in parts");
+
+        let link = dir.path().join("link");
+        symlink(&file, &link).unwrap();
+        assert!(overwrite(&link, b"{}").is_err());
+        fs::hard_link(&file, dir.path().join("backup")).unwrap();
+        assert!(overwrite(&file, b"{}").is_err(), "the backup would change");
+    }
 }

@@ -62,6 +62,8 @@ pub(super) struct Floor<'f, 'scope, 's> {
     lanes: &'f [Lane],
     /// The runners of the drain's own thread, one for each lane.
     hands: Vec<Hand<'f>>,
+    /// Open stores that nobody uses now. To open one takes as long as to send a small post.
+    stores: Vec<Store>,
     /// The number of running workers of each lane.
     busy: Vec<usize>,
     /// The channel for their results.
@@ -99,6 +101,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
             threads,
             lanes,
             hands,
+            stores: Vec::new(),
             busy,
             report,
             reports,
@@ -132,6 +135,11 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
             Ok(recovered) => {
                 let found = recovered.given_back + recovered.handovers + recovered.preserved.len();
                 self.summary.recovered += found as u64;
+                for (queue, names) in recovered.ready {
+                    if let Some(lane) = self.lanes.iter().find(|lane| lane.row.queue == queue) {
+                        lane.is_listed(names);
+                    }
+                }
             }
             Err(error) => self.note(&error.into()),
         }
@@ -266,15 +274,26 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         true
     }
 
+    /// Gives the drain's own runners a store that is already open, unless they have one.
+    fn take_store(&mut self) {
+        if let Some(hand) = self.hands.first().filter(|hand| hand.desk.opened_store().is_none()) {
+            hand.desk.take_over(self.stores.pop());
+        }
+    }
+
     /// Processes a queue in the drain's own thread. Returns the number of entries taken.
     fn do_some(&mut self, at: usize, how: How) -> u64 {
+        self.take_store();
         let lane = &self.lanes[at];
         let Hand { desk, runner } = &mut self.hands[at];
         desk.until = Some(Instant::now() + SHARE);
         let taken = lane.work(desk, &mut **runner, how);
         desk.trace.flush();
         let (tally, errors) = (std::mem::take(&mut desk.tally), std::mem::take(&mut desk.errors));
-        self.unsettled.add(std::mem::take(&mut desk.unsettled));
+        let unsettled = std::mem::take(&mut desk.unsettled);
+        let changed = self.lanes.iter().filter(|lane| unsettled.touches(lane.row.queue));
+        changed.for_each(Lane::has_changed);
+        self.unsettled.add(unsettled);
         self.add(at, &tally, &errors);
         if self.unsettled.is_much() {
             self.settle();
@@ -327,9 +346,9 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         let most = self.workers_of(lane);
         for _ in 0..count {
             let (shared, scope, report) = (self.shared, self.scope, self.report.clone());
-            // Opening a store takes longer than sending a small post. The drain's own runners do
-            // not need theirs now, and open another one if entries arrive meanwhile.
-            let store = self.hands.first().and_then(|hand| hand.desk.give_store());
+            // The drain's own runners do not need theirs now.
+            let own = || self.hands.first().and_then(|hand| hand.desk.give_store());
+            let store = self.stores.pop().or_else(own);
             let arriving = if how == How::Costly {
                 // From now on this lane does not count as sending.
                 lane.costly_in_hand.fetch_add(1, Ordering::Relaxed);
@@ -366,10 +385,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         self.busy[at] -= 1;
         self.unsettled.add(unsettled);
         self.add(at, &tally, &errors);
-        // One open store is enough for the drain's own runners and for the next worker.
-        if let Some(hand) = self.hands.first().filter(|hand| hand.desk.opened_store().is_none()) {
-            hand.desk.take_over(store);
-        }
+        self.stores.extend(store);
         if self.lanes[at].row.queue == Queue::In
             && tally.entries > 0
             && let Err(error) = self.send_large_digests()
@@ -381,6 +397,12 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
 
     /// Sends digests that the latest posts have made large enough.
     fn send_large_digests(&mut self) -> Result<(), RunError> {
+        let site = self.shared.site;
+        // Another host's marker cannot be seen here, and that host may be dead.
+        if !site.is_shared() && !site.is_due(Due::LargeDigests) {
+            return Ok(());
+        }
+        self.take_store();
         let Some(hand) = self.hands.first() else { return Ok(()) };
         let store = hand.desk.store()?;
         let (now, zone) = (Timestamp::now(), &TimeZone::system());
@@ -393,15 +415,18 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
     /// current, nothing was interrupted.
     fn settle_lists(&mut self, store: &Store) {
         let site = self.shared.site;
-        let settle = || -> Result<(), RunError> {
+        let settle = || -> Result<bool, RunError> {
             dormouse_membership::lists::settle(site, store)?;
-            if !store.is_index_current(site)? {
+            let is_current = store.is_index_current(site)?;
+            if !is_current {
                 store.settle_archives()?;
             }
-            Ok(())
+            Ok(is_current)
         };
-        if let Err(error) = settle() {
-            return self.note(&error);
+        match settle() {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => return self.note(&error),
         }
         // Without it mail is still accepted, only slower.
         if let Err(error) = store.settle_intake_index(site, &at_the_door::may_refuse) {
@@ -416,6 +441,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         }
         self.hands.iter_mut().for_each(|hand| hand.runner.end());
         self.settle();
+        self.take_store();
         let desk = &self.hands.first()?.desk;
         // A run without work opens a shared database only to learn now and then what other hosts changed.
         if desk.opened_store().is_none()

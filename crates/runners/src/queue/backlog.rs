@@ -12,6 +12,8 @@ const PART: u32 = 8;
 /// The entries of a queue that wait to be taken.
 #[derive(Default)]
 pub(super) struct Backlog {
+    /// A listing by others that was not looked at.
+    pub listed: Option<Vec<EntryName>>,
     /// The rest of the last listing.
     pub names: VecDeque<EntryName>,
     pub costly: VecDeque<EntryName>,

@@ -110,7 +110,10 @@ impl Lane {
                 }
                 backlog.looked = Some(Instant::now());
             }
-            let names = scope.ready(shared, self.row)?;
+            let names = match backlog.listed.take() {
+                Some(listed) => scope.of_share(listed),
+                None => scope.ready(shared, self.row)?,
+            };
             // They are listed in the order of their arrival.
             let newest = names.last().and_then(EntryName::received);
             backlog.newest = newest.or(backlog.newest);
@@ -119,6 +122,18 @@ impl Lane {
             backlog.has_begun &= !backlog.names.is_empty();
         }
         Ok(backlog.names.len())
+    }
+
+    /// Uses a listing of its queue instead of the next one, if every ready entry is to be processed.
+    pub fn is_listed(&self, names: Vec<EntryName>) {
+        if self.row.wakes {
+            self.backlog().listed = Some(names);
+        }
+    }
+
+    /// Lists the queue itself again.
+    pub fn has_changed(&self) {
+        self.backlog().listed = None;
     }
 
     /// Whether an entry was listed that had been received after that time.

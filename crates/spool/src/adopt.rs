@@ -13,8 +13,9 @@
 use crate::entry::RECOVERED_WITH_OTHERS;
 use crate::identity::Identity;
 use crate::label::{self, Labelled};
+use crate::listing::{base_with_suffix, for_each_file};
 use crate::record::{self, Record};
-use crate::spool::{State, base_with_suffix, for_each_file};
+use crate::spool::State;
 use crate::{EntryName, Queue, Spool, SpoolError, claim, durable, fault, recover};
 use rustix::fs::{CWD, RenameFlags, Timespec, Timestamps};
 use rustix::io::Errno;

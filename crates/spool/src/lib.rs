@@ -18,7 +18,7 @@
 //! - [`recover`]: completing or undoing the work of dead processes: claims, unfinished hand-overs,
 //!   orphans.
 //! - [`durable`]: the only place that syncs. [`fault`]: where tests kill us.
-//!   `limits`: the number of open files.
+//!   `limits`: the number of open files. `listing`: the names in a directory.
 //!
 //! # Limits
 //! Locks distinguish live processes from dead ones only on one machine: a spool belongs to one
@@ -50,6 +50,7 @@ pub mod fault;
 pub mod identity;
 mod label;
 mod limits;
+mod listing;
 pub mod message_object;
 pub mod metadata;
 pub mod name;

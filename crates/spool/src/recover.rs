@@ -6,9 +6,10 @@
 use crate::claim::lock_file;
 use crate::entry::{ALONE, RECOVERED, RECOVERED_WITH_OTHERS, RETURNED, TOGETHER};
 use crate::label::Restored;
+use crate::listing::for_each_file;
 use crate::record::{Record, lock_record};
 use crate::spare::is_retired;
-use crate::spool::{LABELS, State, for_each_file};
+use crate::spool::{LABELS, State};
 use crate::{Claim, EntryName, Queue, Spool, SpoolError, durable, fault, label};
 use std::ffi::OsStr;
 use std::fs;

@@ -11,7 +11,8 @@
 //! A spare file is only used by the user who owns it, who alone may set its mode and its time, and only if
 //! it has no other name: a backup links the files of queues.
 
-use crate::spool::{Paths, for_each_file, for_each_file_while};
+use crate::listing::{for_each_file, for_each_file_while};
+use crate::spool::Paths;
 use crate::{Claim, SpoolError, durable, fault, label, name};
 use rustix::fs::{OFlags, fcntl_setfl};
 use std::collections::{BTreeMap, HashSet};

@@ -142,7 +142,7 @@ impl Lane {
     }
 
     /// Whether there is an entry that is not known to be costly or a suspect.
-    fn has_light(&self, shared: &Shared<'_>) -> bool {
+    pub fn has_light(&self, shared: &Shared<'_>) -> bool {
         if !self.backlog().names.is_empty() {
             return true;
         }
@@ -442,29 +442,6 @@ impl Lane {
             }
         }
         runner.end();
-    }
-}
-
-/// The interval of checks for light entries while a costly one is processed.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// Decides when a costly entry must stop for light ones.
-pub(crate) struct Patience {
-    looked: Instant,
-}
-
-impl Patience {
-    pub fn new() -> Patience {
-        Patience { looked: Instant::now() }
-    }
-
-    /// Whether a light entry has arrived that nobody else would take.
-    pub fn is_over(&mut self, lane: &Lane, shared: &Shared<'_>, gives_way: bool) -> bool {
-        if !gives_way || self.looked.elapsed() < LOOK_EVERY {
-            return false;
-        }
-        self.looked = Instant::now();
-        lane.has_light(shared)
     }
 }
 

@@ -7,6 +7,7 @@
 //! - `desk`: everything that a runner needs: the store, the trace, the tally, and one way to set an
 //!   entry aside.
 //! - `transaction`: the runner of queues whose entries share a transaction of the store.
+//! - `patience`: when a costly entry makes way for light ones.
 //! - `tally`: the results of entries. [`waiting`]: entries that wait, as shown to a person.
 //!
 //! The function of each queue is in a file next to this directory.
@@ -14,12 +15,14 @@
 mod backlog;
 mod desk;
 mod lane;
+mod patience;
 mod tally;
 pub(crate) mod transaction;
 pub mod waiting;
 
 pub(crate) use desk::{QueueDesk, TakenEntry, guarded, no_such_list, panic_text};
-pub(crate) use lane::{How, Lane, Patience};
+pub(crate) use lane::{How, Lane};
+pub(crate) use patience::Patience;
 pub use tally::{QueueTally, Tallies};
 
 use crate::{Shared, archiving, bounces, email_commands, incoming, news, outgoing, retry};

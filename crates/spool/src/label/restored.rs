@@ -1,8 +1,9 @@
 //! Entries of dead processes that wrote labels.
 
 use super::{LARGEST, is_named, is_ticket, place_in, read, remove_marker, settle};
+use crate::listing::for_each_file;
 use crate::record::Record;
-use crate::spool::{Paths, State, for_each_file};
+use crate::spool::{Paths, State};
 use crate::{EntryName, Queue, SpoolError, durable, fault};
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};

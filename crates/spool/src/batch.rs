@@ -86,10 +86,8 @@ impl<'s> Batch<'s> {
         bytes: &[u8],
         due: Option<Timestamp>,
     ) -> Result<(), SpoolError> {
-        // The last one is synced as soon as it is written.
-        if let Some(file) = self.staged.last().and_then(|staged| staged.file.as_ref()) {
-            begin_to_write(file);
-        }
+        // The last one is usually synced as soon as it is written.
+        self.begin_to_write();
         let Taken { mut file, size, path, durable } = self.new_file(bytes.len())?;
         let label = durable.and_then(|spare| Label::new(&spare, queue, name, bytes));
         let room = if label.is_some() { label::ROOM } else { 0 };
@@ -124,6 +122,13 @@ impl<'s> Batch<'s> {
             other => other,
         };
         Ok(Taken { file: created?, size: 0, path, durable: None })
+    }
+
+    /// Lets the disk begin to write the last output, if it is not synced at once.
+    pub fn begin_to_write(&self) {
+        if let Some(file) = self.staged.last().and_then(|staged| staged.file.as_ref()) {
+            begin_to_write(file);
+        }
     }
 
     /// Adds a source, which is finished when this batch is committed.

@@ -72,9 +72,9 @@ impl Runner for BatchTransaction {
         let mut tally = QueueTally::default();
         let mut batch = desk.shared.spool.batch();
         let mut events = Vec::new();
-        let is_shared = taken.len() >= MANY && has_other_processors();
+        let when = WhenStaged::of(&taken);
         thread::scope(|threads| -> Result<(), RunError> {
-            let mut staging = Staging::begin(&mut batch, is_shared, threads);
+            let mut staging = Staging::begin(&mut batch, when, threads);
             let mut sources = Vec::with_capacity(taken.len());
             store.write(|tx| -> Result<(), RunError> {
                 found.keep(tx)?;
@@ -94,9 +94,10 @@ impl Runner for BatchTransaction {
                         event.outputs.push(EntryPlace::new(output.queue, &name));
                     }
                     events.push(event);
-                    staging.add(claim.name(), outputs);
+                    staging.add(claim.name(), outputs)?;
                     sources.push(claim);
                 }
+                staging.begin_to_write();
                 Ok(())
             })?;
             let (batch, _staged) = staging.end()?;
@@ -126,6 +127,32 @@ fn search_large(one: &TakenEntry) -> Option<Attempts> {
 /// The number of entries of a batch from which their outputs are staged by another thread.
 const MANY: usize = 16;
 
+/// The maximum size in bytes of a batch whose outputs are staged within the transaction.
+const SMALL: u64 = 64 * 1024;
+
+/// When the outputs of a batch are staged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WhenStaged {
+    /// Within the store's transaction: the disk is already writing them while the commit waits for it.
+    Within,
+    /// After it, so that others can write to the store meanwhile.
+    After,
+    /// During it, in another thread.
+    Meanwhile,
+}
+
+impl WhenStaged {
+    fn of(taken: &[TakenEntry]) -> WhenStaged {
+        if taken.len() >= MANY && has_other_processors() {
+            WhenStaged::Meanwhile
+        } else if taken.iter().map(|one| one.claim.bytes()).sum::<u64>() <= SMALL {
+            WhenStaged::Within
+        } else {
+            WhenStaged::After
+        }
+    }
+}
+
 /// The entry from which outputs derive, and these.
 type Derived = (EntryName, Vec<Output>);
 
@@ -133,9 +160,9 @@ type Derived = (EntryName, Vec<Output>);
 /// another one would compete with it for its memory.
 type Staged<'b, 's> = (&'b mut Batch<'s>, Vec<Derived>);
 
-/// Writes the outputs of a batch outside of the store's transaction: after it, so that others can write to the
-/// store meanwhile, or during it, in another thread.
+/// Writes the outputs of a batch.
 enum Staging<'t, 'b, 's> {
+    Within(&'b mut Batch<'s>),
     After(&'b mut Batch<'s>, Vec<Derived>),
     Meanwhile(Sender<Derived>, ScopedJoinHandle<'t, Result<Staged<'b, 's>, RunError>>),
 }
@@ -143,29 +170,42 @@ enum Staging<'t, 'b, 's> {
 impl<'t, 'b: 't, 's: 't> Staging<'t, 'b, 's> {
     fn begin<'e>(
         batch: &'b mut Batch<'s>,
-        is_shared: bool,
+        when: WhenStaged,
         threads: &'t Scope<'t, 'e>,
     ) -> Staging<'t, 'b, 's> {
-        if !is_shared {
-            return Staging::After(batch, Vec::new());
+        match when {
+            WhenStaged::Within => Staging::Within(batch),
+            WhenStaged::After => Staging::After(batch, Vec::new()),
+            WhenStaged::Meanwhile => {
+                let (send, waiting) = mpsc::channel();
+                Staging::Meanwhile(send, threads.spawn(move || stage(batch, waiting)))
+            }
         }
-        let (send, waiting) = mpsc::channel();
-        Staging::Meanwhile(send, threads.spawn(move || stage(batch, waiting)))
     }
 
-    fn add(&mut self, source: &EntryName, outputs: Vec<Output>) {
+    fn add(&mut self, source: &EntryName, outputs: Vec<Output>) -> Result<(), RunError> {
         match self {
+            Staging::Within(batch) => return stage_one(batch, source, &outputs),
             Staging::After(_, later) => later.push((source.clone(), outputs)),
             Staging::Meanwhile(send, _) => {
                 // After an error it is no longer received; `end` returns the error.
                 let _sent = send.send((source.clone(), outputs));
             }
         }
+        Ok(())
+    }
+
+    /// Lets the disk write what is staged by now.
+    fn begin_to_write(&self) {
+        if let Staging::Within(batch) = self {
+            batch.begin_to_write();
+        }
     }
 
     /// Waits until all are written.
     fn end(self) -> Result<Staged<'b, 's>, RunError> {
         match self {
+            Staging::Within(batch) => Ok((batch, Vec::new())),
             Staging::After(batch, later) => stage(batch, later),
             Staging::Meanwhile(send, thread) => {
                 drop(send);
@@ -181,12 +221,21 @@ fn stage<'b, 's>(
 ) -> Result<Staged<'b, 's>, RunError> {
     let mut staged = Vec::new();
     for (source, outputs) in derived {
-        for output in &outputs {
-            batch.enqueue(output.queue, &source.derive(&output.label), &output.entry)?;
-        }
+        stage_one(batch, &source, &outputs)?;
         staged.push((source, outputs));
     }
     Ok((batch, staged))
+}
+
+fn stage_one(
+    batch: &mut Batch<'_>,
+    source: &EntryName,
+    outputs: &[Output],
+) -> Result<(), RunError> {
+    for output in outputs {
+        batch.enqueue(output.queue, &source.derive(&output.label), &output.entry)?;
+    }
+    Ok(())
 }
 
 impl BatchTransaction {

@@ -33,7 +33,7 @@ pub struct Recovered {
     pub given_back: usize,
     /// Entries kept as `bad/*.psv`: unreadable, or left by a dead process too often.
     pub preserved: Vec<PathBuf>,
-    /// The ready entries of each queue, in the order of receipt, if nothing was given back.
+    /// The ready entries of each queue but `retry`, in the order of receipt, if recovery did not add any.
     pub ready: Vec<(Queue, Vec<EntryName>)>,
 }
 
@@ -41,15 +41,21 @@ pub(crate) fn recover(spool: &Spool, queues: &[Queue]) -> Result<Recovered, Spoo
     let mut recovered = Recovered { handovers: finish_handovers(spool)?, ..Recovered::default() };
     let mut held = Vec::new();
     for &queue in queues {
-        let (ready, claimed) = spool.ready_and_claimed(queue)?;
-        recovered.ready.push((queue, ready));
+        // Nearly all entries of `retry` are not due, and there may be very many.
+        let claimed = if queue == Queue::Retry {
+            spool.names(queue, State::Claimed)?
+        } else {
+            let (ready, claimed) = spool.ready_and_claimed(queue)?;
+            recovered.ready.push((queue, ready));
+            claimed
+        };
         held.extend(claimed.into_iter().map(|name| (queue, name)));
     }
     if !held.is_empty() {
         give_back_all(spool, held, queues, &mut recovered)?;
     }
     recovered.given_back += spool.show_all_adopted()?;
-    if recovered.given_back > 0 {
+    if recovered.given_back + recovered.handovers > 0 {
         recovered.ready.clear();
     }
     remove_orphans(spool)?;

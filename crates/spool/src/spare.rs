@@ -27,9 +27,12 @@ use std::time::{Duration, Instant};
 
 /// The maximum number of spare files.
 const MOST: usize = 1024;
-/// How many more than it took a process adds before it counts them: most processes end before, and there
-/// may be many names.
+/// Counting takes as long as several entries. So a process counts after it has added this many more than it
+/// took, and only every sixteenth process counts at its first one.
 const UNCOUNTED: usize = 32;
+const EVERY: u32 = 16;
+/// The maximum number of surplus files that are removed at a time.
+const MOST_REMOVED: usize = 256;
 /// The maximum size of a spare file in bytes.
 const LARGEST: u64 = label::LARGEST;
 /// The minimum number of names that are made durable together.
@@ -55,8 +58,7 @@ struct Known {
     scarce: Option<Instant>,
     /// When free ones were listed, if none was taken since.
     listed: Option<Instant>,
-    /// How many there were when they were counted, with what this process added and took since; only the
-    /// latter before they are counted.
+    /// The number of spare files; until they are counted, only how many more this process added than it took.
     count: usize,
     counted: Option<Instant>,
 }
@@ -142,22 +144,44 @@ impl Known {
     /// Whether there may be one more, which is then counted.
     fn has_room(&mut self, dir: &Path) -> bool {
         let must_count = match self.counted {
-            None => self.count >= UNCOUNTED,
+            None => self.count >= UNCOUNTED || std::process::id().is_multiple_of(EVERY),
             Some(_) => self.count >= MOST && !is_recent(self.counted),
         };
         if must_count {
             self.counted = Some(Instant::now());
-            let mut count = 0;
-            if let Err(error) = for_each_file(dir, |_| count += 1) {
-                tracing::debug!("{error}; no file is used again");
-                return false;
+            match count_and_trim(dir) {
+                Ok(count) => self.count = count,
+                Err(error) => {
+                    tracing::debug!("{error}; no file is used again");
+                    return false;
+                }
             }
-            self.count = count;
         }
         let has_room = self.count < MOST;
         self.count += usize::from(has_room);
         has_room
     }
+}
+
+/// Counts the spare files, and removes some if there are too many: processes that do not count have added
+/// them.
+fn count_and_trim(dir: &Path) -> Result<usize, SpoolError> {
+    let (mut count, mut surplus) = (0, Vec::new());
+    for_each_file(dir, |file| {
+        count += 1;
+        if count > MOST && surplus.len() < MOST_REMOVED {
+            surplus.push(file.to_owned());
+        }
+    })?;
+    for name in surplus {
+        let path = dir.join(&name);
+        // Others may be using it, or it is the first name of an entry.
+        if let Some(_locked) = open(&path).and_then(|file| lock(file, &path, &name)) {
+            durable::unlink(&path)?;
+            count -= 1;
+        }
+    }
+    Ok(count)
 }
 
 /// The inode in a spare file's name, which is `INODE-TICKET`, or only `INODE` if an older version wrote it.

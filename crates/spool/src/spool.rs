@@ -301,7 +301,8 @@ impl Spool {
 
     /// Reads an entry without claiming it, in any state; `None` if no entry has that name.
     pub fn peek(&self, queue: Queue, name: &EntryName) -> Result<Option<Entry>, SpoolError> {
-        for state in [State::Ready, State::Claimed, State::Preserved] {
+        // It may be claimed and given back meanwhile.
+        for state in [State::Ready, State::Claimed, State::Preserved, State::Ready] {
             let path = self.paths.entry(queue, name, state);
             match fs::read(&path) {
                 // If it is finished meanwhile, its file may already have the content of another.

@@ -90,6 +90,20 @@ fn a_claim_that_an_error_drops_is_given_back_at_once() {
 }
 
 #[test]
+fn recovery_lists_what_is_ready_unless_it_adds_to_it() {
+    let (_home, spool) = spool();
+    let first = spool.enqueue(Queue::In, b"x", &metadata("dev")).unwrap();
+    let second = spool.enqueue(Queue::In, b"y", &metadata("dev")).unwrap();
+    let out = spool.enqueue(Queue::Out, b"z", &metadata("dev")).unwrap();
+    let claim = spool.claim(Queue::In, &first).unwrap().unwrap();
+    let queues = [Queue::In, Queue::Out, Queue::Retry];
+    let listed = spool.recover(&queues).unwrap().ready;
+    assert_eq!(listed, [(Queue::In, vec![second]), (Queue::Out, vec![out])]);
+    die_of(claim);
+    assert!(spool.recover(&queues).unwrap().ready.is_empty(), "the first one is ready again");
+}
+
+#[test]
 fn the_claim_of_a_live_process_is_not_recovered() {
     let (_home, spool) = spool();
     let name = spool.enqueue(Queue::In, b"x", &metadata("dev")).unwrap();

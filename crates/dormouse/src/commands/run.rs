@@ -348,14 +348,15 @@ const MODE: u32 = 0o600;
 /// The largest summary that is overwritten, in bytes.
 const MOST_OVERWRITTEN: u64 = 4096;
 
-/// Writes a summary over the previous one, filled up with line feeds to its size. A run of one post takes
-/// several times as long to create a file.
+/// Writes a summary over the previous one, filled up with line feeds to its size. To create a file would be
+/// several percent of a run of one post. Readers lock the file.
 fn overwrite(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let no_link = OFlags::NOFOLLOW.bits().cast_signed();
     let file = File::options().write(true).custom_flags(no_link).open(path)?;
+    file.try_lock()?;
     let found = file.metadata()?;
     let is_ours = found.is_file() && found.nlink() == 1 && found.mode() & 0o7777 == MODE;
-    // A reader must not see a part of it.
+    // One write call that fits into a page is not interrupted when the process is killed.
     if !is_ours || found.len().max(text.len() as u64) > MOST_OVERWRITTEN {
         return Err(std::io::ErrorKind::Unsupported.into());
     }

@@ -17,6 +17,8 @@ use dormouse_spool::{KEY, Queue, QueueFile, QueueFileState, Spool};
 use dormouse_store::{Arrangement, Site, SlowDomain, Store};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 use sysexits::ExitCode;
@@ -254,7 +256,14 @@ fn reasons(spool: &Spool) -> Result<BTreeMap<String, usize>, Failure> {
 }
 
 fn read_run(path: &Path) -> Result<Option<Summary>, Failure> {
-    match std::fs::read(path) {
+    let read = || {
+        let mut file = File::open(path)?;
+        // A run may be writing it.
+        file.lock_shared()?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).map(|_| text)
+    };
+    match read() {
         // The file of another version is ignored.
         Ok(text) => Ok(serde_json::from_slice(&text).ok()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -32,6 +32,10 @@ const SHARE: Duration = Duration::from_millis(500);
 /// The interval at which the queues are checked while workers are busy.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// The number of open stores that are kept for later workers. Each is a connection to a server that other
+/// processes may need.
+const MOST_STORES: usize = 4;
+
 /// The number of waiting entries from which a queue that is processed last gets a worker, if the machine has
 /// more than one processor. Fewer wait while mail is being sent.
 const MANY: usize = 32;
@@ -137,7 +141,7 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
                 self.summary.recovered += found as u64;
                 for (queue, names) in recovered.ready {
                     if let Some(lane) = self.lanes.iter().find(|lane| lane.row.queue == queue) {
-                        lane.is_listed(names);
+                        lane.use_listing(names);
                     }
                 }
             }
@@ -145,10 +149,11 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         }
         // A process may have died after a post made a digest large enough, and before it sent the
         // digest.
-        if self.shared.site.is_due(Due::LargeDigests)
-            && let Err(error) = self.send_large_digests()
-        {
-            self.note(&error);
+        if self.shared.site.is_due(Due::LargeDigests) {
+            if let Err(error) = self.send_large_digests() {
+                self.note(&error);
+            }
+            self.lanes.iter().for_each(Lane::list_again);
         }
         true
     }
@@ -291,8 +296,10 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         desk.trace.flush();
         let (tally, errors) = (std::mem::take(&mut desk.tally), std::mem::take(&mut desk.errors));
         let unsettled = std::mem::take(&mut desk.unsettled);
-        let changed = self.lanes.iter().filter(|lane| unsettled.touches(lane.row.queue));
-        changed.for_each(Lane::has_changed);
+        // What several entries led to may have been settled already.
+        let is_changed = |queue| taken > 1 || unsettled.touches(queue);
+        let changed = self.lanes.iter().filter(|lane| is_changed(lane.row.queue));
+        changed.for_each(Lane::list_again);
         self.unsettled.add(unsettled);
         self.add(at, &tally, &errors);
         if self.unsettled.is_much() {
@@ -385,7 +392,9 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
         self.busy[at] -= 1;
         self.unsettled.add(unsettled);
         self.add(at, &tally, &errors);
-        self.stores.extend(store);
+        if self.stores.len() < MOST_STORES {
+            self.stores.extend(store);
+        }
         if self.lanes[at].row.queue == Queue::In
             && tally.entries > 0
             && let Err(error) = self.send_large_digests()
@@ -397,14 +406,12 @@ impl<'f, 'scope, 's> Floor<'f, 'scope, 's> {
 
     /// Sends digests that the latest posts have made large enough.
     fn send_large_digests(&mut self) -> Result<(), RunError> {
-        let site = self.shared.site;
-        // Another host's marker cannot be seen here, and that host may be dead.
-        if !site.is_shared() && !site.is_due(Due::LargeDigests) {
-            return Ok(());
-        }
         self.take_store();
         let Some(hand) = self.hands.first() else { return Ok(()) };
         let store = hand.desk.store()?;
+        if !store.read().has_work(Due::LargeDigests)? {
+            return Ok(());
+        }
         let (now, zone) = (Timestamp::now(), &TimeZone::system());
         let Shared { site, spool, .. } = *self.shared;
         digest::Press { site, spool, store: &store, now, zone }.send_large()?;

@@ -12,7 +12,7 @@ const PART: u32 = 8;
 /// The entries of a queue that wait to be taken.
 #[derive(Default)]
 pub(super) struct Backlog {
-    /// A listing by others that was not looked at.
+    /// The listing that recovery made, until it is used.
     pub listed: Option<Vec<EntryName>>,
     /// The rest of the last listing.
     pub names: VecDeque<EntryName>,

@@ -124,15 +124,15 @@ impl Lane {
         Ok(backlog.names.len())
     }
 
-    /// Uses a listing of its queue instead of the next one, if every ready entry is to be processed.
-    pub fn is_listed(&self, names: Vec<EntryName>) {
+    /// Uses recovery's listing of the queue once, instead of listing it again.
+    pub fn use_listing(&self, names: Vec<EntryName>) {
         if self.row.wakes {
             self.backlog().listed = Some(names);
         }
     }
 
-    /// Lists the queue itself again.
-    pub fn has_changed(&self) {
+    /// Forgets recovery's listing, because the queue has changed since.
+    pub fn list_again(&self) {
         self.backlog().listed = None;
     }
 

@@ -168,3 +168,23 @@ fn what_lies_among_spare_files_by_mistake_is_not_written_to() {
     enqueue(&spool, MAIL);
     assert_eq!(fs::read(&foreign).unwrap(), b"mine");
 }
+
+#[test]
+fn surplus_spare_files_are_removed_but_not_those_in_use() {
+    let (_dir, spool) = spool();
+    let dir = spool.paths().spare();
+    let mut held = Vec::new();
+    for number in 0..MOST + 30 {
+        let path = dir.join(format!("new{number}"));
+        let file = durable::create_locked(&path).unwrap();
+        let spare = dir.join(new_name(file.metadata().unwrap().ino()));
+        fs::rename(&path, &spare).unwrap();
+        held.extend((number % 2 == 0).then_some(file));
+    }
+    let left = count_and_trim(&dir).unwrap();
+    assert_eq!(left, spares(&spool).len());
+    assert!((MOST + 1..MOST + 30).contains(&left), "{left}: some are in use");
+    drop(held);
+    assert_eq!(count_and_trim(&dir).unwrap(), MOST);
+    assert_eq!(spares(&spool).len(), MOST);
+}

@@ -174,7 +174,10 @@ impl Tx<'_> {
     /// number. The posts' entries are recorded, because an entry whose process was killed after the
     /// commit is processed again, and must not be in a second digest. Does nothing if the issue is
     /// already closed.
-    pub fn close_digest(&self, list_id: ListId, closing: &ClosedIssue) -> Result<(), StoreError> {
+    ///
+    /// Returns false if it was closed by an issue of the same number that was created at another time: the
+    /// database failed when this one was to be closed, and another host has created it again.
+    pub fn close_digest(&self, list_id: ListId, closing: &ClosedIssue) -> Result<bool, StoreError> {
         self.note_done(Due::Senddigests);
         self.note_done(Due::LargeDigests);
         let is_new = self.execute(
@@ -194,8 +197,10 @@ impl Tx<'_> {
                 "delete from digest_post where list_id = ?1 and id <= ?2",
                 params![list_id, closing.last_post],
             )?;
+            return Ok(true);
         }
-        Ok(())
+        let DigestState { sent, last_sent_at, .. } = self.read().digest_state(list_id)?;
+        Ok(sent != closing.count || last_sent_at == closing.at)
     }
 
     /// Marks a list's digest as not due.

@@ -127,7 +127,9 @@ impl Press<'_> {
         }
         batch.commit()?;
         fault::point("digest.handed-over");
-        tx.close_digest(list.id, &made.closing)?;
+        if !tx.close_digest(list.id, &made.closing)? {
+            return Ok(None);
+        }
         tx.forget_outcomes(self.now - REMEMBERED_FOR)?;
         Ok(Some(made.report))
     }

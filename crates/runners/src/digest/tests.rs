@@ -199,11 +199,40 @@ fn an_issue_that_is_on_its_way_is_not_made_again_and_its_runner_closes_it() {
     let entry = spool.peek(Queue::Virgin, name).unwrap().unwrap();
     let closing = closing(&entry.metadata).unwrap().unwrap();
     for _ in 0..2 {
-        fixture.write(|tx| tx.close_digest(list.id, &closing));
+        fixture.write(|tx| {
+            let is_ours = tx.close_digest(list.id, &closing)?;
+            assert!(is_ours);
+            Ok(())
+        });
     }
     taken(&spool);
     let report = send(&fixture, &spool, NOW).unwrap();
     assert_eq!((report.issue, report.posts), (2, 1));
+}
+
+/// The database fails when the first host closes the issue.
+#[test]
+fn an_issue_that_two_hosts_created_is_sent_by_one() {
+    let (fixture, spool) = fixture(&[]);
+    let other = Spool::new(fixture.site.dir().join("other"));
+    other.create().unwrap();
+    let list = fixture.get("dev");
+    post(&fixture, "\nx\n");
+    let gone: Result<(), RunError> =
+        fixture.store.rehearse(|tx| press(&fixture, &spool, NOW).issue(tx, &list).map(drop));
+    gone.unwrap();
+    post(&fixture, "\ny\n");
+    let report = send(&fixture, &other, NOW + 1.0).unwrap();
+    assert_eq!((report.issue, report.posts), (1, 2));
+    for (spool, is_sent) in [(&spool, false), (&other, true)] {
+        let name = &spool.ready(Queue::Virgin).unwrap()[0];
+        let entry = spool.peek(Queue::Virgin, name).unwrap().unwrap();
+        let closing = closing(&entry.metadata).unwrap().unwrap();
+        fixture.write(|tx| {
+            assert_eq!(tx.close_digest(list.id, &closing)?, is_sent);
+            Ok(())
+        });
+    }
 }
 
 #[test]

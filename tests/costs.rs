@@ -77,7 +77,7 @@ fn measure() -> Vec<(&'static str, u64)> {
     site.ok(&["run"]);
     measured.push(("run that finds nothing", cost(&["run"], b"")));
     measured.push(("100 mails over LMTP", lmtp(&site, &post)));
-    site.ok(&["run"]);
+    measured.push(("run with these 100 posts to 10", cost(&["run"], b"")));
     site.post("ten", &post);
     // As a unit starts it.
     measured.push(("woken run with a post to 10", cost(&["run", "--linger", "100"], b"")));

@@ -137,8 +137,6 @@ impl<'a> Graph<'a> {
             Node::Text(bytes) => (bytes, true),
             _ => return self.add(node),
         };
-        let at = u32::try_from(self.input.len());
-        let (Some(length), Ok(at)) = (short(bytes.len()), at) else { return self.add(node) };
         let key = |view: View<'_, '_>| match view {
             View::Bytes(bytes) => strings.hasher.hash_one((bytes, false)),
             View::Text(bytes) => strings.hasher.hash_one((bytes, true)),
@@ -153,11 +151,19 @@ impl<'a> Graph<'a> {
         if let Some(known) = strings.nodes.find(hash, is_equal) {
             return *known;
         }
-        let id = NodeId::of(self.slots.len());
-        self.input.to_mut().extend_from_slice(bytes);
-        self.slots.push(if is_text { Slot::Text(length, at) } else { Slot::Bytes(length, at) });
+        let slot = if is_text { Slot::Text } else { Slot::Bytes };
+        let Some(id) = self.copy_into_input(bytes, slot) else { return self.add(node) };
         strings.nodes.insert_unique(hash, id, |id| key(self.node(*id)));
         id
+    }
+
+    /// Adds a string whose copy is in the input; `None` if it is long, or would be far from the start.
+    fn copy_into_input(&mut self, bytes: &[u8], slot: fn(Length, u32) -> Slot) -> Option<NodeId> {
+        let (length, at) = (short(bytes.len())?, u32::try_from(self.input.len()).ok()?);
+        let id = NodeId::of(self.slots.len());
+        self.input.to_mut().extend_from_slice(bytes);
+        self.slots.push(slot(length, at));
+        Some(id)
     }
 
     fn placed(&self, [a, b, c]: Length, at: u32) -> &[u8] {
@@ -264,14 +270,8 @@ impl<'a> Graph<'a> {
     /// Adds a Python 2 `str` that is copied. In a graph that borrows no input it takes no memory of its own.
     pub fn copy_of_bytes(&mut self, bytes: &[u8]) -> NodeId {
         let is_borrowing = matches!(self.input, Cow::Borrowed(input) if !input.is_empty());
-        let at = u32::try_from(self.input.len());
-        let (false, Some(length), Ok(at)) = (is_borrowing, short(bytes.len()), at) else {
-            return self.bytes(bytes.to_vec());
-        };
-        self.input.to_mut().extend_from_slice(bytes);
-        let id = NodeId::of(self.slots.len());
-        self.slots.push(Slot::Bytes(length, at));
-        id
+        let copied = if is_borrowing { None } else { self.copy_into_input(bytes, Slot::Bytes) };
+        copied.unwrap_or_else(|| self.bytes(bytes.to_vec()))
     }
 
     /// Adds a Python 2 `unicode`.

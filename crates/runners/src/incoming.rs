@@ -21,8 +21,8 @@ pub(crate) fn process(job: EntryJob<'_>, entry: Entry) -> Result<Processed, Hand
         if let Some(closing) = digest::closing(&post.metadata)?
             && !post.store.close_digest(post.list.id, &closing)?
         {
-            let mut event = Event::new(Step::Discarded, post.entry);
-            event = event.of_message(&post.list.name, &post.message);
+            let mut event =
+                Event::new(Step::Discarded, post.entry).of_message(&post.list.name, &post.message);
             event.text = "another host has sent this issue of the digest".to_owned();
             return Ok((event, Vec::new()));
         }

@@ -51,14 +51,8 @@ impl Paths {
     }
 
     pub fn entry(&self, queue: Queue, name: &EntryName, state: State) -> PathBuf {
-        let parts = [queue.name(), "/", name.as_str(), ".", state.suffix()];
-        let length = parts.iter().map(|part| part.len()).sum::<usize>() + 1;
-        let mut path = PathBuf::with_capacity(self.root.as_os_str().len() + length);
-        path.push(&self.root);
-        // A slash follows the root.
-        path.push("");
-        let mut path = path.into_os_string();
-        parts.iter().for_each(|part| path.push(part));
+        let mut path = self.queue(queue).into_os_string();
+        ["/", name.as_str(), ".", state.suffix()].iter().for_each(|part| path.push(part));
         path.into()
     }
 

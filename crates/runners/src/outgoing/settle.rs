@@ -59,7 +59,7 @@ pub(super) fn settle(
     let failures = [&refused, &given_up, &rejected];
     let is_done = retries.is_empty() && failures.into_iter().all(Vec::is_empty);
     if is_done && done == 0 {
-        note_unaddressed(desk, name, &entry, list)?;
+        note_unaddressed(desk, name, &entry, list);
     }
     desk.trace.flush();
     if is_done {
@@ -88,12 +88,7 @@ pub(super) fn settle(
 }
 
 /// Records the end of an entry without recipients in the trace; there is no reply of the MTA.
-fn note_unaddressed(
-    desk: &mut QueueDesk<'_>,
-    name: &EntryName,
-    entry: &Entry,
-    list: &List,
-) -> Result<(), RunError> {
+fn note_unaddressed(desk: &mut QueueDesk<'_>, name: &EntryName, entry: &Entry, list: &List) {
     let mut event = Event::new(Step::Unaddressed, name);
     event.list = list.name.to_string();
     event.size = entry.message.len() as u64;
@@ -101,7 +96,6 @@ fn note_unaddressed(
     let why = if is_by_rule { "no member gets it" } else { "its list of recipients is empty" };
     event.text = format!("nothing was sent: {why}");
     desk.trace.add(&event);
-    Ok(())
 }
 
 /// Returns the labels of the entries for retries.

@@ -126,9 +126,7 @@ impl Lane {
 
     /// Uses recovery's listing of the queue once, instead of listing it again.
     pub fn use_listing(&self, names: Vec<EntryName>) {
-        if self.row.wakes {
-            self.backlog().listed = Some(names);
-        }
+        self.backlog().listed = Some(names);
     }
 
     /// Forgets recovery's listing, because the queue has changed since.
